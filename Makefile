@@ -1,0 +1,45 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint grc clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# The PyTorch to install: empty for the tested CPU build, or what pip should install instead, e.g. TORCH=torch for CUDA.
+TORCH ?=
+# What `make test` hands on to pytest, e.g. PYTEST_ARGS="tests/test_imaging.py -x".
+PYTEST_ARGS ?=
+# What `make grc` opens.
+FLOWGRAPH ?= $(wildcard flowgraphs/loopback.grc)
+
+help:
+	@echo "make demo    send a photo over a simulated GNU Radio OFDM link; results in demo/"
+	@echo "make test    run all tests          (PYTEST_ARGS=\"…\" is passed on to pytest)"
+	@echo "make grc     open GNU Radio Companion with the JSCC blocks  (FLOWGRAPH=file.grc)"
+	@echo "make lint    check the style"
+	@echo "make setup   only set up: Debian packages, virtual environment, this project"
+	@echo "             with an NVIDIA GPU: make setup TORCH=torch  (CUDA build, several GB)"
+	@echo "make clean   remove the virtual environment, caches and results"
+	@echo
+	@echo "demo, test, grc and lint do the set-up themselves and ask for sudo only if a Debian package is missing."
+
+setup:
+	@TORCH="$(TORCH)" scripts/setup.sh
+
+demo: setup
+	@$(VENV)/bin/gr-jscc demo --out demo
+
+test: setup
+	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+lint: setup
+	@$(PYTHON) -m ruff check .
+
+# Companion runs flowgraphs with the Python it runs in itself; only the virtual environment's one has gr_jscc.
+grc: setup
+	@GRC_BLOCKS_PATH="$(CURDIR)/gr_jscc/grc$${GRC_BLOCKS_PATH:+:$$GRC_BLOCKS_PATH}" \
+	 PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
+	 $(PYTHON) "$$(command -v gnuradio-companion)" $(FLOWGRAPH)
+
+clean:
+	@rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Calibration procedures and device profiles; installed as ``gr_jscc.calibration``."""
