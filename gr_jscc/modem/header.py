@@ -1,0 +1,175 @@
+"""The header of a burst: what it holds, and how it is protected on the air.
+
+66 bits of fields and a CRC-24 (over the fields packed into 9 bytes), then the terminated K=7 code of rate 1/3: 288
+coded bits, interleaved, as 288 BPSK symbols. That fills six OFDM symbols of the default numerology exactly; larger ones
+repeat the 288 cyclically to fill their last symbol.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from .convolutional import conv_encode, viterbi_decode
+from .crc import crc24
+from .prbs import permutation
+
+__all__ = [
+    "HEADER_SYMBOLS",
+    "MAX_BURSTS",
+    "MAX_ROUND",
+    "MAX_SYMBOLS",
+    "MAX_TRANSFER",
+    "BurstHeader",
+    "BurstKind",
+    "HeaderError",
+    "decode_header",
+    "decode_header_llr",
+    "header_symbols",
+]
+
+VERSION = 1
+_WIDTHS = {"version": 2, "kind": 2, "mcs": 4, "transfer": 10, "round": 6, "index": 14, "count": 14, "symbols": 14}
+_FIELD_BITS = sum(_WIDTHS.values())
+_PACKED_BYTES = (_FIELD_BITS + 7) // 8
+_CRC_BITS = 24
+_INVERSE_RATE = 3
+
+#: BPSK symbols of one header on the air.
+HEADER_SYMBOLS = (_FIELD_BITS + _CRC_BITS + 6) * _INVERSE_RATE
+#: The largest values that the fields can state.
+MAX_TRANSFER = (1 << _WIDTHS["transfer"]) - 1
+MAX_ROUND = (1 << _WIDTHS["round"]) - 1
+MAX_BURSTS = (1 << _WIDTHS["count"]) - 1
+MAX_SYMBOLS = (1 << _WIDTHS["symbols"]) - 1
+
+_INTERLEAVER = permutation(0x4EAD, HEADER_SYMBOLS)
+
+
+class HeaderError(ValueError):
+    """A header that no transmitter of this version can have sent."""
+
+
+class BurstKind(IntEnum):
+    """What a burst carries."""
+
+    ANALOG = 0
+    DIGITAL = 1
+
+
+@dataclass(frozen=True)
+class BurstHeader:
+    """What a receiver must know of a burst.
+
+    Attributes:
+        kind: analog symbols, or a coded digital payload.
+        transfer: number of the transfer, 0 to 1023; wraps round.
+        round: round of the transfer, 0 to 63.
+        index: this burst's place in its round, 0 to count - 1.
+        count: bursts of the round, 1 to 16383.
+        symbols: complex payload symbols of this burst, 1 to 16383.
+        mcs: modulation and coding of a digital payload, 0 to 15; 0 for analog.
+        version: of the air interface; always 1 here.
+
+    Raises:
+        HeaderError: a value is out of its range.
+    """
+
+    kind: BurstKind
+    transfer: int
+    round: int
+    index: int
+    count: int
+    symbols: int
+    mcs: int = 0
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        for name, width in _WIDTHS.items():
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or not 0 <= value < 1 << width:
+                raise HeaderError(f"header field {name} must be a whole number from 0 to {(1 << width) - 1}, not {value!r}")
+        if self.version != VERSION:
+            raise HeaderError(f"header version {self.version}, but {VERSION} is spoken here")
+        if self.kind not in BurstKind.__members__.values():
+            raise HeaderError(f"header kind {self.kind} is not known")
+        if self.count < 1 or self.index >= self.count:
+            raise HeaderError(f"burst {self.index} of {self.count} cannot be")
+        if self.symbols < 1:
+            raise HeaderError("a burst carries at least one symbol")
+        if self.kind == BurstKind.ANALOG and self.mcs != 0:
+            raise HeaderError(f"an analog burst has mcs 0, not {self.mcs}")
+        for name in _WIDTHS:
+            object.__setattr__(self, name, int(getattr(self, name)))
+        object.__setattr__(self, "kind", BurstKind(self.kind))
+
+    def pack(self) -> bytes:
+        """The fields as 9 bytes, big-endian, six zero bits first; without the CRC."""
+        value = 0
+        for name, width in _WIDTHS.items():
+            value = value << width | getattr(self, name)
+        return value.to_bytes(_PACKED_BYTES, "big")
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "BurstHeader":
+        """The header in 9 bytes from `pack`.
+
+        Raises:
+            HeaderError: the length is wrong, a spare bit is set, or a field is out of its range.
+        """
+        if len(data) != _PACKED_BYTES:
+            raise HeaderError(f"a header has {_PACKED_BYTES} bytes, not {len(data)}")
+        value = int.from_bytes(data, "big")
+        if value >> _FIELD_BITS:
+            raise HeaderError("spare bits of the header are set")
+        fields = {}
+        for name, width in reversed(_WIDTHS.items()):
+            fields[name] = value & ((1 << width) - 1)
+            value >>= width
+        return cls(**fields)
+
+
+def header_symbols(header: BurstHeader) -> np.ndarray:
+    """The header as sent: complex64[288], BPSK of power 1."""
+    packed = header.pack()
+    word = packed + crc24(packed).to_bytes(3, "big")
+    bits = np.unpackbits(np.frombuffer(word, np.uint8))[8 * _PACKED_BYTES - _FIELD_BITS :]
+    coded = conv_encode(bits, _INVERSE_RATE)
+    return (1.0 - 2.0 * coded[_INTERLEAVER].astype(np.float32)).astype(np.complex64)
+
+
+def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHeader | None:
+    """The header in equalised symbols, or None where its CRC or a field is wrong.
+
+    Args:
+        symbols: complex64[288], as from `header_symbols` plus noise.
+        noise_var: float[288] or one value, the variance of that noise (complex).
+
+    Raises:
+        ValueError: `symbols` is not of that length.
+    """
+    symbols = np.asarray(symbols)
+    if symbols.shape != (HEADER_SYMBOLS,):
+        raise ValueError(f"a header has {HEADER_SYMBOLS} symbols, not {symbols.shape}")
+    llr = 4.0 * symbols.real / np.maximum(noise_var, 1e-12)
+    return decode_header_llr(llr[None])[0]
+
+
+def decode_header_llr(llr: np.ndarray) -> list[BurstHeader | None]:
+    """The headers in log-likelihood ratios log P(+1)/P(-1) of many bursts: float[bursts, 288], in order of sending."""
+    ordered = np.empty(llr.shape, np.float32)
+    ordered[:, _INTERLEAVER] = llr
+    bits = viterbi_decode(ordered, _INVERSE_RATE)
+    spare = np.zeros((len(bits), 8 * _PACKED_BYTES - _FIELD_BITS), np.uint8)
+    words = np.packbits(np.concatenate([spare, bits], axis=1), axis=1)
+    return [_checked(word.tobytes()) for word in words]
+
+
+def _checked(word: bytes) -> BurstHeader | None:
+    packed, check = word[:_PACKED_BYTES], int.from_bytes(word[_PACKED_BYTES:], "big")
+    if crc24(packed) != check:
+        return None
+    try:
+        return BurstHeader.unpack(packed)
+    except HeaderError:
+        return None

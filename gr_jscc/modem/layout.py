@@ -1,0 +1,109 @@
+"""Where everything of a burst stands: the part of the air interface that modulator and demodulator share.
+
+A burst is 4 preamble symbols, the header's OFDM symbols and the payload's. The data cells of header and payload are
+numbered through, carrier by carrier and symbol by symbol. Every cell is turned by a pseudo-random quarter turn, so that
+payloads with structure (runs, constants) neither peak in time nor look periodic to a synchroniser.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from .header import HEADER_SYMBOLS, MAX_SYMBOLS, BurstHeader
+from .numerology import Numerology
+from .preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers
+from .prbs import random_qpsk, random_signs, random_words
+
+__all__ = [
+    "burst_length",
+    "fill_header",
+    "filler",
+    "header_ofdm_symbols",
+    "known_prefix",
+    "payload_ofdm_symbols",
+    "pilot_values",
+    "scramble",
+]
+
+
+def header_ofdm_symbols(numerology: Numerology) -> int:
+    """OFDM symbols that the header takes."""
+    return -(-HEADER_SYMBOLS // numerology.data_count)
+
+
+def payload_ofdm_symbols(symbols: int, numerology: Numerology) -> int:
+    """OFDM symbols that `symbols` payload symbols take."""
+    return -(-symbols // numerology.data_count)
+
+
+def burst_length(header_or_count: BurstHeader | int, numerology: Numerology) -> int:
+    """Samples of a whole burst, given its header or its number of payload symbols.
+
+    Raises:
+        ValueError: the count is not in 1 to MAX_SYMBOLS.
+    """
+    symbols = header_or_count.symbols if isinstance(header_or_count, BurstHeader) else int(header_or_count)
+    if not 1 <= symbols <= MAX_SYMBOLS:
+        raise ValueError(f"a burst carries 1 to {MAX_SYMBOLS} symbols, not {symbols}")
+    total = PREAMBLE_SYMBOLS + header_ofdm_symbols(numerology) + payload_ofdm_symbols(symbols, numerology)
+    return total * numerology.symbol_len
+
+
+def _most_ofdm_symbols(numerology: Numerology) -> int:
+    return header_ofdm_symbols(numerology) + payload_ofdm_symbols(MAX_SYMBOLS, numerology)
+
+
+@lru_cache(maxsize=32)
+def _scramble(numerology: Numerology) -> np.ndarray:
+    count = _most_ofdm_symbols(numerology) * numerology.data_count
+    turns = (random_words(0x5C4A, count) >> np.uint64(62)).astype(np.int64)
+    values = np.array([1, 1j, -1, -1j], np.complex64)[turns].reshape(-1, numerology.data_count)
+    values.setflags(write=False)
+    return values
+
+
+@lru_cache(maxsize=32)
+def _pilots(numerology: Numerology) -> np.ndarray:
+    count = _most_ofdm_symbols(numerology) * numerology.pilot_count
+    values = random_signs(0x9170, count).reshape(-1, numerology.pilot_count)
+    values.setflags(write=False)
+    return values
+
+
+def scramble(numerology: Numerology, first: int, count: int) -> np.ndarray:
+    """The turns of OFDM symbols `first` to `first + count` after the preamble: complex64[count, data_count]."""
+    return _scramble(numerology)[first : first + count]
+
+
+def pilot_values(numerology: Numerology, first: int, count: int) -> np.ndarray:
+    """The pilots of OFDM symbols `first` to `first + count` after the preamble, ±1: float32[count, pilot_count]."""
+    return _pilots(numerology)[first : first + count]
+
+
+def filler(count: int) -> np.ndarray:
+    """What follows the payload in its last OFDM symbol: complex64[count] of power 1."""
+    return random_qpsk(0xF111, count)
+
+
+def fill_header(symbols: np.ndarray, numerology: Numerology) -> np.ndarray:
+    """The 288 header symbols repeated to whole OFDM symbols: [..., 288] -> [..., n, data_count]."""
+    rows = header_ofdm_symbols(numerology)
+    cells = np.arange(rows * numerology.data_count) % HEADER_SYMBOLS
+    return symbols[..., cells].reshape(*symbols.shape[:-1], rows, numerology.data_count)
+
+
+def known_prefix(numerology: Numerology, headers: np.ndarray) -> np.ndarray:
+    """What the used carriers of preamble and header carried, given the header symbols of each burst.
+
+    Args:
+        headers: complex64[bursts, 288].
+
+    Returns:
+        complex64[bursts, 4 + header symbols, used_count], every value of power 1.
+    """
+    rows = header_ofdm_symbols(numerology)
+    known = np.empty((len(headers), PREAMBLE_SYMBOLS + rows, numerology.used_count), np.complex64)
+    known[:, :PREAMBLE_SYMBOLS] = PREAMBLE_SIGNS[:, None] * training_carriers(numerology)
+    known[:, PREAMBLE_SYMBOLS:, numerology.data_index] = fill_header(headers, numerology) * scramble(numerology, 0, rows)
+    known[:, PREAMBLE_SYMBOLS:, numerology.pilot_index] = pilot_values(numerology, 0, rows)
+    return known

@@ -1,0 +1,138 @@
+"""The OFDM numerologies: which carriers there are and what each is for. Data, not behaviour.
+
+Carriers are signed: carrier k sits at k subcarrier spacings from the centre of the band, k in [-fft/2, fft/2). The
+centre itself (DC) is always empty, because direct-conversion radios leave their offset there.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+__all__ = ["DEFAULT_NUMEROLOGY", "NUMEROLOGIES", "Numerology", "numerology"]
+
+
+@dataclass(frozen=True)
+class Numerology:
+    """One OFDM layout. Lengths are in samples, carriers signed; immutable and hashable.
+
+    Raises:
+        ValueError: the lengths or carriers make no usable layout; the message says which.
+    """
+
+    fft_size: int
+    cp_len: int
+    data_carriers: tuple[int, ...]
+    pilot_carriers: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        n = self.fft_size
+        if n < 32 or n > 8192 or n & (n - 1):
+            raise ValueError(f"fft_size must be a power of two from 32 to 8192, not {n}")
+        if not 2 <= self.cp_len <= n // 2:
+            raise ValueError(f"cp_len must be from 2 to fft_size/2 = {n // 2}, not {self.cp_len}")
+        used = self.data_carriers + self.pilot_carriers
+        if len(set(used)) != len(used):
+            raise ValueError("a carrier is named twice")
+        if 0 in used:
+            raise ValueError("carrier 0 (DC) must stay empty")
+        if any(not -n // 2 <= k < n // 2 for k in used):
+            raise ValueError(f"carriers must lie in [{-n // 2}, {n // 2})")
+        if len(self.data_carriers) < 8:
+            raise ValueError("at least 8 data carriers are needed")
+        if not any(k < 0 for k in self.pilot_carriers) or not any(k > 0 for k in self.pilot_carriers):
+            raise ValueError("pilots are needed on both sides of DC")
+
+    @property
+    def symbol_len(self) -> int:
+        """Samples of one OFDM symbol with its cyclic prefix."""
+        return self.fft_size + self.cp_len
+
+    @property
+    def data_count(self) -> int:
+        """Data carriers, so complex symbols carried by one OFDM symbol."""
+        return len(self.data_carriers)
+
+    @property
+    def pilot_count(self) -> int:
+        """Pilot carriers."""
+        return len(self.pilot_carriers)
+
+    @property
+    def used_count(self) -> int:
+        """Data and pilot carriers together."""
+        return self.data_count + self.pilot_count
+
+    @cached_property
+    def used_carriers(self) -> np.ndarray:
+        """Data and pilot carriers in ascending order: int64[used_count]."""
+        return np.array(sorted(self.data_carriers + self.pilot_carriers))
+
+    @cached_property
+    def used_bins(self) -> np.ndarray:
+        """FFT bins of `used_carriers`: int64[used_count]."""
+        return self.used_carriers % self.fft_size
+
+    @cached_property
+    def data_bins(self) -> np.ndarray:
+        """FFT bins of `data_carriers`, in their order: int64[data_count]."""
+        return np.array(self.data_carriers) % self.fft_size
+
+    @cached_property
+    def pilot_bins(self) -> np.ndarray:
+        """FFT bins of `pilot_carriers`, in their order: int64[pilot_count]."""
+        return np.array(self.pilot_carriers) % self.fft_size
+
+    @cached_property
+    def data_index(self) -> np.ndarray:
+        """Where each data carrier stands in `used_carriers`: int64[data_count]."""
+        return np.searchsorted(self.used_carriers, np.array(self.data_carriers))
+
+    @cached_property
+    def pilot_index(self) -> np.ndarray:
+        """Where each pilot carrier stands in `used_carriers`: int64[pilot_count]."""
+        return np.searchsorted(self.used_carriers, np.array(self.pilot_carriers))
+
+
+def numerology(fft_size: int = 64, cp_len: int | None = None, used: int | None = None) -> Numerology:
+    """A numerology in the proportions of IEEE 802.11a (52 carriers of 64 used, one pilot in 13).
+
+    Args:
+        fft_size: points of the FFT, a power of two from 32 to 8192.
+        cp_len: samples of the cyclic prefix; a quarter of `fft_size` unless told.
+        used: data and pilot carriers together, an even number; 52/64 of `fft_size` unless told. Fewer leave wider guards.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    for name, value in (("fft_size", fft_size), ("cp_len", cp_len), ("used", used)):
+        if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool)):
+            raise ValueError(f"{name} must be a whole number, not {value!r}")
+    cp_len = fft_size // 4 if cp_len is None else int(cp_len)
+    used = 2 * (fft_size * 26 // 64) if used is None else int(used)
+    if used % 2 or not 12 <= used <= fft_size - 2:
+        raise ValueError(f"used must be an even number from 12 to fft_size - 2 = {fft_size - 2}, not {used}")
+    half = used // 2
+    # 64 points follow 802.11a to the letter; the larger ones keep one pilot in thirteen, evenly spread.
+    spacing, first = (14, 7) if (fft_size, used) == (64, 52) else (13, min(7, half))
+    positive = range(first, half + 1, spacing)
+    pilots = tuple(-k for k in reversed(positive)) + tuple(positive)
+    data = tuple(k for k in range(-half, half + 1) if k and k not in set(pilots))
+    return Numerology(int(fft_size), cp_len, data, pilots)
+
+
+def _offered() -> dict[str, Numerology]:
+    table = {}
+    for fft_size in (64, 128, 256, 512, 1024):
+        table[str(fft_size)] = numerology(fft_size)
+        for divisor in (8, 16):
+            cp_len = fft_size // divisor
+            table[f"{fft_size}-cp{cp_len}"] = numerology(fft_size, cp_len)
+    return table
+
+
+#: The numerologies offered by name: "64" has the prefix of a quarter, "64-cp8" and "64-cp4" the shorter ones; so on to "1024".
+NUMEROLOGIES: dict[str, Numerology] = _offered()
+
+#: 64 points, a prefix of 16, 48 data and 4 pilot carriers: the layout of IEEE 802.11a.
+DEFAULT_NUMEROLOGY: Numerology = NUMEROLOGIES["64"]

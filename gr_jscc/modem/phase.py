@@ -1,0 +1,171 @@
+"""Phase over the length of a burst: carrier offset that is left, sample clock offset, phase noise.
+
+Radians. With m an OFDM symbol counted from the middle of the burst and k a carrier, the phase is modelled as
+a + b m + c k m + n(m): b from the carrier offset, c from the sample clock (a window that drifts), n a random walk.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from .numerology import Numerology
+
+__all__ = ["PhaseLine", "PhaseWalk", "coarse_slope", "fit_header_phase", "refine_line", "smooth_walk"]
+
+# Clocks agree within ±60 ppm, one standard deviation, before the burst is heard: two cheap crystals.
+_CLOCK_SPREAD = 60e-6
+
+
+@dataclass(frozen=True)
+class PhaseLine:
+    """a, b and c of several bursts: float64[bursts] each, radians, per OFDM symbol, per carrier and OFDM symbol."""
+
+    offset: np.ndarray
+    slope: np.ndarray
+    drift: np.ndarray
+
+    def turn(self, symbols: np.ndarray, carriers: np.ndarray) -> np.ndarray:
+        """exp(-j phase) at OFDM symbols [n] (from the middle) and carriers [k]: complex64[bursts, n, k]."""
+        phase = (self.offset[:, None] + self.slope[:, None] * symbols)[:, :, None]
+        phase = phase + (self.drift[:, None] * symbols)[:, :, None] * carriers
+        return unit_turn(-phase)
+
+
+def unit_turn(phase: np.ndarray) -> np.ndarray:
+    """exp(j phase) in single precision: cosine and sine apart are several times as fast as a complex exponential."""
+    # Whole turns go first, in double precision; float32 keeps 1e-7 only near zero.
+    phase = (phase - 2 * np.pi * np.round(phase / (2 * np.pi))).astype(np.float32)
+    turn = np.empty(phase.shape, np.complex64)
+    np.cos(phase, out=turn.real)
+    np.sin(phase, out=turn.imag)
+    return turn
+
+
+def fit_header_phase(correlations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The line through the phases of preamble and header pilots: the strongest of a bank of lines.
+
+    Args:
+        correlations: complex[bursts, m], received times conj(expected), summed over the known cells of a symbol.
+
+    Returns:
+        offset at symbol 0 and slope per symbol: float64[bursts] each.
+    """
+    slopes = np.linspace(-0.4, 0.4, 81)
+    count = correlations.shape[1]
+    bank = np.exp(-1j * np.outer(np.arange(count), slopes))
+    power = np.square(np.abs(correlations @ bank))
+    slope = slopes[0] + (slopes[1] - slopes[0]) * _peak(power)
+    offset = np.angle((correlations * np.exp(-1j * slope[:, None] * np.arange(count))).sum(axis=1))
+    return offset, slope
+
+
+def coarse_slope(correlations: np.ndarray, most: float) -> np.ndarray:
+    """The slope per symbol, at most `most`, that lines up the correlations best: float64[bursts].
+
+    No unwrapping: at 0 dB the phase of one symbol's pilots is too noisy to be followed from one to the next.
+    """
+    count = correlations.shape[1]
+    length = scipy.fft.next_fast_len(4 * count)
+    reach = max(1, int(most / (2 * np.pi) * length))
+    power = np.square(np.abs(scipy.fft.fft(correlations, length, axis=1)))
+    near = np.concatenate([power[:, -reach:], power[:, : reach + 1]], axis=1)
+    return (_peak(near) - reach) * 2 * np.pi / length
+
+
+def _peak(power: np.ndarray) -> np.ndarray:
+    """Where each row peaks, between samples by a parabola."""
+    best = power.argmax(axis=1)
+    inner = best.clip(1, power.shape[1] - 2)
+    rows = np.arange(len(power))
+    left, middle, right = (power[rows, inner + step].astype(np.float64) for step in (-1, 0, 1))
+    bend = left - 2 * middle + right
+    shift = np.where((bend < 0) & (inner == best), 0.5 * (left - right) / np.where(bend < 0, bend, 1), 0.0)
+    return best + shift.clip(-0.5, 0.5)
+
+
+def refine_line(
+    line: PhaseLine,
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
+    noise_var: np.ndarray,
+    numerology: Numerology,
+) -> PhaseLine:
+    """One Gauss-Newton step towards the likeliest line.
+
+    Args:
+        parts: for preamble with header, and for pilots: observed channel complex64[bursts, n, k] (received times
+            conj(sent)), expected channel complex64[bursts, k], OFDM symbols float[n] from the middle, carriers float[k].
+        noise_var: float[bursts], of one cell.
+    """
+    bursts = len(noise_var)
+    gradient = np.zeros((bursts, 3))
+    fisher = np.zeros((bursts, 3, 3))
+    for observed, expected, symbols, carriers in parts:
+        turned = observed * line.turn(symbols, carriers)
+        error = (turned * np.conj(expected)[:, None]).imag
+        plain, tilted = error.sum(axis=2), error @ carriers.astype(np.float32)
+        gradient[:, 0] += plain.sum(axis=1)
+        gradient[:, 1] += plain @ symbols
+        gradient[:, 2] += tilted @ symbols
+        power = np.square(expected.real) + np.square(expected.imag)
+        p0, p1, p2 = power.sum(axis=1), power @ carriers, power @ carriers**2
+        s0, s1, s2 = len(symbols), symbols.sum(), np.square(symbols).sum()
+        fisher[:, 0, 0] += s0 * p0
+        fisher[:, 0, 1] += s1 * p0
+        fisher[:, 0, 2] += s1 * p1
+        fisher[:, 1, 1] += s2 * p0
+        fisher[:, 1, 2] += s2 * p1
+        fisher[:, 2, 2] += s2 * p2
+    for i, j in ((1, 0), (2, 0), (2, 1)):
+        fisher[:, i, j] = fisher[:, j, i]
+    spread = 2 * np.pi * numerology.symbol_len / numerology.fft_size * _CLOCK_SPREAD
+    prior = 0.5 * noise_var / spread**2
+    gradient[:, 2] -= prior * line.drift
+    fisher[:, 2, 2] += prior
+    diagonal = np.maximum(np.einsum("bii->bi", fisher), 1e-30)
+    # Equilibrated, since the three unknowns have scales far apart; and never singular, even on silence.
+    scale = 1 / np.sqrt(diagonal)
+    balanced = fisher * scale[:, :, None] * scale[:, None, :] + 1e-9 * np.eye(3)
+    step = scale * np.linalg.solve(balanced, (gradient * scale)[:, :, None])[:, :, 0]
+    limit = 1.0 / max(1.0, float(np.abs(parts[-1][2]).max(initial=1.0)))
+    return PhaseLine(
+        line.offset + step[:, 0].clip(-1, 1),
+        line.slope + step[:, 1].clip(-limit, limit),
+        line.drift + step[:, 2].clip(-limit / numerology.fft_size, limit / numerology.fft_size),
+    )
+
+
+@dataclass(frozen=True)
+class PhaseWalk:
+    """What is left of the phase after the line: float64[bursts, n] radians, and float64[bursts] its error's variance."""
+
+    phase: np.ndarray
+    variance: np.ndarray
+
+
+def smooth_walk(measured: np.ndarray, variance: np.ndarray) -> PhaseWalk:
+    """Phase noise as a random walk, if there is any to be seen.
+
+    The cosine transform decorrelates a random walk; its strength is the likeliest of a few, none among them.
+
+    Args:
+        measured: float[bursts, n], phase left at each OFDM symbol.
+        variance: float[bursts], of the measurement.
+    """
+    bursts, count = measured.shape
+    if count < 8:
+        return PhaseWalk(np.zeros((bursts, count)), np.zeros(bursts))
+    transformed = scipy.fft.dct(measured.astype(np.float64), type=2, norm="ortho", axis=1)
+    shape = 1 / (2 - 2 * np.cos(np.pi * np.maximum(np.arange(count), 1) / count))
+    noise = np.maximum(variance, 1e-12)[:, None]
+    energy = np.square(transformed) / noise
+    strengths = np.concatenate([[0.0], 10.0 ** np.arange(-4, 1.1, 0.5)])
+    spectra = 1 + strengths[:, None] * shape
+    score = -(energy @ (1 / spectra).T) - np.log(spectra).sum(axis=1)
+    # None stands unless another is clearly likelier: tracking noise would only add it.
+    score[:, 0] += 8
+    chosen = spectra[score.argmax(axis=1)]
+    gain = 1 - 1 / chosen
+    return PhaseWalk(
+        scipy.fft.idct(gain * transformed, type=2, norm="ortho", axis=1), gain.mean(axis=1) * noise[:, 0]
+    )
