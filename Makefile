@@ -38,7 +38,7 @@ lint: setup
 grc: setup
 	@GRC_BLOCKS_PATH="$(CURDIR)/gr_jscc/grc$${GRC_BLOCKS_PATH:+:$$GRC_BLOCKS_PATH}" \
 	 PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
-	 $(PYTHON) "$$(command -v gnuradio-companion)" $(FLOWGRAPH)
+	 $(PYTHON) "$$(PATH=/usr/local/bin:/usr/bin command -v gnuradio-companion)" $(FLOWGRAPH)
 
 clean:
 	@rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .ruff_cache

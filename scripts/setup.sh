@@ -2,9 +2,10 @@
 # Everything a fresh Debian 12+ or Ubuntu 22.04+ machine lacks: Debian packages, the virtual environment .venv, the project.
 # Does only what is missing, so a second call is instant. Used by `make setup`, `make demo`, `make test`, `make grc`.
 #
-#   TORCH="torch" scripts/setup.sh     pip's own choice of PyTorch (on x86 the CUDA build, several GB) instead of the CPU
-#                                      build; any requirement is allowed, e.g. TORCH="torch==2.13.0". It is remembered;
-#                                      TORCH=cpu goes back.
+# The environment variable TORCH chooses another PyTorch than the tested CPU build, in words for `pip install`:
+#   TORCH="torch"                                                             PyPI's newest; on x86 CUDA, several GB
+#   TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu130"  the tested version for CUDA 13.0
+# The choice is remembered; TORCH=cpu goes back.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,6 +14,9 @@ VENV=.venv
 STATE=$VENV/gr-jscc-setup       # what this script remembers
 LOG=$STATE/pip.log
 TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
+
+unset PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX
+export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 PACKAGES=(
   gnuradio python3-venv
@@ -51,6 +55,7 @@ install_packages() {
   else
     say "Installing Debian packages: ${missing[*]}"
   fi
+  # stderr stays visible: errors of apt, and debconf's harmless remark where apt-utils is missing
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq
              -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0)
   "${apt[@]}" update || say "apt-get update had problems; trying with the package lists at hand"
@@ -65,7 +70,8 @@ install_packages() {
 
 # ------------------------------------------------------------------------------------------ virtual environment
 
-gnuradio_version() { gnuradio-config-info --version 2>/dev/null || echo unknown; }
+# The system's GNU Radio, not one that conda or the like put on PATH.
+gnuradio_version() { PATH=/usr/local/bin:/usr/bin gnuradio-config-info --version 2>/dev/null || echo unknown; }
 
 # GNU Radio before 3.10.12 was built for numpy 1 and fails to import with numpy 2.
 numpy_bound() {
@@ -88,17 +94,16 @@ write_constraints() {
 # pip with one line a package, everything in $LOG.
 pip_install() {
   echo "--- pip install $*" >> "$LOG"
-  PIP_DISABLE_PIP_VERSION_CHECK=1 "$VENV/bin/python" -m pip install --progress-bar off "$@" 2>&1 | tee -a "$LOG" |
+  "$VENV/bin/python" -m pip install --progress-bar off "$@" 2>&1 | tee -a "$LOG" |
     sed -u -n -e 's/^ *Downloading \(.*whl.*\|.*tar.gz.*\)$/    \1/p' -e 's/^\(Installing\) collected packages.*/    installing…/p'
 }
 
 install_torch() {
-  local torch=$1 pinned
+  local torch=$1 pinned installed words
+  pinned=$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' constraints.txt)
+  installed=$("$VENV/bin/python" -c 'import torch; print(torch.__version__)' 2>/dev/null || true)
   if [[ $torch == cpu ]]; then
-    pinned=$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' constraints.txt)
-    if [[ $("$VENV/bin/python" -c 'import torch; print(torch.__version__)' 2>/dev/null || true) == "${pinned#torch==}"* ]]; then
-      return
-    fi
+    [[ torch==$installed != "$pinned+cpu" ]] || return 0
     say "Installing PyTorch ${pinned#torch==}, CPU build (about 190 MB)"
     # PyPI's build for x86 brings gigabytes of CUDA; the CPU build has its own index.
     pip_install -c "$STATE/constraints.txt" "$pinned+cpu" ||
@@ -107,9 +112,12 @@ install_torch() {
         pip_install -c "$STATE/constraints.txt" "$pinned"; } ||
       die "pip could not install PyTorch; see $LOG"
   else
+    [[ -z $installed || $(cat "$STATE/torch" 2>/dev/null) != "$torch" ]] || return 0
     say "Installing PyTorch as asked: $torch"
+    rm -f "$STATE/torch"
     "$VENV/bin/python" -m pip uninstall -q -y torch >/dev/null 2>&1 || true
-    pip_install -c "$STATE/constraints.txt" "$torch" || die "pip could not install '$torch'; see $LOG"
+    read -ra words <<<"$torch"
+    pip_install -c "$STATE/constraints.txt" "${words[@]}" || die "pip could not install '$torch'; see $LOG"
   fi
 }
 
@@ -131,7 +139,8 @@ PYTHON
 
 build_venv() {
   local torch=$1 bound=$2 site
-  if ! "$VENV/bin/python" -c '' 2>/dev/null; then
+  # A new Python after an upgrade of the system finds nothing of the old environment, not even pip.
+  if ! "$VENV/bin/python" -c 'import pip' 2>/dev/null; then
     say "Creating the virtual environment $VENV"
     rm -rf "$VENV"
     "$SYSTEM_PYTHON" -m venv "$VENV" || die "$SYSTEM_PYTHON -m venv failed; is python3-venv installed?"
@@ -157,6 +166,9 @@ build_venv() {
 [[ $(uname -s) == Linux ]] || die "GNU Radio is set up for Debian and Ubuntu only; this is $(uname -s)"
 command -v dpkg-query >/dev/null || die "not a Debian-like system; install GNU Radio ≥ 3.10 and python3-venv yourself, then: pip install -e ."
 
+exec 9<scripts/setup.sh  # one at a time: `make demo` and `make test` may be started together
+flock -n 9 || { say "Another set-up of this folder is running; waiting for it"; flock 9; }
+
 mapfile -t MISSING < <(missing_packages)
 [[ ${#MISSING[@]} -eq 0 ]] || install_packages "${MISSING[@]}"
 
@@ -168,7 +180,7 @@ GNURADIO=$(gnuradio_version)
 STAMP=$({ cat pyproject.toml setup.py constraints.txt scripts/setup.sh
           echo "$CHOICE $GNURADIO $PWD"; readlink -f "$SYSTEM_PYTHON"; } | sha256sum)
 
-if [[ $(cat "$STATE/stamp" 2>/dev/null) != "$STAMP" ]] || ! [[ -x $VENV/bin/python ]]; then
+if [[ $(cat "$STATE/stamp" 2>/dev/null) != "$STAMP" ]] || ! [[ -x $VENV/bin/python && -x $VENV/bin/gr-jscc ]]; then
   build_venv "$CHOICE" "$(numpy_bound "$GNURADIO")"
   "$VENV/bin/python" -c 'import numpy, torch, pmt; from gnuradio import gr' >> "$LOG" 2>&1 ||
     { tail -n 3 "$LOG" >&2; die "GNU Radio does not import in $VENV; '$VENV/bin/gr-jscc doctor' says why"; }
