@@ -4,6 +4,8 @@ Generators 133, 171 (rate 1/2) and 133, 171, 165 (rate 1/3), octal, as in IEEE 8
 terminated: six zero bits drive the encoder back to its zero state.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 
@@ -14,28 +16,29 @@ _GENERATORS = {2: (0o133, 0o171), 3: (0o133, 0o171, 0o165)}
 
 
 def conv_encode(bits: np.ndarray, inverse_rate: int) -> np.ndarray:
-    """Encode and terminate one block.
+    """Encode and terminate blocks.
 
     Args:
-        bits: uint8[k] of 0 and 1.
+        bits: uint8[..., k] of 0 and 1.
         inverse_rate: coded bits per bit, 2 or 3.
 
     Returns:
-        uint8[(k + 6) * inverse_rate], the coded bits of the first input bit first.
+        uint8[..., (k + 6) * inverse_rate], the coded bits of the first input bit first.
 
     Raises:
         ValueError: there is no code of that rate.
     """
     generators = _generators(inverse_rate)
-    count = len(bits) + TAIL_BITS
-    padded = np.zeros(count + TAIL_BITS, np.uint8)
-    padded[TAIL_BITS : TAIL_BITS + len(bits)] = bits
-    coded = np.zeros((count, inverse_rate), np.uint8)
+    bits = np.asarray(bits, np.uint8)
+    count = bits.shape[-1] + TAIL_BITS
+    padded = np.zeros((*bits.shape[:-1], count + TAIL_BITS), np.uint8)
+    padded[..., TAIL_BITS:-TAIL_BITS] = bits
+    coded = np.zeros((*bits.shape[:-1], count, inverse_rate), np.uint8)
     for column, generator in enumerate(generators):
         for delay in range(7):
             if generator >> (6 - delay) & 1:
-                coded[:, column] ^= padded[TAIL_BITS - delay : TAIL_BITS - delay + count]
-    return coded.reshape(-1)
+                coded[..., column] ^= padded[..., TAIL_BITS - delay : TAIL_BITS - delay + count]
+    return coded.reshape(*bits.shape[:-1], count * inverse_rate)
 
 
 def viterbi_decode(llr: np.ndarray, inverse_rate: int) -> np.ndarray:
@@ -70,6 +73,7 @@ def _generators(inverse_rate: int) -> tuple[int, ...]:
     return _GENERATORS[inverse_rate]
 
 
+@lru_cache(maxsize=4)
 def _outputs(generators: tuple[int, ...]) -> np.ndarray:
     """The coded bits, packed first bit highest, of each 7-bit register (newest input bit highest): uint8[128]."""
     packed = np.zeros(128, np.uint8)

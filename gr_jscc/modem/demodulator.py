@@ -11,7 +11,7 @@ import numpy as np
 
 from .channel_estimation import CHANNEL_LEAD, estimate_channel, first_estimate
 from .equaliser import channel_inverse
-from .header import HEADER_SYMBOLS, BurstHeader, decode_header_llr, header_symbols
+from .header import HEADER_SYMBOLS, BurstHeader, decode_header_llr
 from .layout import burst_length, header_ofdm_symbols, known_prefix, payload_ofdm_symbols, pilot_values, scramble
 from .numerology import DEFAULT_NUMEROLOGY, Numerology
 from .phase import PhaseLine, coarse_slope, fit_header_phase, refine_line, smooth_walk, unit_turn
@@ -71,6 +71,7 @@ class DemodulatorCounters:
 @dataclass(frozen=True)
 class _Pending:
     header: BurstHeader
+    header_symbols: np.ndarray  # complex64[288], as sent
     window: int  # first sample of the FFT's first window, from the beginning of the stream
     cfo: float
     end: int  # first sample that the burst does not need
@@ -183,6 +184,9 @@ class StreamDemodulator:
     def _read_headers(self, positions: np.ndarray, offsets: np.ndarray) -> None:
         layout = self.numerology
         acquired = acquire(self._buffer, positions, offsets, layout)
+        count = len(acquired.window)
+        if not count:
+            return
         head = header_ofdm_symbols(layout)
         # Timing may have moved by a prefix or so; never out of the buffer.
         window = acquired.window.clip(0, len(self._buffer) - self._opening)
@@ -195,27 +199,28 @@ class StreamDemodulator:
         matched = np.conj(channel)
         pilots = carriers[:, PREAMBLE_SYMBOLS:, layout.pilot_index] * pilot_values(layout, 0, head)
         correlations = np.concatenate(
-            [(training * matched[:, None]).sum(axis=2), (pilots * matched[:, None, layout.pilot_index]).sum(axis=2)], axis=1
+            [(training * matched[:, None]).sum(axis=2), (pilots * matched[:, None, layout.pilot_index]).sum(axis=2)],
+            axis=1,
         )
         offset, slope = fit_header_phase(correlations)
         turn = unit_turn(-(offset[:, None] + slope[:, None] * np.arange(PREAMBLE_SYMBOLS, PREAMBLE_SYMBOLS + head)))
         cells = carriers[:, PREAMBLE_SYMBOLS:, layout.data_index] * np.conj(scramble(layout, 0, head))
-        soft = (cells * matched[:, None, layout.data_index] * turn[:, :, None]).real.reshape(len(positions), -1)
-        ratios = np.zeros((len(positions), HEADER_SYMBOLS), np.float32)
+        soft = (cells * matched[:, None, layout.data_index] * turn[:, :, None]).real.reshape(count, -1)
+        ratios = np.zeros((count, HEADER_SYMBOLS), np.float32)
         for first in range(0, soft.shape[1], HEADER_SYMBOLS):
             part = soft[:, first : first + HEADER_SYMBOLS]
             ratios[:, : part.shape[1]] += part
         ratios /= np.maximum(np.abs(ratios).mean(axis=1, keepdims=True), 1e-30)
-        headers = decode_header_llr(ratios)
+        headers, sent = decode_header_llr(ratios)
         self.counters.candidates += len(headers)
         cfo = acquired.cfo + slope / (2 * np.pi * layout.symbol_len)
-        for header, begin, frequency in zip(headers, window, cfo, strict=True):
+        for header, symbols, begin, frequency in zip(headers, sent, window, cfo, strict=True):
             if header is None:
                 self.counters.headers_failed += 1
                 continue
             begin = int(begin) + self._base
             last = begin + burst_length(header, layout) - layout.cp_len
-            self._pending.append(_Pending(header, begin, float(frequency), last))
+            self._pending.append(_Pending(header, symbols, begin, float(frequency), last))
 
     def _demodulate(self, ready: list[_Pending]) -> list[ReceivedBurst]:
         """Demodulate bursts whose samples are all here, those of equal length together."""
@@ -239,7 +244,7 @@ class StreamDemodulator:
         carriers = demodulate_rows(self._buffer, windows, cfo, total, layout)
 
         # All that is known of the burst, as observations of the channel.
-        known = known_prefix(layout, np.stack([header_symbols(burst.header) for burst in alike]))
+        known = known_prefix(layout, np.stack([burst.header_symbols for burst in alike]))
         early = carriers[:, :opening] * np.conj(known)
         late = carriers[:, opening:, layout.pilot_index] * pilot_values(layout, head, rows)
         middle = (total - 1) / 2

@@ -88,7 +88,8 @@ class BurstHeader:
         for name, width in _WIDTHS.items():
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or not 0 <= value < 1 << width:
-                raise HeaderError(f"header field {name} must be a whole number from 0 to {(1 << width) - 1}, not {value!r}")
+                most = (1 << width) - 1
+                raise HeaderError(f"header field {name} must be a whole number from 0 to {most}, not {value!r}")
         if self.version != VERSION:
             raise HeaderError(f"header version {self.version}, but {VERSION} is spoken here")
         if self.kind not in BurstKind.__members__.values():
@@ -134,8 +135,12 @@ def header_symbols(header: BurstHeader) -> np.ndarray:
     packed = header.pack()
     word = packed + crc24(packed).to_bytes(3, "big")
     bits = np.unpackbits(np.frombuffer(word, np.uint8))[8 * _PACKED_BYTES - _FIELD_BITS :]
+    return _coded_symbols(bits)
+
+
+def _coded_symbols(bits: np.ndarray) -> np.ndarray:
     coded = conv_encode(bits, _INVERSE_RATE)
-    return (1.0 - 2.0 * coded[_INTERLEAVER].astype(np.float32)).astype(np.complex64)
+    return (1.0 - 2.0 * coded[..., _INTERLEAVER].astype(np.float32)).astype(np.complex64)
 
 
 def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHeader | None:
@@ -152,17 +157,24 @@ def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHe
     if symbols.shape != (HEADER_SYMBOLS,):
         raise ValueError(f"a header has {HEADER_SYMBOLS} symbols, not {symbols.shape}")
     llr = 4.0 * symbols.real / np.maximum(noise_var, 1e-12)
-    return decode_header_llr(llr[None])[0]
+    return decode_header_llr(llr[None])[0][0]
 
 
-def decode_header_llr(llr: np.ndarray) -> list[BurstHeader | None]:
-    """The headers in log-likelihood ratios log P(+1)/P(-1) of many bursts: float[bursts, 288], in order of sending."""
+def decode_header_llr(llr: np.ndarray) -> tuple[list[BurstHeader | None], np.ndarray]:
+    """Headers of many bursts at once.
+
+    Args:
+        llr: float[bursts, 288] log-likelihood ratios log P(+1)/P(-1), in order of sending.
+
+    Returns:
+        the headers, None where the CRC or a field is wrong; and what was sent, if it was this: complex64[bursts, 288].
+    """
     ordered = np.empty(llr.shape, np.float32)
     ordered[:, _INTERLEAVER] = llr
     bits = viterbi_decode(ordered, _INVERSE_RATE)
     spare = np.zeros((len(bits), 8 * _PACKED_BYTES - _FIELD_BITS), np.uint8)
     words = np.packbits(np.concatenate([spare, bits], axis=1), axis=1)
-    return [_checked(word.tobytes()) for word in words]
+    return [_checked(word.tobytes()) for word in words], _coded_symbols(bits)
 
 
 def _checked(word: bytes) -> BurstHeader | None:
