@@ -91,6 +91,8 @@ write_constraints() {
   { sed -e '' "${drop[@]}" constraints.txt; echo "$bound"; } > "$STATE/constraints.txt"
 }
 
+pip_failed() { grep -E '^ *(ERROR|error):' "$LOG" | tail -n 3 >&2; die "$1; is the network up? All of it: $LOG"; }
+
 # pip with one line a package, everything in $LOG.
 pip_install() {
   echo "--- pip install $*" >> "$LOG"
@@ -110,14 +112,14 @@ install_torch() {
       pip_install -c "$STATE/constraints.txt" "$pinned+cpu" --extra-index-url "$TORCH_CPU_INDEX" ||
       { say "No CPU build of PyTorch within reach; installing PyPI's (several GB on x86)"
         pip_install -c "$STATE/constraints.txt" "$pinned"; } ||
-      die "pip could not install PyTorch; see $LOG"
+      pip_failed "pip could not install PyTorch"
   else
     [[ -z $installed || $(cat "$STATE/torch" 2>/dev/null) != "$torch" ]] || return 0
     say "Installing PyTorch as asked: $torch"
     rm -f "$STATE/torch"
     "$VENV/bin/python" -m pip uninstall -q -y torch >/dev/null 2>&1 || true
     read -ra words <<<"$torch"
-    pip_install -c "$STATE/constraints.txt" "${words[@]}" || die "pip could not install '$torch'; see $LOG"
+    pip_install -c "$STATE/constraints.txt" "${words[@]}" || pip_failed "pip could not install '$torch'"
   fi
 }
 
@@ -147,16 +149,17 @@ build_venv() {
   fi
   mkdir -p "$STATE"
   rm -f "$STATE/stamp"
+  : > "$LOG"
   site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   # Out of pip's sight while it works, or it would take Debian's older packages for installed.
   rm -f "$site/system-gnuradio.pth"
 
   write_constraints "$bound" "$torch"
   say "Installing with $bound (GNU Radio $(gnuradio_version))"
-  pip_install -c "$STATE/constraints.txt" --upgrade pip || die "pip could not update itself; is the network up? See $LOG"
+  pip_install -c "$STATE/constraints.txt" --upgrade pip || pip_failed "pip could not update itself"
   install_torch "$torch"
   say "Installing gr-jscc and what it needs (about 200 MB)"
-  pip_install -c "$STATE/constraints.txt" -e '.[test,train,lint]' || { tail -n 5 "$LOG" >&2; die "pip failed; see $LOG"; }
+  pip_install -c "$STATE/constraints.txt" -e '.[test,train,lint]' || pip_failed "pip could not install gr-jscc"
   # The environment's own packages come first, then the system's: GNU Radio, SoapySDR, Qt.
   system_folders > "$site/system-gnuradio.pth"
 }
