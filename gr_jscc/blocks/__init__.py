@@ -1,0 +1,27 @@
+"""GNU Radio blocks: thin, one a file. They move data; the maths is elsewhere in the package.
+
+Ports between them::
+
+    image_source ─image→ jscc_encoder ═symbols═ ofdm_modulator ═samples═ … ═samples═ ofdm_demodulator
+                 ←ready─      │                       │                                  ║ symbols, noise_var
+                              └─sent→  image sink ←air┘         image sink ←received─ jscc_decoder
+
+Images travel as messages, symbols and samples as streams, so that a slow block holds back the ones
+before it. A stream of symbols is cut into bursts by tags, see `gr_jscc.blocks.tags`.
+"""
+
+from gr_jscc.blocks.image_file_sink import image_file_sink
+from gr_jscc.blocks.image_source import image_source
+from gr_jscc.blocks.jscc_decoder import jscc_decoder
+from gr_jscc.blocks.jscc_encoder import jscc_encoder
+from gr_jscc.blocks.ofdm_demodulator import ofdm_demodulator
+from gr_jscc.blocks.ofdm_modulator import ofdm_modulator
+
+__all__ = [
+    "image_file_sink",
+    "image_source",
+    "jscc_decoder",
+    "jscc_encoder",
+    "ofdm_demodulator",
+    "ofdm_modulator",
+]

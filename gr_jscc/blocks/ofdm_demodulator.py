@@ -1,0 +1,69 @@
+"""Samples to bursts of equalised symbols."""
+
+from __future__ import annotations
+
+import collections
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from gr_jscc.blocks.guard import guarded
+from gr_jscc.blocks.pacing import STEP_SYMBOLS
+from gr_jscc.blocks.tags import BURST, QUALITY
+from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
+
+
+class ofdm_demodulator(gr.basic_block):  # noqa: N801
+    """Finds bursts in a stream of samples and equalises them.
+
+    Stream in: complex64 samples. Streams out, item for item: complex64 symbols of unit gain, and
+    float32 the noise variance of each; bursts are tagged ``burst`` and ``quality`` on the symbols
+    (see `gr_jscc.blocks.tags`).
+
+    Args:
+        fft_size, cp_len: as the modulator's.
+    """
+
+    def __init__(self, fft_size: int = 64, cp_len: int = 16) -> None:
+        gr.basic_block.__init__(
+            self, name="JSCC OFDM Demodulator", in_sig=[np.complex64], out_sig=[np.complex64, np.float32]
+        )
+        self.failure: Exception | None = None
+        layout = numerology(fft_size, cp_len)
+        self.demodulator = StreamDemodulator(layout, STEP_SYMBOLS * layout.symbol_len)
+        self.set_tag_propagation_policy(gr.TPP_DONT)
+        self._bursts: collections.deque[ReceivedBurst] = collections.deque()
+        self._written = 0  # symbols of the first burst
+
+    def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
+        return [0 if self._bursts else 1]  # see ofdm_modulator.forecast
+
+    @guarded
+    def general_work(self, input_items: list, output_items: list) -> int:
+        if not self._bursts:
+            samples = input_items[0]
+            self._bursts.extend(self.demodulator.push(samples))
+            self.consume(0, len(samples))
+        symbols, noise_var = output_items
+        room, done = min(len(symbols), len(noise_var)), 0
+        while self._bursts and done < room:
+            burst = self._bursts[0]
+            if self._written == 0:
+                self._tag(burst, self.nitems_written(0) + done)
+            count = min(room - done, len(burst.symbols) - self._written)
+            part = slice(self._written, self._written + count)
+            symbols[done : done + count] = burst.symbols[part]
+            noise_var[done : done + count] = burst.noise_var[part]
+            done += count
+            self._written += count
+            if self._written == len(burst.symbols):
+                self._bursts.popleft()
+                self._written = 0
+        return done
+
+    def _tag(self, burst: ReceivedBurst, offset: int) -> None:
+        packed = np.frombuffer(burst.header.pack(), np.uint8)
+        quality = [burst.snr_db, burst.cfo, burst.evm_db, float(burst.start)]
+        self.add_item_tag(0, offset, BURST, pmt.init_u8vector(len(packed), packed))
+        self.add_item_tag(0, offset, QUALITY, pmt.init_f64vector(len(quality), quality))

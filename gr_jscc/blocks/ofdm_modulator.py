@@ -1,0 +1,112 @@
+"""Bursts of symbols to samples."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pmt
+from gnuradio import gr
+
+from gr_jscc.blocks.guard import guarded
+from gr_jscc.blocks.pacing import SILENCE_SYMBOLS
+from gr_jscc.blocks.tags import BURST, ROUND_END
+from gr_jscc.evaluation.accounting import count_uses
+from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
+
+
+class ofdm_modulator(gr.basic_block):  # noqa: N801
+    """OFDM for analog symbols: every tagged burst becomes preamble, header and payload.
+
+    Stream in: complex64 symbols tagged ``burst``. Stream out: complex64 samples, tagged ``burst``
+    where one begins; a used subcarrier has power 1 when the symbols have, so white noise of variance
+    1/snr per sample gives an Es/N0 of snr per data subcarrier. When nothing follows a round, some
+    silence does, so that the receiver need not wait for the next.
+    Message port ``air`` out: after each round (dictionary with ``transfer``, ``round``, ``bursts``
+    (analog ones), ``papr_db`` and the channel uses ``payload``, ``side_info``, ``header``, ``air`` . nil).
+
+    Args:
+        fft_size: points of the FFT, a power of two from 64 to 1024.
+        cp_len: samples of the cyclic prefix.
+    """
+
+    def __init__(self, fft_size: int = 64, cp_len: int = 16) -> None:
+        gr.basic_block.__init__(self, name="JSCC OFDM Modulator", in_sig=[np.complex64], out_sig=[np.complex64])
+        self.failure: Exception | None = None
+        self.numerology = numerology(fft_size, cp_len)
+        self.set_tag_propagation_policy(gr.TPP_DONT)
+        self.message_port_register_out(pmt.intern("air"))
+        self._header: BurstHeader | None = None
+        self._last = False
+        self._symbols: list[np.ndarray] = []
+        self._missing = 0
+        self._samples = np.empty(0, np.complex64)  # modulated and not yet written
+        self._starts_burst = False
+        self._round: list[BurstHeader] = []
+        self._peak, self._energy = 0.0, 0.0
+
+    def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
+        # With samples left to write the block runs whatever the input; without, it needs input, and
+        # GNU Radio may end it when there will be no more.
+        return [0 if len(self._samples) else 1]
+
+    @guarded
+    def general_work(self, input_items: list, output_items: list) -> int:
+        if not len(self._samples):
+            self._take(input_items[0])
+        out = output_items[0]
+        count = min(len(out), len(self._samples))
+        if count and self._starts_burst:
+            packed = np.frombuffer(self._header.pack(), np.uint8)
+            self.add_item_tag(0, self.nitems_written(0), BURST, pmt.init_u8vector(len(packed), packed))
+            self._starts_burst = False
+        out[:count] = self._samples[:count]
+        self._samples = self._samples[count:]
+        return count
+
+    def _take(self, symbols: np.ndarray) -> None:
+        """Consumes symbols up to the end of the burst; modulates it when it is whole."""
+        read = self.nitems_read(0)
+        if self._missing == 0:
+            tags = self.get_tags_in_range(0, read, read + len(symbols), BURST)
+            start = min((tag.offset for tag in tags), default=read + len(symbols)) - read
+            if start:  # nothing says what these are
+                self.consume(0, start)
+                return
+            self._header = BurstHeader.unpack(bytes(pmt.u8vector_elements(tags[0].value)))
+            self._last = bool(self.get_tags_in_range(0, read, read + 1, ROUND_END))
+            self._missing = self._header.symbols
+        count = min(len(symbols), self._missing)
+        self._symbols.append(symbols[:count].copy())
+        self._missing -= count
+        self.consume(0, count)
+        if self._missing == 0:
+            self._modulate(idle=count == len(symbols))
+
+    def _modulate(self, idle: bool) -> None:
+        """Modulates the burst; ``idle`` when no further symbol is there yet."""
+        samples = modulate(self._header, np.concatenate(self._symbols), self.numerology)
+        self._symbols = []
+        power = samples.real**2 + samples.imag**2
+        self._round.append(self._header)
+        self._peak = max(self._peak, float(power.max()))
+        self._energy += float(power.sum())
+        if self._last:
+            self._report()
+        if self._last and idle:
+            silence = np.zeros(SILENCE_SYMBOLS * self.numerology.symbol_len, np.complex64)
+            samples = np.concatenate([samples, silence])
+        self._samples = samples
+        self._starts_burst = True
+
+    def _report(self) -> None:
+        """Tells what the round cost, and begins the next."""
+        uses = count_uses(self._round, self.numerology)
+        fields = {
+            "transfer": self._header.transfer, "round": self._header.round,
+            "bursts": sum(header.kind == BurstKind.ANALOG for header in self._round),
+            "papr_db": float(10 * np.log10(self._peak * uses.air / max(self._energy, 1e-30))),
+            **dataclasses.asdict(uses),
+        }  # fmt: skip
+        self.message_port_pub(pmt.intern("air"), pmt.cons(pmt.to_pmt(fields), pmt.PMT_NIL))
+        self._round, self._peak, self._energy = [], 0.0, 0.0

@@ -1,0 +1,59 @@
+"""Tags and messages that the blocks exchange.
+
+Stream tags, on the first item of a burst:
+
+* ``burst``: the packed `BurstHeader` as a u8vector. On symbols and on samples.
+* ``round_end``: true on the last burst of a round, from the encoder.
+* ``quality``: from the demodulator, f64vector [snr_db, cfo in cycles/sample, evm_db, start in samples].
+
+Messages are PMT pairs (dictionary . data), in the manner of GNU Radio's PDUs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pmt
+
+BURST = pmt.intern("burst")
+ROUND_END = pmt.intern("round_end")
+QUALITY = pmt.intern("quality")
+
+
+def image_message(image: np.ndarray, **meta: object) -> pmt.pmt_base:
+    """A picture uint8[H, W, 3] as a message; ``meta`` holds strings and numbers."""
+    height, width = image.shape[:2]
+    fields = pmt.to_pmt({"height": height, "width": width, **meta})
+    return pmt.cons(fields, pmt.init_u8vector(image.size, np.ascontiguousarray(image).reshape(-1)))
+
+
+def message_fields(message: pmt.pmt_base) -> dict:
+    """The dictionary of a message as Python values.
+
+    Raises:
+        ValueError: not a pair with a dictionary first.
+    """
+    if not pmt.is_pair(message):
+        raise ValueError("a message of these blocks is a pair (dictionary . data)")
+    fields = pmt.to_python(pmt.car(message))
+    if fields is None:
+        fields = {}
+    if not isinstance(fields, dict):
+        raise ValueError("the first part of a message is a dictionary")
+    return fields
+
+
+def message_image(message: pmt.pmt_base) -> np.ndarray | None:
+    """The picture uint8[H, W, 3] of a message, or None when it carries none.
+
+    Raises:
+        ValueError: the data are not H·W·3 bytes.
+    """
+    data = pmt.cdr(message)
+    if not pmt.is_u8vector(data):
+        return None
+    fields = message_fields(message)
+    pixels = np.array(pmt.u8vector_elements(data), np.uint8)
+    height, width = int(fields["height"]), int(fields["width"])
+    if pixels.size != height * width * 3:
+        raise ValueError(f"{pixels.size} bytes are not a {width}x{height} RGB picture")
+    return pixels.reshape(height, width, 3)

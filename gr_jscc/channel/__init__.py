@@ -1,0 +1,1 @@
+"""Channel models: differentiable ones for training, textbook ones for comparison."""

@@ -1,0 +1,1 @@
+"""The systems: one file each, behind the contract of `gr_jscc.codecs.base`."""

@@ -1,0 +1,126 @@
+"""The contract every codec fulfils: what its two halves are given and what they hand back.
+
+A codec has a transmitting and a receiving half that may run on two machines. They share the
+loaded weights and nothing else: whatever the receiver needs (a power scale, a rate, a map) is
+part of ``side_info``, which the link protects, sends and charges. The picture's height and
+width cross in the link's own manifest.
+
+One shape serves a single round (DeepJSCC, NTSCC, separation), layers (successive refinement)
+and rounds that need feedback (HJSCC with feedback)::
+
+    payload = transmitter.start(image)          receiver.push(reception) -> estimate
+    payload = transmitter.next(feedback)        receiver.push(reception) -> better estimate
+    None    = transmitter.next(feedback)        # no more rounds
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+
+class CodecError(ValueError):
+    """A codec was asked for something it cannot do; the message is one line for a person."""
+
+
+class WeightsError(CodecError):
+    """Weights are missing, damaged or belong to another codec."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """One round, as a transmitter hands it to the link.
+
+    Attributes:
+        symbols: complex64[k], mean power 1 (exactly, unless all are zero).
+        side_info: bytes the receiver cannot do without; empty when there are none.
+    """
+
+    symbols: np.ndarray
+    side_info: bytes = b""
+
+    def __post_init__(self) -> None:
+        if self.symbols.dtype != np.complex64 or self.symbols.ndim != 1:
+            raise TypeError(f"payload symbols must be complex64[k], not {self.symbols.dtype}{self.symbols.shape}")
+
+
+@dataclass(frozen=True)
+class Reception:
+    """One round, as it arrived.
+
+    Attributes:
+        symbols: complex64[k], equalised to unit gain; 0 where nothing arrived.
+        noise_var: float32[k], noise variance per complex symbol; ``inf`` where a burst was lost.
+        side_info: the transmitter's bytes, or None when they were lost.
+    """
+
+    symbols: np.ndarray
+    noise_var: np.ndarray
+    side_info: bytes | None
+
+    def __post_init__(self) -> None:
+        if self.symbols.shape != self.noise_var.shape:
+            raise ValueError(f"{self.symbols.shape} symbols came with {self.noise_var.shape} noise variances")
+
+
+class Transmitter(ABC):
+    """The sending half, for one image at a time."""
+
+    @abstractmethod
+    def start(self, image: np.ndarray) -> Payload:
+        """Begins a transfer of uint8[H, W, 3] and returns its first round."""
+
+    def next(self, feedback: Reception | None) -> Payload | None:
+        """The following round, or None when there is none.
+
+        Args:
+            feedback: the previous round as the receiver reported it, or None without feedback.
+        """
+        return None
+
+
+class Receiver(ABC):
+    """The receiving half, for one image of known height and width."""
+
+    @abstractmethod
+    def push(self, reception: Reception) -> np.ndarray:
+        """Takes the next round and returns the estimate so far, uint8[H, W, 3].
+
+        Never raises on what the channel did: with nothing usable it returns a plain grey picture.
+        """
+
+
+class Codec(ABC):
+    """A system by name: its two halves and what identifies its weights."""
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def weights_name(self) -> str:
+        """Name of the weights in use, e.g. ``deepjscc-photo``; empty for codecs without weights."""
+
+    @property
+    @abstractmethod
+    def weights_hash(self) -> bytes:
+        """Four bytes that identify the weights; sent in the manifest, so that a mismatch is refused."""
+
+    @abstractmethod
+    def transmitter(self, cbr: float) -> Transmitter:
+        """A sending half whose payloads use at most ``cbr``·3·H·W complex symbols.
+
+        Raises:
+            CodecError: when this codec has no rate that fits.
+        """
+
+    @abstractmethod
+    def receiver(self, height: int, width: int) -> Receiver:
+        """A receiving half for one image of the given size."""
+
+
+def grey_picture(height: int, width: int) -> np.ndarray:
+    """What a receiver shows when nothing usable arrived: uint8[height, width, 3] of mid-grey."""
+    return np.full((height, width, 3), 128, np.uint8)

@@ -1,0 +1,128 @@
+"""DeepJSCC for photos of any size: one round, one model for SNR 0–20 dB and any CBR up to 1/6.
+
+Bourtsoulatze, Kurka & Gündüz (2019); the network is in `deepjscc_network`. Unlike published code the
+receiver is handed nothing: the power scale and the rate cross the link as two bytes of side information.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.deepjscc_network import (
+    STRIDE,
+    VALUES,
+    DeepJSCCNetwork,
+    from_symbols,
+    quantise_scale,
+    scale_of,
+    to_symbols,
+)
+from gr_jscc.weights import load_strictly, read_model
+
+__all__ = ["DeepJSCC"]
+
+SIDE_INFO = struct.Struct(">BB")  # rate (latent channels / 2), power-scale code
+SMALLEST_RATE = 8  # latent channels: CBR 1/48
+
+
+class DeepJSCC(Codec):
+    """The loaded model; see `gr_jscc.codecs.base.Codec`."""
+
+    name = "deepjscc"
+
+    def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
+        model = read_model(weights or "deepjscc-photo", self.name)
+        network = load_strictly(DeepJSCCNetwork(**model.config), model)
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.device = device
+        self._model = model
+
+    @property
+    def weights_name(self) -> str:
+        return self._model.name
+
+    @property
+    def weights_hash(self) -> bytes:
+        return self._model.hash
+
+    def transmitter(self, cbr: float) -> Transmitter:
+        highest = self.network.latents / (2 * VALUES)
+        lowest = SMALLEST_RATE / (2 * VALUES)
+        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
+            raise CodecError(f"deepjscc serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, not {cbr:g}")
+        return _Transmitter(self, cbr)
+
+    def receiver(self, height: int, width: int) -> Receiver:
+        return _Receiver(self, height, width)
+
+
+def _grid(height: int, width: int) -> tuple[int, int]:
+    """Latent positions down and across for a picture's size."""
+    return -(-height // STRIDE), -(-width // STRIDE)
+
+
+def largest_rate(height: int, width: int, cbr: float, latents: int) -> int:
+    """Most latent channels (an even number) whose symbols stay within cbr·3·H·W.
+
+    Raises:
+        CodecError: the picture is so small that its padding alone breaks the CBR.
+    """
+    rows, columns = _grid(height, width)
+    rate = int(cbr * (1 + 1e-9) * 3 * height * width / (rows * columns)) * 2
+    if rate < SMALLEST_RATE:
+        raise CodecError(f"a {width}x{height} picture is too small to be sent by deepjscc at CBR {cbr:.4g}")
+    return min(rate, latents)
+
+
+class _Transmitter(Transmitter):
+    def __init__(self, codec: DeepJSCC, cbr: float) -> None:
+        self.codec, self.cbr = codec, cbr
+
+    @torch.inference_mode()
+    def start(self, image: np.ndarray) -> Payload:
+        height, width = image.shape[:2]
+        network, device = self.codec.network, self.codec.device
+        rate = largest_rate(height, width, self.cbr, network.latents)
+        rows, columns = _grid(height, width)
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float() / 255
+        padded = F.pad(pixels, (0, columns * STRIDE - width, 0, rows * STRIDE - height), mode="replicate")
+        rates = torch.tensor([rate], device=device)
+        latents = network.encode(padded.contiguous(memory_format=torch.channels_last), rates)
+        symbols, scale = to_symbols(latents, rates)
+        code = int(quantise_scale(scale)[0])
+        sent = symbols[0, : rate // 2].reshape(-1).cpu().numpy()
+        return Payload(sent, SIDE_INFO.pack(rate // 2, code))
+
+
+class _Receiver(Receiver):
+    def __init__(self, codec: DeepJSCC, height: int, width: int) -> None:
+        self.codec, self.height, self.width = codec, height, width
+
+    @torch.inference_mode()
+    def push(self, reception: Reception) -> np.ndarray:
+        network, device = self.codec.network, self.codec.device
+        rows, columns = _grid(self.height, self.width)
+        if reception.side_info is None or len(reception.side_info) != SIDE_INFO.size:
+            return grey_picture(self.height, self.width)
+        pairs, code = SIDE_INFO.unpack(reception.side_info)
+        count = pairs * rows * columns
+        if not 0 < 2 * pairs <= network.latents or len(reception.symbols) != count:
+            return grey_picture(self.height, self.width)
+        finite = np.isfinite(reception.symbols) & ~np.isnan(reception.noise_var)
+        symbols = np.where(finite, reception.symbols, 0)
+        noise_var = np.where(finite, reception.noise_var, np.inf)
+        received = torch.zeros(1, network.latents // 2, rows, columns, dtype=torch.complex64, device=device)
+        variance = torch.full(received.shape, torch.inf, device=device)
+        received[0, :pairs] = torch.from_numpy(symbols.astype(np.complex64)).reshape(pairs, rows, columns)
+        variance[0, :pairs] = torch.from_numpy(noise_var.astype(np.float32)).reshape(pairs, rows, columns)
+        scale = scale_of(torch.tensor([code], device=device))
+        latents, latent_var = from_symbols(received, variance, scale)
+        picture = network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))[0]
+        pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+        return pixels[: self.height, : self.width].cpu().numpy()

@@ -1,0 +1,42 @@
+"""Finds a codec by its name, and its weights with it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from gr_jscc.codecs.base import Codec, CodecError
+
+__all__ = ["CODECS", "codec_class", "load_codec"]
+
+# Name → module and class. Modules are imported when asked for, so that listing codecs costs nothing.
+CODECS: dict[str, tuple[str, str]] = {
+    "deepjscc": ("gr_jscc.codecs.deepjscc", "DeepJSCC"),
+}
+
+
+def codec_class(name: str) -> Callable[..., Codec]:
+    """The class behind a codec's name.
+
+    Raises:
+        CodecError: for a name nobody registered.
+    """
+    if name not in CODECS:
+        raise CodecError(f"unknown codec {name!r}; known: {', '.join(sorted(CODECS))}")
+    module, attribute = CODECS[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def load_codec(name: str, weights: str | Path | None = None, device: str = "cpu") -> Codec:
+    """Loads a codec ready to send and receive.
+
+    Args:
+        name: one of `CODECS`.
+        weights: a shipped model's name or a ``.safetensors`` file; the codec's default when None.
+        device: a torch device, ``cpu`` or ``cuda``.
+
+    Raises:
+        CodecError: unknown codec, weights missing, damaged, or of another codec.
+    """
+    return codec_class(name)(weights=weights, device=device)

@@ -1,0 +1,1 @@
+"""Metrics, channel-use accounting, reports and plots."""

@@ -1,0 +1,54 @@
+"""Channel uses: what a transfer cost the spectrum, counted in complex symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gr_jscc.modem.header import BurstHeader, BurstKind
+from gr_jscc.modem.layout import burst_length, header_ofdm_symbols
+from gr_jscc.modem.numerology import Numerology
+
+
+@dataclass(frozen=True)
+class ChannelUses:
+    """Complex channel uses of one image.
+
+    Attributes:
+        payload: analog symbols.
+        side_info: manifests and side information as coded, every copy.
+        header: of all bursts, as coded.
+        air: complex samples that the bursts occupied: preambles, pilots, cyclic prefixes and guards too.
+    """
+
+    payload: int
+    side_info: int
+    header: int
+    air: int
+
+    def __add__(self, other: ChannelUses) -> ChannelUses:
+        return ChannelUses(
+            self.payload + other.payload,
+            self.side_info + other.side_info,
+            self.header + other.header,
+            self.air + other.air,
+        )
+
+    def cbr(self, height: int, width: int) -> dict[str, float]:
+        """Channel bandwidth ratios, uses / (3·H·W): ``payload``, ``total`` (+ side info + headers), ``air``."""
+        values = 3 * height * width
+        total = self.payload + self.side_info + self.header
+        return {"payload": self.payload / values, "total": total / values, "air": self.air / values}
+
+
+def count_uses(headers: Iterable[BurstHeader], numerology: Numerology) -> ChannelUses:
+    """Counts what bursts with these headers cost when sent with a numerology."""
+    payload = side_info = header = air = 0
+    for head in headers:
+        header += header_ofdm_symbols(numerology) * numerology.data_count
+        air += burst_length(head, numerology)
+        if head.kind == BurstKind.ANALOG:
+            payload += head.symbols
+        else:
+            side_info += head.symbols
+    return ChannelUses(payload, side_info, header, air)

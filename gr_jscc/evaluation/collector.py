@@ -1,0 +1,98 @@
+"""Brings together what transmitter, modulator and receiver each know of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gr_jscc.evaluation.report import OnAir, Received, Sent, build_report
+
+
+@dataclass(frozen=True)
+class Result:
+    """One picture that arrived (or did not), and its report.
+
+    Attributes:
+        transfer, round: numbers on the link.
+        original: uint8[H, W, 3].
+        received: uint8[H, W, 3] or None.
+        report: see `build_report`.
+    """
+
+    transfer: int
+    round: int
+    original: np.ndarray
+    received: np.ndarray | None
+    report: dict
+
+
+@dataclass
+class _Transfer:
+    sent: Sent | None = None
+    air: dict[int, OnAir] = field(default_factory=dict)
+    received: dict[int, Received] = field(default_factory=dict)
+    told: int = 0  # rounds that became results
+
+
+class Collector:
+    """Matches the three ends by transfer and round, in whatever order their news comes.
+
+    Args:
+        channel, snr_db, sample_rate: what `build_report` is told of the channel; ``snr_db`` may be
+            changed while running.
+    """
+
+    def __init__(self, channel: str, snr_db: float | None, sample_rate: float = 1e6) -> None:
+        self.channel, self.snr_db, self.sample_rate = channel, snr_db, sample_rate
+        self._transfers: dict[int, _Transfer] = {}
+
+    def sent(self, transfer: int, sent: Sent) -> list[Result]:
+        """The picture as it was handed to the codec; a used transfer number begins anew."""
+        old = self._transfers.get(transfer)
+        if old is None or old.sent is not None:
+            self._transfers[transfer] = _Transfer()
+        self._transfers[transfer].sent = sent
+        return self._ready(transfer)
+
+    def on_air(self, transfer: int, round_: int, air: OnAir) -> list[Result]:
+        """What one round cost."""
+        self._transfers.setdefault(transfer, _Transfer()).air[round_] = air
+        return self._ready(transfer)
+
+    def received(self, transfer: int, round_: int, received: Received) -> list[Result]:
+        """The picture after one round."""
+        self._transfers.setdefault(transfer, _Transfer()).received[round_] = received
+        return self._ready(transfer)
+
+    def end(self, finished: float) -> list[Result]:
+        """At the end of the run: results without a picture for transfers of which nothing came."""
+        results = []
+        for transfer, state in self._transfers.items():
+            if state.sent is not None and state.air and not state.told:
+                results.append(self._result(transfer, state, max(state.air), Received(None, None, 0.0, finished)))
+        self._transfers.clear()
+        return results
+
+    def _ready(self, transfer: int) -> list[Result]:
+        state = self._transfers[transfer]
+        results = []
+        for round_ in sorted(state.received):
+            if state.sent is None or round_ not in state.air:
+                break
+            results.append(self._result(transfer, state, round_, state.received.pop(round_)))
+            state.told += 1
+        if results:  # older transfers whose pictures were told will bring no more news
+            for key in [k for k, v in self._transfers.items() if v.told and k != transfer]:
+                del self._transfers[key]
+        return results
+
+    def _result(self, transfer: int, state: _Transfer, round_: int, received: Received) -> Result:
+        so_far = [air for number, air in state.air.items() if number <= round_]
+        uses = so_far[0].uses
+        for air in so_far[1:]:
+            uses = uses + air.uses
+        peaks = [air.papr_db for air in so_far if air.papr_db is not None]
+        total = OnAir(uses, sum(air.bursts for air in so_far), max(peaks, default=None))
+        report = build_report(state.sent, total, received, self.channel, self.snr_db, self.sample_rate)
+        return Result(transfer, round_, state.sent.image, received.image, report)

@@ -1,0 +1,132 @@
+"""Turns a round of a codec into the bursts that carry it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gr_jscc.codecs.base import Payload
+from gr_jscc.link.interleaver import interleave
+from gr_jscc.link.manifest import Manifest
+from gr_jscc.modem.digital import encode_digital, max_digital_bytes
+from gr_jscc.modem.header import MAX_BURSTS, MAX_ROUND, MAX_SYMBOLS, MAX_TRANSFER, BurstHeader, BurstKind
+
+TRANSFERS = MAX_TRANSFER + 1  # transfer numbers wrap round here
+ROUNDS = MAX_ROUND + 1
+
+
+class LinkError(ValueError):
+    """A round that the link cannot carry; the message is one line for a person."""
+
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """How rounds become bursts; the receiver needs none of it.
+
+    Attributes:
+        burst_symbols: most analog symbols of one burst.
+        mcs: modulation and coding of the digital bursts.
+        manifest_copies: how often the manifest and side information are sent; one suffices.
+    """
+
+    burst_symbols: int = 2400
+    mcs: int = 0
+    manifest_copies: int = 3
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.burst_symbols <= MAX_SYMBOLS:
+            raise LinkError(f"burst_symbols must be 1 to {MAX_SYMBOLS}, not {self.burst_symbols}")
+        if not 1 <= self.manifest_copies <= 64:
+            raise LinkError(f"manifest_copies must be 1 to 64, not {self.manifest_copies}")
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What the modulator is given: a header and complex64[header.symbols] of power about 1."""
+
+    header: BurstHeader
+    symbols: np.ndarray
+
+
+def burst_size(count: int, bursts: int) -> int:
+    """Symbols of all but the last of so many bursts that share ``count`` symbols."""
+    return -(-count // bursts)
+
+
+def analog_bursts(symbols: np.ndarray, transfer: int, round_: int, settings: LinkSettings) -> list[Burst]:
+    """Interleaves complex64[k] and cuts it into bursts of equal size (the last may be smaller).
+
+    Raises:
+        LinkError: more bursts than a header can number.
+    """
+    if not len(symbols):
+        return []
+    size = burst_size(len(symbols), -(-len(symbols) // settings.burst_symbols))
+    count = -(-len(symbols) // size)
+    if count > MAX_BURSTS:
+        raise LinkError(f"{len(symbols)} symbols need {count} bursts; {MAX_BURSTS} is the most")
+    spread = interleave(symbols)
+    cuts = [spread[i * size : (i + 1) * size] for i in range(count)]
+    return [
+        Burst(BurstHeader(BurstKind.ANALOG, transfer, round_, i, count, len(cut)), cut) for i, cut in enumerate(cuts)
+    ]
+
+
+def digital_bursts(data: bytes, transfer: int, round_: int, settings: LinkSettings) -> list[Burst]:
+    """Cuts bytes into coded bursts.
+
+    Raises:
+        LinkError: more bursts than a header can number.
+    """
+    room = max_digital_bytes(settings.mcs, settings.burst_symbols)
+    parts = [data[i : i + room] for i in range(0, len(data), room)]
+    if len(parts) > MAX_BURSTS:
+        raise LinkError(f"{len(data)} bytes need {len(parts)} bursts; {MAX_BURSTS} is the most")
+    bursts = []
+    for i, part in enumerate(parts):
+        symbols = encode_digital(part, settings.mcs)
+        header = BurstHeader(BurstKind.DIGITAL, transfer, round_, i, len(parts), len(symbols), settings.mcs)
+        bursts.append(Burst(header, symbols))
+    return bursts
+
+
+def round_bursts(
+    payload: Payload,
+    height: int,
+    width: int,
+    weights_hash: bytes,
+    transfer: int,
+    round_: int = 0,
+    settings: LinkSettings | None = None,
+) -> list[Burst]:
+    """All bursts of one round in the order of sending.
+
+    The copies of the manifest are spread over the round: first, between the analog bursts, and, from
+    two copies on, last; a fade or an interferer rarely hits all.
+
+    Args:
+        payload: the codec's round.
+        height, width: of the picture.
+        weights_hash: of the codec in use.
+        transfer: number of the transfer, 0 to `TRANSFERS` - 1.
+        round_: number of the round.
+        settings: defaults when None.
+
+    Raises:
+        LinkError: too large for the header's fields.
+    """
+    settings = settings or LinkSettings()
+    if not 0 < height < 65536 or not 0 < width < 65536:
+        raise LinkError(f"a {width}x{height} picture cannot be described: 65535 pixels a side is the most")
+    manifest = Manifest(weights_hash, height, width, len(payload.symbols), payload.side_info)
+    control = digital_bursts(manifest.pack(), transfer, round_, settings)
+    analog = analog_bursts(payload.symbols, transfer, round_, settings)
+    gaps = max(1, settings.manifest_copies - 1)
+    bursts: list[Burst] = []
+    done = 0
+    for copy in range(settings.manifest_copies):
+        until = round(copy * len(analog) / gaps)
+        bursts += analog[done:until] + control
+        done = max(done, until)
+    return bursts + analog[done:]

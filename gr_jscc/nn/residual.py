@@ -1,0 +1,71 @@
+"""Residual blocks, plain and conditioned on a few numbers such as the rate or the SNR."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions around a shortcut, [B, C, H, W] → [B, C, H, W].
+
+    The last convolution starts at zero, so that a fresh block is the identity and a network that
+    starts from a linear code stays that code until training finds better.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.activation = nn.LeakyReLU(0.1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(self.activation(self.first(self.activation(x))))
+
+
+class ConditionedBottleneck(nn.Module):
+    """1×1 → 3×3 → 1×1 around a shortcut, its first activations scaled and shifted by a condition.
+
+    Feature-wise modulation as in FiLM (Perez et al. 2018), which ADJSCC (Xu et al. 2021) uses to let one
+    model serve many SNRs.
+
+    Args:
+        channels: C of the input and output [B, C, H, W].
+        hidden: channels of the 3×3 convolution.
+        condition: length D of the condition [B, D].
+    """
+
+    def __init__(self, channels: int, hidden: int, condition: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.modulation = nn.Linear(condition, 2 * hidden)
+        self.spatial = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.expand = nn.Conv2d(hidden, channels, 1)
+        self.activation = nn.LeakyReLU(0.1)
+        for layer in (self.modulation, self.expand):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
+        hidden = self.activation(self.reduce(x) * (1 + scale) + shift)
+        return x + self.expand(self.activation(self.spatial(hidden)))
+
+
+class Condition(nn.Module):
+    """Turns a few raw numbers [B, N] into the condition [B, D] of `ConditionedBottleneck`."""
+
+    def __init__(self, numbers: int, condition: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(numbers, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU())
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        return self.layers(numbers)
+
+
+def mask_channels(x: Tensor, count: Tensor) -> Tensor:
+    """Zeroes all but the first ``count[b]`` channels of x[b]; x is [B, C, H, W], count int64[B]."""
+    index = torch.arange(x.shape[1], device=x.device)
+    return x * (index[None, :] < count[:, None])[:, :, None, None].to(x.dtype)

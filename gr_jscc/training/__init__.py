@@ -1,0 +1,1 @@
+"""Training: recipes, data, the loop, and what each codec asks of it."""

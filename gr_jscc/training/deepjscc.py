@@ -1,0 +1,92 @@
+"""What training DeepJSCC for photos means: SNRs, rates and losses drawn per image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gr_jscc.channel.differentiable import awgn, uneven
+from gr_jscc.codecs.deepjscc_network import STRIDE, DeepJSCCNetwork
+from gr_jscc.nn.klt import fit_klt
+
+
+@dataclass(frozen=True)
+class DeepJSCCTask:
+    """Draws (SNR, rate, channel) for every image and scores the picture.
+
+    Attributes:
+        snr_db: lowest and highest Es/N0; uniform between.
+        rates: latent channels drawn most often (16, 32, 64 of 64 are CBR 1/24, 1/12, 1/6).
+        any_rate: share of images with another even rate between the extremes.
+        uneven: share of batches with erased symbols (up to 60 %) or Rayleigh subcarriers.
+        offset: MSE below which an image hardly counts more, see `loss`.
+    """
+
+    snr_db: tuple[float, float] = (-1.0, 21.0)
+    rates: tuple[int, ...] = (16, 32, 64)
+    any_rate: float = 0.25
+    uneven: float = 0.2
+    offset: float = 3e-4
+
+    def build(self, network: dict) -> DeepJSCCNetwork:
+        """A fresh network from a recipe's ``network`` table."""
+        return DeepJSCCNetwork(**network)
+
+    def prepare(self, network: DeepJSCCNetwork, crops: Tensor) -> None:
+        """Starts the network from the linear code of some training crops float32[N, 3, H, W]."""
+        network.start_from(fit_klt(crops, network.latents))
+
+    def loss(self, network, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Mean of log(MSE + offset) over the batch, close to the PSNR that is reported.
+
+        The logarithm keeps high-SNR images from being drowned by low-SNR ones in one model for all.
+
+        Args:
+            network: `DeepJSCCNetwork`, maybe wrapped for several GPUs.
+            images: float32[B, 3, H, W].
+            generator: on the images' device.
+        """
+        count, device = len(images), images.device
+
+        def draw() -> Tensor:
+            return torch.rand(count, generator=generator, device=device)
+
+        low, high = self.snr_db
+        snr_db = low + (high - low) * draw()
+        table = torch.tensor(self.rates, device=device)
+        common = table[(draw() * len(table)).long()]
+        other = min(self.rates) + 2 * (draw() * ((max(self.rates) - min(self.rates)) // 2 + 1)).long()
+        rate = torch.where(draw() < self.any_rate, other, common)
+        rough = draw()[0] < self.uneven
+        lost, faded = 0.6 * draw() * (draw() < 0.5), draw() < 0.5
+
+        def channel(symbols: Tensor) -> tuple[Tensor, Tensor]:
+            if rough:
+                return uneven(symbols, snr_db, lost, faded, generator)
+            return awgn(symbols, snr_db, generator)
+
+        mse = (network(images, rate, channel).float() - images).square().mean((1, 2, 3))
+        return (mse + self.offset).log().mean()
+
+    @torch.no_grad()
+    def validate(self, network: DeepJSCCNetwork, photos: list[Tensor]) -> dict[str, float]:
+        """Mean PSNR in dB over uint8[3, H, W] photos at 10 dB for every rate, and at 0 and 20 dB for the middle one."""
+        device = next(network.parameters()).device
+        middle = sorted(self.rates)[len(self.rates) // 2]
+        points = [(10.0, rate) for rate in self.rates] + [(0.0, middle), (20.0, middle)]
+        figures = {}
+        for snr_db, rate in points:
+            generator = torch.Generator(device).manual_seed(1)
+            total = 0.0
+            for photo in photos:
+                height, width = (side // STRIDE * STRIDE for side in photo.shape[1:])
+                image = photo[None, :, :height, :width].to(device).float() / 255
+                snr = torch.full((1,), snr_db, device=device)
+                rates = torch.full((1,), rate, device=device)
+                output = network(image, rates, lambda symbols, snr=snr, g=generator: awgn(symbols, snr, g))
+                mse = (output.float().clamp(0, 1) - image).square().mean()
+                total += float(-10 * mse.log10())
+            figures[f"psnr_db/snr{snr_db:g}_rate{rate}"] = total / len(photos)
+        return figures

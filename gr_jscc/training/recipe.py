@@ -1,0 +1,87 @@
+"""Recipes: TOML files that say everything about a training run but where its data and output lie."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    import tomli as tomllib
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+class RecipeError(ValueError):
+    """A recipe cannot be read or holds something unknown; the message is one line for a person."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run.
+
+    Attributes:
+        model: name of the weights it makes.
+        codec: codec they are for.
+        network: keyword arguments of the codec's network.
+        task: keyword arguments of the codec's training task (losses, SNR range, rates …).
+        steps: optimiser steps in all.
+        batch: images a step, over all processes.
+        crop: side of the square training crops, pixels.
+        learning_rate: peak; linear warm-up, then a cosine down to ``final_learning_rate``.
+        final_learning_rate: at the last step.
+        warmup: steps.
+        weight_decay: AdamW's.
+        clip: largest gradient norm.
+        ema: decay of the averaged weights, which are what is validated and exported.
+        precision: ``bfloat16`` (autocast) or ``float32``.
+        checkpoint_every, validate_every: steps.
+        seed: of everything random.
+    """
+
+    model: str
+    codec: str
+    network: dict = field(default_factory=dict)
+    task: dict = field(default_factory=dict)
+    steps: int = 100_000
+    batch: int = 16
+    crop: int = 256
+    learning_rate: float = 5e-4
+    final_learning_rate: float = 1e-5
+    warmup: int = 200
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: str = "bfloat16"
+    checkpoint_every: int = 500
+    validate_every: int = 1000
+    seed: int = 1
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Reads a shipped recipe by name, or a TOML file by path.
+
+    Raises:
+        RecipeError: not found, not TOML, an unknown key or a value of the wrong type.
+    """
+    path = next((p for p in (FOLDER / f"{name}.toml", Path(name)) if p.is_file()), None)
+    if path is None:
+        shipped = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+        raise RecipeError(f"recipe not found: {name} (shipped: {shipped})")
+    try:
+        values = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"not a TOML file: {path}: {error}") from error
+    fields = {f.name: f for f in dataclasses.fields(Recipe)}
+    types = {"str": str, "int": int, "float": (int, float), "dict": dict}
+    for key, value in values.items():
+        if key not in fields:
+            raise RecipeError(f"{path}: unknown key {key!r}; known: {', '.join(fields)}")
+        if not isinstance(value, types[fields[key].type]) or isinstance(value, bool):
+            raise RecipeError(f"{path}: {key} must be {fields[key].type}, not {value!r}")
+    missing = [key for key in ("model", "codec") if key not in values]
+    if missing:
+        raise RecipeError(f"{path}: {missing[0]} is missing")
+    return Recipe(**values)

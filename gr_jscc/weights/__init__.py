@@ -1,0 +1,115 @@
+"""Trained models that ship, and reading and writing such files.
+
+A model is ``NAME.safetensors``: half-precision tensors plus metadata that names the codec and the
+network's configuration, so that a file rebuilds its own network. ``NAME.md`` beside it is the card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gr_jscc.codecs.base import WeightsError
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One safetensors file as read.
+
+    Attributes:
+        name: file name without its ending.
+        codec: name of the codec it belongs to.
+        config: keyword arguments of the codec's network.
+        info: what training wrote beside them (recipe, steps, figures), all strings.
+        hash: first four bytes of the SHA-256 of the file.
+        tensors: name → torch tensor, float32.
+    """
+
+    name: str
+    codec: str
+    config: dict
+    info: dict[str, str]
+    hash: bytes
+    tensors: dict
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that came with the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+
+
+def find_model(name: str | Path) -> Path:
+    """The file behind a shipped model's name or a path.
+
+    Raises:
+        WeightsError: when neither exists.
+    """
+    for path in (FOLDER / f"{name}.safetensors", Path(name)):
+        if path.is_file():
+            return path
+    raise WeightsError(f"weights not found: {name} (shipped: {', '.join(shipped_models()) or 'none'})")
+
+
+def read_model(name: str | Path, codec: str) -> ModelFile:
+    """Reads a model and checks whose it is.
+
+    Raises:
+        WeightsError: missing, damaged, or made for another codec.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = find_model(name)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"weights cannot be read: {path}: {error}") from error
+    if metadata.get("codec") != codec:
+        raise WeightsError(f"weights of another codec: {path} is for {metadata.get('codec', 'nobody')}, not {codec}")
+    info = {key: value for key, value in metadata.items() if key not in ("codec", "config")}
+    return ModelFile(
+        name=path.stem,
+        codec=codec,
+        config=json.loads(metadata["config"]),
+        info=info,
+        hash=hashlib.sha256(path.read_bytes()).digest()[:4],
+        tensors=tensors,
+    )
+
+
+def write_model(path: Path, codec: str, config: dict, tensors: dict, info: dict[str, str]) -> None:
+    """Writes a model in half precision; the file is whole or not there.
+
+    Args:
+        path: ends in ``.safetensors``.
+        codec: name of the codec it belongs to.
+        config: JSON-able keyword arguments of the codec's network.
+        tensors: a ``state_dict``.
+        info: further strings for the metadata.
+    """
+    from safetensors.torch import save_file
+
+    half = {key: value.detach().half().cpu().contiguous() for key, value in tensors.items()}
+    part = path.with_suffix(".part")
+    save_file(half, str(part), metadata={"codec": codec, "config": json.dumps(config), **info})
+    os.replace(part, path)
+
+
+def load_strictly(network, model: ModelFile):
+    """Fills a network with a model's tensors; a missing or superfluous one is an error, never silent.
+
+    Raises:
+        WeightsError: when names or shapes do not match.
+    """
+    try:
+        network.load_state_dict(model.tensors, strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:160]
+        raise WeightsError(f"weights do not fit the network: {model.name}: {reason}") from error
+    return network.eval()
