@@ -89,26 +89,27 @@ def estimate_channel(
     Args:
         total: complex[bursts, used_count], sum over the known cells of a carrier of received times conj(sent), sent
             being of power 1.
-        counts: float[used_count], how many cells were summed.
+        counts: float[bursts, used_count], how many cells were summed.
         noise_var: float[bursts], of one cell.
         profile: prior variances learnt by an earlier estimate, or None to start from the matched filter's output.
     """
     transform = _transform(numerology)
     total = np.asarray(total, np.complex128)
-    power = np.square(np.abs(total) / counts).mean(axis=1) - noise_var / counts.mean()
+    power = np.square(np.abs(total) / counts).mean(axis=1) - noise_var / counts.mean(axis=1)
     power = np.maximum(power, 1e-3 * noise_var + 1e-30)
     # A noise of zero has no posterior; 80 dB below the channel it is below what float32 samples can show.
     noise = np.maximum(noise_var, 1e-8 * power)
     seen = total @ transform.conj()
+    weight = counts.sum(axis=1)
     if profile is None:
-        profile = np.square(np.abs(seen) / counts.sum())
-    # Evenly spaced taps: their Gram matrix is Toeplitz, and this its first column.
-    gram = (transform.conj() * (counts * transform[:, 0])[:, None]).sum(axis=0)
+        profile = np.square(np.abs(seen) / weight[:, None])
+    # Evenly spaced taps: their Gram matrix is Toeplitz, and these its first columns.
+    gram = counts @ (transform.conj() * transform[:, :1])
     response = np.zeros(total.shape, np.complex128)
     variance = np.zeros(total.shape)
     freedom = np.zeros(len(total))
     learnt = np.zeros(seen.shape)
-    _learn(transform, gram, counts.sum(), seen, noise, profile, response, variance, freedom, learnt)
+    _learn(transform, gram, weight, seen, noise, profile, response, variance, freedom, learnt)
     return ChannelEstimate(response.astype(np.complex64), variance, freedom, learnt)
 
 
@@ -123,7 +124,7 @@ def _learn(transform, gram, weight, seen, noise, profile, response, variance, fr
     carriers = transform.shape[0]
     for burst in range(len(seen)):
         prior = profile[burst].copy()
-        least = _NEGLIGIBLE * noise[burst] / weight
+        least = _NEGLIGIBLE * noise[burst] / weight[burst]
         strongest = np.argsort(-prior)
         if len(strongest) > _MOST_TAPS:
             prior[strongest[_MOST_TAPS:]] = 0.0
@@ -140,7 +141,7 @@ def _learn(transform, gram, weight, seen, noise, profile, response, variance, fr
             for i in range(count):
                 for j in range(i + 1):
                     apart = active[i] - active[j]
-                    total = gram[apart] * (scale[i] * scale[j] / noise[burst])
+                    total = gram[burst, apart] * (scale[i] * scale[j] / noise[burst])
                     if i == j:
                         total += 1.0
                     for k in range(j):

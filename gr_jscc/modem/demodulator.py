@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .channel_estimation import CHANNEL_LEAD, estimate_channel, first_estimate
-from .equaliser import channel_inverse
+from .equaliser import channel_inverse, local_mean, outlying_symbols
 from .header import HEADER_SYMBOLS, BurstHeader, decode_header_llr
 from .layout import burst_length, header_ofdm_symbols, known_prefix, payload_ofdm_symbols, pilot_values, scramble
 from .numerology import DEFAULT_NUMEROLOGY, Numerology
@@ -22,6 +22,10 @@ __all__ = ["DemodulatorCounters", "ReceivedBurst", "StreamDemodulator"]
 
 # Bursts worked on together: enough to share numpy's overhead, few enough to stay in the cache.
 _TOGETHER = 16
+# A DC offset stands out when its power is this many times that of the mean of so many random samples.
+_OFFSET_STANDS_OUT = 30.0
+# Samples beyond this count as zero, as those do that are not finite; 16-bit samples left unscaled are far below.
+_LARGEST = 1e7
 # Radians per OFDM symbol that preamble and header may leave of the carrier offset.
 _SLOPE_LEFT = 0.25
 
@@ -81,7 +85,7 @@ class StreamDemodulator:
     """Finds and demodulates bursts in a stream.
 
     Memory is bounded by the step and the longest burst that a header can state; work per sample is constant. Samples that
-    are not finite count as zero.
+    are not finite, or beyond 1e7, count as zero.
 
     Args:
         numerology: that of the transmitter.
@@ -104,6 +108,7 @@ class StreamDemodulator:
         self._step = int(step) // 4 * 4
         self._incoming: list[np.ndarray] = []
         self._waiting = 0
+        self._offset = 0j
         self._restart(0)
 
     def _restart(self, base: int) -> None:
@@ -139,12 +144,25 @@ class StreamDemodulator:
         taken, rest = samples[:count], samples[count:]
         self._incoming, self._waiting = [rest], len(rest)
         parts = taken.view(np.float32)
-        # One comparison finds what is not a number, infinite, or so large that its square would be.
-        if len(parts) and not (np.abs(parts).max() < 1e9):
-            taken = np.where(np.isfinite(taken), taken, 0)
-            parts = taken.view(np.float32)
-            np.clip(parts, -1e9, 1e9, out=parts)
-        return taken
+        # One comparison finds what is not a number, infinite, or so large that no receiver can have meant it.
+        if len(parts) and not (np.abs(parts).max() < _LARGEST):
+            sound = (np.abs(taken.real) < _LARGEST) & (np.abs(taken.imag) < _LARGEST)
+            taken = np.where(sound, taken, np.complex64(0))
+        return taken - np.complex64(self._direct_current(taken))
+
+    def _direct_current(self, samples: np.ndarray) -> complex:
+        """The receiver's DC offset over a step; 0 unless it stands out, so that a clean signal is not touched.
+
+        Unremoved, a carrier offset moves it from the empty carrier 0 onto data.
+        """
+        if len(samples) < self._step // 2 and self._offset:
+            return self._offset
+        if not len(samples):
+            return 0j
+        mean = complex(samples.mean())
+        power = float(np.vdot(samples, samples).real) / len(samples)
+        self._offset = mean if abs(mean) ** 2 > _OFFSET_STANDS_OUT * power / len(samples) else 0j
+        return self._offset
 
     def _advance(self, samples: np.ndarray, last: bool, end: int = 0) -> list[ReceivedBurst]:
         self._buffer = np.concatenate([self._buffer, samples])
@@ -250,8 +268,8 @@ class StreamDemodulator:
         middle = (total - 1) / 2
         symbols = np.arange(total) - middle
         used, pilot = layout.used_carriers.astype(np.float64), np.array(layout.pilot_carriers, np.float64)
-        counts = np.full(layout.used_count, float(opening))
-        counts[layout.pilot_index] += rows
+        # Weights of the OFDM symbols; those that an interferer hit, or that a gap in the stream shifted, go to zero.
+        trust_early, trust = np.ones((len(alike), opening)), np.ones((len(alike), rows))
 
         training = early[:, :PREAMBLE_SYMBOLS]
         mean = training.mean(axis=1)
@@ -269,29 +287,35 @@ class StreamDemodulator:
         offset = np.angle((correlations * np.exp(-1j * slope[:, None] * symbols)).sum(axis=1))
         line = PhaseLine(offset, slope, np.zeros(len(alike)))
         profile = None
-        for _ in range(2):
+        for last in (False, True):
             parts = [
-                (early, response, symbols[:opening], used),
-                (late, response[:, layout.pilot_index], symbols[opening:], pilot),
+                (early, trust_early, response, symbols[:opening], used),
+                (late, trust, response[:, layout.pilot_index], symbols[opening:], pilot),
             ]
             line = refine_line(line, parts, noise, layout)
             turned_early = early * line.turn(symbols[:opening], used)
             turned_late = late * line.turn(symbols[opening:], pilot)
             sums = turned_early.sum(axis=1)
-            sums[:, layout.pilot_index] += turned_late.sum(axis=1)
+            sums[:, layout.pilot_index] += (turned_late * trust[:, :, None].astype(np.float32)).sum(axis=1)
+            counts = np.full((len(alike), layout.used_count), float(opening))
+            counts[:, layout.pilot_index] += trust.sum(axis=1, keepdims=True)
             estimate = estimate_channel(sums, counts, noise, profile, layout)
             response, profile = estimate.response, estimate.profile
             left_early = turned_early - response[:, None]
             left_late = turned_late - response[:, None, layout.pilot_index]
-            error = np.square(np.abs(left_early)).sum(axis=(1, 2), dtype=np.float64)
-            error += np.square(np.abs(left_late)).sum(axis=(1, 2), dtype=np.float64)
-            cells = opening * layout.used_count + rows * layout.pilot_count
+            early_error = np.square(np.abs(left_early)).sum(axis=(1, 2), dtype=np.float64)
+            late_error = np.square(np.abs(left_late)).sum(axis=2, dtype=np.float64)
+            early_noise = early_error / np.maximum(opening * layout.used_count - estimate.freedom, 1)
+            if not last:
+                trust = (~outlying_symbols(late_error / layout.pilot_count, early_noise, layout.pilot_count)).astype(float)
+            cells = opening * layout.used_count + trust.sum(axis=1) * layout.pilot_count
+            error = early_error + (late_error * trust).sum(axis=1)
             noise = np.maximum(error / (cells - estimate.freedom - 1.5), 1e-30)
 
         # Phase noise, where the pilots show any.
         strength = np.square(np.abs(response[:, layout.pilot_index])).sum(axis=1).astype(np.float64)
         measured = (turned_late * np.conj(response)[:, None, layout.pilot_index]).sum(axis=2)
-        walk = smooth_walk(np.angle(measured), noise / (2 * np.maximum(strength, 1e-30)))
+        walk = smooth_walk(np.angle(measured) * trust, noise / (2 * np.maximum(strength, 1e-30)))
 
         inverse, noise_var = channel_inverse(
             response[:, layout.data_index], estimate.variance[:, layout.data_index], noise
@@ -303,7 +327,8 @@ class StreamDemodulator:
         payload *= inverse[:, None]
         payload *= np.conj(scramble(layout, head, rows))
         noise_var = noise_var + walk.variance[:, None].astype(np.float32)
-        spread = np.repeat(noise_var[:, None], rows, axis=1)
+        excess = np.where(trust > 0, 1, local_mean(late_error / layout.pilot_count, layout.pilot_count) / noise[:, None])
+        spread = noise_var[:, None] * np.maximum(excess, 1).astype(np.float32)[:, :, None]
 
         power = (np.square(np.abs(response)) + estimate.variance)[:, layout.data_index].mean(axis=1)
         snr_db = 10 * np.log10(np.maximum(power, 1e-30) / noise)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["channel_inverse"]
+__all__ = ["channel_inverse", "local_mean", "outlying_symbols"]
 
 # A carrier this far below the burst's mean power is as good as gone; its noise variance stays finite.
 _FADED = 1e-7
@@ -28,3 +28,33 @@ def channel_inverse(response: np.ndarray, variance: np.ndarray, noise_var: np.nd
     inverse = np.conj(response) / power
     noise = (noise_var[:, None] + variance) / power
     return inverse.astype(np.complex64), np.clip(noise, 1e-12, 1e12).astype(np.float32)
+
+
+def local_mean(errors: np.ndarray, pilots: int) -> np.ndarray:
+    """Pilot errors averaged over as many neighbouring OFDM symbols as make 20 cells: float[bursts, n] -> the same."""
+    reach = min(-(-20 // pilots) // 2, (errors.shape[1] - 1) // 2)
+    if reach < 1:
+        return errors
+    padded = np.pad(errors, ((0, 0), (reach + 1, reach)), mode="reflect")
+    summed = np.cumsum(padded, axis=1)
+    return (summed[:, 2 * reach + 1 :] - summed[:, : -2 * reach - 1]) / (2 * reach + 1)
+
+
+def outlying_symbols(errors: np.ndarray, noise_var: np.ndarray, pilots: int) -> np.ndarray:
+    """OFDM symbols with far more noise than the rest of their burst: bool[bursts, n].
+
+    An interferer shorter than the burst, or samples that the radio dropped, spoil some symbols and leave the others whole.
+
+    Args:
+        errors: float[bursts, n], mean squared error of the pilots of each symbol.
+        noise_var: float[bursts], of a cell of preamble and header.
+        pilots: cells in each of those means.
+    """
+    local = local_mean(errors, pilots)
+    usual = np.minimum(np.median(local, axis=1), noise_var)
+    # 2.5 times the noise over 20 cells: chance makes that of one symbol in a million.
+    high = local > 2.5 * np.maximum(usual, 1e-30)[:, None]
+    wide = high.copy()
+    wide[:, 1:] |= high[:, :-1]
+    wide[:, :-1] |= high[:, 1:]
+    return wide

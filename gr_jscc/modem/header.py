@@ -57,6 +57,9 @@ class BurstKind(IntEnum):
     DIGITAL = 1
 
 
+_KINDS = {int(kind): kind for kind in BurstKind}
+
+
 @dataclass(frozen=True)
 class BurstHeader:
     """What a receiver must know of a burst.
@@ -92,7 +95,7 @@ class BurstHeader:
                 raise HeaderError(f"header field {name} must be a whole number from 0 to {most}, not {value!r}")
         if self.version != VERSION:
             raise HeaderError(f"header version {self.version}, but {VERSION} is spoken here")
-        if self.kind not in BurstKind.__members__.values():
+        if self.kind not in _KINDS:
             raise HeaderError(f"header kind {self.kind} is not known")
         if self.count < 1 or self.index >= self.count:
             raise HeaderError(f"burst {self.index} of {self.count} cannot be")
@@ -102,7 +105,7 @@ class BurstHeader:
             raise HeaderError(f"an analog burst has mcs 0, not {self.mcs}")
         for name in _WIDTHS:
             object.__setattr__(self, name, int(getattr(self, name)))
-        object.__setattr__(self, "kind", BurstKind(self.kind))
+        object.__setattr__(self, "kind", _KINDS[self.kind])
 
     def pack(self) -> bytes:
         """The fields as 9 bytes, big-endian, six zero bits first; without the CRC."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from .header import HEADER_SYMBOLS, MAX_SYMBOLS, BurstHeader
 from .numerology import Numerology
-from .preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers
 from .prbs import random_qpsk, random_signs, random_words
+from .preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers
 
 __all__ = [
     "burst_length",

@@ -86,48 +86,48 @@ def _peak(power: np.ndarray) -> np.ndarray:
 
 def refine_line(
     line: PhaseLine,
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
     noise_var: np.ndarray,
     numerology: Numerology,
 ) -> PhaseLine:
     """One Gauss-Newton step towards the likeliest line.
 
+    A fixed slope over the carriers is fitted along and dropped: the expected channel may be that of another moment than
+    the burst's middle, and a clock offset makes the two differ by a delay. The next channel estimate takes it up.
+
     Args:
         parts: for preamble with header, and for pilots: observed channel complex64[bursts, n, k] (received times
-            conj(sent)), expected channel complex64[bursts, k], OFDM symbols float[n] from the middle, carriers float[k].
+            conj(sent)), weights float[bursts, n] of its symbols, expected channel complex64[bursts, k], OFDM symbols
+            float[n] from the middle, carriers float[k].
         noise_var: float[bursts], of one cell.
     """
     bursts = len(noise_var)
-    gradient = np.zeros((bursts, 3))
-    fisher = np.zeros((bursts, 3, 3))
-    for observed, expected, symbols, carriers in parts:
+    # Unknowns: a, b, c and the slope to be dropped; their regressors are products of m^i and k^j.
+    powers = ((0, 0), (1, 0), (1, 1), (0, 1))
+    gradient = np.zeros((bursts, 4))
+    fisher = np.zeros((bursts, 4, 4))
+    most = 1.0
+    for observed, weights, expected, symbols, carriers in parts:
         turned = observed * line.turn(symbols, carriers)
         error = (turned * np.conj(expected)[:, None]).imag
-        plain, tilted = error.sum(axis=2), error @ carriers.astype(np.float32)
-        gradient[:, 0] += plain.sum(axis=1)
-        gradient[:, 1] += plain @ symbols
-        gradient[:, 2] += tilted @ symbols
+        by_carrier = (weights * error.sum(axis=2), weights * (error @ carriers.astype(np.float32)))
         power = np.square(expected.real) + np.square(expected.imag)
-        p0, p1, p2 = power.sum(axis=1), power @ carriers, power @ carriers**2
-        s0, s1, s2 = len(symbols), symbols.sum(), np.square(symbols).sum()
-        fisher[:, 0, 0] += s0 * p0
-        fisher[:, 0, 1] += s1 * p0
-        fisher[:, 0, 2] += s1 * p1
-        fisher[:, 1, 1] += s2 * p0
-        fisher[:, 1, 2] += s2 * p1
-        fisher[:, 2, 2] += s2 * p2
-    for i, j in ((1, 0), (2, 0), (2, 1)):
-        fisher[:, i, j] = fisher[:, j, i]
+        strength = [power @ carriers**j for j in range(3)]
+        extent = [weights @ symbols**i for i in range(3)]
+        for row, (i, j) in enumerate(powers):
+            gradient[:, row] += by_carrier[j] @ symbols**i
+            for column, (k, n) in enumerate(powers):
+                fisher[:, row, column] += extent[i + k] * strength[j + n]
+        most = max(most, float(np.abs(symbols).max(initial=1.0)))
     spread = 2 * np.pi * numerology.symbol_len / numerology.fft_size * _CLOCK_SPREAD
     prior = 0.5 * noise_var / spread**2
     gradient[:, 2] -= prior * line.drift
     fisher[:, 2, 2] += prior
-    diagonal = np.maximum(np.einsum("bii->bi", fisher), 1e-30)
-    # Equilibrated, since the three unknowns have scales far apart; and never singular, even on silence.
-    scale = 1 / np.sqrt(diagonal)
-    balanced = fisher * scale[:, :, None] * scale[:, None, :] + 1e-9 * np.eye(3)
+    # Equilibrated, since the unknowns have scales far apart; and never singular, even on silence.
+    scale = 1 / np.sqrt(np.maximum(np.einsum("bii->bi", fisher), 1e-30))
+    balanced = fisher * scale[:, :, None] * scale[:, None, :] + 1e-9 * np.eye(4)
     step = scale * np.linalg.solve(balanced, (gradient * scale)[:, :, None])[:, :, 0]
-    limit = 1.0 / max(1.0, float(np.abs(parts[-1][2]).max(initial=1.0)))
+    limit = 1.0 / most
     return PhaseLine(
         line.offset + step[:, 0].clip(-1, 1),
         line.slope + step[:, 1].clip(-limit, limit),

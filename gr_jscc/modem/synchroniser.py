@@ -74,7 +74,7 @@ def find_candidates(samples: np.ndarray, numerology: Numerology) -> tuple[np.nda
     )
     power = np.square(correlation.real) + np.square(correlation.imag)
     # Running sums leave a rounding error in proportion to all that was summed; below it lies silence.
-    floor = 1e-9 * e[-1] + 1e-30
+    floor = 1e-13 * e[-1] + 1e-30
     above = np.flatnonzero(power > np.square(threshold(numerology) * np.maximum(energy, floor)))
     if not len(above):
         return np.empty(0, np.int64), np.empty(0)
