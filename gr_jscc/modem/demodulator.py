@@ -101,7 +101,9 @@ class StreamDemodulator:
         self.counters = DemodulatorCounters()
         self._opening = (PREAMBLE_SYMBOLS + header_ofdm_symbols(numerology)) * numerology.symbol_len
         # After a candidate: the peaks it must beat, then its header, with room for the timing to move.
-        self._ahead = max(metric_span(numerology) + 4 * numerology.symbol_len, self._opening + 3 * numerology.symbol_len)
+        self._ahead = max(
+            metric_span(numerology) + 4 * numerology.symbol_len, self._opening + 3 * numerology.symbol_len
+        )
         self._behind = 4 * numerology.symbol_len
         if step < self._ahead:
             raise ValueError(f"step must be at least {self._ahead} samples for this numerology, not {step}")
@@ -307,7 +309,9 @@ class StreamDemodulator:
             late_error = np.square(np.abs(left_late)).sum(axis=2, dtype=np.float64)
             early_noise = early_error / np.maximum(opening * layout.used_count - estimate.freedom, 1)
             if not last:
-                trust = (~outlying_symbols(late_error / layout.pilot_count, early_noise, layout.pilot_count)).astype(float)
+                trust = (~outlying_symbols(late_error / layout.pilot_count, early_noise, layout.pilot_count)).astype(
+                    float
+                )
             cells = opening * layout.used_count + trust.sum(axis=1) * layout.pilot_count
             error = early_error + (late_error * trust).sum(axis=1)
             noise = np.maximum(error / (cells - estimate.freedom - 1.5), 1e-30)
@@ -327,12 +331,16 @@ class StreamDemodulator:
         payload *= inverse[:, None]
         payload *= np.conj(scramble(layout, head, rows))
         noise_var = noise_var + walk.variance[:, None].astype(np.float32)
-        excess = np.where(trust > 0, 1, local_mean(late_error / layout.pilot_count, layout.pilot_count) / noise[:, None])
+        excess = np.where(
+            trust > 0, 1, local_mean(late_error / layout.pilot_count, layout.pilot_count) / noise[:, None]
+        )
         spread = noise_var[:, None] * np.maximum(excess, 1).astype(np.float32)[:, :, None]
 
         power = (np.square(np.abs(response)) + estimate.variance)[:, layout.data_index].mean(axis=1)
         snr_db = 10 * np.log10(np.maximum(power, 1e-30) / noise)
-        evm = np.square(np.abs(left_early)).mean(axis=(1, 2)) / np.maximum(np.square(np.abs(response)).mean(axis=1), 1e-30)
+        evm = np.square(np.abs(left_early)).mean(axis=(1, 2)) / np.maximum(
+            np.square(np.abs(response)).mean(axis=1), 1e-30
+        )
         evm_db = 10 * np.log10(np.maximum(evm, 1e-12))
         cfo = cfo + line.slope / (2 * np.pi * layout.symbol_len)
         lead = min(CHANNEL_LEAD, layout.cp_len // 8)

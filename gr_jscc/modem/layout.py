@@ -104,6 +104,8 @@ def known_prefix(numerology: Numerology, headers: np.ndarray) -> np.ndarray:
     rows = header_ofdm_symbols(numerology)
     known = np.empty((len(headers), PREAMBLE_SYMBOLS + rows, numerology.used_count), np.complex64)
     known[:, :PREAMBLE_SYMBOLS] = PREAMBLE_SIGNS[:, None] * training_carriers(numerology)
-    known[:, PREAMBLE_SYMBOLS:, numerology.data_index] = fill_header(headers, numerology) * scramble(numerology, 0, rows)
+    known[:, PREAMBLE_SYMBOLS:, numerology.data_index] = fill_header(headers, numerology) * scramble(
+        numerology, 0, rows
+    )
     known[:, PREAMBLE_SYMBOLS:, numerology.pilot_index] = pilot_values(numerology, 0, rows)
     return known

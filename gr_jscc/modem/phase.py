@@ -166,6 +166,4 @@ def smooth_walk(measured: np.ndarray, variance: np.ndarray) -> PhaseWalk:
     score[:, 0] += 8
     chosen = spectra[score.argmax(axis=1)]
     gain = 1 - 1 / chosen
-    return PhaseWalk(
-        scipy.fft.idct(gain * transformed, type=2, norm="ortho", axis=1), gain.mean(axis=1) * noise[:, 0]
-    )
+    return PhaseWalk(scipy.fft.idct(gain * transformed, type=2, norm="ortho", axis=1), gain.mean(axis=1) * noise[:, 0])

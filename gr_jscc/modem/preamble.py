@@ -17,7 +17,14 @@ import scipy.fft
 from .numerology import Numerology
 from .prbs import random_qpsk
 
-__all__ = ["LAG_WEIGHTS", "PREAMBLE_SIGNS", "PREAMBLE_SYMBOLS", "preamble_samples", "training_carriers", "training_symbol"]
+__all__ = [
+    "LAG_WEIGHTS",
+    "PREAMBLE_SIGNS",
+    "PREAMBLE_SYMBOLS",
+    "preamble_samples",
+    "training_carriers",
+    "training_symbol",
+]
 
 PREAMBLE_SIGNS = np.array([1.0, 1.0, -1.0, 1.0], np.float32)
 PREAMBLE_SYMBOLS = len(PREAMBLE_SIGNS)
