@@ -25,6 +25,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from gr_jscc.errors import UserError
+
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MAX_SIDE", "ImageError", "expand_inputs", "load_image", "save_image"]
 
 MAX_PIXELS = 64_000_000
@@ -40,7 +42,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".gif", ".t
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """An image cannot be read, sent or written; the message is one line for the user and names the file."""
 
 

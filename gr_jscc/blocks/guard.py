@@ -11,6 +11,8 @@ import functools
 import traceback
 from collections.abc import Callable
 
+from gr_jscc.errors import UserError
+
 WORK_DONE = -1
 
 
@@ -27,7 +29,8 @@ def guarded(method: Callable) -> Callable:
         try:
             return method(self, *args)
         except Exception as error:  # every kind: the point is that none escapes into the scheduler
-            traceback.print_exc()
+            if not isinstance(error, UserError):
+                traceback.print_exc()
             self.failure = error
             return WORK_DONE
 

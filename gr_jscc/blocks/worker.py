@@ -7,6 +7,8 @@ import threading
 import traceback
 from collections.abc import Callable
 
+from gr_jscc.errors import UserError
+
 
 class Worker:
     """Calls ``function(item)`` for every submitted item, in order, in one thread.
@@ -45,6 +47,7 @@ class Worker:
             try:
                 self._function(item)
             except Exception as error:  # kept for the block, which ends its stream with it
-                traceback.print_exc()
+                if not isinstance(error, UserError):
+                    traceback.print_exc()
                 self.failure = error
                 return

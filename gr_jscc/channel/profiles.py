@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gr_jscc.errors import UserError
+
 # Power-delay profiles as fixed taps at the sample rate; `taps` scales them to unit energy, so that the
 # mean Es/N0 over the band stays what the user asked for.
 PROFILES: dict[str, list[complex]] = {
@@ -16,9 +18,9 @@ def taps(name: str) -> np.ndarray:
     """Impulse response of a named channel, complex64[n], unit energy.
 
     Raises:
-        ValueError: unknown name.
+        UserError: unknown name.
     """
     if name not in PROFILES:
-        raise ValueError(f"unknown channel {name!r}; known: {', '.join(PROFILES)}")
+        raise UserError(f"unknown channel {name!r}; known: {', '.join(PROFILES)}")
     values = np.array(PROFILES[name], np.complex64)
     return values / np.linalg.norm(values)

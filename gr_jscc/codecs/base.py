@@ -21,8 +21,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from gr_jscc.errors import UserError
 
-class CodecError(ValueError):
+
+class CodecError(UserError):
     """A codec was asked for something it cannot do; the message is one line for a person."""
 
 

@@ -29,7 +29,7 @@ def ms_ssim(original: np.ndarray, received: np.ndarray) -> float | None:
     import torch
     from pytorch_msssim import ms_ssim as score
 
-    first, second = (
-        torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() for picture in (original, received)
-    )
-    return float(score(first, second, data_range=255))
+    def tensor(picture: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+
+    return float(score(tensor(original), tensor(received), data_range=255))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr_jscc.codecs.base import Payload
+from gr_jscc.errors import UserError
 from gr_jscc.link.interleaver import interleave
 from gr_jscc.link.manifest import Manifest
 from gr_jscc.modem.digital import encode_digital, max_digital_bytes
@@ -16,7 +17,7 @@ TRANSFERS = MAX_TRANSFER + 1  # transfer numbers wrap round here
 ROUNDS = MAX_ROUND + 1
 
 
-class LinkError(ValueError):
+class LinkError(UserError):
     """A round that the link cannot carry; the message is one line for a person."""
 
 

@@ -59,7 +59,9 @@ class Condition(nn.Module):
 
     def __init__(self, numbers: int, condition: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(numbers, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU())
+        self.layers = nn.Sequential(
+            nn.Linear(numbers, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU()
+        )
 
     def forward(self, numbers: Tensor) -> Tensor:
         return self.layers(numbers)

@@ -12,10 +12,12 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gr_jscc.errors import UserError
+
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """A data folder is missing or holds no usable image."""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from gr_jscc.training.checkpoint import (
@@ -140,7 +140,8 @@ def train(
     found = checkpoints(out)
     step = 0
     if not found:
-        task.prepare(network, torch.stack([RandomCrops(crops.photos, recipe.crop, 256, -1 % 2**31)[i] for i in range(256)]))
+        sample = RandomCrops(crops.photos, recipe.crop, 256, recipe.seed + 1)
+        task.prepare(network, torch.stack([sample[i] for i in range(len(sample))]))
     network = network.to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     names = [name for name, _ in network.named_parameters()]
@@ -156,9 +157,8 @@ def train(
         model = nn.parallel.DistributedDataParallel(network)
 
     share = recipe.batch // world
-    todo = [
-        i for s in range(step, recipe.steps) for i in range(s * recipe.batch + rank * share, s * recipe.batch + (rank + 1) * share)
-    ]
+    places = range(rank * share, (rank + 1) * share)  # of this process in a batch
+    todo = [s * recipe.batch + place for s in range(step, recipe.steps) for place in places]
     loader = DataLoader(Subset(crops, todo), batch_size=share, num_workers=workers, persistent_workers=workers > 0)
     out.mkdir(parents=True, exist_ok=True)
     log = _Log(out) if rank == 0 else None
@@ -224,6 +224,3 @@ def train(
     if world > 1:
         torch.distributed.destroy_process_group()
     return path
-
-
-__all__ = ["Tensor", "train", "task_of", "learning_rate"]

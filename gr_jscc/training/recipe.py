@@ -11,10 +11,12 @@ try:
 except ImportError:  # Python 3.10
     import tomli as tomllib
 
+from gr_jscc.errors import UserError
+
 FOLDER = Path(__file__).parent / "recipes"
 
 
-class RecipeError(ValueError):
+class RecipeError(UserError):
     """A recipe cannot be read or holds something unknown; the message is one line for a person."""
 
 

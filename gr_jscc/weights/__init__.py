@@ -43,6 +43,17 @@ def shipped_models() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 
+def describe_model(name: str) -> dict[str, str | int]:
+    """A shipped model's name, codec, size in bytes and what training wrote into it."""
+    from safetensors import safe_open
+
+    path = find_model(name)
+    with safe_open(str(path), framework="pt") as file:
+        metadata = file.metadata() or {}
+    info = {key: value for key, value in metadata.items() if key != "config"}
+    return {"model": path.stem, "bytes": path.stat().st_size, **info}
+
+
 def find_model(name: str | Path) -> Path:
     """The file behind a shipped model's name or a path.
 

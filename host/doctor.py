@@ -1,0 +1,34 @@
+"""``gr-jscc doctor``: what is installed, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gr_jscc.environment import run_checks
+
+from . import options
+
+
+def doctor(json_lines: options.Json = False) -> None:
+    """Check this machine: what is installed, what is missing, and the command that mends it.
+
+    The exit code is 1 when something that the programs need is missing.
+    """
+    checks = run_checks()
+    if json_lines:
+        for check in checks:
+            print(json.dumps(check.as_dict()))
+    else:
+        table = Table()
+        for name in ("", "check", "found", "needed for", "remedy"):
+            table.add_column(name)
+        for check in checks:
+            mark = "[green]ok[/]" if check.ok else "[red]missing[/]" if check.required else "[yellow]optional[/]"
+            table.add_row(mark, check.name, check.found, check.needed_for, "" if check.ok else check.remedy)
+        Console().print(table)
+    if any(check.required and not check.ok for check in checks):
+        raise typer.Exit(1)

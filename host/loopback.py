@@ -1,0 +1,182 @@
+"""``gr-jscc loopback``: images through a simulated link on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from gr_jscc.channel.profiles import taps
+from gr_jscc.codecs.base import Codec, Reception
+from gr_jscc.codecs.registry import load_codec
+from gr_jscc.evaluation.accounting import ChannelUses
+from gr_jscc.evaluation.collector import Collector, Result
+from gr_jscc.evaluation.report import OnAir, Received, Sent, write_json
+from gr_jscc.imaging import expand_inputs, load_image, save_image
+from gr_jscc.link.ideal import ideal_reception
+
+from . import options
+
+IDEAL = "ideal-"  # before the channel's name in reports
+# What `average` computes.
+UNITS = {"images_lost": "images", "psnr_db": "dB", "cbr_payload": "1", "cbr_total": "1", "cbr_air": "1"}
+
+
+def loopback(
+    images: options.Images,
+    codec: options.Codec = "deepjscc",
+    weights: options.Weights = "",
+    cbr: options.Cbr = "1/12",
+    snr: options.Snr = 10.0,
+    channel: options.Channel = "awgn",
+    cfo: Annotated[float, typer.Option(min=-2, max=2, help="Carrier frequency offset, subcarrier spacings.")] = 0.1,
+    ideal: Annotated[bool, typer.Option("--ideal", help="The textbook channel instead of the OFDM link.")] = False,
+    sample_rate: Annotated[float, typer.Option(min=1.0, help="Samples per second, for Hz and seconds.")] = 1e6,
+    out: Annotated[Path, typer.Option(help="Folder for each image's picture and report.json.")] = Path("received"),
+    plot: Annotated[bool, typer.Option("--plot", help="Also draw sent and received side by side.")] = False,
+    device: options.Device = "cpu",
+    seed: options.Seed = 1,
+    json_lines: options.Json = False,
+) -> None:
+    """Send images through a simulated link on this machine and report what arrived.
+
+    Runs a GNU Radio flowgraph: encoder, OFDM modulator, channel model, OFDM demodulator, decoder.
+    With --ideal the symbols meet white noise only, as in the papers.
+    """
+    ratio = options.parse_cbr(cbr)
+    options.check_snr(snr)
+    options.check_device(device)
+    taps(channel)
+    files = expand_inputs(images)
+    for path in files:
+        load_image(path)  # a bad file is told before anything is sent
+    if ideal:
+        results = ideal_results(load_codec(codec, weights or None, device), files, ratio, channel, snr, seed)
+    else:
+        results = flowgraph_results(
+            files, codec=codec, weights=weights, cbr=ratio, channel=channel, snr_db=snr, device=device, cfo=cfo,
+            sample_rate=sample_rate, seed=seed,
+        )  # fmt: skip
+    console = Console(stderr=True)
+    shown = track(results, "sending", total=len(files), console=console, disable=json_lines or not console.is_terminal)
+    reports = []
+    folders = result_folders(files, out)
+    for result in shown:
+        reports.append(result.report)
+        store(result, next(folders), plot)
+        if json_lines:
+            print(json.dumps(result.report), flush=True)
+    summary = average(reports)
+    conditions = {
+        "codec": codec, "channel": IDEAL + channel if ideal else channel, "snr_db": snr, "cbr": ratio,
+        "images": len(reports),
+    }  # fmt: skip
+    if json_lines:
+        for figure, value in summary.items():
+            print(json.dumps({"figure": figure, "at": conditions, "value": value, "unit": UNITS[figure]}))
+    else:
+        show(reports, summary, out)
+
+
+def flowgraph_results(files: list[Path], **settings: object) -> Iterator[Result]:
+    """Results of the GNU Radio flowgraph; ``settings`` are `LoopbackFlowgraph`'s."""
+    import torch
+
+    from .loopback_flowgraph import LoopbackFlowgraph
+
+    # Encoder and decoder run at the same time: each gets its share of the cores.
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    yield from LoopbackFlowgraph(files, **settings).results()
+
+
+def ideal_results(
+    codec: Codec, files: list[Path], cbr: float, channel: str, snr_db: float, seed: int
+) -> Iterator[Result]:
+    """Results of the textbook channel: white noise, known perfectly, and free side information."""
+    collector = Collector(IDEAL + channel, snr_db)
+    rng = np.random.default_rng(seed)
+    for transfer, path in enumerate(files):
+        image = load_image(path)
+        started = time.monotonic()
+        transmitter = codec.transmitter(cbr)
+        payload = transmitter.start(image)
+        encode_seconds = time.monotonic() - started
+        collector.sent(
+            transfer, Sent(path.name, image, codec.name, codec.weights_name, cbr, encode_seconds, started)
+        )
+        receiver = codec.receiver(*image.shape[:2])
+        round_ = 0
+        while payload is not None:
+            reception: Reception = ideal_reception(payload, snr_db, taps(channel), rng)
+            before = time.monotonic()
+            picture = receiver.push(reception)
+            finished = time.monotonic()
+            uses = ChannelUses(len(payload.symbols), 0, 0, len(payload.symbols))
+            collector.on_air(transfer, round_, OnAir(uses))
+            yield from collector.received(transfer, round_, Received(picture, None, finished - before, finished))
+            payload, round_ = transmitter.next(None), round_ + 1
+
+
+def result_folders(files: list[Path], out: Path) -> Iterator[Path]:
+    """A folder for each file's results; files of the same name do not overwrite each other."""
+    taken: dict[str, int] = {}
+    for path in files:
+        taken[path.stem] = taken.get(path.stem, 0) + 1
+        number = taken[path.stem]
+        yield out / (path.stem if number == 1 else f"{path.stem}-{number}")
+
+
+def store(result: Result, folder: Path, plot: bool) -> None:
+    """Writes ``received.png``, ``report.json`` and, if asked for, ``comparison.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if result.received is not None:
+        save_image(folder / "received.png", result.received)
+    if plot:
+        from gr_jscc.evaluation.plots import plot_comparison
+
+        plot_comparison(folder / "comparison.png", result.original, result.received, result.report)
+    write_json(folder / "report.json", result.report)
+
+
+def average(reports: list[dict]) -> dict[str, float]:
+    """Mean PSNR and CBRs over the images that arrived, and how many did not."""
+    arrived = [report for report in reports if report["psnr_db"] is not None]
+    figures = {"images_lost": len(reports) - len(arrived)}
+    if arrived:
+        figures["psnr_db"] = round(float(np.mean([r["psnr_db"] for r in arrived])), 3)
+        for key in ("payload", "total", "air"):
+            figures[f"cbr_{key}"] = round(float(np.mean([r["cbr"][key] for r in arrived])), 6)
+    return figures
+
+
+def show(reports: list[dict], summary: dict[str, float], out: Path) -> None:
+    """Prints a table for people."""
+    table = Table()
+    for name in ("image", "PSNR dB", "MS-SSIM", "CBR", "CBR total", "SNR est.", "lost"):
+        table.add_column(name, justify="left" if name == "image" else "right", no_wrap=name != "image")
+
+    def text(value: float | None, digits: int) -> str:
+        return "–" if value is None else f"{value:.{digits}f}"
+
+    for r in reports:
+        table.add_row(
+            r["image"]["name"], text(r["psnr_db"], 2), text(r["ms_ssim"], 4), text(r["cbr"]["payload"], 4),
+            text(r["cbr"]["total"], 4), text(r["link"]["snr_est_db"], 2),
+            f"{r['bursts']['lost']}/{r['bursts']['sent']}",
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    if "psnr_db" in summary:
+        console.print(f"average PSNR {summary['psnr_db']:.2f} dB at CBR {summary['cbr_payload']:.4f}", highlight=False)
+    if summary["images_lost"]:
+        console.print(f"{summary['images_lost']} of {len(reports)} images did not arrive", highlight=False)
+    console.print(f"pictures and reports: {out}/", highlight=False)

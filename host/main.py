@@ -1,0 +1,60 @@
+"""The ``gr-jscc`` command: finds the subcommands, and turns expected errors into one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from gr_jscc import __version__
+from gr_jscc.errors import UserError
+
+from . import bench, demo, doctor, loopback, models, train
+
+app = typer.Typer(
+    name="gr-jscc",
+    help="Learned joint source-channel coding of images, over the air with GNU Radio.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("loopback")(loopback.loopback)
+app.command("demo")(demo.demo)
+app.command("models")(models.models)
+app.command("train")(train.train)
+app.command("doctor")(doctor.doctor)
+app.add_typer(bench.app, name="bench")
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"gr-jscc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs one subcommand and leaves the process with its exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except UserError as error:
+        print(f"gr-jscc: {error}", file=sys.stderr)
+        code = 2
+    except (typer.Abort, KeyboardInterrupt):
+        print("gr-jscc: interrupted", file=sys.stderr)
+        code = 130
+    except Exception as error:
+        # Usage errors are click's or, in newer typers, of a copy of click inside: known by what they offer.
+        if not hasattr(error, "format_message"):
+            raise
+        if message := " ".join(error.format_message().split()):
+            print(f"gr-jscc: {message}", file=sys.stderr)
+        code = 2
+    sys.exit(code or 0)

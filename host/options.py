@@ -1,0 +1,71 @@
+"""Options that several programs share, and their checks."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gr_jscc.channel.profiles import PROFILES
+from gr_jscc.codecs.registry import CODECS
+from gr_jscc.errors import UserError
+
+SNR_RANGE_DB = (-20.0, 60.0)
+
+
+def parse_cbr(text: str) -> float:
+    """A channel bandwidth ratio such as ``1/12`` or ``0.0833``.
+
+    Raises:
+        UserError: not a number, or not above 0 and at most 1.
+    """
+    try:
+        over, _, under = text.partition("/")
+        value = float(over) / (float(under) if under else 1.0)
+    except (ValueError, ZeroDivisionError):
+        value = math.nan
+    if not 0 < value <= 1:
+        raise UserError(f"--cbr must be a ratio above 0 and at most 1, such as 1/12, not {text!r}")
+    return value
+
+
+def check_snr(snr_db: float) -> float:
+    """An Es/N0 in dB that makes sense.
+
+    Raises:
+        UserError: not a number or out of `SNR_RANGE_DB`.
+    """
+    low, high = SNR_RANGE_DB
+    if not low <= snr_db <= high:
+        raise UserError(f"--snr must be from {low:g} to {high:g} dB, not {snr_db}")
+    return snr_db
+
+
+def check_device(device: str) -> str:
+    """A torch device that is there.
+
+    Raises:
+        UserError: unknown, or ``cuda`` without a usable GPU.
+    """
+    import torch
+
+    if device not in ("cpu", "cuda"):
+        raise UserError(f"--device must be cpu or cuda, not {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch finds no usable GPU; see gr-jscc doctor")
+    return device
+
+
+Codec = Annotated[str, typer.Option("--codec", help=f"Codec: {', '.join(CODECS)}.")]
+Weights = Annotated[
+    str, typer.Option("--weights", help="A shipped model's name (gr-jscc models) or a .safetensors file.")
+]
+Cbr = Annotated[str, typer.Option("--cbr", help="Complex channel uses per colour value (3·H·W), e.g. 1/24, 1/12, 1/6.")]
+Snr = Annotated[float, typer.Option("--snr", help="Es/N0 per data subcarrier, dB.")]
+Channel = Annotated[str, typer.Option("--channel", help=f"Simulated channel: {', '.join(PROFILES)}.")]
+Device = Annotated[str, typer.Option("--device", help="Where networks run: cpu or cuda.")]
+Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON, one object a line, and nothing else.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Of the simulated noise.")]
+Images = Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", show_default=False)]

@@ -1,0 +1,45 @@
+"""``gr-jscc train``: makes weights from a recipe and folders of images."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gr_jscc.errors import UserError
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.")],
+    data: Annotated[list[Path], typer.Option(help="Folder of training images; may be given several times.")],
+    validation: Annotated[list[Path] | None, typer.Option(help="Folder of validation images.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; an unfinished run in it goes on.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda when there is one.")] = "auto",
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps in all, instead of the recipe's.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that prepare crops.")] = 0,
+    max_minutes: Annotated[float, typer.Option(min=0, help="Stop with a checkpoint after so long; 0: no limit.")] = 0,
+) -> None:
+    """Train a codec's networks from a recipe; call again to go on where a run stopped.
+
+    Writes checkpoints, log.jsonl, TensorBoard events and MODEL.safetensors to --out (runs/MODEL).
+    On several GPUs: torchrun --nproc-per-node 4 -m host train RECIPE …
+    """
+    import torch
+
+    from gr_jscc.training.loop import train as run
+    from gr_jscc.training.recipe import load_recipe
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"--device must be auto, cpu or cuda, not {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch finds no usable GPU; see gr-jscc doctor")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    chosen = load_recipe(recipe)
+    if steps is not None:
+        chosen = dataclasses.replace(chosen, steps=steps)
+    seconds = max_minutes * 60 or float("inf")
+    path = run(chosen, data, validation or [], out or Path("runs") / chosen.model, device, workers, seconds)
+    typer.echo(f"weights: {path}")
