@@ -1,7 +1,7 @@
 """The OFDM modem for analog symbols: numpy and scipy, no GNU Radio.
 
-`modulate` makes a burst of samples from a `BurstHeader` and symbols; `StreamDemodulator` finds bursts in a stream and hands
-out `ReceivedBurst`s. `encode_digital` and `decode_digital` turn bytes into symbols and back.
+`modulate` makes a burst of samples from a `BurstHeader` and symbols; `StreamDemodulator` finds bursts in a stream and
+hands out `ReceivedBurst`s. `encode_digital` and `decode_digital` turn bytes into symbols and back.
 """
 
 from .demodulator import DemodulatorCounters, ReceivedBurst, StreamDemodulator

@@ -15,7 +15,7 @@ from numba import njit
 
 from .numerology import Numerology
 
-__all__ = ["CHANNEL_LEAD", "ChannelEstimate", "estimate_channel", "first_estimate"]
+__all__ = ["CHANNEL_LEAD", "ChannelEstimate", "estimate_channel"]
 
 #: Samples before the first path at which the FFT's window is aimed to start, where the prefix allows.
 CHANNEL_LEAD = 2
@@ -23,8 +23,6 @@ CHANNEL_LEAD = 2
 # Taps looked at before and after the prefix: a path between two samples spreads over its neighbours.
 _BEFORE, _AFTER = 3, 3
 _MOST_TAPS = 48
-# Steps of learning at every call; a burst is estimated twice.
-_ITERATIONS = 2
 # A tap whose prior variance is this share of the noise on it changes nothing that could be measured.
 _NEGLIGIBLE = 0.02
 
@@ -53,36 +51,14 @@ def _transform(numerology: Numerology) -> np.ndarray:
     return np.exp(-2j * np.pi * numerology.used_carriers[:, None] * taps / numerology.fft_size)
 
 
-@lru_cache(maxsize=64)
-def _smoother(numerology: Numerology, decibels: int) -> np.ndarray:
-    """The MMSE smoother of a flat delay profile at a noise-to-channel ratio in dB: complex64[used, used]."""
-    transform = _transform(numerology)
-    covariance = transform @ transform.conj().T / transform.shape[1]
-    regularised = covariance + 10 ** (decibels / 10) * np.eye(len(covariance))
-    return np.linalg.solve(regularised, covariance).conj().T.astype(np.complex64)
-
-
-def first_estimate(observed: np.ndarray, noise_var: np.ndarray, numerology: Numerology) -> np.ndarray:
-    """A channel before anything is known of its profile: observations smoothed over the carriers.
-
-    Args:
-        observed: complex64[bursts, used_count], the channel with white noise.
-        noise_var: float[bursts], of that noise.
-
-    Returns:
-        complex64[bursts, used_count].
-    """
-    power = np.maximum(np.square(np.abs(observed)).mean(axis=1) - noise_var, 1e-3 * noise_var + 1e-30)
-    level = 5 * np.round(2 * np.log10(np.maximum(noise_var, 1e-30) / power)).clip(-8, 4).astype(int)
-    smooth = np.empty_like(observed)
-    for decibels in np.unique(level):
-        chosen = level == decibels
-        smooth[chosen] = observed[chosen] @ _smoother(numerology, int(decibels)).T
-    return smooth
-
-
 def estimate_channel(
-    total: np.ndarray, counts: np.ndarray, noise_var: np.ndarray, profile: np.ndarray | None, numerology: Numerology
+    total: np.ndarray,
+    counts: np.ndarray,
+    noise_var: np.ndarray,
+    profile: np.ndarray | None,
+    numerology: Numerology,
+    steps: int = 2,
+    with_variance: bool = True,
 ) -> ChannelEstimate:
     """The posterior mean of the channel and its variance.
 
@@ -92,6 +68,8 @@ def estimate_channel(
         counts: float[bursts, used_count], how many cells were summed.
         noise_var: float[bursts], of one cell.
         profile: prior variances learnt by an earlier estimate, or None to start from the matched filter's output.
+        steps: of learning the prior variances.
+        with_variance: False saves time where the variance is not asked for; it is then zero.
     """
     transform = _transform(numerology)
     total = np.asarray(total, np.complex128)
@@ -109,12 +87,12 @@ def estimate_channel(
     variance = np.zeros(total.shape)
     freedom = np.zeros(len(total))
     learnt = np.zeros(seen.shape)
-    _learn(transform, gram, weight, seen, noise, profile, response, variance, freedom, learnt)
+    _learn(transform, gram, weight, seen, noise, profile, steps, with_variance, response, variance, freedom, learnt)
     return ChannelEstimate(response.astype(np.complex64), variance, freedom, learnt)
 
 
-@njit(cache=True, nogil=True)
-def _learn(transform, gram, weight, seen, noise, profile, response, variance, freedom, learnt):
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _learn(transform, gram, weight, seen, noise, profile, steps, with_variance, response, variance, freedom, learnt):
     """Prior variances that make the observations likely, and the posterior under them, burst by burst.
 
     The variances move by MacKay's fixed point |mean|² / (1 - posterior / prior variance): it ends where expectation
@@ -128,7 +106,7 @@ def _learn(transform, gram, weight, seen, noise, profile, response, variance, fr
         strongest = np.argsort(-prior)
         if len(strongest) > _MOST_TAPS:
             prior[strongest[_MOST_TAPS:]] = 0.0
-        for step in range(_ITERATIONS + 1):
+        for step in range(steps + 1):
             active = np.flatnonzero(prior > least)
             count = len(active)
             if count == 0:
@@ -167,22 +145,25 @@ def _learn(transform, gram, weight, seen, noise, profile, response, variance, fr
                 for j in range(i + 1):
                     mean[j] += np.conj(inverse[i, j]) * half[i]
             mean *= scale / noise[burst]
-            if step == _ITERATIONS:
+            if step == steps:
                 break
             prior[:] = 0.0
             for i in range(count):
                 prior[active[i]] = (mean[i].real ** 2 + mean[i].imag ** 2) / max(1.0 - left[i], 1e-3)
         learnt[burst] = prior
         freedom[burst] = count - left.sum()
+        weighted = inverse * scale
         for carrier in range(carriers):
             value = 0.0j
             for i in range(count):
                 value += transform[carrier, active[i]] * mean[i]
             response[burst, carrier] = value
+            if not with_variance:
+                continue
             spread = 0.0
             for i in range(count):
                 value = 0.0j
                 for j in range(i + 1):
-                    value += inverse[i, j] * scale[j] * np.conj(transform[carrier, active[j]])
+                    value += weighted[i, j] * np.conj(transform[carrier, active[j]])
                 spread += value.real**2 + value.imag**2
             variance[burst, carrier] = spread

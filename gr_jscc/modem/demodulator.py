@@ -1,18 +1,19 @@
 """A stream of samples to bursts of equalised symbols.
 
-The stream is worked on in steps of a fixed number of samples counted from its beginning, so that what comes out does not
-depend on how the samples came in, and many bursts share every numpy call. Nothing is carried from burst to burst: each is
-found, aligned and estimated anew, so a gap, a jump in time or an interferer costs the bursts it touches and no others.
+The stream is worked on in steps of a fixed number of samples counted from its beginning, so that what comes out does
+not depend on how the samples came in, and many bursts share every numpy call. Nothing is carried from burst to burst:
+each is found, aligned and estimated anew, so a gap, a jump in time or an interferer costs the bursts it touches and no
+others.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .channel_estimation import CHANNEL_LEAD, estimate_channel, first_estimate
+from .channel_estimation import CHANNEL_LEAD, estimate_channel
 from .equaliser import channel_inverse, local_mean, outlying_symbols
 from .header import HEADER_SYMBOLS, BurstHeader, decode_header_llr
-from .layout import burst_length, header_ofdm_symbols, known_prefix, payload_ofdm_symbols, pilot_values, scramble
+from .layout import burst_length, header_ofdm_symbols, known_prefix, payload_ofdm_symbols, pilot_values, unscramble
 from .numerology import DEFAULT_NUMEROLOGY, Numerology
 from .phase import PhaseLine, coarse_slope, fit_header_phase, refine_line, smooth_walk, unit_turn
 from .preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers
@@ -79,18 +80,23 @@ class _Pending:
     window: int  # first sample of the FFT's first window, from the beginning of the stream
     cfo: float
     end: int  # first sample that the burst does not need
+    response: np.ndarray  # complex64[used_count], the channel from the preamble alone
+    profile: np.ndarray  # float64[taps], its prior variances
+    noise_var: float  # of a carrier, from the preamble alone
 
 
 class StreamDemodulator:
     """Finds and demodulates bursts in a stream.
 
-    Memory is bounded by the step and the longest burst that a header can state; work per sample is constant. Samples that
-    are not finite, or beyond 1e7, count as zero.
+    Memory is bounded by the step and the longest burst that a header can state; work per sample is constant. Samples
+    that are not finite, or beyond 1e7, count as zero.
 
     Args:
         numerology: that of the transmitter.
-        step: samples worked on at once. A burst is handed out by the `push` that completes the step it ends in (and
-            the next, when it ends within some symbols of the end): a smaller step means less delay and more work per sample.
+        step: samples worked on at once. A burst is handed out by the `push` that completes the step it ends in (or the
+            next, when its preamble lies within a dozen OFDM symbols of the step's end): a smaller step means less
+            delay and more work per sample. A transmitter that falls silent must be followed by as many samples of
+            silence, or by `flush`.
 
     Raises:
         ValueError: `step` is too small for the numerology.
@@ -215,8 +221,9 @@ class StreamDemodulator:
         mean = training.mean(axis=1)
         noise = np.square(np.abs(training - mean[:, None])).mean(axis=(1, 2)).astype(np.float64)
         noise *= PREAMBLE_SYMBOLS / (PREAMBLE_SYMBOLS - 1)
-        channel = first_estimate(mean, noise / PREAMBLE_SYMBOLS, layout)
-        matched = np.conj(channel)
+        counts = np.full(mean.shape, float(PREAMBLE_SYMBOLS))
+        channel = estimate_channel(mean * PREAMBLE_SYMBOLS, counts, noise, None, layout, with_variance=False)
+        matched = np.conj(channel.response)
         pilots = carriers[:, PREAMBLE_SYMBOLS:, layout.pilot_index] * pilot_values(layout, 0, head)
         correlations = np.concatenate(
             [(training * matched[:, None]).sum(axis=2), (pilots * matched[:, None, layout.pilot_index]).sum(axis=2)],
@@ -224,7 +231,7 @@ class StreamDemodulator:
         )
         offset, slope = fit_header_phase(correlations)
         turn = unit_turn(-(offset[:, None] + slope[:, None] * np.arange(PREAMBLE_SYMBOLS, PREAMBLE_SYMBOLS + head)))
-        cells = carriers[:, PREAMBLE_SYMBOLS:, layout.data_index] * np.conj(scramble(layout, 0, head))
+        cells = carriers[:, PREAMBLE_SYMBOLS:, layout.data_index] * unscramble(layout, 0, head)
         soft = (cells * matched[:, None, layout.data_index] * turn[:, :, None]).real.reshape(count, -1)
         ratios = np.zeros((count, HEADER_SYMBOLS), np.float32)
         for first in range(0, soft.shape[1], HEADER_SYMBOLS):
@@ -234,13 +241,23 @@ class StreamDemodulator:
         headers, sent = decode_header_llr(ratios)
         self.counters.candidates += len(headers)
         cfo = acquired.cfo + slope / (2 * np.pi * layout.symbol_len)
-        for header, symbols, begin, frequency in zip(headers, sent, window, cfo, strict=True):
+        for row, header in enumerate(headers):
             if header is None:
                 self.counters.headers_failed += 1
                 continue
-            begin = int(begin) + self._base
-            last = begin + burst_length(header, layout) - layout.cp_len
-            self._pending.append(_Pending(header, symbols, begin, float(frequency), last))
+            begin = int(window[row]) + self._base
+            self._pending.append(
+                _Pending(
+                    header=header,
+                    header_symbols=sent[row],
+                    window=begin,
+                    cfo=float(cfo[row]),
+                    end=begin + burst_length(header, layout) - layout.cp_len,
+                    response=channel.response[row],
+                    profile=channel.profile[row],
+                    noise_var=float(noise[row]),
+                )
+            )
 
     def _demodulate(self, ready: list[_Pending]) -> list[ReceivedBurst]:
         """Demodulate bursts whose samples are all here, those of equal length together."""
@@ -273,11 +290,9 @@ class StreamDemodulator:
         # Weights of the OFDM symbols; those that an interferer hit, or that a gap in the stream shifted, go to zero.
         trust_early, trust = np.ones((len(alike), opening)), np.ones((len(alike), rows))
 
-        training = early[:, :PREAMBLE_SYMBOLS]
-        mean = training.mean(axis=1)
-        noise = np.square(np.abs(training - mean[:, None])).mean(axis=(1, 2)).astype(np.float64)
-        noise *= PREAMBLE_SYMBOLS / (PREAMBLE_SYMBOLS - 1)
-        response = first_estimate(mean, noise / PREAMBLE_SYMBOLS, layout)
+        response = np.stack([burst.response for burst in alike])
+        profile = np.stack([burst.profile for burst in alike])
+        noise = np.array([burst.noise_var for burst in alike])
         correlations = np.concatenate(
             [
                 (early * np.conj(response)[:, None]).sum(axis=2),
@@ -288,20 +303,21 @@ class StreamDemodulator:
         slope = coarse_slope(correlations, _SLOPE_LEFT)
         offset = np.angle((correlations * np.exp(-1j * slope[:, None] * symbols)).sum(axis=1))
         line = PhaseLine(offset, slope, np.zeros(len(alike)))
-        profile = None
+        turned_early = line.apply(early, symbols[:opening], used)
+        turned_late = line.apply(late, symbols[opening:], pilot)
         for last in (False, True):
             parts = [
-                (early, trust_early, response, symbols[:opening], used),
-                (late, trust, response[:, layout.pilot_index], symbols[opening:], pilot),
+                (turned_early, trust_early, response, symbols[:opening], used),
+                (turned_late, trust, response[:, layout.pilot_index], symbols[opening:], pilot),
             ]
             line = refine_line(line, parts, noise, layout)
-            turned_early = early * line.turn(symbols[:opening], used)
-            turned_late = late * line.turn(symbols[opening:], pilot)
+            turned_early = line.apply(early, symbols[:opening], used)
+            turned_late = line.apply(late, symbols[opening:], pilot)
             sums = turned_early.sum(axis=1)
             sums[:, layout.pilot_index] += (turned_late * trust[:, :, None].astype(np.float32)).sum(axis=1)
             counts = np.full((len(alike), layout.used_count), float(opening))
             counts[:, layout.pilot_index] += trust.sum(axis=1, keepdims=True)
-            estimate = estimate_channel(sums, counts, noise, profile, layout)
+            estimate = estimate_channel(sums, counts, noise, profile, layout, steps=1, with_variance=last)
             response, profile = estimate.response, estimate.profile
             left_early = turned_early - response[:, None]
             left_late = turned_late - response[:, None, layout.pilot_index]
@@ -325,11 +341,9 @@ class StreamDemodulator:
             response[:, layout.data_index], estimate.variance[:, layout.data_index], noise
         )
         data = np.array(layout.data_carriers, np.float64)
-        phase = (line.offset[:, None] + line.slope[:, None] * symbols[opening:] + walk.phase)[:, :, None]
-        phase = phase + (line.drift[:, None] * symbols[opening:])[:, :, None] * data
-        payload = carriers[:, opening:, layout.data_index] * unit_turn(-phase)
-        payload *= inverse[:, None]
-        payload *= np.conj(scramble(layout, head, rows))
+        cells = carriers[:, opening:, layout.data_index] * inverse[:, None]
+        cells *= unscramble(layout, head, rows)
+        payload = line.apply(cells, symbols[opening:], data, walk.phase)
         noise_var = noise_var + walk.variance[:, None].astype(np.float32)
         excess = np.where(
             trust > 0, 1, local_mean(late_error / layout.pilot_count, layout.pilot_count) / noise[:, None]

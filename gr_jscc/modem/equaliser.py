@@ -43,7 +43,7 @@ def local_mean(errors: np.ndarray, pilots: int) -> np.ndarray:
 def outlying_symbols(errors: np.ndarray, noise_var: np.ndarray, pilots: int) -> np.ndarray:
     """OFDM symbols with far more noise than the rest of their burst: bool[bursts, n].
 
-    An interferer shorter than the burst, or samples that the radio dropped, spoil some symbols and leave the others whole.
+    An interferer shorter than the burst, or samples that the radio dropped, spoil some symbols and leave others whole.
 
     Args:
         errors: float[bursts, n], mean squared error of the pilots of each symbol.

@@ -23,6 +23,7 @@ __all__ = [
     "payload_ofdm_symbols",
     "pilot_values",
     "scramble",
+    "unscramble",
 ]
 
 
@@ -73,6 +74,18 @@ def _pilots(numerology: Numerology) -> np.ndarray:
 def scramble(numerology: Numerology, first: int, count: int) -> np.ndarray:
     """The turns of OFDM symbols `first` to `first + count` after the preamble: complex64[count, data_count]."""
     return _scramble(numerology)[first : first + count]
+
+
+@lru_cache(maxsize=32)
+def _unscramble(numerology: Numerology) -> np.ndarray:
+    values = np.conj(_scramble(numerology))
+    values.setflags(write=False)
+    return values
+
+
+def unscramble(numerology: Numerology, first: int, count: int) -> np.ndarray:
+    """What undoes `scramble`: complex64[count, data_count]."""
+    return _unscramble(numerology)[first : first + count]
 
 
 def pilot_values(numerology: Numerology, first: int, count: int) -> np.ndarray:

@@ -100,7 +100,8 @@ def numerology(fft_size: int = 64, cp_len: int | None = None, used: int | None =
     Args:
         fft_size: points of the FFT, a power of two from 32 to 8192.
         cp_len: samples of the cyclic prefix; a quarter of `fft_size` unless told.
-        used: data and pilot carriers together, an even number; 52/64 of `fft_size` unless told. Fewer leave wider guards.
+        used: data and pilot carriers together, an even number; 52/64 of `fft_size` unless told. Fewer leave wider
+            guards.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -131,7 +132,8 @@ def _offered() -> dict[str, Numerology]:
     return table
 
 
-#: The numerologies offered by name: "64" has the prefix of a quarter, "64-cp8" and "64-cp4" the shorter ones; so on to "1024".
+#: The numerologies offered, by name. "64" has a prefix of a quarter, "64-cp8" and "64-cp4" the shorter ones; the same
+#: for 128 to 1024 points.
 NUMEROLOGIES: dict[str, Numerology] = _offered()
 
 #: 64 points, a prefix of 16, 48 data and 4 pilot carriers: the layout of IEEE 802.11a.

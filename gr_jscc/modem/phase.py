@@ -25,21 +25,31 @@ class PhaseLine:
     slope: np.ndarray
     drift: np.ndarray
 
-    def turn(self, symbols: np.ndarray, carriers: np.ndarray) -> np.ndarray:
-        """exp(-j phase) at OFDM symbols [n] (from the middle) and carriers [k]: complex64[bursts, n, k]."""
-        phase = (self.offset[:, None] + self.slope[:, None] * symbols)[:, :, None]
-        phase = phase + (self.drift[:, None] * symbols)[:, :, None] * carriers
-        return unit_turn(-phase)
+    def apply(self, values: np.ndarray, symbols: np.ndarray, carriers: np.ndarray, walk: np.ndarray | None = None):
+        """Values turned back by the phase, and by `walk` float64[bursts, n] as well.
+
+        Args:
+            values: complex64[bursts, n, k].
+            symbols: float64[n], OFDM symbols counted from the middle.
+            carriers: float64[k].
+        """
+        phase = self.offset[:, None] + self.slope[:, None] * symbols
+        if walk is not None:
+            phase = phase + walk
+        turned = values * unit_turn(-phase)[:, :, None]
+        if self.drift.any():
+            # Under a radian even on long bursts: single precision will do from here on.
+            tilt = (-self.drift[:, None] * symbols).astype(np.float32)[:, :, None] * carriers.astype(np.float32)
+            turn = np.empty(tilt.shape, np.complex64)
+            np.cos(tilt, out=turn.real)
+            np.sin(tilt, out=turn.imag)
+            turned *= turn
+        return turned
 
 
 def unit_turn(phase: np.ndarray) -> np.ndarray:
-    """exp(j phase) in single precision: cosine and sine apart are several times as fast as a complex exponential."""
-    # Whole turns go first, in double precision; float32 keeps 1e-7 only near zero.
-    phase = (phase - 2 * np.pi * np.round(phase / (2 * np.pi))).astype(np.float32)
-    turn = np.empty(phase.shape, np.complex64)
-    np.cos(phase, out=turn.real)
-    np.sin(phase, out=turn.imag)
-    return turn
+    """exp(j phase): complex64 of the shape of `phase`."""
+    return np.exp(1j * phase).astype(np.complex64)
 
 
 def fit_header_phase(correlations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +107,7 @@ def refine_line(
 
     Args:
         parts: for preamble with header, and for pilots: observed channel complex64[bursts, n, k] (received times
-            conj(sent)), weights float[bursts, n] of its symbols, expected channel complex64[bursts, k], OFDM symbols
+            conj(sent), turned back by `line`), weights float[bursts, n] of its symbols, expected channel complex64[bursts, k], OFDM symbols
             float[n] from the middle, carriers float[k].
         noise_var: float[bursts], of one cell.
     """
@@ -107,8 +117,7 @@ def refine_line(
     gradient = np.zeros((bursts, 4))
     fisher = np.zeros((bursts, 4, 4))
     most = 1.0
-    for observed, weights, expected, symbols, carriers in parts:
-        turned = observed * line.turn(symbols, carriers)
+    for turned, weights, expected, symbols, carriers in parts:
         error = (turned * np.conj(expected)[:, None]).imag
         by_carrier = (weights * error.sum(axis=2), weights * (error @ carriers.astype(np.float32)))
         power = np.square(expected.real) + np.square(expected.imag)
@@ -137,7 +146,7 @@ def refine_line(
 
 @dataclass(frozen=True)
 class PhaseWalk:
-    """What is left of the phase after the line: float64[bursts, n] radians, and float64[bursts] its error's variance."""
+    """What the line leaves of the phase: float64[bursts, n] radians, and float64[bursts], its error's variance."""
 
     phase: np.ndarray
     variance: np.ndarray
