@@ -73,17 +73,17 @@ class LoopbackFlowgraph(gr.top_block):
         self.connect(self.encoder, self.modulator, self.channel, self.demodulator)
         self.connect((self.demodulator, 0), (self.decoder, 0))
         self.connect((self.demodulator, 1), (self.decoder, 1))
-        self.msg_connect(self.encoder, "sent", self.sink, "sent")
-        self.msg_connect(self.modulator, "air", self.sink, "air")
-        self.msg_connect(self.decoder, "received", self.sink, "received")
-        self._probe = blocks.vector_sink_c(1, PROBED_SYMBOLS)
-        if probe:
-            self.connect((self.demodulator, 0), blocks.head(gr.sizeof_gr_complex, PROBED_SYMBOLS), self._probe)
+        self.msg_connect(self.encoder, "sent", self.sink, "events")
+        self.msg_connect(self.modulator, "air", self.sink, "events")
+        self.msg_connect(self.decoder, "received", self.sink, "events")
+        self._probe = blocks.vector_sink_c()
+        if probe:  # without a head block: one that ends would end the decoder's input with it
+            self.connect((self.demodulator, 0), self._probe)
 
     @property
     def symbols(self) -> np.ndarray:
         """Equalised symbols of the run's beginning, complex64[n], when probed."""
-        return np.array(self._probe.data(), np.complex64)
+        return np.array(self._probe.data()[:PROBED_SYMBOLS], np.complex64)
 
     def results(self) -> Iterator[Result]:
         """Runs the graph and yields each picture as it arrives.

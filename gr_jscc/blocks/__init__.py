@@ -4,7 +4,9 @@ Ports between them::
 
     image_source ─image→ jscc_encoder ═symbols═ ofdm_modulator ═samples═ … ═samples═ ofdm_demodulator
                  ←ready─      │                       │                                  ║ symbols, noise_var
-                              └─sent→  image sink ←air┘         image sink ←received─ jscc_decoder
+                              └─sent→ (image sink) ←air─┘        (image sink) ←received─ jscc_decoder
+
+The image sink hears all three on its port ``events``.
 
 Images travel as messages, symbols and samples as streams, so that a slow block holds back the ones
 before it. A stream of symbols is cut into bursts by tags, see `gr_jscc.blocks.tags`.

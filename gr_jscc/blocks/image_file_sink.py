@@ -14,7 +14,7 @@ from gr_jscc.imaging import save_image
 class image_file_sink(ImageSink):  # noqa: N801
     """Writes every received picture as ``NAME.png`` and its report as ``NAME.json``; needs no display.
 
-    Message ports in: ``sent``, ``air``, ``received`` (see `gr_jscc.blocks`).
+    Message port ``events`` in: connect ``sent``, ``air`` and ``received`` to it (see `gr_jscc.blocks`).
 
     Args:
         folder: for the files, made if missing; "" writes none.

@@ -25,7 +25,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     Streams in: complex64 symbols tagged ``burst`` and ``quality``, and float32 noise variances.
     Message port ``received`` out: (dictionary with ``transfer``, ``round``, link figures . u8vector
     of RGB bytes, or nil when nothing could be decoded), and at the end of the stream one whose
-    dictionary holds ``end``.
+    ``event`` is ``end``.
 
     The network runs in a thread of its own; while its queue is full the block takes no symbols, which
     holds back the whole chain.
@@ -58,7 +58,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self._worker.submit(arrival)
         self._worker.finish()
         self.failure = self.failure or self._worker.failure
-        self.message_port_pub(pmt.intern("received"), pmt.cons(pmt.to_pmt({"end": True}), pmt.PMT_NIL))
+        self.message_port_pub(pmt.intern("received"), pmt.cons(pmt.to_pmt({"event": "end"}), pmt.PMT_NIL))
         return True
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
@@ -108,8 +108,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         before = time.monotonic()
         picture = self._receiving.decode(arrival)
         meta = {
-            "transfer": arrival.transfer, "round": arrival.round, "snr_db": arrival.snr_db, "cfo": arrival.cfo,
-            "evm_db": arrival.evm_db, "bursts_sent": arrival.bursts_sent, "bursts_received": arrival.bursts_received,
+            "event": "received", "transfer": arrival.transfer, "round": arrival.round,
+            "snr_db": arrival.snr_db, "cfo": arrival.cfo, "evm_db": arrival.evm_db, "bursts_sent": arrival.bursts_sent, "bursts_received": arrival.bursts_received,
             "decode_seconds": time.monotonic() - before, "finished": time.monotonic(),
         }  # fmt: skip
         message = pmt.cons(pmt.to_pmt(meta), pmt.PMT_NIL) if picture is None else image_message(picture, **meta)

@@ -134,7 +134,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             payload, round_ = transmitter.next(None), round_ + 1
             encode_seconds += time.monotonic() - before
         meta = {
-            "transfer": self._transfer, "name": name, "codec": self.codec.name, "weights": self.codec.weights_name,
+            "event": "sent", "transfer": self._transfer, "name": name, "codec": self.codec.name, "weights": self.codec.weights_name,
             "cbr": self.cbr, "encode_seconds": encode_seconds, "started": started,
         }  # fmt: skip
         self.message_port_pub(pmt.intern("sent"), image_message(image, **meta))

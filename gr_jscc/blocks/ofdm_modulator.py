@@ -103,7 +103,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         """Tells what the round cost, and begins the next."""
         uses = count_uses(self._round, self.numerology)
         fields = {
-            "transfer": self._header.transfer, "round": self._header.round,
+            "event": "air", "transfer": self._header.transfer, "round": self._header.round,
             "bursts": sum(header.kind == BurstKind.ANALOG for header in self._round),
             "papr_db": float(10 * np.log10(self._peak * uses.air / max(self._energy, 1e-30))),
             **dataclasses.asdict(uses),

@@ -6,7 +6,8 @@ Stream tags, on the first item of a burst:
 * ``round_end``: true on the last burst of a round, from the encoder.
 * ``quality``: from the demodulator, f64vector [snr_db, cfo in cycles/sample, evm_db, start in samples].
 
-Messages are PMT pairs (dictionary . data), in the manner of GNU Radio's PDUs.
+Messages are PMT pairs (dictionary . data), in the manner of GNU Radio's PDUs. Those for an image sink
+say in ``event`` what they are: sent, air, received or end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def image_message(image: np.ndarray, **meta: object) -> pmt.pmt_base:
     """A picture uint8[H, W, 3] as a message; ``meta`` holds strings and numbers."""
     height, width = image.shape[:2]
     fields = pmt.to_pmt({"height": height, "width": width, **meta})
-    return pmt.cons(fields, pmt.init_u8vector(image.size, np.ascontiguousarray(image).reshape(-1)))
+    return pmt.cons(fields, pmt.deserialize_str(_u8vector_prefix(image.size) + image.tobytes()))
 
 
 def message_fields(message: pmt.pmt_base) -> dict:
@@ -52,8 +53,20 @@ def message_image(message: pmt.pmt_base) -> np.ndarray | None:
     if not pmt.is_u8vector(data):
         return None
     fields = message_fields(message)
-    pixels = np.array(pmt.u8vector_elements(data), np.uint8)
+    size = pmt.length(data)
     height, width = int(fields["height"]), int(fields["width"])
-    if pixels.size != height * width * 3:
-        raise ValueError(f"{pixels.size} bytes are not a {width}x{height} RGB picture")
-    return pixels.reshape(height, width, 3)
+    if size != height * width * 3:
+        raise ValueError(f"{size} bytes are not a {width}x{height} RGB picture")
+    serialized = np.frombuffer(pmt.serialize_str(data), np.uint8)
+    return serialized[len(serialized) - size :].reshape(height, width, 3)
+
+
+def _u8vector_prefix(size: int) -> bytes:
+    """What precedes the bytes of a u8vector in PMT's serialized form.
+
+    Python's `pmt.init_u8vector` and `pmt.u8vector_elements` turn every byte into a Python object: a tenth
+    of a second for a photo, during which no other block runs. Through the serialized form it takes two
+    thousandths.
+    """
+    uniform_vector, of_bytes, padding = b"\x0a", b"\x00", b"\x01\x00"
+    return uniform_vector + of_bytes + size.to_bytes(4, "big") + padding

@@ -90,7 +90,7 @@ class _Transmitter(Transmitter):
         network, device = self.codec.network, self.codec.device
         rate = largest_rate(height, width, self.cbr, network.latents)
         rows, columns = _grid(height, width)
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float() / 255
+        pixels = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)[None].float() / 255
         padded = F.pad(pixels, (0, columns * STRIDE - width, 0, rows * STRIDE - height), mode="replicate")
         rates = torch.tensor([rate], device=device)
         latents = network.encode(padded.contiguous(memory_format=torch.channels_last), rates)

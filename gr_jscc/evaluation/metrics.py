@@ -30,6 +30,6 @@ def ms_ssim(original: np.ndarray, received: np.ndarray) -> float | None:
     from pytorch_msssim import ms_ssim as score
 
     def tensor(picture: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+        return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
 
     return float(score(tensor(original), tensor(received), data_range=255))
