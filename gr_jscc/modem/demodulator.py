@@ -7,6 +7,7 @@ others.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class ReceivedBurst:
         start: sample of the stream, counted from 0, at which the burst began.
         cfo: carrier frequency offset in cycles per sample.
         snr_db: Es/N0 per data subcarrier as received, before equalisation, in dB.
-        evm_db: error of the known cells (preamble, header, pilots) relative to them, after equalisation, in dB.
+        evm_db: error of the known cells of preamble and header relative to their power, in dB.
     """
 
     header: BurstHeader
@@ -85,6 +86,14 @@ class _Pending:
     noise_var: float  # of a carrier, from the preamble alone
 
 
+@lru_cache(maxsize=1)
+def _compile() -> None:
+    """Have numba compile what it compiles (seconds, once on a machine) before samples are waiting."""
+    decode_header_llr(np.zeros((1, HEADER_SYMBOLS), np.float32))
+    used = DEFAULT_NUMEROLOGY.used_count
+    estimate_channel(np.ones((1, used), np.complex64), np.ones((1, used)), np.ones(1), None, DEFAULT_NUMEROLOGY)
+
+
 class StreamDemodulator:
     """Finds and demodulates bursts in a stream.
 
@@ -118,6 +127,7 @@ class StreamDemodulator:
         self._waiting = 0
         self._offset = 0j
         self._restart(0)
+        _compile()
 
     def _restart(self, base: int) -> None:
         # Silence before the stream, so that a burst at its very beginning has room before it.
@@ -366,7 +376,7 @@ class StreamDemodulator:
                     header=burst.header,
                     symbols=payload[row].reshape(-1)[:count].copy(),
                     noise_var=spread[row].reshape(-1)[:count].copy(),
-                    start=burst.window - layout.cp_len + lead,
+                    start=max(0, burst.window - layout.cp_len + lead),
                     cfo=float(cfo[row]),
                     snr_db=float(snr_db[row]),
                     evm_db=float(evm_db[row]),

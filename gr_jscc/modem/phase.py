@@ -107,8 +107,8 @@ def refine_line(
 
     Args:
         parts: for preamble with header, and for pilots: observed channel complex64[bursts, n, k] (received times
-            conj(sent), turned back by `line`), weights float[bursts, n] of its symbols, expected channel complex64[bursts, k], OFDM symbols
-            float[n] from the middle, carriers float[k].
+            conj(sent), turned back by `line`), weights float[bursts, n] of its symbols, expected channel
+            complex64[bursts, k], OFDM symbols float[n] from the middle, carriers float[k].
         noise_var: float[bursts], of one cell.
     """
     bursts = len(noise_var)

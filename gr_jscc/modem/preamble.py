@@ -18,7 +18,6 @@ from .numerology import Numerology
 from .prbs import random_qpsk
 
 __all__ = [
-    "LAG_WEIGHTS",
     "PREAMBLE_SIGNS",
     "PREAMBLE_SYMBOLS",
     "preamble_samples",
@@ -28,9 +27,6 @@ __all__ = [
 
 PREAMBLE_SIGNS = np.array([1.0, 1.0, -1.0, 1.0], np.float32)
 PREAMBLE_SYMBOLS = len(PREAMBLE_SIGNS)
-
-#: Weight of each product of neighbours. The sign is that of the product; the sizes make a stationary signal cancel.
-LAG_WEIGHTS = np.array([2.0, -1.0, -1.0], np.float32)
 
 _SEARCHED = 256
 

@@ -65,7 +65,8 @@ def find_candidates(samples: np.ndarray, numerology: Numerology) -> tuple[np.nda
     np.cumsum(products, out=p[1:])
     e = np.zeros(len(energies) + 1, np.float64)
     np.cumsum(energies, out=e[1:])
-    # Sums over windows one symbol long, weighted 2, -1, -1 (LAG_WEIGHTS), written out on the running sums.
+    # Three neighbouring sums, each over one symbol, weighted 2, -1, -1 and written out on the running sums: the signs
+    # are those of the preamble's products, the sizes make a stationary signal cancel.
     correlation = 3 * p[step : step + count] - 2 * p[:count] - p[3 * step : 3 * step + count]
     energy = (
         0.5 * (e[2 * step : 2 * step + count] + e[3 * step : 3 * step + count] + e[4 * step : 4 * step + count])

@@ -156,3 +156,37 @@ def test_numerologies_are_well_formed():
     assert NUMEROLOGIES["64"].pilot_carriers == (-21, -7, 7, 21)
     odd = numerology(64, 15, used=40)
     assert odd.used_count == 40 and 0 not in odd.used_carriers
+
+
+@pytest.mark.parametrize("name", ["64", "1024"])
+@pytest.mark.parametrize("count", [1, 47, 48, 49, 385, 16383])
+def test_every_length_of_payload(rng, name, count):
+    layout = NUMEROLOGIES[name]
+    stream, sent = make_stream(rng, 2, 20.0, layout, symbols=count)
+    received, _ = receive(stream, layout)
+    assert [burst.header for burst in received] == [s.header for s in sent]
+    for burst, _, error in errors(received, sent):
+        assert burst.symbols.shape == burst.noise_var.shape == (count,)
+        assert burst.symbols.dtype == np.complex64 and burst.noise_var.dtype == np.float32
+        assert np.mean(error) < (0.1 if count == 1 else 0.015)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        np.zeros(2400),
+        np.ones(2400),
+        np.tile([1, -1], 1200),
+        np.where(np.arange(2400) % 100, 0, 10),
+        np.linspace(0, 2, 2400) * 1j,
+    ],
+    ids=["zeros", "ones", "alternating", "spikes", "ramp"],
+)
+def test_payloads_with_structure(rng, payload):
+    # What a codec sends need not look random; the pilots and the synchroniser must not mind.
+    header = BurstHeader(BurstKind.ANALOG, 0, 0, 0, 1, 2400)
+    stream = np.tile(modulate(header, payload), 6)
+    received, demodulator = receive(stream + gaussian(rng, len(stream)) * 0.1)
+    assert len(received) == 6 and demodulator.counters.candidates < 10
+    for burst in received:
+        assert np.mean(np.abs(burst.symbols - payload) ** 2) < 0.0115
