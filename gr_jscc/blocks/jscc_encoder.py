@@ -117,8 +117,8 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         self._wake()
 
     def _send(self, name: str, image: np.ndarray) -> None:
-        started = time.monotonic()
-        transmitter = self.codec.transmitter(self.cbr)
+        started, cbr = time.monotonic(), self.cbr  # which may change meanwhile
+        transmitter = self.codec.transmitter(cbr)
         try:
             payload, round_ = transmitter.start(image), 0
         except CodecError as error:
@@ -135,7 +135,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             encode_seconds += time.monotonic() - before
         meta = {
             "event": "sent", "transfer": self._transfer, "name": name, "codec": self.codec.name, "weights": self.codec.weights_name,
-            "cbr": self.cbr, "encode_seconds": encode_seconds, "started": started,
+            "cbr": cbr, "encode_seconds": encode_seconds, "started": started,
         }  # fmt: skip
         self.message_port_pub(pmt.intern("sent"), image_message(image, **meta))
         self._transfer = (self._transfer + 1) % TRANSFERS
