@@ -23,7 +23,7 @@ from .synchroniser import acquire, demodulate_rows, find_candidates, grid, metri
 __all__ = ["DemodulatorCounters", "ReceivedBurst", "StreamDemodulator"]
 
 # Bursts worked on together: enough to share numpy's overhead, few enough to stay in the cache.
-_TOGETHER = 16
+_TOGETHER = 32
 # A DC offset stands out when its power is this many times that of the mean of so many random samples.
 _OFFSET_STANDS_OUT = 30.0
 # Samples beyond this count as zero, as those do that are not finite; 16-bit samples left unscaled are far below.

@@ -15,6 +15,7 @@ import scipy.fft
 
 from .channel_estimation import CHANNEL_LEAD
 from .numerology import Numerology
+from .phase import unit_turn
 from .preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers, training_symbol
 
 __all__ = ["Acquisition", "acquire", "find_candidates", "grid", "metric_span"]
@@ -136,9 +137,9 @@ def acquire(samples: np.ndarray, positions: np.ndarray, offsets: np.ndarray, num
     # The four training symbols add in phase, whichever multiple of 1/lag the offset has.
     begin = positions - half
     rows = samples[begin[:, None, None] + np.arange(PREAMBLE_SYMBOLS)[:, None] * lag + np.arange(2 * lag)]
-    turns = PREAMBLE_SIGNS * np.exp(-2j * np.pi * offsets[:, None] * lag * np.arange(PREAMBLE_SYMBOLS))
-    combined = np.matmul(turns[:, None, :].astype(np.complex64), rows)[:, 0]
-    combined = combined * np.exp(-2j * np.pi * offsets[:, None] * np.arange(2 * lag)).astype(np.complex64)
+    turns = PREAMBLE_SIGNS * unit_turn(-2 * np.pi * offsets[:, None] * lag * np.arange(PREAMBLE_SYMBOLS))
+    combined = np.matmul(turns[:, None, :], rows)[:, 0]
+    combined = combined * unit_turn(-2 * np.pi * offsets[:, None] * np.arange(2 * lag))
     length, templates = _templates(numerology)
     spectrum = scipy.fft.fft(combined, length, axis=-1)
     match = scipy.fft.ifft(spectrum[:, None] * templates, axis=-1)[:, :, : 2 * half]
@@ -195,13 +196,13 @@ def demodulate_rows(
     """
     lag, size = numerology.symbol_len, numerology.fft_size
     bodies = np.empty((len(window), rows, size), np.complex64)
-    inner = np.exp(-2j * np.pi * cfo[:, None] * np.arange(size)).astype(np.complex64)
+    inner = unit_turn(-2 * np.pi * cfo[:, None] * np.arange(size))
     stride = samples.strides[0]
     for row, (begin, turn) in enumerate(zip(window, inner, strict=True)):
         view = np.lib.stride_tricks.as_strided(samples[begin:], (rows, size), (lag * stride, stride), writeable=False)
         np.multiply(view, turn, out=bodies[row])
     spectrum = scipy.fft.fft(bodies, axis=-1, norm="ortho", overwrite_x=True)
-    outer = np.exp(-2j * np.pi * cfo[:, None] * lag * np.arange(rows)).astype(np.complex64)
+    outer = unit_turn(-2 * np.pi * cfo[:, None] * lag * np.arange(rows))
     return np.take(spectrum, numerology.used_bins, axis=-1) * outer[:, :, None]
 
 
