@@ -28,7 +28,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     ``event`` is ``end``.
 
     The network runs in a thread of its own; while its queue is full the block takes no symbols, which
-    holds back the whole chain.
+    holds back the whole chain. When the stream ends, pictures may still come after GNU Radio has told
+    the message neighbours to end: a block that wants them ignores that (see `ImageSink`).
 
     Args:
         codec, weights, device: as the encoder's.

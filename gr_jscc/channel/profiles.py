@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from gr_jscc.errors import UserError
+from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 
-# Power-delay profiles as fixed taps at the sample rate; `taps` scales them to unit energy, so that the
-# mean Es/N0 over the band stays what the user asked for.
+# Fixed taps at the sample rate; `taps` scales them.
 PROFILES: dict[str, list[complex]] = {
     "awgn": [1],
     "multipath": [0.9, 0, 0.35 - 0.25j, 0.2j, 0, -0.12 + 0.08j],
 }
 
 
-def taps(name: str) -> np.ndarray:
-    """Impulse response of a named channel, complex64[n], unit energy.
+def taps(name: str, numerology: Numerology = DEFAULT_NUMEROLOGY) -> np.ndarray:
+    """Impulse response of a named channel, complex64[n].
+
+    Scaled so that the data subcarriers' mean power gain is 1: the Es/N0 that a user asks for is then the
+    mean over the data subcarriers.
 
     Raises:
         UserError: unknown name.
@@ -23,4 +26,5 @@ def taps(name: str) -> np.ndarray:
     if name not in PROFILES:
         raise UserError(f"unknown channel {name!r}; known: {', '.join(PROFILES)}")
     values = np.array(PROFILES[name], np.complex64)
-    return values / np.linalg.norm(values)
+    response = np.fft.fft(values, numerology.fft_size)[numerology.data_bins]
+    return (values / np.sqrt(np.mean(np.abs(response) ** 2))).astype(np.complex64)

@@ -25,7 +25,7 @@ def ideal_reception(
 
     Args:
         payload: the round.
-        snr_db: Es/N0 in dB, averaged over the band for unit-energy taps.
+        snr_db: Es/N0 in dB for a power gain of 1.
         taps: complex64[n], impulse response of the channel.
         rng: of the noise.
         numerology: says which subcarriers carry data.

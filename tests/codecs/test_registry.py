@@ -1,0 +1,85 @@
+"""Finding codecs and loading weights strictly."""
+
+import numpy as np
+import pytest
+import torch
+
+from gr_jscc.codecs.base import CodecError, WeightsError
+from gr_jscc.codecs.deepjscc_network import DeepJSCCNetwork
+from gr_jscc.codecs.registry import CODECS, codec_class, load_codec
+from gr_jscc.weights import describe_model, find_model, shipped_models, write_model
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Writes a small DeepJSCC model, tensors and codec name as told."""
+    torch.manual_seed(1)
+    network = DeepJSCCNetwork(latents=16, fine=8, coarse=8, hidden=8)
+
+    def write(codec="deepjscc", drop=None, add=None):
+        tensors = dict(network.state_dict())
+        if drop:
+            del tensors[drop]
+        if add:
+            tensors[add] = torch.zeros(1)
+        path = tmp_path / "tiny.safetensors"
+        write_model(path, codec, network.config, tensors, {})
+        return path
+
+    return write
+
+
+def test_every_registered_codec_can_be_imported():
+    for name in CODECS:
+        assert codec_class(name).name == name
+
+
+def test_unknown_codec():
+    with pytest.raises(CodecError, match="unknown codec 'nosuch'; known: .*deepjscc"):
+        load_codec("nosuch")
+
+
+def test_weights_from_a_file(tiny):
+    codec = load_codec("deepjscc", tiny())
+    assert codec.weights_name == "tiny" and len(codec.weights_hash) == 4
+    assert codec.weights_hash != load_codec("deepjscc").weights_hash
+
+
+def test_missing_weights(tmp_path):
+    with pytest.raises(WeightsError, match="weights not found"):
+        load_codec("deepjscc", tmp_path / "none.safetensors")
+
+
+def test_weights_of_another_codec(tiny):
+    with pytest.raises(WeightsError, match="weights of another codec: .* is for ntscc, not deepjscc"):
+        load_codec("deepjscc", tiny(codec="ntscc"))
+
+
+@pytest.mark.parametrize("change", [{"drop": "decoder_up.weight"}, {"add": "extra"}])
+def test_weights_load_strictly(tiny, change):
+    with pytest.raises(WeightsError, match="do not fit the network"):
+        load_codec("deepjscc", tiny(**change))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", np.random.default_rng(1).bytes(5000)])
+def test_damaged_weights(tmp_path, content):
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load_codec("deepjscc", path)
+
+
+def test_truncated_weights(tiny):
+    path = tiny()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load_codec("deepjscc", path)
+
+
+def test_shipped_models_have_cards_and_fit_the_repository():
+    assert "deepjscc-photo" in shipped_models()
+    for name in shipped_models():
+        assert find_model(name).with_suffix(".md").is_file(), f"{name} has no card"
+        assert describe_model(name)["bytes"] < 16 * 2**20

@@ -1,0 +1,194 @@
+"""The programs as a person runs them: figures, files, and one clear line with exit code 2 for bad input."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gr_jscc.host.loopback import result_folders
+from gr_jscc.host.main import main
+
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
+
+REPORT_KEYS = {
+    "codec", "weights", "image", "channel", "snr_db", "psnr_db", "ms_ssim", "bursts", "uses", "cbr", "link", "feedback",
+    "seconds",
+}  # fmt: skip
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path):
+    """Runs ``gr-jscc`` in an empty folder; returns exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        output = capsys.readouterr()
+        return ended.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def picture(tmp_path, small_photo):
+    path = tmp_path / "parrots.png"
+    Image.fromarray(small_photo).save(path)
+    return path
+
+
+@pytest.mark.parametrize("ideal", [False, True])
+def test_loopback_reports_and_stores(call, picture, tmp_path, ideal):
+    more = ["--ideal"] if ideal else []
+    code, out, err = call("loopback", picture, "--snr", 12, "--cbr", "1/12", "--json", "--plot", *more)
+    assert code == 0 and err == ""
+    lines = [json.loads(line) for line in out.splitlines()]
+    report, figures = lines[0], {line["figure"]: line["value"] for line in lines[1:]}
+    assert set(report) == REPORT_KEYS and report["channel"] == ("ideal-awgn" if ideal else "awgn")
+    assert figures["psnr_db"] == report["psnr_db"] > 26 and figures["images_lost"] == 0
+    assert report["cbr"]["payload"] == pytest.approx(1 / 12, abs=1e-6)
+    folder = tmp_path / "received" / "parrots"
+    assert json.loads((folder / "report.json").read_text()) == report
+    assert sorted(p.name for p in folder.iterdir()) == ["comparison.png", "received.png", "report.json"]
+
+
+def test_loopback_shows_a_table_and_takes_folders(call, picture, small_photo):
+    Image.fromarray(small_photo[::-1]).save(picture.with_name("upside.png"))
+    code, out, _ = call("loopback", picture.parent, "--out", "there", "--cbr", 0.05)
+    assert code == 0 and "parrots.png" in out and "upside.png" in out
+    assert re.search(r"average PSNR \d\d\.\d\d dB", out) and "there/" in out
+
+
+def test_the_same_seed_gives_the_same_pictures(call, picture, tmp_path):
+    for out, seed in (("a", 5), ("b", 5), ("c", 6)):
+        assert call("loopback", picture, "--out", out, "--seed", seed)[0] == 0
+    a, b, c = ((tmp_path / out / "parrots" / "received.png").read_bytes() for out in "abc")
+    assert a == b != c
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
+    files = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png", tmp_path / "y.png", tmp_path / "x.jpg"]
+    assert [f.name for f in result_folders(files, tmp_path)] == ["x", "x-2", "y", "x-3"]
+
+
+def broken_images(folder, photo):
+    """Name → what a file of that name holds."""
+    whole = folder / "whole.png"
+    Image.fromarray(photo).save(whole)
+    data = whole.read_bytes()
+    wide = bytearray(data)
+    wide[16:24] = (30_000).to_bytes(4, "big") * 2  # the header's size; its CRC is then wrong, as in many bad files
+    return {
+        "empty.png": b"", "text.png": b"this is no image\n", "truncated.png": data[: len(data) // 2],
+        "huge.png": bytes(wide),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["missing.png", "empty.png", "text.png", "truncated.png", "huge.png", "folder"])
+@pytest.mark.parametrize("ideal", [False, True])
+def test_bad_images_are_refused_in_one_line_before_anything_is_sent(call, tmp_path, small_photo, name, ideal):
+    source = tmp_path / "in"
+    source.mkdir()
+    contents = broken_images(source, small_photo)
+    if name in contents:
+        (source / name).write_bytes(contents[name])
+    elif name == "folder":
+        (source / name).mkdir()
+    arguments = ["loopback", source / "whole.png", source / name] + (["--ideal"] if ideal else [])
+    code, out, err = call(*arguments)
+    assert code == 2 and out == ""
+    assert len(err.splitlines()) == 1 and err.startswith("gr-jscc: ") and name in err
+    assert not (tmp_path / "received").exists()
+
+
+def test_a_large_plain_picture_is_refused_by_its_header(call, tmp_path):
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "huge.png")
+    code, _, err = call("loopback", tmp_path / "huge.png")
+    assert code == 2 and len(err.splitlines()) == 1 and "too large" in err
+
+
+def test_a_single_pixel_is_refused_for_its_padding(call, tmp_path):
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    code, _, err = call("loopback", tmp_path / "dot.png")
+    assert code == 2 and err == "gr-jscc: dot.png: a 1x1 picture is too small to be sent by deepjscc at CBR 0.08333\n"
+
+
+def test_sixteen_bit_and_grey_pictures_are_sent(call, tmp_path, small_photo):
+    grey = small_photo.mean(axis=2)
+    Image.fromarray((grey * 257).astype(np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "grey.png")
+    code, out, _ = call("loopback", tmp_path / "deep.png", tmp_path / "grey.png", "--json")
+    reports = [json.loads(line) for line in out.splitlines()][:2]
+    assert code == 0 and all(report["psnr_db"] > 25 for report in reports)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cbr", "0"], "--cbr must be a ratio"),
+        (["--cbr", "-1/12"], "--cbr must be a ratio"),
+        (["--cbr", "1/0"], "--cbr must be a ratio"),
+        (["--cbr", "nan"], "--cbr must be a ratio"),
+        (["--cbr", "many"], "--cbr must be a ratio"),
+        (["--cbr", "1/2"], "serves a CBR from 1/48 to 1/6"),
+        (["--snr", "nan"], "--snr must be from"),
+        (["--snr", "inf"], "--snr must be from"),
+        (["--snr", "loud"], "--snr"),
+        (["--codec", "nosuch"], "unknown codec 'nosuch'"),
+        (["--weights", "nosuch"], "weights not found: nosuch"),
+        (["--channel", "nosuch"], "unknown channel 'nosuch'"),
+        (["--device", "tpu"], "--device must be cpu or cuda"),
+        (["--nosuch"], "--nosuch"),
+    ],
+)
+@pytest.mark.parametrize("ideal", [[], ["--ideal"]])
+def test_bad_options_are_told_in_one_line(call, picture, options, message, ideal):
+    code, out, err = call("loopback", picture, *options, *ideal)
+    assert code == 2 and out == "" and len(err.splitlines()) == 1 and message in err
+
+
+def test_weights_of_another_codec_are_refused(call, picture, tmp_path):
+    import torch
+
+    from gr_jscc.weights import write_model
+
+    write_model(tmp_path / "other.safetensors", "ntscc", {}, {"x": torch.zeros(1)}, {})
+    code, _, err = call("loopback", picture, "--weights", tmp_path / "other.safetensors")
+    assert code == 2 and len(err.splitlines()) == 1 and "weights of another codec" in err
+
+
+def test_models_doctor_and_help(call):
+    code, out, _ = call("models", "--json")
+    assert code == 0 and json.loads(out.splitlines()[0])["codec"] == "deepjscc"
+    code, out, _ = call("doctor", "--json")
+    checks = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and {"gnuradio", "torch", "weights"} <= {check["name"] for check in checks}
+    for command in ("loopback", "demo", "models", "train", "doctor", "bench"):
+        code, out, _ = call(command, "--help")
+        assert code == 0 and len(out) > 200
+
+
+def test_train_tells_what_is_wrong(call, tmp_path):
+    for arguments in (["nosuch", "--data", "."], ["deepjscc-photo", "--data", "nosuch"], ["deepjscc-photo"]):
+        code, _, err = call("train", *arguments)
+        assert code == 2 and len(err.splitlines()) == 1
+
+
+def test_bench_codec_prints_its_figure(call):
+    code, out, _ = call("bench", "codec", "--json", "--repeats", 3)
+    line = json.loads(out)
+    assert code == 0 and line["figure"] == "codec_overhead_ratio" and line["value"] > 0.5
+
+
+def test_the_demo_leaves_its_pictures(call, tmp_path):
+    code, out, _ = call("demo", "--out", "demo")
+    assert code == 0 and "flowgraph" in out
+    names = {p.name for p in (tmp_path / "demo").iterdir()}
+    assert names == {
+        "picture.png", "received.png", "constellation.png", "psnr_over_snr.png", "psnr_over_snr.json", "report.json",
+    }  # fmt: skip
+    curves = json.loads((tmp_path / "demo" / "psnr_over_snr.json").read_text())
+    for points in curves.values():
+        assert (np.diff([psnr for _, psnr in points]) > 0).all()

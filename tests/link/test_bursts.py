@@ -1,0 +1,130 @@
+"""From a codec's round to bursts and back, whatever is lost on the way."""
+
+import numpy as np
+import pytest
+
+from gr_jscc.codecs.base import Payload
+from gr_jscc.link.assembly import Assembler
+from gr_jscc.link.bursts import LinkError, LinkSettings, round_bursts
+from gr_jscc.link.interleaver import deinterleave, interleave, permutation
+from gr_jscc.link.manifest import Manifest, ManifestError
+from gr_jscc.modem import BurstHeader, BurstKind, ReceivedBurst
+
+pytestmark = pytest.mark.timeout(60)
+HASH = b"\x01\x02\x03\x04"
+
+
+def payload(rng, count, side_info=b"\x10\x80"):
+    symbols = (rng.standard_normal(count) + 1j * rng.standard_normal(count)).astype(np.complex64) / np.sqrt(2)
+    return Payload(symbols.astype(np.complex64), side_info)
+
+
+def received(burst, noise_var=0.1):
+    variance = np.full(len(burst.symbols), noise_var, np.float32)
+    return ReceivedBurst(burst.header, burst.symbols, variance, 0, 0.001, 10.0, -10.0)
+
+
+def arrivals(bursts):
+    assembler = Assembler()
+    out = [arrival for burst in bursts for arrival in assembler.push(received(burst))]
+    return out + assembler.flush()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 48, 2399, 2400, 2401, 12_345, 98_304])
+@pytest.mark.parametrize("copies", [1, 2, 3, 5])
+def test_a_round_arrives_as_it_was_sent(rng, count, copies):
+    sent = payload(rng, count)
+    bursts = round_bursts(sent, 61, 83, HASH, 7, 2, LinkSettings(manifest_copies=copies))
+    (arrival,) = arrivals(bursts)
+    assert (arrival.transfer, arrival.round) == (7, 2)
+    assert arrival.manifest == Manifest(HASH, 61, 83, count, sent.side_info)
+    assert np.array_equal(arrival.reception.symbols, sent.symbols)
+    assert (arrival.reception.noise_var == np.float32(0.1)).all()
+    assert arrival.reception.side_info == sent.side_info
+    assert arrival.bursts_received == arrival.bursts_sent
+
+
+def test_the_order_of_bursts_does_not_matter(rng):
+    sent = payload(rng, 10_000)
+    bursts = round_bursts(sent, 64, 64, HASH, 1)
+    shuffled = [bursts[i] for i in rng.permutation(len(bursts))]
+    assert np.array_equal(arrivals(shuffled)[0].reception.symbols, sent.symbols)
+
+
+def test_lost_bursts_leave_holes_that_are_spread(rng):
+    sent = payload(rng, 24_000)
+    bursts = round_bursts(sent, 64, 64, HASH, 1)
+    gone = {2, 5, 6}
+    kept = [b for b in bursts if b.header.kind == BurstKind.DIGITAL or b.header.index not in gone]
+    (arrival,) = arrivals(kept)
+    reception = arrival.reception
+    lost = np.isinf(reception.noise_var)
+    assert lost.sum() == 3 * 2400 and (reception.symbols[lost] == 0).all()
+    assert np.array_equal(reception.symbols[~lost], sent.symbols[~lost])
+    assert arrival.bursts_sent - arrival.bursts_received == 3
+    share = lost.reshape(100, -1).mean(axis=1)  # any 240 neighbours lose about as much as all
+    assert share.min() > 0.2 and share.max() < 0.4
+
+
+def test_one_copy_of_the_manifest_suffices_and_none_is_told(rng):
+    bursts = round_bursts(payload(rng, 10_000), 64, 64, HASH, 1)
+    places = [i for i, burst in enumerate(bursts) if burst.header.kind == BurstKind.DIGITAL]
+    assert len(places) == 3 and places[0] == 0 and places[-1] == len(bursts) - 1
+    for kept in places:
+        some = [burst for i, burst in enumerate(bursts) if i == kept or i not in places]
+        assert arrivals(some)[0].manifest is not None
+    (arrival,) = arrivals([burst for i, burst in enumerate(bursts) if i not in places])
+    assert arrival.manifest is None and arrival.reception is None
+    assert arrival.bursts_received == arrival.bursts_sent == 5
+
+
+def test_long_side_information_takes_several_bursts(rng):
+    sent = payload(rng, 3000, rng.bytes(1000))
+    bursts = round_bursts(sent, 64, 64, HASH, 1)
+    assert max(burst.header.count for burst in bursts if burst.header.kind == BurstKind.DIGITAL) > 5
+    assert arrivals(bursts)[0].reception.side_info == sent.side_info
+
+
+def test_a_later_round_ends_the_one_in_progress(rng):
+    first = round_bursts(payload(rng, 10_000), 64, 64, HASH, 1, 0)[:-3]
+    second = round_bursts(payload(rng, 10_000), 64, 64, HASH, 1, 1)
+    third = round_bursts(payload(rng, 10_000), 64, 64, HASH, 2, 0)
+    got = arrivals(first + second + third)
+    assert [(a.transfer, a.round, a.bursts_received) for a in got] == [(1, 0, 3), (1, 1, 5), (2, 0, 5)]
+
+
+def test_a_transmitter_that_starts_again_is_heard(rng):
+    bursts = round_bursts(payload(rng, 10_000), 64, 64, HASH, 0)
+    assert len(arrivals(bursts + bursts)) == 2
+
+
+def test_bursts_that_contradict_the_manifest_do_no_harm(rng):
+    bursts = round_bursts(payload(rng, 10_000), 64, 64, HASH, 1)
+    odd = BurstHeader(BurstKind.ANALOG, 1, 0, 3, 9000, 100)
+    liar = type(bursts[0])(odd, np.ones(100, np.complex64))
+    (arrival,) = arrivals(bursts[:2] + [liar] + bursts[2:])
+    assert len(arrival.reception.symbols) == 10_000
+
+
+def test_interleaving_is_undone_and_spreads():
+    for count in (1, 2, 3, 10, 97, 98_304):
+        values = np.arange(count)
+        assert sorted(permutation(count)) == list(values)
+        assert np.array_equal(deinterleave(interleave(values)), values)
+    order = np.argsort(permutation(98_304))  # where on the air each symbol goes
+    assert np.abs(np.diff(order)).min() > 2400  # neighbours never share a burst
+
+
+@pytest.mark.parametrize("data", [b"", b"short", HASH + bytes(8)])
+def test_bytes_that_are_no_manifest(data):
+    with pytest.raises(ManifestError):
+        Manifest.unpack(data)
+
+
+def test_what_headers_cannot_say_is_refused(rng):
+    with pytest.raises(LinkError, match="cannot be described"):
+        round_bursts(payload(rng, 10), 70_000, 10, HASH, 0)
+    with pytest.raises(LinkError, match="burst_symbols"):
+        LinkSettings(burst_symbols=0)
+    with pytest.raises(LinkError, match="manifest_copies"):
+        LinkSettings(manifest_copies=0)
