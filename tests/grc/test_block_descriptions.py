@@ -1,0 +1,140 @@
+"""The blocks as GNU Radio Companion shows them agree with the blocks as they are."""
+
+import logging
+import re
+import subprocess
+import sys
+
+import pmt
+import pytest
+import yaml
+from companion import BLOCKS, REPOSITORY, new_flowgraph
+
+from gr_jscc.codecs.registry import CODECS
+
+pytestmark = pytest.mark.gnuradio
+
+IDS = [path.name.removesuffix(".block.yml") for path in sorted(BLOCKS.glob("*.block.yml"))]
+INTERNAL_PORTS = {"system", "wake"}  # every block's own, and the encoder's for its worker
+
+
+@pytest.fixture
+def qt(monkeypatch):
+    """A QApplication that needs no display."""
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    from PyQt5.QtWidgets import QApplication
+
+    return QApplication.instance() or QApplication(["tests"])
+
+
+@pytest.fixture
+def described(platform, request):
+    """One of our blocks with its default parameters, in a flowgraph of its own."""
+    graph = new_flowgraph(platform)
+    block = graph.new_block(request.param)
+    block.params["id"].set_value("under_test")
+    graph.rewrite()
+    graph.validate()
+    return block
+
+
+def make(block):
+    """What the block's template makes, as a generated flowgraph would."""
+
+    class TopBlock:
+        def __init__(self):
+            from PyQt5.QtWidgets import QVBoxLayout, QWidget
+
+            self.window = QWidget()
+            self.top_layout = QVBoxLayout(self.window)
+
+    names = {"self": TopBlock()}
+    exec(block.templates.render("imports"), names)
+    exec(f"self.{block.name} = {block.templates.render('make').strip()}", names)
+    return getattr(names["self"], block.name), names["self"]
+
+
+def symbols(ports):
+    return {pmt.symbol_to_string(pmt.vector_ref(ports, i)) for i in range(pmt.length(ports))}
+
+
+def test_every_block_of_the_package_is_described():
+    modules = {path.stem for path in (REPOSITORY / "gr_jscc" / "blocks").glob("*.py")}
+    shown = {id_.removeprefix("jscc_") for id_ in IDS} | {id_ for id_ in IDS}
+    assert {name for name in modules if re.match(r"(image|jscc|ofdm)_", name)} - {"image_sink"} <= shown
+
+
+def test_companion_loads_all_without_remarks(platform, caplog):
+    with caplog.at_level(logging.WARNING):
+        platform.build_library()
+    assert [record.getMessage() for record in caplog.records if "jscc" in record.getMessage()] == []
+    assert {id_ for id_ in platform.blocks if id_.startswith("jscc_")} == set(IDS)
+    assert all(platform.blocks[id_].category[0] == "JSCC" for id_ in IDS)
+
+
+@pytest.mark.parametrize("described", IDS, indirect=True)
+def test_defaults_make_a_block_with_the_ports_shown(described, qt, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    errors = [text for _, text in described.iter_error_messages()]
+    assert [text for text in errors if text != "Port is not connected."] == []
+
+    block, top = make(described)
+
+    inputs, outputs = symbols(block.message_ports_in()), symbols(block.message_ports_out())
+    assert {port.key for port in described.sinks if port.domain == "message"} == inputs - INTERNAL_PORTS
+    assert {port.key for port in described.sources if port.domain == "message"} == outputs
+    for signature, ports in (
+        (block.input_signature(), described.sinks),
+        (block.output_signature(), described.sources),
+    ):
+        sizes = [{"complex": 8, "float": 4}[port.dtype] for port in ports if port.domain == "stream"]
+        assert signature.min_streams() == signature.max_streams() == len(sizes)
+        assert [signature.sizeof_stream_item(i) for i in range(len(sizes))] == sizes
+    for callback in described.templates.render("callbacks") if described.templates.get("callbacks") else []:
+        assert callable(getattr(block, callback.split("(")[0]))
+    if "gui_hint" in described.params:
+        assert top.top_layout.count() == 1
+
+
+@pytest.mark.parametrize("id_", IDS)
+def test_documentation_names_every_parameter_and_port(id_):
+    description = yaml.safe_load((BLOCKS / f"{id_}.block.yml").read_text())
+    text = description["documentation"]
+    for parameter in description["parameters"]:
+        assert parameter["label"].split(" (")[0] in text, parameter["label"]
+    for port in description.get("inputs", []) + description.get("outputs", []):
+        name = port.get("id") or port.get("label")
+        assert name is None or name in text, name
+
+
+@pytest.mark.parametrize("id_", ["jscc_encoder", "jscc_decoder"])
+def test_every_codec_can_be_chosen(id_):
+    description = yaml.safe_load((BLOCKS / f"{id_}.block.yml").read_text())
+    codec = next(p for p in description["parameters"] if p["id"] == "codec")
+    assert sorted(codec["options"]) == sorted(CODECS)
+
+
+@pytest.mark.parametrize(
+    ("id_", "parameter", "value"),
+    [
+        ("jscc_encoder", "cbr", "0"),
+        ("jscc_encoder", "burst_symbols", "0"),
+        ("jscc_encoder", "manifest_copies", "65"),
+        ("jscc_ofdm_modulator", "fft_size", "60"),
+        ("jscc_ofdm_demodulator", "cp_len", "40"),
+        ("jscc_image_view_sink", "sample_rate", "0"),
+        ("jscc_image_file_sink", "snr_db", "'high'"),
+    ],
+)
+def test_a_bad_parameter_is_refused_in_companion(platform, id_, parameter, value):
+    graph = new_flowgraph(platform)
+    block = graph.new_block(id_)
+    block.params[parameter].set_value(value)
+    graph.rewrite()
+    graph.validate()
+    assert any("assert" in text.lower() for _, text in block.iter_error_messages())
+
+
+def test_headless_blocks_need_no_qt():
+    code = "import sys, gr_jscc.blocks; sys.exit(any(name.startswith('PyQt5') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, timeout=60).returncode == 0
