@@ -6,7 +6,8 @@ Ports between them::
                  ←ready─      │                       │                                  ║ symbols, noise_var
                               └─sent→ (image sink) ←air─┘        (image sink) ←received─ jscc_decoder
 
-The image sink hears all three on its port ``events``.
+The image sink hears all three on its port ``events``. There are two: `image_file_sink`, and for windows
+`gr_jscc.blocks.image_view_sink.image_view_sink`, which is not imported here because it needs PyQt5.
 
 Images travel as messages, symbols and samples as streams, so that a slow block holds back the ones
 before it. A stream of symbols is cut into bursts by tags, see `gr_jscc.blocks.tags`.

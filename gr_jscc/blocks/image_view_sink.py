@@ -28,16 +28,12 @@ class image_view_sink(ImageSink):  # noqa: N801
     Args:
         channel, snr_db, sample_rate: for the report.
         average: pictures that the running average covers.
-
-    Attributes:
-        result: the latest `Result`, or None.
     """
 
     def __init__(
         self, channel: str = "", snr_db: float | None = None, sample_rate: float = 1e6, average: int = 10
     ) -> None:
         super().__init__("JSCC Image View", channel, snr_db, sample_rate)
-        self.result: Result | None = None
         self._news = _News()
         self._view = ImageView(average)
         self._news.result.connect(self._view.show_result)
@@ -51,7 +47,6 @@ class image_view_sink(ImageSink):  # noqa: N801
         self._news.sent.emit()
 
     def on_result(self, result: Result) -> None:
-        self.result = result
         self._news.result.emit(result)
 
 
@@ -67,10 +62,14 @@ class ImageView(QWidget):
 
     Args:
         average: pictures that the running average covers.
+
+    Attributes:
+        result: what is shown, or None.
     """
 
     def __init__(self, average: int = 10, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.result: Result | None = None
         self.sent, self.received = PicturePane("Sent"), PicturePane("Received")
         self._psnr: collections.deque[float] = collections.deque(maxlen=max(1, int(average)))
         self._shown = self._lost = 0
@@ -104,7 +103,7 @@ class ImageView(QWidget):
 
     def show_result(self, result: Result) -> None:
         """Shows a picture that arrived, or that it did not."""
-        self._waiting_since = None
+        self.result, self._waiting_since = result, None
         report = result.report
         link, bursts, cbr = report["link"], report["bursts"], report["cbr"]
         self._shown += 1
@@ -148,7 +147,7 @@ class PicturePane(QWidget):
         self.title, self.caption = title, ""
         self._picture: QPixmap | None = None
         self._scaled: QPixmap | None = None
-        self._message: tuple[str, str] | None = ("", "waiting for the first picture")
+        self.message: tuple[str, str] | None = ("", "waiting for the first picture")
         self.setMinimumSize(180, 140)
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
 
@@ -158,12 +157,12 @@ class PicturePane(QWidget):
         height, width = picture.shape[:2]
         # The pixmap is a copy: the array may go.
         self._picture = QPixmap.fromImage(QImage(picture.data, width, height, 3 * width, QImage.Format_RGB888))
-        self._scaled, self._message, self.caption = None, None, caption
+        self._scaled, self.message, self.caption = None, None, caption
         self.update()
 
     def show_message(self, headline: str, detail: str) -> None:
         """Shows words over the last picture, dimmed."""
-        self._message = (headline, detail)
+        self.message = (headline, detail)
         self.update()
 
     def paintEvent(self, event) -> None:
@@ -195,9 +194,9 @@ class PicturePane(QWidget):
             place = self._scaled.rect()
             place.moveCenter(area.center())
             painter.drawPixmap(place, self._scaled)
-        if self._message is None:
+        if self.message is None:
             return
-        headline, detail = self._message
+        headline, detail = self.message
         if headline:
             painter.fillRect(area, QColor(0, 0, 0, 190))
         font = self.font()
