@@ -56,4 +56,4 @@ def demo(
             plot_constellation(out / "constellation.png", flowgraph.symbols, title)
     plot_psnr_over_snr(out / "psnr_over_snr.png", curves, f"{codec}, CBR 1/12, {photo.name}")
     write_json(out / "psnr_over_snr.json", {label: sorted(points) for label, points in curves.items()})
-    console.print(f"look at {out}/picture.png, constellation.png, psnr_over_snr.png; figures in report.json")
+    console.print(f"look at {out}/picture.png, constellation.png and psnr_over_snr.png", soft_wrap=True)

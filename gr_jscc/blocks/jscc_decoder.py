@@ -110,7 +110,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         picture = self._receiving.decode(arrival)
         meta = {
             "event": "received", "transfer": arrival.transfer, "round": arrival.round,
-            "snr_db": arrival.snr_db, "cfo": arrival.cfo, "evm_db": arrival.evm_db, "bursts_sent": arrival.bursts_sent, "bursts_received": arrival.bursts_received,
+            "snr_db": arrival.snr_db, "cfo": arrival.cfo, "evm_db": arrival.evm_db,
+            "bursts_sent": arrival.bursts_sent, "bursts_received": arrival.bursts_received,
             "decode_seconds": time.monotonic() - before, "finished": time.monotonic(),
         }  # fmt: skip
         message = pmt.cons(pmt.to_pmt(meta), pmt.PMT_NIL) if picture is None else image_message(picture, **meta)

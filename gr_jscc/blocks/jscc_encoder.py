@@ -134,8 +134,9 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             payload, round_ = transmitter.next(None), round_ + 1
             encode_seconds += time.monotonic() - before
         meta = {
-            "event": "sent", "transfer": self._transfer, "name": name, "codec": self.codec.name, "weights": self.codec.weights_name,
-            "cbr": cbr, "encode_seconds": encode_seconds, "started": started,
+            "event": "sent", "transfer": self._transfer, "name": name,
+            "codec": self.codec.name, "weights": self.codec.weights_name, "cbr": cbr,
+            "encode_seconds": encode_seconds, "started": started,
         }  # fmt: skip
         self.message_port_pub(pmt.intern("sent"), image_message(image, **meta))
         self._transfer = (self._transfer + 1) % TRANSFERS

@@ -10,13 +10,13 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import blocks, channels, gr
+from gr_jscc.host.loopback import ideal_results
+from gr_jscc.host.loopback_flowgraph import LoopbackFlowgraph
 from PIL import Image
 
 from gr_jscc.blocks import image_file_sink, image_source, jscc_encoder, ofdm_demodulator, ofdm_modulator
 from gr_jscc.codecs.base import CodecError
 from gr_jscc.data import demo_image
-from gr_jscc.host.loopback import ideal_results
-from gr_jscc.host.loopback_flowgraph import LoopbackFlowgraph
 from gr_jscc.imaging import load_image
 from gr_jscc.link.bursts import LinkSettings
 

@@ -5,10 +5,9 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from gr_jscc.host.loopback import result_folders
 from gr_jscc.host.main import main
+from PIL import Image
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 
