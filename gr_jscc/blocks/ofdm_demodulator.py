@@ -9,7 +9,7 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.pacing import STEP_SYMBOLS
+from gr_jscc.blocks.pacing import STEP_SAMPLES
 from gr_jscc.blocks.tags import BURST, QUALITY
 from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
 
@@ -31,7 +31,7 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
         )
         self.failure: Exception | None = None
         layout = numerology(fft_size, cp_len)
-        self.demodulator = StreamDemodulator(layout, STEP_SYMBOLS * layout.symbol_len)
+        self.demodulator = StreamDemodulator(layout, STEP_SAMPLES)
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self._bursts: collections.deque[ReceivedBurst] = collections.deque()
         self._written = 0  # symbols of the first burst

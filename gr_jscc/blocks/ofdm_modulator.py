@@ -9,7 +9,7 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.pacing import SILENCE_SYMBOLS
+from gr_jscc.blocks.pacing import SILENCE_SAMPLES
 from gr_jscc.blocks.tags import BURST, ROUND_END
 from gr_jscc.evaluation.accounting import count_uses
 from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
@@ -94,7 +94,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         if self._last:
             self._report()
         if self._last and idle:
-            silence = np.zeros(SILENCE_SYMBOLS * self.numerology.symbol_len, np.complex64)
+            silence = np.zeros(SILENCE_SAMPLES, np.complex64)
             samples = np.concatenate([samples, silence])
         self._samples = samples
         self._starts_burst = True

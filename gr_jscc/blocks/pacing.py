@@ -1,4 +1,4 @@
 """How much the demodulator takes at once, and how much silence therefore follows the last burst."""
 
-STEP_SYMBOLS = 128  # OFDM symbols the demodulator works on together; less delay if fewer, faster if more
-SILENCE_SYMBOLS = STEP_SYMBOLS + 64  # pushes the last burst through the demodulator and whatever filters precede it
+STEP_SAMPLES = 65_536  # the demodulator works on so many together: fewer mean less delay, more mean more speed
+SILENCE_SAMPLES = STEP_SAMPLES * 3 // 2  # pushes the last burst through it and through whatever filters precede it

@@ -11,17 +11,24 @@ import scipy.fft
 from .header import BurstHeader, header_symbols
 from .layout import burst_length, fill_header, filler, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble
 from .numerology import DEFAULT_NUMEROLOGY, Numerology
+from .papr import clip_and_filter
 from .preamble import PREAMBLE_SYMBOLS, preamble_samples
 
 __all__ = ["modulate"]
 
 
-def modulate(header: BurstHeader, symbols: np.ndarray, numerology: Numerology = DEFAULT_NUMEROLOGY) -> np.ndarray:
+def modulate(
+    header: BurstHeader,
+    symbols: np.ndarray,
+    numerology: Numerology = DEFAULT_NUMEROLOGY,
+    papr_limit_db: float | None = None,
+) -> np.ndarray:
     """One burst: preamble, header and payload. Cells left over in the last OFDM symbol carry a pseudo-random filler.
 
     Args:
         header: `header.symbols` must be the number of `symbols`.
         symbols: complex64[k], sent as they are; mean power 1 for the SNR to mean what it says.
+        papr_limit_db: peak over mean power that header and payload are clipped to, dB; None leaves them alone.
 
     Returns:
         complex64[burst_length(header, numerology)].
@@ -44,6 +51,8 @@ def modulate(header: BurstHeader, symbols: np.ndarray, numerology: Numerology = 
     spectrum = np.zeros((head + rows, numerology.fft_size), np.complex64)
     spectrum[:, numerology.data_bins] = cells * scramble(numerology, 0, head + rows)
     spectrum[:, numerology.pilot_bins] = pilot_values(numerology, 0, head + rows)
+    if papr_limit_db is not None:
+        spectrum = clip_and_filter(spectrum, papr_limit_db, numerology)
     bodies = scipy.fft.ifft(spectrum, axis=1, norm="ortho", overwrite_x=True)
     samples = np.empty(burst_length(header, numerology), np.complex64)
     opening = PREAMBLE_SYMBOLS * numerology.symbol_len
