@@ -10,10 +10,17 @@ BLOCKS = REPOSITORY / "gr_jscc" / "grc"
 FLOWGRAPHS = sorted((REPOSITORY / "flowgraphs").glob("*.grc"))
 
 
-def load_platform():
-    """What knows blocks and flowgraphs, with the blocks of ``GRC_BLOCKS_PATH`` and GNU Radio's own."""
+def load_platform(cache):
+    """What knows blocks and flowgraphs, with the blocks of ``GRC_BLOCKS_PATH`` and GNU Radio's own.
+
+    Args:
+        cache: file for the descriptions read, instead of the user's, which may be of other versions.
+    """
     from gnuradio import gr
+    from gnuradio.grc.core import Constants
     from gnuradio.grc.core.platform import Platform
+
+    Constants.CACHE_FILE = str(cache)
 
     platform = Platform(
         version=gr.version(),

@@ -24,11 +24,11 @@ def environment(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def platform(environment):
+def platform(environment, tmp_path_factory):
     """The part of GNU Radio Companion that knows blocks and flowgraphs, with ours loaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRC_BLOCKS_PATH", environment["GRC_BLOCKS_PATH"])
-        yield load_platform()
+        yield load_platform(tmp_path_factory.mktemp("grc") / "cache.json")
 
 
 @pytest.fixture
