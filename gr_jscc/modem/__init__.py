@@ -1,11 +1,23 @@
 """The OFDM modem for analog symbols: numpy and scipy, no GNU Radio.
 
 `modulate` makes a burst of samples from a `BurstHeader` and symbols; `StreamDemodulator` finds bursts in a stream and
-hands out `ReceivedBurst`s. `encode_digital` and `decode_digital` turn bytes into symbols and back.
+hands out `ReceivedBurst`s. `encode_digital` and `decode_digital` turn bytes into symbols and back, `best_mcs` names the
+scheme for an SNR. `encode_segments` and `decode_segments` are the LDPC codes beneath, for messages of any length, and
+`map_bits` and `demap_symbols` the constellations.
 """
 
+from .constellation import BITS_PER_SYMBOL, demap_symbols, map_bits
 from .demodulator import DemodulatorCounters, ReceivedBurst, StreamDemodulator
-from .digital import MCS, Mcs, decode_digital, digital_symbol_count, encode_digital, max_digital_bytes
+from .digital import (
+    MCS,
+    Mcs,
+    decode_digital,
+    digital_symbol_count,
+    encode_digital,
+    max_digital_bytes,
+    prepare_digital,
+)
+from .digital_thresholds import best_mcs, threshold_db
 from .header import (
     HEADER_SYMBOLS,
     MAX_BURSTS,
@@ -19,11 +31,13 @@ from .header import (
     header_symbols,
 )
 from .layout import burst_length, header_ofdm_symbols, payload_ofdm_symbols
+from .ldpc import LdpcCode, decode_segments, encode_segments
 from .modulator import modulate
 from .numerology import DEFAULT_NUMEROLOGY, NUMEROLOGIES, Numerology, numerology
 from .preamble import PREAMBLE_SYMBOLS, preamble_samples
 
 __all__ = [
+    "BITS_PER_SYMBOL",
     "DEFAULT_NUMEROLOGY",
     "HEADER_SYMBOLS",
     "MAX_BURSTS",
@@ -37,20 +51,28 @@ __all__ = [
     "BurstKind",
     "DemodulatorCounters",
     "HeaderError",
+    "LdpcCode",
     "Mcs",
     "Numerology",
     "ReceivedBurst",
     "StreamDemodulator",
+    "best_mcs",
     "burst_length",
     "decode_digital",
     "decode_header",
+    "decode_segments",
+    "demap_symbols",
     "digital_symbol_count",
     "encode_digital",
+    "encode_segments",
     "header_ofdm_symbols",
     "header_symbols",
+    "map_bits",
     "max_digital_bytes",
     "modulate",
     "numerology",
     "payload_ofdm_symbols",
     "preamble_samples",
+    "prepare_digital",
+    "threshold_db",
 ]

@@ -2,21 +2,123 @@
 
 A block is a 16-bit length, the bytes, zero padding where the symbols leave room, and a CRC-32 over all of it; coded,
 interleaved and mapped. How much room there is follows from the number of symbols, which the burst's header states.
+
+A scheme is a constellation and a code. The convolutional ones are for a few bytes; the LDPC ones are the better the
+longer the block is, and cut it into several code blocks where it must be.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
+from .constellation import demap_symbols, map_bits
 from .convolutional import TAIL_BITS, conv_encode, viterbi_decode
 from .crc import crc32
 from .header import MAX_SYMBOLS
-from .prbs import permutation
+from .ldpc import decode_segments, encode_segments
+from .prbs import permutation, random_signs
 
-__all__ = ["MCS", "Mcs", "decode_digital", "digital_symbol_count", "encode_digital", "max_digital_bytes"]
+__all__ = [
+    "MCS",
+    "ChannelCode",
+    "Mcs",
+    "decode_digital",
+    "digital_symbol_count",
+    "encode_digital",
+    "max_digital_bytes",
+    "prepare_digital",
+]
 
 _LENGTH_BYTES = 2
 _CRC_BYTES = 4
+
+
+class ChannelCode(Protocol):
+    """A code with its interleaver, for messages of any length on a constellation of `bits_per_symbol` bits."""
+
+    rate: Fraction
+
+    def coded_bits(self, message: int) -> int:
+        """The fewest coded bits for a message of so many bits."""
+
+    def message_bits(self, coded: int) -> int:
+        """The most message bits for so many coded bits; below zero when there is no room for the code itself."""
+
+    def encode(self, bits: np.ndarray, coded: int, bits_per_symbol: int) -> np.ndarray:
+        """Message bits, uint8[n], as uint8[coded] in the order of sending."""
+
+    def decode(self, llr: np.ndarray, message: int, bits_per_symbol: int) -> np.ndarray:
+        """The likeliest uint8[message], from float32[coded] log P(0)/P(1) in the order of sending."""
+
+
+class _Convolutional:
+    """Terminated, of constraint length 7; interleaved bit by bit."""
+
+    def __init__(self, inverse_rate: int) -> None:
+        self.rate = Fraction(1, inverse_rate)
+        self._inverse_rate = inverse_rate
+
+    def coded_bits(self, message: int) -> int:
+        return (message + TAIL_BITS) * self._inverse_rate
+
+    def message_bits(self, coded: int) -> int:
+        return coded // self._inverse_rate - TAIL_BITS
+
+    def encode(self, bits: np.ndarray, coded: int, bits_per_symbol: int) -> np.ndarray:
+        filled = np.zeros(coded, np.uint8)
+        filled[: self.coded_bits(len(bits))] = conv_encode(bits, self._inverse_rate)
+        return filled[_order(coded)]
+
+    def decode(self, llr: np.ndarray, message: int, bits_per_symbol: int) -> np.ndarray:
+        ordered = np.empty(len(llr), np.float32)
+        # The decoder asks for no scale, but for numbers of moderate size.
+        ordered[_order(len(llr))] = llr / max(float(np.mean(np.abs(llr))), 1e-30)
+        return viterbi_decode(ordered[: self.coded_bits(message)], self._inverse_rate)
+
+
+class _Ldpc:
+    """5G NR; interleaved symbol by symbol, over all code blocks of the message.
+
+    The coded bits are scrambled: whatever the message, the symbols look random and so have a mean power near 1.
+    """
+
+    def __init__(self, rate: Fraction) -> None:
+        self.rate = rate
+
+    def coded_bits(self, message: int) -> int:
+        return -(-message * self.rate.denominator // self.rate.numerator)
+
+    def message_bits(self, coded: int) -> int:
+        return coded * self.rate.numerator // self.rate.denominator
+
+    def encode(self, bits: np.ndarray, coded: int, bits_per_symbol: int) -> np.ndarray:
+        symbols = encode_segments(bits, coded, bits_per_symbol).reshape(-1, bits_per_symbol)
+        return symbols[_order(len(symbols))].reshape(-1) ^ _scrambler(coded)
+
+    def decode(self, llr: np.ndarray, message: int, bits_per_symbol: int) -> np.ndarray:
+        symbols = np.where(_scrambler(len(llr)), -llr, llr).reshape(-1, bits_per_symbol)
+        ordered = np.empty_like(symbols)
+        ordered[_order(len(symbols))] = symbols
+        return decode_segments(ordered.reshape(-1), message, bits_per_symbol)[0]
+
+
+@lru_cache(maxsize=16)
+def _order(count: int) -> np.ndarray:
+    """The interleaver: what is sent at each place, int64[count]."""
+    order = permutation(0xD161, count)
+    order.setflags(write=False)
+    return order
+
+
+@lru_cache(maxsize=16)
+def _scrambler(count: int) -> np.ndarray:
+    """uint8[count] of 0 and 1, as random."""
+    bits = (random_signs(0x5C4A, count) < 0).astype(np.uint8)
+    bits.setflags(write=False)
+    return bits
 
 
 @dataclass(frozen=True)
@@ -25,20 +127,43 @@ class Mcs:
 
     Attributes:
         name: for people.
-        bits_per_symbol: coded bits on one complex symbol: 1 BPSK, 2 QPSK (Gray).
-        inverse_rate: coded bits per bit of the convolutional code.
+        bits_per_symbol: coded bits on one complex symbol: 1 BPSK, 2 QPSK, 4 16-QAM, 6 64-QAM (Gray).
+        code: the code.
     """
 
     name: str
     bits_per_symbol: int
-    inverse_rate: int
+    code: ChannelCode
+
+    @property
+    def efficiency(self) -> float:
+        """Message bits on one symbol, in long blocks."""
+        return float(self.bits_per_symbol * self.code.rate)
 
 
-#: Modulation and coding schemes by the number that a header states, most robust first.
+#: Modulation and coding schemes by the number that a header states.
 MCS: dict[int, Mcs] = {
-    0: Mcs("BPSK 1/3", 1, 3),
-    1: Mcs("QPSK 1/2", 2, 2),
+    0: Mcs("BPSK 1/3", 1, _Convolutional(3)),
+    1: Mcs("QPSK 1/2", 2, _Convolutional(2)),
+    2: Mcs("QPSK LDPC 1/3", 2, _Ldpc(Fraction(1, 3))),
+    3: Mcs("QPSK LDPC 1/2", 2, _Ldpc(Fraction(1, 2))),
+    4: Mcs("QPSK LDPC 2/3", 2, _Ldpc(Fraction(2, 3))),
+    5: Mcs("QPSK LDPC 3/4", 2, _Ldpc(Fraction(3, 4))),
+    6: Mcs("16-QAM LDPC 1/2", 4, _Ldpc(Fraction(1, 2))),
+    7: Mcs("16-QAM LDPC 2/3", 4, _Ldpc(Fraction(2, 3))),
+    8: Mcs("16-QAM LDPC 3/4", 4, _Ldpc(Fraction(3, 4))),
+    9: Mcs("16-QAM LDPC 5/6", 4, _Ldpc(Fraction(5, 6))),
+    10: Mcs("64-QAM LDPC 2/3", 6, _Ldpc(Fraction(2, 3))),
+    11: Mcs("64-QAM LDPC 3/4", 6, _Ldpc(Fraction(3, 4))),
+    12: Mcs("64-QAM LDPC 5/6", 6, _Ldpc(Fraction(5, 6))),
 }
+
+
+@lru_cache(maxsize=1)
+def prepare_digital() -> None:
+    """Have numba compile what it compiles (seconds, once on a machine) before bursts are waiting."""
+    for mcs in MCS:
+        decode_digital(encode_digital(b"", mcs), 0.1, mcs)
 
 
 def _scheme(mcs: int) -> Mcs:
@@ -50,14 +175,12 @@ def _scheme(mcs: int) -> Mcs:
 def digital_symbol_count(length: int, mcs: int) -> int:
     """Complex symbols that `length` bytes take under `mcs`. Raises ValueError when `mcs` is not known."""
     scheme = _scheme(mcs)
-    bits = 8 * (_LENGTH_BYTES + length + _CRC_BYTES) + TAIL_BITS
-    return -(-bits * scheme.inverse_rate // scheme.bits_per_symbol)
+    return -(-scheme.code.coded_bits(8 * (_LENGTH_BYTES + length + _CRC_BYTES)) // scheme.bits_per_symbol)
 
 
 def _block_bytes(symbols: int, scheme: Mcs) -> int:
     """Bytes of data and padding that a payload of so many symbols has room for; negative when none."""
-    coded = symbols * scheme.bits_per_symbol
-    return (coded // scheme.inverse_rate - TAIL_BITS) // 8 - _LENGTH_BYTES - _CRC_BYTES
+    return scheme.code.message_bits(symbols * scheme.bits_per_symbol) // 8 - _LENGTH_BYTES - _CRC_BYTES
 
 
 def max_digital_bytes(mcs: int, symbols: int = MAX_SYMBOLS) -> int:
@@ -74,15 +197,12 @@ def encode_digital(data: bytes, mcs: int = 0) -> np.ndarray:
     scheme = _scheme(mcs)
     if len(data) > max_digital_bytes(mcs):
         raise ValueError(f"{len(data)} bytes do not fit one burst: mcs {mcs} takes {max_digital_bytes(mcs)}")
-    block = len(data).to_bytes(_LENGTH_BYTES, "big") + bytes(data)
+    symbols = digital_symbol_count(len(data), mcs)
+    block = len(data).to_bytes(_LENGTH_BYTES, "big") + bytes(data).ljust(_block_bytes(symbols, scheme), b"\0")
     block += crc32(block).to_bytes(_CRC_BYTES, "big")
-    coded = conv_encode(np.unpackbits(np.frombuffer(block, np.uint8)), scheme.inverse_rate)
-    filled = np.zeros(digital_symbol_count(len(data), mcs) * scheme.bits_per_symbol, np.uint8)
-    filled[: len(coded)] = coded
-    signs = 1.0 - 2.0 * filled[permutation(0xD161, len(filled))].astype(np.float32)
-    if scheme.bits_per_symbol == 1:
-        return signs.astype(np.complex64)
-    return ((signs[0::2] + 1j * signs[1::2]) * np.sqrt(0.5)).astype(np.complex64)
+    bits = np.unpackbits(np.frombuffer(block, np.uint8))
+    coded = scheme.code.encode(bits, symbols * scheme.bits_per_symbol, scheme.bits_per_symbol)
+    return map_bits(coded, scheme.bits_per_symbol)
 
 
 def decode_digital(symbols: np.ndarray, noise_var: np.ndarray | float, mcs: int = 0) -> bytes | None:
@@ -101,18 +221,9 @@ def decode_digital(symbols: np.ndarray, noise_var: np.ndarray | float, mcs: int 
     room = _block_bytes(len(symbols), scheme)
     if room < 0:
         return None
-    weight = 1.0 / np.maximum(np.broadcast_to(np.asarray(noise_var, np.float64), symbols.shape), 1e-12)
-    values = np.where(weight > 0, symbols, 0) * weight
-    if scheme.bits_per_symbol == 1:
-        llr = values.real
-    else:
-        llr = np.stack([values.real, values.imag], axis=1).reshape(-1)
-    llr = llr / max(float(np.mean(np.abs(llr))), 1e-30)
-    ordered = np.empty(len(llr), np.float32)
-    ordered[permutation(0xD161, len(llr))] = llr
-    bits = 8 * (_LENGTH_BYTES + room + _CRC_BYTES)
-    decoded = viterbi_decode(ordered[: (bits + TAIL_BITS) * scheme.inverse_rate], scheme.inverse_rate)
-    block = np.packbits(decoded).tobytes()
+    llr = demap_symbols(symbols, noise_var, scheme.bits_per_symbol)
+    bits = scheme.code.decode(llr, 8 * (_LENGTH_BYTES + room + _CRC_BYTES), scheme.bits_per_symbol)
+    block = np.packbits(bits).tobytes()
     body, check = block[:-_CRC_BYTES], int.from_bytes(block[-_CRC_BYTES:], "big")
     length = int.from_bytes(body[:_LENGTH_BYTES], "big")
     if crc32(body) != check or length > room or any(body[_LENGTH_BYTES + length :]):
