@@ -38,6 +38,7 @@ lint: setup
 grc: setup
 	@GRC_BLOCKS_PATH="$(CURDIR)/gr_jscc/grc$${GRC_BLOCKS_PATH:+:$$GRC_BLOCKS_PATH}" \
 	 PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
+	 GR_CONF_GRC_XTERM_EXECUTABLE="$${GR_CONF_GRC_XTERM_EXECUTABLE:-$$(command -v xterm)}" \
 	 $(PYTHON) "$$(PATH=/usr/local/bin:/usr/bin command -v gnuradio-companion)" $(FLOWGRAPH)
 
 clean:

@@ -21,7 +21,7 @@ export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1
 PACKAGES=(
   gnuradio python3-venv
   python3-soapysdr soapysdr-tools         # radios
-  python3-pyqt5                           # windows of flowgraphs
+  python3-pyqt5 python3-pyqt5.qtsvg       # windows of flowgraphs
   gir1.2-gtk-3.0 python3-gi-cairo xterm   # GNU Radio Companion; with xterm here, apt does not add gnome-terminal
   xvfb xauth x11-utils fonts-dejavu-core  # windows without a display: tests, screenshots
 )

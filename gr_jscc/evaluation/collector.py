@@ -32,15 +32,18 @@ class _Transfer:
     sent: Sent | None = None
     air: dict[int, OnAir] = field(default_factory=dict)
     received: dict[int, Received] = field(default_factory=dict)
+    snr_db: float | None = None  # of the channel when it went on the air
     told: int = 0  # rounds that became results
 
 
 class Collector:
     """Matches the three ends by transfer and round, in whatever order their news comes.
 
+    When a picture arrives, those sent before it of which nothing came are told of as lost.
+
     Args:
         channel, snr_db, sample_rate: what `build_report` is told of the channel; ``snr_db`` may be
-            changed while running.
+            changed while running and holds for what goes on the air from then on.
     """
 
     def __init__(self, channel: str, snr_db: float | None, sample_rate: float = 1e6) -> None:
@@ -51,13 +54,15 @@ class Collector:
         """The picture as it was handed to the codec; a used transfer number begins anew."""
         old = self._transfers.get(transfer)
         if old is None or old.sent is not None:
+            self._transfers.pop(transfer, None)  # to stand last: the order is that of sending
             self._transfers[transfer] = _Transfer()
         self._transfers[transfer].sent = sent
         return self._ready(transfer)
 
     def on_air(self, transfer: int, round_: int, air: OnAir) -> list[Result]:
         """What one round cost."""
-        self._transfers.setdefault(transfer, _Transfer()).air[round_] = air
+        state = self._transfers.setdefault(transfer, _Transfer())
+        state.air[round_], state.snr_db = air, self.snr_db
         return self._ready(transfer)
 
     def received(self, transfer: int, round_: int, received: Received) -> list[Result]:
@@ -67,12 +72,18 @@ class Collector:
 
     def end(self, finished: float) -> list[Result]:
         """At the end of the run: results without a picture for transfers of which nothing came."""
-        results = []
-        for transfer, state in self._transfers.items():
-            if state.sent is not None and state.air and not state.told:
-                results.append(self._result(transfer, state, max(state.air), Received(None, None, 0.0, finished)))
+        results = [self._lost(key, finished) for key in self._transfers if self._is_silent(key)]
         self._transfers.clear()
         return results
+
+    def _is_silent(self, transfer: int) -> bool:
+        """Whether a transfer was on the air and nothing came of it."""
+        state = self._transfers[transfer]
+        return state.sent is not None and bool(state.air) and not state.told
+
+    def _lost(self, transfer: int, finished: float) -> Result:
+        state = self._transfers[transfer]
+        return self._result(transfer, state, max(state.air), Received(None, None, 0.0, finished))
 
     def _ready(self, transfer: int) -> list[Result]:
         state = self._transfers[transfer]
@@ -80,12 +91,19 @@ class Collector:
         for round_ in sorted(state.received):
             if state.sent is None or round_ not in state.air:
                 break
-            results.append(self._result(transfer, state, round_, state.received.pop(round_)))
+            received = state.received.pop(round_)
+            results.append(self._result(transfer, state, round_, received))
             state.told += 1
-        if results:  # older transfers whose pictures were told will bring no more news
-            for key in [k for k, v in self._transfers.items() if v.told and k != transfer]:
-                del self._transfers[key]
-        return results
+        if not results:
+            return []
+        lost = []
+        for key in list(self._transfers):  # the air keeps the order: of older ones there will be no more news
+            if key == transfer:
+                break
+            if self._is_silent(key):
+                lost.append(self._lost(key, received.finished))
+            del self._transfers[key]
+        return lost + results
 
     def _result(self, transfer: int, state: _Transfer, round_: int, received: Received) -> Result:
         so_far = [air for number, air in state.air.items() if number <= round_]
@@ -94,5 +112,5 @@ class Collector:
             uses = uses + air.uses
         peaks = [air.papr_db for air in so_far if air.papr_db is not None]
         total = OnAir(uses, sum(air.bursts for air in so_far), max(peaks, default=None))
-        report = build_report(state.sent, total, received, self.channel, self.snr_db, self.sample_rate)
+        report = build_report(state.sent, total, received, self.channel, state.snr_db, self.sample_rate)
         return Result(transfer, round_, state.sent.image, received.image, report)

@@ -98,6 +98,19 @@ def test_a_picture_that_never_came_is_reported_at_the_end(ends):
     assert not collector.end(9.0)
 
 
+def test_a_picture_that_never_came_is_reported_when_a_later_one_does(ends):
+    sent, air, received = ends
+    collector = Collector("awgn", 10.0)
+    for transfer in (1, 2, 3):
+        collector.sent(transfer, sent)
+        collector.on_air(transfer, 0, air)
+    collector.snr_db = 5.0
+    results = collector.received(3, 0, received)
+    assert [(r.transfer, r.received is None) for r in results] == [(1, True), (2, True), (3, False)]
+    assert {r.report["snr_db"] for r in results} == {10.0}  # that of the time on the air
+    assert not collector.end(9.0)
+
+
 def test_rounds_add_up_and_transfer_numbers_come_again(ends):
     sent, air, received = ends
     collector = Collector("awgn", 10.0)
