@@ -9,10 +9,13 @@ Ports between them::
 The image sink hears all three on its port ``events``. There are two: `image_file_sink`, and for windows
 `gr_jscc.blocks.image_view_sink.image_view_sink`, which is not imported here because it needs PyQt5.
 
+`channel_impairments` can stand where the dots are.
+
 Images travel as messages, symbols and samples as streams, so that a slow block holds back the ones
 before it. A stream of symbols is cut into bursts by tags, see `gr_jscc.blocks.tags`.
 """
 
+from gr_jscc.blocks.channel_impairments import channel_impairments
 from gr_jscc.blocks.image_file_sink import image_file_sink
 from gr_jscc.blocks.image_source import image_source
 from gr_jscc.blocks.jscc_decoder import jscc_decoder
@@ -21,6 +24,7 @@ from gr_jscc.blocks.ofdm_demodulator import ofdm_demodulator
 from gr_jscc.blocks.ofdm_modulator import ofdm_modulator
 
 __all__ = [
+    "channel_impairments",
     "image_file_sink",
     "image_source",
     "jscc_decoder",

@@ -29,6 +29,7 @@ class Chain(Impairment):
                 raise UserError(f"{type(stage).__name__} must come before {type(after).__name__}")
             after = stage if stage.changes_length else after
         self.changes_length = after is not None
+        self.delay = sum(stage.delay for stage in self.stages)
         self.follows_bursts = any(stage.follows_bursts for stage in self.stages)
 
     def reset(self) -> None:

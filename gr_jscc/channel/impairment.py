@@ -27,6 +27,8 @@ class Impairment:
 
     #: Whether fewer or more samples may come out than went in.
     changes_length = False
+    #: Samples by which the signal comes out late.
+    delay = 0
     #: Whether it acts on whole bursts and wants to know where they begin.
     follows_bursts = False
 

@@ -66,6 +66,7 @@ class SampleOffset(Impairment):
     """
 
     changes_length = True
+    delay = TAPS // 2
 
     ppm: float
 

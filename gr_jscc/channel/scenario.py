@@ -113,7 +113,7 @@ class Scenario(Impairment):
 
     def reset(self) -> None:
         self._stages: dict[str, Impairment] = {}
-        self.chain = Chain([])
+        self.chain, self.delay = Chain([]), 0
         self._position, self._due = 0, 0
         self._starts: list[int] = []
         for name, table in self._first.items():
@@ -134,6 +134,7 @@ class Scenario(Impairment):
         else:
             self._stages[name] = made
         self.chain = Chain([self._stages[key] for key in STAGES if key in self._stages])
+        self.delay = self.chain.delay
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a stage at any time."""

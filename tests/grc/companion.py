@@ -7,7 +7,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BLOCKS = REPOSITORY / "gr_jscc" / "grc"
-FLOWGRAPHS = sorted((REPOSITORY / "flowgraphs").glob("*.grc"))
+FLOWGRAPHS = sorted((REPOSITORY / "flowgraphs").rglob("*.grc"))
 
 
 def load_platform(cache):
