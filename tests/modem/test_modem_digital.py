@@ -206,3 +206,25 @@ def test_over_the_modem_at_0_db(rng):
     bursts, _ = receive(samples + gaussian(rng, len(samples)))
     received = {b.header.index: decode_digital(b.symbols, b.noise_var, b.header.mcs) for b in bursts}
     assert sum(received.get(number) == data for number, data in enumerate(sent)) >= 29
+
+
+@pytest.mark.parametrize(("mcs", "snr_db"), [(2, 0.0), (6, 8.0), (9, 14.0), (12, 20.0)])
+def test_ldpc_schemes_over_the_modem(rng, mcs, snr_db):
+    """A few dB above what the scheme needs in white noise; carriers are not all alike after equalisation."""
+    data = [rng.bytes(700) for _ in range(6)]
+    stream = []
+    for number, part in enumerate(data):
+        symbols = encode_digital(part, mcs)
+        header = BurstHeader(BurstKind.DIGITAL, 1, 0, number, len(data), len(symbols), mcs)
+        stream += [modulate(header, symbols), np.zeros(50, np.complex64)]
+    samples = np.concatenate(stream)
+    bursts, _ = receive(samples + gaussian(rng, len(samples)) * 10 ** (-snr_db / 20))
+    assert [decode_digital(b.symbols, b.noise_var, b.header.mcs) for b in bursts] == data
+
+
+def test_nonsense_is_refused(rng):
+    wild = np.array([0, 1, -1j, 1e30, -1e38, np.nan, np.inf, 1e-40], np.complex64)
+    variances = np.array([0.0, 1e-30, 0.1, 1e30, np.inf, np.nan, -1.0], np.float32)
+    for mcs in MCS:
+        for count in rng.integers(0, 400, 12):
+            assert decode_digital(rng.choice(wild, count), rng.choice(variances, count), mcs) is None
