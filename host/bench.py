@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -10,14 +9,17 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from gr_jscc.data import demo_image
+from gr_jscc.evaluation.figures import Figure
 from gr_jscc.imaging import load_image
 
 from . import options
+from .bench_modem import modem
+from .printing import print_figures
 
-app = typer.Typer(help="Measure: codec.", no_args_is_help=True)
+app = typer.Typer(help="Measure the modem and the codecs.", no_args_is_help=True)
+app.command()(modem)
 
 OVERHEAD_BAR = 1.1
 
@@ -73,19 +75,12 @@ def codec(
         loaded.receiver(height, width).push(reception)
 
     value, seconds = overhead(halves, bare, repeats)
-    at = {"codec": loaded.name, "cbr": ratio, "device": device, "seconds_bare": round(seconds, 4)}
-    line = {
-        "figure": "codec_overhead_ratio", "at": at, "value": round(value, 4), "unit": "1",
-        "bar": OVERHEAD_BAR, "holds": value <= OVERHEAD_BAR,
-    }  # fmt: skip
-    if json_lines:
-        print(json.dumps(line))
-    else:
-        Console().print(
-            f"{loaded.name}: the halves take {value:.3f} times the bare forward passes "
-            f"({seconds:.2f} s for a {width}x{height} picture); bar {OVERHEAD_BAR}",
-            highlight=False,
-        )
+    at = {"codec": loaded.name, "cbr": cbr, "device": device, "image": f"{width}x{height}"}
+    figures = [
+        Figure("codec_overhead_ratio", value, "1", at, most=OVERHEAD_BAR),
+        Figure("forward_seconds", seconds, "s", at),
+    ]
+    print_figures(figures, "codec", json_lines)
 
 
 def overhead(measured: Callable[[], None], bare: Callable[[], None], repeats: int) -> tuple[float, float]:

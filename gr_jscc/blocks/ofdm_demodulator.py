@@ -9,7 +9,7 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.pacing import STEP_SAMPLES
+from gr_jscc.blocks.pacing import BUFFER_ITEMS, STEP_SAMPLES
 from gr_jscc.blocks.tags import BURST, QUALITY
 from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
 
@@ -33,6 +33,8 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
         layout = numerology(fft_size, cp_len)
         self.demodulator = StreamDemodulator(layout, STEP_SAMPLES)
         self.set_tag_propagation_policy(gr.TPP_DONT)
+        self.set_log_level("warn")  # the next line would be announced on standard output
+        self.set_min_output_buffer(BUFFER_ITEMS)
         self._bursts: collections.deque[ReceivedBurst] = collections.deque()
         self._written = 0  # symbols of the first burst
 

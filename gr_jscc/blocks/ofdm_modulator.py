@@ -9,7 +9,7 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.pacing import SILENCE_SAMPLES
+from gr_jscc.blocks.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
 from gr_jscc.blocks.tags import BURST, ROUND_END
 from gr_jscc.evaluation.accounting import count_uses
 from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
@@ -35,6 +35,8 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self.failure: Exception | None = None
         self.numerology = numerology(fft_size, cp_len)
         self.set_tag_propagation_policy(gr.TPP_DONT)
+        self.set_log_level("warn")  # the next line would be announced on standard output
+        self.set_min_output_buffer(BUFFER_ITEMS)
         self.message_port_register_out(pmt.intern("air"))
         self._header: BurstHeader | None = None
         self._last = False
