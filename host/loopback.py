@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from gr_jscc.channel import load_scenario
 from gr_jscc.channel.profiles import taps
 from gr_jscc.codecs.base import Codec, Reception
 from gr_jscc.codecs.registry import load_codec
+from gr_jscc.errors import UserError
 from gr_jscc.evaluation.accounting import ChannelUses
 from gr_jscc.evaluation.collector import Collector, Result
 from gr_jscc.evaluation.report import OnAir, Received, Sent, write_json
@@ -39,6 +41,17 @@ def loopback(
     snr: options.Snr = 10.0,
     channel: options.Channel = "awgn",
     cfo: Annotated[float, typer.Option(min=-2, max=2, help="Carrier frequency offset, subcarrier spacings.")] = 0.1,
+    loss: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the bursts that are erased in the air, at random.")
+    ] = 0.0,
+    scenario: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file of a channel with more faults, which may vary with time: gr_jscc/channel/scenario.py. "
+            "What it does not set is as --channel, --snr and --cfo say.",
+            show_default=False,
+        ),
+    ] = None,
     ideal: Annotated[bool, typer.Option("--ideal", help="The textbook channel instead of the OFDM link.")] = False,
     sample_rate: Annotated[float, typer.Option(min=1.0, help="Samples per second, for Hz and seconds.")] = 1e6,
     out: Annotated[Path, typer.Option(help="Folder for each image's picture and report.json.")] = Path("received"),
@@ -56,6 +69,9 @@ def loopback(
     options.check_snr(snr)
     options.check_device(device)
     taps(channel)
+    if ideal and (loss or scenario):
+        raise UserError("--loss and --scenario need the OFDM link: leave --ideal out")
+    air = load_scenario(scenario) if scenario else None
     files = expand_inputs(images)
     for path in files:
         load_image(path)  # a bad file is told before anything is sent
@@ -64,7 +80,7 @@ def loopback(
     else:
         results = flowgraph_results(
             files, codec=codec, weights=weights, cbr=ratio, channel=channel, snr_db=snr, device=device, cfo=cfo,
-            sample_rate=sample_rate, seed=seed,
+            sample_rate=sample_rate, seed=seed, loss=loss, scenario=air,
         )  # fmt: skip
     console = Console(stderr=True)
     shown = track(results, "sending", total=len(files), console=console, disable=json_lines or not console.is_terminal)
@@ -77,8 +93,8 @@ def loopback(
             print(json.dumps(result.report), flush=True)
     summary = average(reports)
     conditions = {
-        "codec": codec, "channel": IDEAL + channel if ideal else channel, "snr_db": snr, "cbr": ratio,
-        "images": len(reports),
+        "codec": codec, "channel": IDEAL + channel if ideal else air.name if air else channel,
+        "snr_db": None if air and "awgn" in air else snr, "cbr": ratio, "images": len(reports), "loss": loss,
     }  # fmt: skip
     if json_lines:
         for figure, value in summary.items():

@@ -17,6 +17,8 @@ from gr_jscc.blocks import (
     ofdm_demodulator,
     ofdm_modulator,
 )
+from gr_jscc.blocks.impaired_stream import ImpairedStream
+from gr_jscc.channel import Scenario
 from gr_jscc.channel.profiles import taps
 from gr_jscc.evaluation.collector import Result
 
@@ -33,6 +35,9 @@ class LoopbackFlowgraph(gr.top_block):
         channel: name of a profile.
         snr_db: Es/N0 per data subcarrier, dB.
         cfo: carrier frequency offset in subcarrier spacings.
+        loss: probability that a burst is erased in the air.
+        scenario: a channel to put in place of GNU Radio's. ``snr_db``, ``cfo`` and ``channel`` hold for what it does
+            not say itself.
         sample_rate: samples per second, for the report.
         seed: of the noise.
         probe: keep some equalised symbols for `symbols`.
@@ -51,26 +56,38 @@ class LoopbackFlowgraph(gr.top_block):
         sample_rate: float = 1e6,
         seed: int = 1,
         probe: bool = False,
+        loss: float = 0.0,
+        scenario: Scenario | None = None,
     ) -> None:
         gr.top_block.__init__(self, "JSCC loopback")
         self.source = image_source([str(path) for path in images])
         self.encoder = jscc_encoder(codec, cbr, weights, device)
         self.modulator = ofdm_modulator()
         fft_size = self.modulator.numerology.fft_size
-        self.channel = channels.channel_model(
-            noise_voltage=10 ** (-snr_db / 20),
-            frequency_offset=cfo / fft_size,
-            epsilon=1.0,
-            taps=[complex(tap) for tap in taps(channel)],
-            noise_seed=seed,
-        )
+        told_snr_db = snr_db if scenario is None or "awgn" not in scenario else None
+        if scenario is None:
+            self.channel = channels.channel_model(
+                noise_voltage=10 ** (-snr_db / 20),
+                frequency_offset=cfo / fft_size,
+                epsilon=1.0,
+                taps=[complex(tap) for tap in taps(channel)],
+                noise_seed=seed,
+            )
+        else:
+            scenario.fill(
+                multipath={"taps": channel}, cfo={"cycles_per_sample": cfo / fft_size}, awgn={"snr_db": snr_db}
+            )
+            self.channel = ImpairedStream(scenario)
+            channel = scenario.name
+        self.losses = ImpairedStream(Scenario({"loss": {"probability": loss}}, seed=seed)) if loss else None
         self.demodulator = ofdm_demodulator()
         self.decoder = jscc_decoder(codec, weights, device)
-        self.sink = image_file_sink("", channel, snr_db, sample_rate)
+        self.sink = image_file_sink("", channel, told_snr_db, sample_rate)
 
         self.msg_connect(self.source, "image", self.encoder, "image")
         self.msg_connect(self.encoder, "ready", self.source, "ready")
-        self.connect(self.encoder, self.modulator, self.channel, self.demodulator)
+        air = [self.losses, self.channel] if self.losses else [self.channel]
+        self.connect(self.encoder, self.modulator, *air, self.demodulator)
         self.connect((self.demodulator, 0), (self.decoder, 0))
         self.connect((self.demodulator, 1), (self.decoder, 1))
         self.msg_connect(self.encoder, "sent", self.sink, "events")
@@ -92,7 +109,8 @@ class LoopbackFlowgraph(gr.top_block):
             Exception: whatever a block failed with.
             RuntimeError: the graph stalled.
         """
-        parts = (self.source, self.encoder, self.modulator, self.demodulator, self.decoder, self.sink)
+        parts = [self.source, self.encoder, self.modulator, self.demodulator, self.decoder, self.sink]
+        parts += [part for part in (self.losses, self.channel) if isinstance(part, ImpairedStream)]
         self.start()
         try:
             waited = 0.0

@@ -85,6 +85,7 @@ class Scenario(Impairment):
             away.
         sample_rate: Hz, of the samples that go in.
         seed: of everything random; every stage draws for itself.
+        name: what reports call it.
 
     Raises:
         ScenarioError: unknown names, wrong types, values out of range.
@@ -96,7 +97,9 @@ class Scenario(Impairment):
         changes: Sequence[tuple[float, Mapping]] = (),
         sample_rate: float = 1e6,
         seed: int = 1,
+        name: str = "scenario",
     ) -> None:
+        self.name = name
         try:
             check_number("sample_rate", sample_rate, 0, above=True)
             check_whole("seed", seed, 0, 2**63 - 1)
@@ -135,6 +138,17 @@ class Scenario(Impairment):
             self._stages[name] = made
         self.chain = Chain([self._stages[key] for key in STAGES if key in self._stages])
         self.delay = self.chain.delay
+
+    def fill(self, **tables: Mapping) -> None:
+        """Adds stages that the scenario does not begin with, from its beginning on. Forgets the stream.
+
+        Raises:
+            ScenarioError: as when made.
+        """
+        for name, table in tables.items():
+            self._make(name, table)
+        self._first = tables | self._first
+        self.reset()
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a stage at any time."""
@@ -215,16 +229,18 @@ def parse_scenario(values: Mapping) -> Scenario:
 
 
 def load_scenario(path: str | Path) -> Scenario:
-    """Reads a scenario from a TOML file.
+    """Reads a scenario from a TOML file; it is called by the file's name.
 
     Raises:
         ScenarioError: it cannot be read, or as `parse_scenario`.
     """
     try:
-        return parse_scenario(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        scenario = parse_scenario(tomllib.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         raise ScenarioError(f"cannot read the scenario {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"not a TOML file: {path}: {error}") from error
     except ScenarioError as error:
         raise ScenarioError(f"{path}: {error}") from error
+    scenario.name = Path(path).stem
+    return scenario

@@ -144,3 +144,12 @@ def test_a_file_that_is_no_toml_or_not_there(written, tmp_path):
         load_scenario(written("awgn = = 3"))
     with pytest.raises(ScenarioError, match="cannot read the scenario .*: No such file"):
         load_scenario(tmp_path / "nosuch.toml")
+
+
+def test_a_scenario_can_be_filled_up_with_what_it_leaves_open():
+    scenario = parse_scenario({"multipath": {"taps": [2]}, "segment": [{"start": 0.001, "dc_offset": False}]})
+    scenario.fill(multipath={"taps": [5]}, dc_offset={"level_db": 0, "mean_power": 1.0})
+    assert "dc_offset" in scenario and "awgn" not in scenario
+    assert np.allclose(scenario.process(np.ones(2000, np.complex64)), np.repeat([3, 2], 1000))
+    with pytest.raises(ScenarioError, match="awgn: snr_db is missing"):
+        scenario.fill(awgn={})

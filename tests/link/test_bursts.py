@@ -31,7 +31,7 @@ def arrivals(bursts):
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 48, 2399, 2400, 2401, 12_345, 98_304])
-@pytest.mark.parametrize("copies", [1, 2, 3, 5])
+@pytest.mark.parametrize("copies", [1, 2, 3, 5, None])
 def test_a_round_arrives_as_it_was_sent(rng, count, copies):
     sent = payload(rng, count)
     bursts = round_bursts(sent, 61, 83, HASH, 7, 2, LinkSettings(manifest_copies=copies))
@@ -64,6 +64,15 @@ def test_lost_bursts_leave_holes_that_are_spread(rng):
     assert arrival.bursts_sent - arrival.bursts_received == 3
     share = lost.reshape(100, -1).mean(axis=1)  # any 240 neighbours lose about as much as all
     assert share.min() > 0.2 and share.max() < 0.4
+
+
+def test_large_pictures_have_more_copies_of_the_manifest_but_much_side_information_has_not(rng):
+    def copies(count, side_info=b""):
+        bursts = round_bursts(payload(rng, count, side_info), 64, 64, HASH, 1)
+        return sum(burst.header.kind == BurstKind.DIGITAL and burst.header.index == 0 for burst in bursts)
+
+    assert [copies(count) for count in (1000, 36_000, 98_304, 1_000_000)] == [3, 3, 8, 10]
+    assert copies(98_304, bytes(1000)) == 3
 
 
 def test_one_copy_of_the_manifest_suffices_and_none_is_told(rng):
