@@ -28,12 +28,14 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
     Args:
         fft_size: points of the FFT, a power of two from 64 to 1024.
         cp_len: samples of the cyclic prefix.
+        papr_limit_db: peak over mean power to clip and filter to, dB; 0 leaves peaks alone.
     """
 
-    def __init__(self, fft_size: int = 64, cp_len: int = 16) -> None:
+    def __init__(self, fft_size: int = 64, cp_len: int = 16, papr_limit_db: float = 0.0) -> None:
         gr.basic_block.__init__(self, name="JSCC OFDM Modulator", in_sig=[np.complex64], out_sig=[np.complex64])
         self.failure: Exception | None = None
         self.numerology = numerology(fft_size, cp_len)
+        self.set_papr_limit_db(papr_limit_db)
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
@@ -46,6 +48,16 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self._starts_burst = False
         self._round: list[BurstHeader] = []
         self._peak, self._energy = 0.0, 0.0
+
+    def set_papr_limit_db(self, papr_limit_db: float) -> None:
+        """Limits the peaks of the bursts to come; 0 leaves them alone.
+
+        Raises:
+            ValueError: a limit below 3 dB, which clipping cannot reach.
+        """
+        if papr_limit_db and not 3 <= papr_limit_db <= 30:
+            raise ValueError(f"papr_limit_db must be 0 or 3 to 30 dB, not {papr_limit_db}")
+        self.papr_limit_db = papr_limit_db or None
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         # With samples left to write the block runs whatever the input; without, it needs input, and
@@ -87,7 +99,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
 
     def _modulate(self, idle: bool) -> None:
         """Modulates the burst; ``idle`` when no further symbol is there yet."""
-        samples = modulate(self._header, np.concatenate(self._symbols), self.numerology)
+        samples = modulate(self._header, np.concatenate(self._symbols), self.numerology, self.papr_limit_db)
         self._symbols = []
         power = samples.real**2 + samples.imag**2
         self._round.append(self._header)
