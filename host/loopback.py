@@ -47,7 +47,7 @@ def loopback(
     scenario: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file of a channel with more faults, which may vary with time: gr_jscc/channel/scenario.py. "
+            help="TOML file of a channel with more faults, which may vary with time; see docs/channel.md. "
             "What it does not set is as --channel, --snr and --cfo say.",
             show_default=False,
         ),

@@ -122,9 +122,9 @@ def test_carrier_offset_is_a_line_and_stays_one_when_it_changes():
 
 def test_carrier_offset_does_not_tire():
     offset = CarrierOffset(1 / 3)
-    for _ in range(100):
+    for _ in range(30):
         last = offset.process(np.ones(1_000_000, np.complex64))
-    assert last[-1] == pytest.approx(np.exp(2j * np.pi * (10**8 - 1) / 3), abs=1e-4)
+    assert last[-1] == pytest.approx(np.exp(2j * np.pi * (3 * 10**7 - 1) / 3), abs=1e-4)
 
 
 def test_free_oscillator_steps_have_the_variance_of_their_linewidth():
@@ -277,13 +277,13 @@ def _exponential(powers):
 
 def test_doppler_fading_is_rayleigh_with_clarkes_correlation():
     gains = np.array(
-        [DopplerFading(100.0, seed=seed).process(np.ones(8000, np.complex64))[::200] for seed in range(600)]
+        [DopplerFading(100.0, seed=seed).process(np.ones(8000, np.complex64))[::200] for seed in range(300)]
     )
     assert _exponential(np.abs(gains[:, 0]) ** 2) and _exponential(np.abs(gains[:, -1]) ** 2)
-    assert np.mean(np.abs(gains) ** 2) == pytest.approx(1, abs=0.03)
+    assert np.mean(np.abs(gains) ** 2) == pytest.approx(1, abs=0.12)  # two deviations of 300 draws
     lags = np.arange(40) * 200 / 1e6
     correlation = np.array([np.mean(gains[:, lag:] * np.conj(gains[:, : 40 - lag])) for lag in range(40)])
-    assert np.abs(correlation - scipy.special.j0(2 * np.pi * 100 * lags)).max() < 0.12
+    assert np.abs(correlation - scipy.special.j0(2 * np.pi * 100 * lags)).max() < 0.15
 
 
 def test_doppler_fading_is_smooth_also_when_the_speed_changes():

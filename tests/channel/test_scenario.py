@@ -1,5 +1,8 @@
 """Channels described by tables: what they mean, how they change with time, and what is said of a bad one."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -153,3 +156,13 @@ def test_a_scenario_can_be_filled_up_with_what_it_leaves_open():
     assert np.allclose(scenario.process(np.ones(2000, np.complex64)), np.repeat([3, 2], 1000))
     with pytest.raises(ScenarioError, match="awgn: snr_db is missing"):
         scenario.fill(awgn={})
+
+
+def test_the_documentation_names_every_stage_and_parameter():
+    text = (Path(__file__).parents[2] / "docs" / "channel.md").read_text()
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    assert list(rows)[: len(STAGES)] == list(STAGES)
+    for name, stage in STAGES.items():
+        for field in dataclasses.fields(stage):
+            known = field.name in ("seed", "sample_rate", "mean_power")
+            assert known or f"`{field.name}`" in rows[name], (name, field.name)

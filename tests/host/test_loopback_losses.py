@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 @pytest.fixture
 def file(tmp_path, photo):
     path = tmp_path / "parrots.png"
-    Image.fromarray(photo[60:444, 60:444]).save(path)
+    Image.fromarray(photo[60:380, 60:380]).save(path)
     return path
 
 
@@ -24,7 +24,7 @@ def run(files, **options):
 
 def test_pictures_arrive_when_half_of_the_bursts_are_lost_and_quality_falls_smoothly(file):
     quality = []
-    for loss in (0.0, 0.1, 0.3, 0.5):
+    for loss in (0.0, 0.2, 0.5):
         reports = run([file] * 2, loss=loss, cfo=0.1, seed=3)
         bursts = [report["bursts"] for report in reports]
         lost = sum(b["lost"] for b in bursts) / sum(b["sent"] for b in bursts)
@@ -32,7 +32,7 @@ def test_pictures_arrive_when_half_of_the_bursts_are_lost_and_quality_falls_smoo
         assert all(report["link"]["snr_est_db"] == pytest.approx(10, abs=0.6) for report in reports)
         quality.append(sum(report["psnr_db"] for report in reports) / 2)
     steps = [before - after for before, after in zip(quality, quality[1:])]
-    assert all(0 < step < 6 for step in steps) and quality[-1] > 20
+    assert all(0 < step < 8 for step in steps) and quality[-1] > 20
 
 
 def test_a_scenario_is_the_channel_and_options_fill_it_up(file, tmp_path):
