@@ -177,8 +177,9 @@ def test_train_tells_what_is_wrong(call, tmp_path):
 
 def test_bench_codec_prints_its_figure(call):
     code, out, _ = call("bench", "codec", "--json", "--repeats", 3)
-    line = json.loads(out)
-    assert code == 0 and line["figure"] == "codec_overhead_ratio" and line["value"] > 0.5
+    ratio, seconds = (json.loads(line) for line in out.splitlines())
+    assert code == 0 and ratio["figure"] == "codec_overhead_ratio" and ratio["value"] > 0.5
+    assert ratio["bar"] == 1.1 and seconds["value"] > 0
 
 
 def test_the_demo_leaves_its_pictures(call, tmp_path):
