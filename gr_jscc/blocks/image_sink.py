@@ -34,7 +34,7 @@ class ImageSink(gr.basic_block):
         self.message_port_register_in(pmt.intern("events"))
         self.set_msg_handler(pmt.intern("events"), self.handle_event)
         # The first block that finishes tells its neighbours to end. This one has several and must hear
-        # the last of them, so it does not listen.
+        # the last of them, so it ends when the decoder says that nothing more will come.
         self.message_port_register_in(pmt.intern("system"))
         self.set_msg_handler(pmt.intern("system"), self.handle_system)
 
@@ -71,6 +71,7 @@ class ImageSink(gr.basic_block):
             self.on_result(result)
         if kind == "end":
             self.on_end()
+            self.gateway.system_handler(pmt.cons(pmt.intern("done"), pmt.from_long(1)))
 
     def _sent(self, f: dict, message: pmt.pmt_base) -> list[Result]:
         image = message_image(message)

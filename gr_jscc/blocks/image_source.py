@@ -6,7 +6,7 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.tags import image_message
+from gr_jscc.blocks.tags import image_message, notice
 from gr_jscc.imaging import expand_inputs, load_image
 
 
@@ -47,4 +47,4 @@ class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
             self.message_port_pub(self._port, image_message(load_image(path), name=path.name))
         elif self._next == len(self.files):
             self._next += 1
-            self.message_port_pub(self._port, pmt.cons(pmt.to_pmt({"end": True}), pmt.PMT_NIL))
+            self.message_port_pub(self._port, notice(end=True))

@@ -9,7 +9,7 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.tags import BURST, QUALITY, image_message
+from gr_jscc.blocks.tags import BURST, QUALITY, image_message, notice
 from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.link.assembly import Arrival, Assembler
@@ -22,9 +22,10 @@ QUEUED_ROUNDS = 2
 class jscc_decoder(gr.basic_block):  # noqa: N801
     """Decodes what the demodulator received; every round of a transfer gives a picture.
 
-    Streams in: complex64 symbols tagged ``burst`` and ``quality``, and float32 noise variances.
+    Streams in: complex64 symbols tagged ``burst`` and, from our demodulator, ``quality``; and float32
+    noise variances. Without ``quality`` the SNR is that of the noise variances.
     Message port ``received`` out: (dictionary with ``transfer``, ``round``, link figures . u8vector
-    of RGB bytes, or nil when nothing could be decoded), and at the end of the stream one whose
+    of RGB bytes, empty when nothing could be decoded), and at the end of the stream one whose
     ``event`` is ``end``.
 
     The network runs in a thread of its own; while its queue is full the block takes no symbols, which
@@ -35,7 +36,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         codec, weights, device: as the encoder's.
 
     Raises:
-        CodecError: unknown codec or bad weights.
+        CodecError: unknown codec.
+        WeightsError: bad weights.
     """
 
     def __init__(self, codec: str = "deepjscc", weights: str = "", device: str = "cpu") -> None:
@@ -45,7 +47,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self._assembler = Assembler()
         self._worker = Worker(self._decode, QUEUED_ROUNDS)
         self._header: BurstHeader | None = None
-        self._quality: tuple[float, ...] = ()
+        self._quality: tuple[float, ...] | None = None
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
         self._missing = 0
         self.message_port_register_out(pmt.intern("received"))
@@ -59,7 +61,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self._worker.submit(arrival)
         self._worker.finish()
         self.failure = self.failure or self._worker.failure
-        self.message_port_pub(pmt.intern("received"), pmt.cons(pmt.to_pmt({"event": "end"}), pmt.PMT_NIL))
+        self.message_port_pub(pmt.intern("received"), notice(event="end"))
         return True
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
@@ -89,16 +91,20 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         """Reads the tags at the next item; False when it begins no burst."""
         read = self.nitems_read(0)
         tags = {str(tag.key): tag.value for tag in self.get_tags_in_range(0, read + done, read + done + 1)}
-        if str(BURST) not in tags or str(QUALITY) not in tags:
+        if str(BURST) not in tags:
             return False
         self._header = BurstHeader.unpack(bytes(pmt.u8vector_elements(tags[str(BURST)])))
-        self._quality = tuple(pmt.f64vector_elements(tags[str(QUALITY)]))
+        quality = tags.get(str(QUALITY))
+        self._quality = None if quality is None else tuple(pmt.f64vector_elements(quality))
         self._missing = self._header.symbols
         return True
 
     def _end_burst(self) -> None:
         symbols, noise_var = (np.concatenate(part) for part in zip(*self._parts, strict=True))
         self._parts = []
+        if self._quality is None:
+            snr_db = float(-10 * np.log10(np.maximum(np.mean(noise_var), 1e-12)))
+            self._quality = (snr_db, 0.0, -snr_db, float(self.nitems_read(0)))
         snr_db, cfo, evm_db, start = self._quality
         burst = ReceivedBurst(self._header, symbols, noise_var, int(start), cfo, snr_db, evm_db)
         for arrival in self._assembler.push(burst):
@@ -114,7 +120,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             "bursts_sent": arrival.bursts_sent, "bursts_received": arrival.bursts_received,
             "decode_seconds": time.monotonic() - before, "finished": time.monotonic(),
         }  # fmt: skip
-        message = pmt.cons(pmt.to_pmt(meta), pmt.PMT_NIL) if picture is None else image_message(picture, **meta)
+        message = notice(**meta) if picture is None else image_message(picture, **meta)
         self.message_port_pub(pmt.intern("received"), message)
 
 

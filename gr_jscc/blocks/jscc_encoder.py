@@ -11,7 +11,7 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.guard import WORK_DONE, guarded
-from gr_jscc.blocks.tags import BURST, ROUND_END, image_message, message_fields, message_image
+from gr_jscc.blocks.tags import BURST, ROUND_END, image_message, message_fields, message_image, notice
 from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.base import CodecError
 from gr_jscc.codecs.registry import load_codec
@@ -39,7 +39,8 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         settings: how rounds become bursts.
 
     Raises:
-        CodecError: unknown codec, bad weights or a rate the codec does not serve.
+        CodecError: unknown codec, or a rate it does not serve.
+        WeightsError: bad weights.
     """
 
     def __init__(
@@ -68,6 +69,9 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         # A block that waits for a worker looks again after 0.1 s, or at once when a message comes.
         self.message_port_register_in(pmt.intern("wake"))
         self.set_msg_handler(pmt.intern("wake"), self.handle_wake)
+        # A source of images that ends tells its neighbours to. The default is to obey at once.
+        self.message_port_register_in(pmt.intern("system"))
+        self.set_msg_handler(pmt.intern("system"), self.handle_system)
         for port in ("ready", "sent"):
             self.message_port_register_out(pmt.intern(port))
 
@@ -101,10 +105,17 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     def handle_wake(self, message: pmt.pmt_base) -> None:
         """Nothing to do: the message itself makes the scheduler call `general_work`."""
 
+    def handle_system(self, message: pmt.pmt_base) -> None:
+        """Ends after the images that came before."""
+        self.to_basic_block()._post(pmt.intern("image"), notice(end=True))
+
     @guarded
     def handle_image(self, message: pmt.pmt_base) -> None:
         fields = message_fields(message)
-        self._worker.submit(None if "end" in fields else (str(fields.get("name", "")), message_image(message)))
+        image = message_image(message)
+        if image is None and "end" not in fields:
+            raise ValueError("a message without a picture")
+        self._worker.submit(None if image is None else (str(fields.get("name", "")), image))
 
     def _encode(self, item: tuple[str, np.ndarray] | None) -> None:
         """In the worker's thread: one image, or None at the end of all."""

@@ -10,7 +10,7 @@ from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
-from gr_jscc.blocks.tags import BURST, ROUND_END
+from gr_jscc.blocks.tags import BURST, ROUND_END, notice
 from gr_jscc.evaluation.accounting import count_uses
 from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
 
@@ -23,7 +23,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
     1/snr per sample gives an Es/N0 of snr per data subcarrier. When nothing follows a round, some
     silence does, so that the receiver need not wait for the next.
     Message port ``air`` out: after each round (dictionary with ``transfer``, ``round``, ``bursts``
-    (analog ones), ``papr_db`` and the channel uses ``payload``, ``side_info``, ``header``, ``air`` . nil).
+    (analog ones), ``papr_db`` and the channel uses ``payload``, ``side_info``, ``header``, ``air`` . empty).
 
     Args:
         fft_size: points of the FFT, a power of two from 64 to 1024.
@@ -122,5 +122,5 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
             "papr_db": float(10 * np.log10(self._peak * uses.air / max(self._energy, 1e-30))),
             **dataclasses.asdict(uses),
         }  # fmt: skip
-        self.message_port_pub(pmt.intern("air"), pmt.cons(pmt.to_pmt(fields), pmt.PMT_NIL))
+        self.message_port_pub(pmt.intern("air"), notice(**fields))
         self._round, self._peak, self._energy = [], 0.0, 0.0

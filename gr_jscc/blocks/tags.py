@@ -6,8 +6,9 @@ Stream tags, on the first item of a burst:
 * ``round_end``: true on the last burst of a round, from the encoder.
 * ``quality``: from the demodulator, f64vector [snr_db, cfo in cycles/sample, evm_db, start in samples].
 
-Messages are PMT pairs (dictionary . data), in the manner of GNU Radio's PDUs. Those for an image sink
-say in ``event`` what they are: sent, air, received or end.
+Messages are GNU Radio's PDUs, pairs (dictionary . u8vector), so that in-tree PDU blocks make and take
+them; those without a picture have an empty vector. Those for an image sink say in ``event`` what they
+are: sent, air, received or end.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ def image_message(image: np.ndarray, **meta: object) -> pmt.pmt_base:
     height, width = image.shape[:2]
     fields = pmt.to_pmt({"height": height, "width": width, **meta})
     return pmt.cons(fields, pmt.deserialize_str(_u8vector_prefix(image.size) + image.tobytes()))
+
+
+def notice(**meta: object) -> pmt.pmt_base:
+    """A message without a picture; ``meta`` holds strings and numbers."""
+    # An empty vector and not nil, on which in-tree PDU blocks die.
+    return pmt.cons(pmt.to_pmt(meta), pmt.make_u8vector(0, 0))
 
 
 def message_fields(message: pmt.pmt_base) -> dict:
@@ -47,12 +54,14 @@ def message_image(message: pmt.pmt_base) -> np.ndarray | None:
     """The picture uint8[H, W, 3] of a message, or None when it carries none.
 
     Raises:
-        ValueError: the data are not H·W·3 bytes.
+        ValueError: the data are not H·W·3 bytes, or H and W are not there.
     """
     data = pmt.cdr(message)
-    if not pmt.is_u8vector(data):
+    if not pmt.is_u8vector(data) or pmt.length(data) == 0:
         return None
     fields = message_fields(message)
+    if not {"height", "width"} <= fields.keys():
+        raise ValueError("a picture's message says its height and width")
     size = pmt.length(data)
     height, width = int(fields["height"]), int(fields["width"])
     if size != height * width * 3:

@@ -28,10 +28,6 @@ class CodecError(UserError):
     """A codec was asked for something it cannot do; the message is one line for a person."""
 
 
-class WeightsError(CodecError):
-    """Weights are missing, damaged or belong to another codec."""
-
-
 @dataclass(frozen=True)
 class Payload:
     """One round, as a transmitter hands it to the link.

@@ -37,6 +37,7 @@ def load_codec(name: str, weights: str | Path | None = None, device: str = "cpu"
         device: a torch device, ``cpu`` or ``cuda``.
 
     Raises:
-        CodecError: unknown codec, weights missing, damaged, or of another codec.
+        CodecError: unknown codec.
+        WeightsError: weights missing, damaged, or of another codec.
     """
     return codec_class(name)(weights=weights, device=device)

@@ -12,9 +12,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from gr_jscc.codecs.base import WeightsError
+from gr_jscc.errors import UserError
 
 FOLDER = Path(__file__).parent
+
+
+class WeightsError(UserError):
+    """Weights are missing, damaged or belong to another codec."""
 
 
 @dataclass(frozen=True)

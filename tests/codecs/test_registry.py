@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from gr_jscc.codecs.base import CodecError, WeightsError
+from gr_jscc.codecs.base import CodecError
 from gr_jscc.codecs.deepjscc_network import DeepJSCCNetwork
 from gr_jscc.codecs.registry import CODECS, codec_class, load_codec
-from gr_jscc.weights import describe_model, find_model, shipped_models, write_model
+from gr_jscc.weights import WeightsError, describe_model, find_model, shipped_models, write_model
 
 pytestmark = pytest.mark.timeout(60)
 
