@@ -23,7 +23,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     """Decodes what the demodulator received; every round of a transfer gives a picture.
 
     Streams in: complex64 symbols tagged ``burst`` and, from our demodulator, ``quality``; and float32
-    noise variances. Without ``quality`` the SNR is that of the noise variances.
+    noise variances. Without ``quality`` the SNR is that of the noise variances, and no more is known.
     Message port ``received`` out: (dictionary with ``transfer``, ``round``, link figures . u8vector
     of RGB bytes, empty when nothing could be decoded), and at the end of the stream one whose
     ``event`` is ``end``.
@@ -104,7 +104,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self._parts = []
         if self._quality is None:
             snr_db = float(-10 * np.log10(np.maximum(np.mean(noise_var), 1e-12)))
-            self._quality = (snr_db, 0.0, -snr_db, float(self.nitems_read(0)))
+            self._quality = (snr_db, np.nan, np.nan, 0.0)
         snr_db, cfo, evm_db, start = self._quality
         burst = ReceivedBurst(self._header, symbols, noise_var, int(start), cfo, snr_db, evm_db)
         for arrival in self._assembler.push(burst):

@@ -5,6 +5,8 @@ import sys
 import types
 from pathlib import Path
 
+import yaml
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 BLOCKS = REPOSITORY / "gr_jscc" / "grc"
 FLOWGRAPHS = sorted((REPOSITORY / "flowgraphs").rglob("*.grc"))
@@ -43,18 +45,21 @@ def new_flowgraph(platform):
     return graph
 
 
-def grcc(path, folder, environment):
-    """The Python program that GNU Radio's command-line compiler makes of a flowgraph."""
+def grcc(paths, folder, environment):
+    """The Python programs that GNU Radio's command-line compiler makes of flowgraphs, by the flowgraphs' names."""
     code = "import sys; from gnuradio.grc.compiler import main; sys.exit(main())"
     run = subprocess.run(
-        [sys.executable, "-c", code, "-o", str(folder), str(path)],
+        [sys.executable, "-c", code, "-o", str(folder), *map(str, paths)],
         env=environment,
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=90,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    programs = list(folder.glob("*.py"))
-    assert len(programs) == 1, run.stdout + run.stderr
-    return programs[0]
+    programs = {}
+    for path in paths:
+        id_ = yaml.safe_load(path.read_text())["options"]["parameters"]["id"]
+        programs[path.stem] = folder / f"{id_}.py"
+        assert programs[path.stem].is_file(), run.stdout + run.stderr
+    return programs

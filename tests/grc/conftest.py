@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from companion import BLOCKS, REPOSITORY, load_platform
+from companion import BLOCKS, FLOWGRAPHS, REPOSITORY, grcc, load_platform
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +29,12 @@ def platform(environment, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRC_BLOCKS_PATH", environment["GRC_BLOCKS_PATH"])
         yield load_platform(tmp_path_factory.mktemp("grc") / "cache.json")
+
+
+@pytest.fixture(scope="session")
+def programs(environment, tmp_path_factory):
+    """Every flowgraph as a Python program, by the flowgraph's name."""
+    return grcc(FLOWGRAPHS, tmp_path_factory.mktemp("programs"), environment)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from companion import REPOSITORY, grcc
+from companion import REPOSITORY
 
 from gr_jscc.data import demo_image
 from gr_jscc.evaluation.accounting import ChannelUses
@@ -24,12 +24,11 @@ LOOPBACK = REPOSITORY / "flowgraphs" / "loopback.grc"
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_sliders_act_on_the_running_window(tmp_path, display):
-    program = grcc(LOOPBACK, tmp_path, display)
+def test_sliders_act_on_the_running_window(tmp_path, display, programs):
     picture = tmp_path / "parrots.png"
     save_image(picture, load_image(demo_image())[100:356, 100:484])
     run = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("drive_loopback.py")), str(program), str(picture)],
+        [sys.executable, str(Path(__file__).with_name("drive_loopback.py")), str(programs["loopback"]), str(picture)],
         env=display,
         cwd=tmp_path,
         capture_output=True,
