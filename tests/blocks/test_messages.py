@@ -1,0 +1,71 @@
+"""The blocks' messages are GNU Radio's PDUs."""
+
+import time
+
+import numpy as np
+import pmt
+import pytest
+from gnuradio import blocks, gr, pdu
+
+from gr_jscc.blocks import image_source, jscc_encoder
+from gr_jscc.blocks.tags import image_message, message_fields, message_image, notice
+
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
+
+
+def test_a_picture_crosses(rng):
+    picture = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    message = image_message(picture, name="x")
+    assert pmt.is_u8vector(pmt.cdr(message)) and pmt.length(pmt.cdr(message)) == picture.size
+    assert message_fields(message) == {"height": 5, "width": 7, "name": "x"}
+    assert np.array_equal(message_image(message), picture)
+
+
+def test_news_without_a_picture_is_a_pdu_too():
+    message = notice(event="end")
+    assert pmt.is_u8vector(pmt.cdr(message)) and message_image(message) is None
+    assert message_fields(message) == {"event": "end"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"), [({}, "says its height and width"), ({"height": 5, "width": 5}, "12 bytes are not a 5x5")]
+)
+def test_bytes_that_are_no_picture_are_refused(fields, said):
+    with pytest.raises(ValueError, match=said):
+        message_image(pmt.cons(pmt.to_pmt(fields), pmt.init_u8vector(12, [0] * 12)))
+
+
+def test_in_tree_pdu_blocks_survive_the_end_of_the_pictures(tmp_path, small_photo):
+    """The end mark is not a picture; nor does it keep the block after it from what comes later."""
+    from gr_jscc.imaging import save_image
+
+    save_image(tmp_path / "parrots.png", small_photo)
+    source, stream = image_source([str(tmp_path)]), pdu.pdu_to_tagged_stream(gr.types.byte_t, "packet_len")
+    stream.set_min_output_buffer(2 * small_photo.size)
+    sink, graph = blocks.vector_sink_b(), gr.top_block()
+    graph.msg_connect(source, "image", stream, "pdus")
+    graph.connect(stream, blocks.head(1, small_photo.size + 8), sink)
+    graph.start()
+    for _ in range(2):  # the picture, and the mark
+        source.to_basic_block()._post(pmt.intern("ready"), pmt.PMT_T)
+    late = pmt.cons(pmt.make_dict(), pmt.init_u8vector(8, list(range(8))))
+    while len(sink.data()) < small_photo.size:
+        time.sleep(0.01)
+    stream.to_basic_block()._post(pmt.intern("pdus"), late)
+    while len(sink.data()) < small_photo.size + 8:
+        time.sleep(0.01)
+    graph.stop()
+    graph.wait()
+    assert bytes(sink.data()) == small_photo.tobytes() + bytes(range(8))
+
+
+def test_pictures_that_wait_when_their_source_ends_are_encoded(small_photo):
+    encoder, sink, graph = jscc_encoder(), blocks.vector_sink_c(), gr.top_block()
+    graph.connect(encoder, sink)
+    graph.start()
+    for _ in range(3):
+        encoder.to_basic_block()._post(pmt.intern("image"), image_message(small_photo, name="parrots"))
+    encoder.to_basic_block()._post(pmt.intern("system"), pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+    graph.wait()
+    assert encoder.failure is None
+    assert sum(str(tag.key) == "round_end" for tag in sink.tags()) == 3
