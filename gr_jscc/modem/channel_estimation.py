@@ -25,6 +25,8 @@ _BEFORE, _AFTER = 3, 3
 _MOST_TAPS = 48
 # A tap whose prior variance is this share of the noise on it changes nothing that could be measured.
 _NEGLIGIBLE = 0.02
+# Share of the bound below which a variance's end is zero at which a tap is given up.
+_HOPELESS = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,17 @@ class ChannelEstimate:
 
 
 @lru_cache(maxsize=32)
-def _transform(numerology: Numerology) -> np.ndarray:
-    """From taps to used carriers: complex128[used_count, taps]."""
+def _transforms(numerology: Numerology) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Between taps and used carriers, and between differences of taps and used carriers.
+
+    Returns:
+        each complex128[taps, used_count], followed by its conjugate transpose.
+    """
     taps = np.arange(-_BEFORE, numerology.cp_len + _AFTER + 1)
-    return np.exp(-2j * np.pi * numerology.used_carriers[:, None] * taps / numerology.fft_size)
+    forward = np.exp(-2j * np.pi * taps[:, None] * numerology.used_carriers / numerology.fft_size)
+    differences = forward * np.conj(forward[0])
+    back, to_gram = (np.ascontiguousarray(np.conj(matrix).T) for matrix in (forward, differences))
+    return forward, back, differences, to_gram
 
 
 def estimate_channel(
@@ -57,8 +66,8 @@ def estimate_channel(
     noise_var: np.ndarray,
     profile: np.ndarray | None,
     numerology: Numerology,
-    steps: int = 2,
-    with_variance: bool = True,
+    steps: int,
+    prune: bool = False,
 ) -> ChannelEstimate:
     """The posterior mean of the channel and its variance.
 
@@ -68,102 +77,134 @@ def estimate_channel(
         counts: float[bursts, used_count], how many cells were summed.
         noise_var: float[bursts], of one cell.
         profile: prior variances learnt by an earlier estimate, or None to start from the matched filter's output.
-        steps: of learning the prior variances.
-        with_variance: False saves time where the variance is not asked for; it is then zero.
+        steps: solutions, at least 1; after each the prior variances are learnt anew.
+        prune: give taps up whose variance is on its way to zero. Quicker and on few paths more accurate, but what is
+            given up is lost to later estimates, which may know more.
     """
-    transform = _transform(numerology)
-    total = np.asarray(total, np.complex128)
-    power = np.square(np.abs(total) / counts).mean(axis=1) - noise_var / counts.mean(axis=1)
+    forward, back, differences, to_gram = _transforms(numerology)
+    total = np.ascontiguousarray(total, np.complex128)
+    means = total.view(np.float64).reshape(*total.shape, 2) / counts[:, :, None]
+    power = np.einsum("bkc,bkc->b", means, means) / counts.shape[1] - noise_var / counts.mean(axis=1)
     power = np.maximum(power, 1e-3 * noise_var + 1e-30)
     # A noise of zero has no posterior; 80 dB below the channel it is below what float32 samples can show.
     noise = np.maximum(noise_var, 1e-8 * power)
-    seen = total @ transform.conj()
+    seen = total @ back
     weight = counts.sum(axis=1)
     if profile is None:
-        profile = np.square(np.abs(seen) / weight[:, None])
+        profile = (np.square(seen.real) + np.square(seen.imag)) / np.square(weight)[:, None]
     # Evenly spaced taps: their Gram matrix is Toeplitz, and these its first columns.
-    gram = counts @ (transform.conj() * transform[:, :1])
-    response = np.zeros(total.shape, np.complex128)
-    variance = np.zeros(total.shape)
-    freedom = np.zeros(len(total))
-    learnt = np.zeros(seen.shape)
-    _learn(transform, gram, weight, seen, noise, profile, steps, with_variance, response, variance, freedom, learnt)
-    return ChannelEstimate(response.astype(np.complex64), variance, freedom, learnt)
+    gram = counts.astype(np.complex128) @ to_gram
+    mean, covariance, freedom, learnt = _learn(
+        gram, weight, seen, noise, profile, steps, _HOPELESS if prune else 0.0
+    )
+    variance = np.maximum((covariance @ differences).real, 0.0)
+    return ChannelEstimate((mean @ forward).astype(np.complex64), variance, freedom, learnt)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _learn(transform, gram, weight, seen, noise, profile, steps, with_variance, response, variance, freedom, learnt):
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def _learn(gram, weight, seen, noise, profile, steps, hopeless):
     """Prior variances that make the observations likely, and the posterior under them, burst by burst.
 
     The variances move by MacKay's fixed point |mean|² / (1 - posterior / prior variance): it ends where expectation
-    maximisation ends, in two or three steps instead of tens. Taps that fall far below the noise are left out, so the
-    work goes with the paths there are and not with the length of the prefix.
+    maximisation ends, in two or three steps instead of tens. A tap far below the noise is left out, and so is one whose
+    end is zero (Tipping and Faul, AISTATS 2003, tell which those are) where `hopeless`, a share of the bound for that,
+    is above zero: the work goes with the paths there are and not with the length of the prefix.
+
+    Args:
+        gram, seen: complex128[bursts, taps]; weight, noise: float64[bursts]; profile: float64[bursts, taps].
+
+    Returns:
+        the taps' posterior mean, complex128[bursts, taps]; the sums of their covariance over pairs of taps equally far
+        apart, complex128[bursts, taps], twice those off the diagonal; degrees of freedom, float64[bursts]; and prior
+        variances, float64[bursts, taps].
     """
-    carriers = transform.shape[0]
-    for burst in range(len(seen)):
+    bursts, taps = seen.shape
+    mean = np.zeros((bursts, taps), np.complex128)
+    covariance = np.zeros((bursts, taps), np.complex128)
+    freedom = np.zeros(bursts)
+    learnt = np.zeros((bursts, taps))
+    most = min(taps, _MOST_TAPS)
+    # Real and imaginary parts take turns along the rows.
+    matrix = np.empty((most, 2 * most))
+    column, turned = np.empty(2 * most), np.empty(2 * most)
+    scale, left = np.empty(most), np.empty(most)
+    seen_taps, mean_taps = np.empty(most, np.complex128), np.empty(most, np.complex128)
+    for burst in range(bursts):
         prior = profile[burst].copy()
         least = _NEGLIGIBLE * noise[burst] / weight[burst]
-        strongest = np.argsort(-prior)
-        if len(strongest) > _MOST_TAPS:
-            prior[strongest[_MOST_TAPS:]] = 0.0
-        for step in range(steps + 1):
+        if taps > most:
+            prior[np.argsort(-prior)[most:]] = 0.0
+        for _ in range(steps):
             active = np.flatnonzero(prior > least)
-            count = len(active)
-            if count == 0:
-                active = strongest[:1].copy()
+            if len(active) == 0:
+                active = np.array([np.argmax(prior)])
                 prior[active[0]] = least
-                count = 1
-            # I + D G D / noise = L L^H with D² the prior variances: well conditioned whatever they are.
-            scale = np.sqrt(prior[active])
-            lower = np.zeros((count, count), np.complex128)
+            count = len(active)
+            # The posterior covariance is D (I + D G D / noise)^-1 D with D² the prior variances: well conditioned
+            # whatever they are.
+            for i in range(count):
+                scale[i] = np.sqrt(prior[active[i]])
+                seen_taps[i] = seen[burst, active[i]] * scale[i]
             for i in range(count):
                 for j in range(i + 1):
-                    apart = active[i] - active[j]
-                    total = gram[burst, apart] * (scale[i] * scale[j] / noise[burst])
-                    if i == j:
-                        total += 1.0
-                    for k in range(j):
-                        total -= lower[i, k] * np.conj(lower[j, k])
-                    lower[i, j] = np.sqrt(max(total.real, 1e-12)) if i == j else total / lower[j, j].real
-            # Its inverse, also lower triangular; the posterior covariance is D L^-H L^-1 D.
-            inverse = np.zeros((count, count), np.complex128)
-            for j in range(count):
-                inverse[j, j] = 1.0 / lower[j, j].real
-                for i in range(j + 1, count):
-                    total = 0.0j
-                    for k in range(j, i):
-                        total -= lower[i, k] * inverse[k, j]
-                    inverse[i, j] = total / lower[i, i].real
-            half = np.zeros(count, np.complex128)
-            left = np.zeros(count)
-            mean = np.zeros(count, np.complex128)
+                    value = gram[burst, active[i] - active[j]] * (scale[i] * scale[j] / noise[burst])
+                    matrix[i, 2 * j], matrix[i, 2 * j + 1] = value.real, value.imag
+                matrix[i, 2 * i] += 1.0
+            _invert(matrix, count, column, turned)
             for i in range(count):
-                for j in range(i + 1):
-                    half[i] += inverse[i, j] * scale[j] * seen[burst, active[j]]
-                    left[j] += inverse[i, j].real ** 2 + inverse[i, j].imag ** 2
+                left[i], mean_taps[i] = matrix[i, 2 * i], 0.0
+                for j in range(i):
+                    value = complex(matrix[i, 2 * j], matrix[i, 2 * j + 1])
+                    mean_taps[i] += value * seen_taps[j]
+                    mean_taps[j] += np.conj(value) * seen_taps[i]
+                mean_taps[i] += left[i] * seen_taps[i]
             for i in range(count):
-                for j in range(i + 1):
-                    mean[j] += np.conj(inverse[i, j]) * half[i]
-            mean *= scale / noise[burst]
-            if step == steps:
-                break
-            prior[:] = 0.0
+                mean_taps[i] *= scale[i] / noise[burst]
             for i in range(count):
-                prior[active[i]] = (mean[i].real ** 2 + mean[i].imag ** 2) / max(1.0 - left[i], 1e-3)
+                old = prior[active[i]]
+                new = (mean_taps[i].real ** 2 + mean_taps[i].imag ** 2) / max(1.0 - left[i], 1e-3)
+                prior[active[i]] = new if new > hopeless * left[i] * old else 0.0
         learnt[burst] = prior
-        freedom[burst] = count - left.sum()
-        weighted = inverse * scale
-        for carrier in range(carriers):
-            value = 0.0j
-            for i in range(count):
-                value += transform[carrier, active[i]] * mean[i]
-            response[burst, carrier] = value
-            if not with_variance:
-                continue
-            spread = 0.0
-            for i in range(count):
-                value = 0.0j
-                for j in range(i + 1):
-                    value += weighted[i, j] * np.conj(transform[carrier, active[j]])
-                spread += value.real**2 + value.imag**2
-            variance[burst, carrier] = spread
+        for i in range(count):
+            mean[burst, active[i]] = mean_taps[i]
+            freedom[burst] += 1.0 - left[i]
+            for j in range(i + 1):
+                twice = scale[i] * scale[j] * (1.0 if i == j else 2.0)
+                value = complex(matrix[i, 2 * j], matrix[i, 2 * j + 1])
+                covariance[burst, active[i] - active[j]] += twice * value
+    return mean, covariance, freedom, learnt
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+def _invert(matrix, count, column, turned):
+    """The inverse of a Hermitian matrix, none of whose eigenvalues is below 1, in place: its lower triangle.
+
+    The sweep operator (Goodnight, The American Statistician 1979): nothing but sums of rows, which vectorise.
+
+    Args:
+        matrix: float64[≥ count, ≥ 2 count], real and imaginary parts by turns.
+        column, turned: float64[≥ 2 count], to work in.
+    """
+    for pivot in range(count):
+        for i in range(count):
+            if i < pivot:
+                real, imag = matrix[pivot, 2 * i], matrix[pivot, 2 * i + 1]
+            else:
+                real, imag = matrix[i, 2 * pivot], -matrix[i, 2 * pivot + 1]
+            # The column's conjugate, and that times j.
+            column[2 * i], column[2 * i + 1] = real, imag
+            turned[2 * i], turned[2 * i + 1] = -imag, real
+        inverse = 1.0 / max(column[2 * pivot], 1.0)
+        for i in range(count):
+            if i != pivot:
+                real, imag = column[2 * i] * inverse, -column[2 * i + 1] * inverse
+                for t in range(2 * i + 2):
+                    matrix[i, t] -= real * column[t] + imag * turned[t]
+                if i > pivot:
+                    matrix[i, 2 * pivot], matrix[i, 2 * pivot + 1] = real, imag
+        for i in range(2 * pivot):
+            matrix[pivot, i] = column[i] * inverse
+        matrix[pivot, 2 * pivot], matrix[pivot, 2 * pivot + 1] = -inverse, 0.0
+    for i in range(count):
+        for t in range(2 * i + 2):
+            matrix[i, t] = -matrix[i, t]

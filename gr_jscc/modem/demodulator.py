@@ -10,15 +10,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numba import njit
 
 from .channel_estimation import CHANNEL_LEAD, estimate_channel
 from .equaliser import channel_inverse, local_mean, outlying_symbols
 from .header import HEADER_SYMBOLS, BurstHeader, decode_header_llr
-from .layout import burst_length, header_ofdm_symbols, known_prefix, payload_ofdm_symbols, pilot_values, unscramble
+from .header_cells import header_correlations, header_ratios, training_totals
+from .layout import burst_length, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble, unscramble
 from .numerology import DEFAULT_NUMEROLOGY, Numerology
-from .phase import PhaseLine, coarse_slope, fit_header_phase, refine_line, smooth_walk, unit_turn
-from .preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers
-from .synchroniser import acquire, demodulate_rows, find_candidates, grid, metric_span
+from .phase import coarse_line, drift_precision, fit_header_phase, smooth_walk
+from .preamble import PREAMBLE_SYMBOLS, preamble_carriers
+from .rows import demodulate_rows
+from .synchroniser import acquire, find_candidates, grid, metric_span
+from .tracking import correlate, equalise, observe, refine_line, residuals, turn_back
+from .turning import FAST
 
 __all__ = ["DemodulatorCounters", "ReceivedBurst", "StreamDemodulator"]
 
@@ -27,7 +32,7 @@ _TOGETHER = 32
 # A DC offset stands out when its power is this many times that of the mean of so many random samples.
 _OFFSET_STANDS_OUT = 30.0
 # Samples beyond this count as zero, as those do that are not finite; 16-bit samples left unscaled are far below.
-_LARGEST = 1e7
+_LARGEST = np.float32(1e7)
 # Radians per OFDM symbol that preamble and header may leave of the carrier offset.
 _SLOPE_LEFT = 0.25
 
@@ -91,7 +96,26 @@ def _compile() -> None:
     """Have numba compile what it compiles (seconds, once on a machine) before samples are waiting."""
     decode_header_llr(np.zeros((1, HEADER_SYMBOLS), np.float32))
     used = DEFAULT_NUMEROLOGY.used_count
-    estimate_channel(np.ones((1, used), np.complex64), np.ones((1, used)), np.ones(1), None, DEFAULT_NUMEROLOGY)
+    estimate_channel(np.ones((1, used), np.complex64), np.ones((1, used)), np.ones(1), None, DEFAULT_NUMEROLOGY, 1)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _survey(samples):
+    """Whether all samples, complex64[n], are numbers below the largest, their mean, and their mean power."""
+    sound, real, imag, power = True, 0.0, 0.0, 0.0
+    for first in range(0, len(samples), 1024):
+        # Single precision over blocks, double over the sums of blocks.
+        re, im, energy, wrong = np.float32(0), np.float32(0), np.float32(0), 0
+        for i in range(first, min(first + 1024, len(samples))):
+            x, y = samples[i].real, samples[i].imag
+            wrong += not (abs(x) < _LARGEST and abs(y) < _LARGEST)
+            re += x
+            im += y
+            energy += x * x + y * y
+        sound = sound and wrong == 0
+        real, imag, power = real + re, imag + im, power + energy
+    count = max(len(samples), 1)
+    return sound, complex(real, imag) / count, power / count
 
 
 class StreamDemodulator:
@@ -161,26 +185,16 @@ class StreamDemodulator:
         samples = np.concatenate(self._incoming) if len(self._incoming) != 1 else self._incoming[0]
         taken, rest = samples[:count], samples[count:]
         self._incoming, self._waiting = [rest], len(rest)
-        parts = taken.view(np.float32)
-        # One comparison finds what is not a number, infinite, or so large that no receiver can have meant it.
-        if len(parts) and not (np.abs(parts).max() < _LARGEST):
-            sound = (np.abs(taken.real) < _LARGEST) & (np.abs(taken.imag) < _LARGEST)
-            taken = np.where(sound, taken, np.complex64(0))
-        return taken - np.complex64(self._direct_current(taken))
-
-    def _direct_current(self, samples: np.ndarray) -> complex:
-        """The receiver's DC offset over a step; 0 unless it stands out, so that a clean signal is not touched.
-
-        Unremoved, a carrier offset moves it from the empty carrier 0 onto data.
-        """
-        if len(samples) < self._step // 2 and self._offset:
-            return self._offset
-        if not len(samples):
-            return 0j
-        mean = complex(samples.mean())
-        power = float(np.vdot(samples, samples).real) / len(samples)
-        self._offset = mean if abs(mean) ** 2 > _OFFSET_STANDS_OUT * power / len(samples) else 0j
-        return self._offset
+        sound, mean, power = _survey(taken)
+        if not sound:
+            taken = np.where((np.abs(taken.real) < _LARGEST) & (np.abs(taken.imag) < _LARGEST), taken, np.complex64(0))
+            _, mean, power = _survey(taken)
+        # The receiver's DC offset, unremoved, is moved by a carrier offset from the empty carrier 0 onto data. Only one
+        # that stands out is taken for one, so that a clean signal is not touched.
+        if len(taken) >= self._step // 2 or not self._offset:
+            stands_out = len(taken) and abs(mean) ** 2 > _OFFSET_STANDS_OUT * power / len(taken)
+            self._offset = mean if stands_out else 0j
+        return taken - np.complex64(self._offset) if self._offset else taken
 
     def _advance(self, samples: np.ndarray, last: bool, end: int = 0) -> list[ReceivedBurst]:
         self._buffer = np.concatenate([self._buffer, samples])
@@ -220,34 +234,23 @@ class StreamDemodulator:
     def _read_headers(self, positions: np.ndarray, offsets: np.ndarray) -> None:
         layout = self.numerology
         acquired = acquire(self._buffer, positions, offsets, layout)
-        count = len(acquired.window)
-        if not count:
+        if not len(acquired.window):
             return
         head = header_ofdm_symbols(layout)
         # Timing may have moved by a prefix or so; never out of the buffer.
         window = acquired.window.clip(0, len(self._buffer) - self._opening)
-        carriers = demodulate_rows(self._buffer, window, acquired.cfo, PREAMBLE_SYMBOLS + head, layout)
-        training = carriers[:, :PREAMBLE_SYMBOLS] * (PREAMBLE_SIGNS[:, None] * np.conj(training_carriers(layout)))
-        mean = training.mean(axis=1)
-        noise = np.square(np.abs(training - mean[:, None])).mean(axis=(1, 2)).astype(np.float64)
-        noise *= PREAMBLE_SYMBOLS / (PREAMBLE_SYMBOLS - 1)
-        counts = np.full(mean.shape, float(PREAMBLE_SYMBOLS))
-        channel = estimate_channel(mean * PREAMBLE_SYMBOLS, counts, noise, None, layout, with_variance=False)
-        matched = np.conj(channel.response)
-        pilots = carriers[:, PREAMBLE_SYMBOLS:, layout.pilot_index] * pilot_values(layout, 0, head)
-        correlations = np.concatenate(
-            [(training * matched[:, None]).sum(axis=2), (pilots * matched[:, None, layout.pilot_index]).sum(axis=2)],
-            axis=1,
+        spectrum = demodulate_rows(self._buffer, window, acquired.cfo, PREAMBLE_SYMBOLS + head, layout)
+        training = preamble_carriers(layout)
+        totals, noise = training_totals(spectrum, layout.used_bins, training)
+        counts = np.full(totals.shape, float(PREAMBLE_SYMBOLS))
+        channel = estimate_channel(totals, counts, noise, None, layout, steps=2)
+        pilots = pilot_values(layout, 0, head)
+        offset, slope = fit_header_phase(
+            header_correlations(spectrum, layout.used_bins, training, layout.pilot_index, pilots, channel.response)
         )
-        offset, slope = fit_header_phase(correlations)
-        turn = unit_turn(-(offset[:, None] + slope[:, None] * np.arange(PREAMBLE_SYMBOLS, PREAMBLE_SYMBOLS + head)))
-        cells = carriers[:, PREAMBLE_SYMBOLS:, layout.data_index] * unscramble(layout, 0, head)
-        soft = (cells * matched[:, None, layout.data_index] * turn[:, :, None]).real.reshape(count, -1)
-        ratios = np.zeros((count, HEADER_SYMBOLS), np.float32)
-        for first in range(0, soft.shape[1], HEADER_SYMBOLS):
-            part = soft[:, first : first + HEADER_SYMBOLS]
-            ratios[:, : part.shape[1]] += part
-        ratios /= np.maximum(np.abs(ratios).mean(axis=1, keepdims=True), 1e-30)
+        cells = unscramble(layout, 0, head)
+        response = channel.response[:, layout.data_index]
+        ratios = header_ratios(spectrum, PREAMBLE_SYMBOLS, layout.data_bins, cells, response, offset, slope)
         headers, sent = decode_header_llr(ratios)
         self.counters.candidates += len(headers)
         cfo = acquired.cfo + slope / (2 * np.pi * layout.symbol_len)
@@ -288,51 +291,35 @@ class StreamDemodulator:
         opening, total = PREAMBLE_SYMBOLS + head, PREAMBLE_SYMBOLS + head + rows
         windows = np.array([burst.window - self._base for burst in alike])
         cfo = np.array([burst.cfo for burst in alike])
-        carriers = demodulate_rows(self._buffer, windows, cfo, total, layout)
+        spectrum = demodulate_rows(self._buffer, windows, cfo, total, layout)
 
         # All that is known of the burst, as observations of the channel.
-        known = known_prefix(layout, np.stack([burst.header_symbols for burst in alike]))
-        early = carriers[:, :opening] * np.conj(known)
-        late = carriers[:, opening:, layout.pilot_index] * pilot_values(layout, head, rows)
-        middle = (total - 1) / 2
-        symbols = np.arange(total) - middle
-        used, pilot = layout.used_carriers.astype(np.float64), np.array(layout.pilot_carriers, np.float64)
+        headers = np.stack([burst.header_symbols for burst in alike])
+        training, pilots = preamble_carriers(layout), pilot_values(layout, 0, head + rows)
+        used, pilot_index = layout.used_carriers.astype(np.float32), layout.pilot_index
+        early, late = observe(
+            spectrum, headers, training, scramble(layout, 0, head), pilots, layout.used_bins, layout.data_index,
+            pilot_index,
+        )  # fmt: skip
         # Weights of the OFDM symbols; those that an interferer hit, or that a gap in the stream shifted, go to zero.
-        trust_early, trust = np.ones((len(alike), opening)), np.ones((len(alike), rows))
+        trust = np.ones((len(alike), rows))
 
         response = np.stack([burst.response for burst in alike])
         profile = np.stack([burst.profile for burst in alike])
         noise = np.array([burst.noise_var for burst in alike])
-        correlations = np.concatenate(
-            [
-                (early * np.conj(response)[:, None]).sum(axis=2),
-                (late * np.conj(response)[:, None, layout.pilot_index]).sum(axis=2),
-            ],
-            axis=1,
-        )
-        slope = coarse_slope(correlations, _SLOPE_LEFT)
-        offset = np.angle((correlations * np.exp(-1j * slope[:, None] * symbols)).sum(axis=1))
-        line = PhaseLine(offset, slope, np.zeros(len(alike)))
-        turned_early = line.apply(early, symbols[:opening], used)
-        turned_late = line.apply(late, symbols[opening:], pilot)
+        line = coarse_line(correlate(early, late, response, pilot_index), _SLOPE_LEFT)
+        turned_early, turned_late, _ = turn_back(early, late, line, trust, used, pilot_index)
         for last in (False, True):
-            parts = [
-                (turned_early, trust_early, response, symbols[:opening], used),
-                (turned_late, trust, response[:, layout.pilot_index], symbols[opening:], pilot),
-            ]
-            line = refine_line(line, parts, noise, layout)
-            turned_early = line.apply(early, symbols[:opening], used)
-            turned_late = line.apply(late, symbols[opening:], pilot)
-            sums = turned_early.sum(axis=1)
-            sums[:, layout.pilot_index] += (turned_late * trust[:, :, None].astype(np.float32)).sum(axis=1)
-            counts = np.full((len(alike), layout.used_count), float(opening))
-            counts[:, layout.pilot_index] += trust.sum(axis=1, keepdims=True)
-            estimate = estimate_channel(sums, counts, noise, profile, layout, steps=1, with_variance=last)
+            precision = drift_precision(noise, layout)
+            line = refine_line(
+                line, turned_early, turned_late, trust, response, used, pilot_index, precision, layout.fft_size
+            )
+            turned_early, turned_late, sums = turn_back(early, late, line, trust, used, pilot_index)
+            counts = np.full(response.shape, float(opening))
+            counts[:, pilot_index] += trust.sum(axis=1, keepdims=True)
+            estimate = estimate_channel(sums, counts, noise, profile, layout, steps=3 if last else 1, prune=last)
             response, profile = estimate.response, estimate.profile
-            left_early = turned_early - response[:, None]
-            left_late = turned_late - response[:, None, layout.pilot_index]
-            early_error = np.square(np.abs(left_early)).sum(axis=(1, 2), dtype=np.float64)
-            late_error = np.square(np.abs(left_late)).sum(axis=2, dtype=np.float64)
+            early_error, late_error = residuals(turned_early, turned_late, response, pilot_index)
             early_noise = early_error / np.maximum(opening * layout.used_count - estimate.freedom, 1)
             if not last:
                 trust = (~outlying_symbols(late_error / layout.pilot_count, early_noise, layout.pilot_count)).astype(
@@ -343,30 +330,28 @@ class StreamDemodulator:
             noise = np.maximum(error / (cells - estimate.freedom - 1.5), 1e-30)
 
         # Phase noise, where the pilots show any.
-        strength = np.square(np.abs(response[:, layout.pilot_index])).sum(axis=1).astype(np.float64)
-        measured = (turned_late * np.conj(response)[:, None, layout.pilot_index]).sum(axis=2)
-        walk = smooth_walk(np.angle(measured) * trust, noise / (2 * np.maximum(strength, 1e-30)))
+        strength = np.square(np.abs(response[:, pilot_index])).sum(axis=1).astype(np.float64)
+        measured = np.angle(correlate(turned_early, turned_late, response, pilot_index)[:, opening:])
+        walk = smooth_walk(measured * trust, noise / (2 * np.maximum(strength, 1e-30)))
 
         inverse, noise_var = channel_inverse(
             response[:, layout.data_index], estimate.variance[:, layout.data_index], noise
         )
-        data = np.array(layout.data_carriers, np.float64)
-        cells = carriers[:, opening:, layout.data_index] * inverse[:, None]
-        cells *= unscramble(layout, head, rows)
-        payload = line.apply(cells, symbols[opening:], data, walk.phase)
         noise_var = noise_var + walk.variance[:, None].astype(np.float32)
         excess = np.where(
             trust > 0, 1, local_mean(late_error / layout.pilot_count, layout.pilot_count) / noise[:, None]
         )
-        spread = noise_var[:, None] * np.maximum(excess, 1).astype(np.float32)[:, :, None]
+        payload, spread = equalise(
+            spectrum, opening, layout.data_bins, used[layout.data_index], inverse, unscramble(layout, head, rows), line,
+            walk.phase, noise_var, np.maximum(excess, 1).astype(np.float32),
+        )  # fmt: skip
 
         power = (np.square(np.abs(response)) + estimate.variance)[:, layout.data_index].mean(axis=1)
         snr_db = 10 * np.log10(np.maximum(power, 1e-30) / noise)
-        evm = np.square(np.abs(left_early)).mean(axis=(1, 2)) / np.maximum(
-            np.square(np.abs(response)).mean(axis=1), 1e-30
-        )
+        expected = opening * np.square(np.abs(response)).sum(axis=1)
+        evm = early_error / np.maximum(expected, 1e-30)
         evm_db = 10 * np.log10(np.maximum(evm, 1e-12))
-        cfo = cfo + line.slope / (2 * np.pi * layout.symbol_len)
+        cfo = cfo + line[:, 1] / (2 * np.pi * layout.symbol_len)
         lead = min(CHANNEL_LEAD, layout.cp_len // 8)
         bursts = []
         for row, burst in enumerate(alike):
@@ -374,8 +359,8 @@ class StreamDemodulator:
             bursts.append(
                 ReceivedBurst(
                     header=burst.header,
-                    symbols=payload[row].reshape(-1)[:count].copy(),
-                    noise_var=spread[row].reshape(-1)[:count].copy(),
+                    symbols=payload[row, :count].copy(),
+                    noise_var=spread[row, :count].copy(),
                     start=max(0, burst.window - layout.cp_len + lead),
                     cfo=float(cfo[row]),
                     snr_db=float(snr_db[row]),

@@ -31,6 +31,11 @@ __all__ = [
 VERSION = 1
 _WIDTHS = {"version": 2, "kind": 2, "mcs": 4, "transfer": 10, "round": 6, "index": 14, "count": 14, "symbols": 14}
 _FIELD_BITS = sum(_WIDTHS.values())
+# Name, bits to its right, and mask of each field.
+_PLACES = tuple(
+    (name, sum(list(_WIDTHS.values())[place + 1 :]), (1 << width) - 1)
+    for place, (name, width) in enumerate(_WIDTHS.items())
+)
 _PACKED_BYTES = (_FIELD_BITS + 7) // 8
 _CRC_BITS = 24
 _INVERSE_RATE = 3
@@ -93,6 +98,12 @@ class BurstHeader:
             if not isinstance(value, (int, np.integer)) or not 0 <= value < 1 << width:
                 most = (1 << width) - 1
                 raise HeaderError(f"header field {name} must be a whole number from 0 to {most}, not {value!r}")
+        for name in _WIDTHS:
+            object.__setattr__(self, name, int(getattr(self, name)))
+        self._check()
+
+    def _check(self) -> None:
+        """What the widths of the fields do not ensure."""
         if self.version != VERSION:
             raise HeaderError(f"header version {self.version}, but {VERSION} is spoken here")
         if self.kind not in _KINDS:
@@ -103,8 +114,6 @@ class BurstHeader:
             raise HeaderError("a burst carries at least one symbol")
         if self.kind == BurstKind.ANALOG and self.mcs != 0:
             raise HeaderError(f"an analog burst has mcs 0, not {self.mcs}")
-        for name in _WIDTHS:
-            object.__setattr__(self, name, int(getattr(self, name)))
         object.__setattr__(self, "kind", _KINDS[self.kind])
 
     def pack(self) -> bytes:
@@ -126,11 +135,12 @@ class BurstHeader:
         value = int.from_bytes(data, "big")
         if value >> _FIELD_BITS:
             raise HeaderError("spare bits of the header are set")
-        fields = {}
-        for name, width in reversed(_WIDTHS.items()):
-            fields[name] = value & ((1 << width) - 1)
-            value >>= width
-        return cls(**fields)
+        # Past the constructor, which would ask again whether each field fits its width.
+        header = object.__new__(cls)
+        for name, shift, mask in _PLACES:
+            object.__setattr__(header, name, value >> shift & mask)
+        header._check()
+        return header
 
 
 def header_symbols(header: BurstHeader) -> np.ndarray:

@@ -12,14 +12,13 @@ import numpy as np
 from .header import HEADER_SYMBOLS, MAX_SYMBOLS, BurstHeader
 from .numerology import Numerology
 from .prbs import random_qpsk, random_signs, random_words
-from .preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers
+from .preamble import PREAMBLE_SYMBOLS
 
 __all__ = [
     "burst_length",
     "fill_header",
     "filler",
     "header_ofdm_symbols",
-    "known_prefix",
     "payload_ofdm_symbols",
     "pilot_values",
     "scramble",
@@ -103,22 +102,3 @@ def fill_header(symbols: np.ndarray, numerology: Numerology) -> np.ndarray:
     rows = header_ofdm_symbols(numerology)
     cells = np.arange(rows * numerology.data_count) % HEADER_SYMBOLS
     return symbols[..., cells].reshape(*symbols.shape[:-1], rows, numerology.data_count)
-
-
-def known_prefix(numerology: Numerology, headers: np.ndarray) -> np.ndarray:
-    """What the used carriers of preamble and header carried, given the header symbols of each burst.
-
-    Args:
-        headers: complex64[bursts, 288].
-
-    Returns:
-        complex64[bursts, 4 + header symbols, used_count], every value of power 1.
-    """
-    rows = header_ofdm_symbols(numerology)
-    known = np.empty((len(headers), PREAMBLE_SYMBOLS + rows, numerology.used_count), np.complex64)
-    known[:, :PREAMBLE_SYMBOLS] = PREAMBLE_SIGNS[:, None] * training_carriers(numerology)
-    known[:, PREAMBLE_SYMBOLS:, numerology.data_index] = fill_header(headers, numerology) * scramble(
-        numerology, 0, rows
-    )
-    known[:, PREAMBLE_SYMBOLS:, numerology.pilot_index] = pilot_values(numerology, 0, rows)
-    return known

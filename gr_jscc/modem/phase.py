@@ -12,51 +12,20 @@ import scipy.fft
 
 from .numerology import Numerology
 
-__all__ = ["PhaseLine", "PhaseWalk", "coarse_slope", "fit_header_phase", "refine_line", "smooth_walk", "unit_turn"]
+__all__ = ["PhaseWalk", "coarse_line", "drift_precision", "fit_header_phase", "smooth_walk"]
 
 # Clocks agree within ±60 ppm, one standard deviation, before the burst is heard: two cheap crystals.
 _CLOCK_SPREAD = 60e-6
 
 
-@dataclass(frozen=True)
-class PhaseLine:
-    """a, b and c of several bursts: float64[bursts] each, radians, per OFDM symbol, per carrier and OFDM symbol."""
+def drift_precision(noise_var: np.ndarray, numerology: Numerology) -> np.ndarray:
+    """How firmly the drift c is believed to be zero before the burst is heard, as `refine_line` takes it: float64[c].
 
-    offset: np.ndarray
-    slope: np.ndarray
-    drift: np.ndarray
-
-    def apply(self, values: np.ndarray, symbols: np.ndarray, carriers: np.ndarray, walk: np.ndarray | None = None):
-        """Values turned back by the phase, and by `walk` float64[bursts, n] as well.
-
-        Args:
-            values: complex64[bursts, n, k].
-            symbols: float64[n], OFDM symbols counted from the middle.
-            carriers: float64[k].
-        """
-        phase = self.offset[:, None] + self.slope[:, None] * symbols
-        if walk is not None:
-            phase = phase + walk
-        turned = values * unit_turn(-phase)[:, :, None]
-        if self.drift.any():
-            # Under a radian even on long bursts: single precision will do from here on.
-            tilt = (-self.drift[:, None] * symbols).astype(np.float32)[:, :, None] * carriers.astype(np.float32)
-            turn = np.empty(tilt.shape, np.complex64)
-            np.cos(tilt, out=turn.real)
-            np.sin(tilt, out=turn.imag)
-            turned *= turn
-        return turned
-
-
-def unit_turn(phase: np.ndarray) -> np.ndarray:
-    """exp(j phase): complex64 of the shape of `phase`, which is float64."""
-    # Whole turns go in double precision, since single is exact only near zero; then cosine and sine in single, which
-    # take a tenth of the time of a complex exponential.
-    phase = (phase - 2 * np.pi * np.rint(phase * (0.5 / np.pi))).astype(np.float32)
-    turn = np.empty(phase.shape, np.complex64)
-    np.cos(phase, out=turn.real)
-    np.sin(phase, out=turn.imag)
-    return turn
+    Args:
+        noise_var: float64[c], of one cell.
+    """
+    spread = 2 * np.pi * numerology.symbol_len / numerology.fft_size * _CLOCK_SPREAD
+    return 0.5 * noise_var / spread**2
 
 
 @lru_cache(maxsize=32)
@@ -82,17 +51,26 @@ def fit_header_phase(correlations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return offset, slope
 
 
-def coarse_slope(correlations: np.ndarray, most: float) -> np.ndarray:
-    """The slope per symbol, at most `most`, that lines up the correlations best: float64[bursts].
+def coarse_line(correlations: np.ndarray, most: float) -> np.ndarray:
+    """The line without drift, of a slope per symbol of at most `most`, that lines up the correlations best.
 
     No unwrapping: at 0 dB the phase of one symbol's pilots is too noisy to be followed from one to the next.
+
+    Args:
+        correlations: complex64[bursts, n], of the OFDM symbols of a burst.
+
+    Returns:
+        float64[bursts, 3].
     """
     count = correlations.shape[1]
     length = scipy.fft.next_fast_len(4 * count)
     reach = max(1, int(most / (2 * np.pi) * length))
     power = np.square(np.abs(scipy.fft.fft(correlations, length, axis=1)))
     near = np.concatenate([power[:, -reach:], power[:, : reach + 1]], axis=1)
-    return (_peak(near) - reach) * 2 * np.pi / length
+    slope = (_peak(near) - reach) * 2 * np.pi / length
+    symbols = np.arange(count) - (count - 1) / 2
+    offset = np.angle((correlations * np.exp(-1j * slope[:, None] * symbols)).sum(axis=1))
+    return np.stack([offset, slope, np.zeros(len(slope))], axis=1)
 
 
 def _peak(power: np.ndarray) -> np.ndarray:
@@ -104,56 +82,6 @@ def _peak(power: np.ndarray) -> np.ndarray:
     bend = left - 2 * middle + right
     shift = np.where((bend < 0) & (inner == best), 0.5 * (left - right) / np.where(bend < 0, bend, 1), 0.0)
     return best + shift.clip(-0.5, 0.5)
-
-
-def refine_line(
-    line: PhaseLine,
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
-    noise_var: np.ndarray,
-    numerology: Numerology,
-) -> PhaseLine:
-    """One Gauss-Newton step towards the likeliest line.
-
-    A fixed slope over the carriers is fitted along and dropped: the expected channel may be that of another moment than
-    the burst's middle, and a clock offset makes the two differ by a delay. The next channel estimate takes it up.
-
-    Args:
-        parts: for preamble with header, and for pilots: observed channel complex64[bursts, n, k] (received times
-            conj(sent), turned back by `line`), weights float[bursts, n] of its symbols, expected channel
-            complex64[bursts, k], OFDM symbols float[n] from the middle, carriers float[k].
-        noise_var: float[bursts], of one cell.
-    """
-    bursts = len(noise_var)
-    # Unknowns: a, b, c and the slope to be dropped; their regressors are products of m^i and k^j.
-    powers = ((0, 0), (1, 0), (1, 1), (0, 1))
-    gradient = np.zeros((bursts, 4))
-    fisher = np.zeros((bursts, 4, 4))
-    most = 1.0
-    for turned, weights, expected, symbols, carriers in parts:
-        error = (turned * np.conj(expected)[:, None]).imag
-        by_carrier = (weights * error.sum(axis=2), weights * (error @ carriers.astype(np.float32)))
-        power = np.square(expected.real) + np.square(expected.imag)
-        strength = [power @ carriers**j for j in range(3)]
-        extent = [weights @ symbols**i for i in range(3)]
-        for row, (i, j) in enumerate(powers):
-            gradient[:, row] += by_carrier[j] @ symbols**i
-            for column, (k, n) in enumerate(powers):
-                fisher[:, row, column] += extent[i + k] * strength[j + n]
-        most = max(most, float(np.abs(symbols).max(initial=1.0)))
-    spread = 2 * np.pi * numerology.symbol_len / numerology.fft_size * _CLOCK_SPREAD
-    prior = 0.5 * noise_var / spread**2
-    gradient[:, 2] -= prior * line.drift
-    fisher[:, 2, 2] += prior
-    # Equilibrated, since the unknowns have scales far apart; and never singular, even on silence.
-    scale = 1 / np.sqrt(np.maximum(np.einsum("bii->bi", fisher), 1e-30))
-    balanced = fisher * scale[:, :, None] * scale[:, None, :] + 1e-9 * np.eye(4)
-    step = scale * np.linalg.solve(balanced, (gradient * scale)[:, :, None])[:, :, 0]
-    limit = 1.0 / most
-    return PhaseLine(
-        line.offset + step[:, 0].clip(-1, 1),
-        line.slope + step[:, 1].clip(-limit, limit),
-        line.drift + step[:, 2].clip(-limit / numerology.fft_size, limit / numerology.fft_size),
-    )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from .prbs import random_qpsk
 __all__ = [
     "PREAMBLE_SIGNS",
     "PREAMBLE_SYMBOLS",
+    "preamble_carriers",
     "preamble_samples",
     "training_carriers",
     "training_symbol",
@@ -50,6 +51,14 @@ def training_carriers(numerology: Numerology) -> np.ndarray:
     best = best.copy()
     best.setflags(write=False)
     return best
+
+
+@lru_cache(maxsize=32)
+def preamble_carriers(numerology: Numerology) -> np.ndarray:
+    """The whole preamble on the used carriers: complex64[4, used_count]."""
+    carriers = PREAMBLE_SIGNS[:, None] * training_carriers(numerology)
+    carriers.setflags(write=False)
+    return carriers
 
 
 @lru_cache(maxsize=32)

@@ -12,11 +12,13 @@ from math import gcd
 
 import numpy as np
 import scipy.fft
+from numba import njit
 
 from .channel_estimation import CHANNEL_LEAD
 from .numerology import Numerology
-from .phase import unit_turn
 from .preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers, training_symbol
+from .rows import demodulate_rows
+from .turning import FAST, cosine_sine
 
 __all__ = ["Acquisition", "acquire", "find_candidates", "grid", "metric_span"]
 
@@ -56,59 +58,66 @@ def find_candidates(samples: np.ndarray, numerology: Numerology) -> tuple[np.nda
         carrier offsets float64[c] there, up to multiples of 1 / symbol_len.
     """
     lag, group = numerology.symbol_len, grid(numerology)
-    count = (len(samples) - metric_span(numerology)) // group
-    if count <= 0:
-        return np.empty(0, np.int64), np.empty(0)
-    step = lag // group
-    products = _grouped(samples[lag:] * np.conj(samples[:-lag]), group)
-    energies = _grouped(np.square(samples.real) + np.square(samples.imag), group)
-    p = np.zeros(len(products) + 1, np.complex128)
-    np.cumsum(products, out=p[1:])
-    e = np.zeros(len(energies) + 1, np.float64)
-    np.cumsum(energies, out=e[1:])
+    peaks, correlations = _metric_peaks(samples, lag, group, threshold(numerology))
+    return peaks * group, np.angle(correlations) / (2 * np.pi * lag)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _metric_peaks(samples, lag, group, least):
+    """Where the metric exceeds `least` and everything above it within three symbols: in steps of `group` samples.
+
+    Returns:
+        int64[c] and the correlations there, complex128[c].
+    """
+    step, count = lag // group, max(0, (len(samples) - PREAMBLE_SYMBOLS * lag) // group)
+    products, energies = count + 3 * step, count + 4 * step
+    # Running sums over groups of samples: of the products with the sample one symbol earlier, and of the energy.
+    real, imag, total = np.zeros(products + 1), np.zeros(products + 1), np.zeros(energies + 1)
+    for g in range(products):
+        re, im, energy = np.float32(0), np.float32(0), np.float32(0)
+        for i in range(g * group, (g + 1) * group):
+            early, late = samples[i], samples[i + lag]
+            re += late.real * early.real + late.imag * early.imag
+            im += late.imag * early.real - late.real * early.imag
+            energy += early.real * early.real + early.imag * early.imag
+        real[g + 1] = real[g] + re
+        imag[g + 1] = imag[g] + im
+        total[g + 1] = total[g] + energy
+    for g in range(products, energies):
+        energy = np.float32(0)
+        for i in range(g * group, (g + 1) * group):
+            energy += samples[i].real * samples[i].real + samples[i].imag * samples[i].imag
+        total[g + 1] = total[g] + energy
+    # Running sums leave a rounding error in proportion to all that was summed; below it lies silence.
+    floor = 1e-13 * total[energies] + 1e-30
     # Three neighbouring sums, each over one symbol, weighted 2, -1, -1 and written out on the running sums: the signs
     # are those of the preamble's products, the sizes make a stationary signal cancel.
-    correlation = 3 * p[step : step + count] - 2 * p[:count] - p[3 * step : 3 * step + count]
-    energy = (
-        0.5 * (e[2 * step : 2 * step + count] + e[3 * step : 3 * step + count] + e[4 * step : 4 * step + count])
-        - e[:count]
-        - 0.5 * e[step : step + count]
-    )
-    power = np.square(correlation.real) + np.square(correlation.imag)
-    # Running sums leave a rounding error in proportion to all that was summed; below it lies silence.
-    floor = 1e-13 * e[-1] + 1e-30
-    above = np.flatnonzero(power > np.square(threshold(numerology) * np.maximum(energy, floor)))
-    if not len(above):
-        return np.empty(0, np.int64), np.empty(0)
-    peaks = _separate_peaks(above, power[above] / np.square(energy[above]), 3 * step)
-    return peaks * group, np.angle(correlation[peaks]) / (2 * np.pi * lag)
-
-
-def _grouped(values: np.ndarray, group: int) -> np.ndarray:
-    """Sums of `group` neighbours."""
-    values = values[: len(values) // group * group]
-    total = values[0::group].copy()
-    for offset in range(1, group):
-        total += values[offset::group]
-    return total
-
-
-def _separate_peaks(positions: np.ndarray, heights: np.ndarray, apart: int) -> np.ndarray:
-    """Of the positions (ascending), those that are the highest within `apart` of themselves."""
-    # The best of each small cell first, for all cells at once; few are left to be compared one by one.
-    cell = positions // max(1, apart // 4)
-    first = np.flatnonzero(np.diff(cell, prepend=-1))
-    tops = np.maximum.reduceat(heights, first)
-    places = positions[np.flatnonzero(heights == np.repeat(tops, np.diff(first, append=len(cell))))]
-    tops = heights[np.searchsorted(positions, places)]
-    peaks: list[tuple[int, float]] = []
-    for position, height in zip(places.tolist(), tops.tolist()):
-        if peaks and position - peaks[-1][0] < apart:
-            if height > peaks[-1][1]:
-                peaks[-1] = (position, height)
-        else:
-            peaks.append((position, height))
-    return np.array([position for position, _ in peaks], np.int64)
+    height = np.empty(count, np.float32)
+    for g in range(count):
+        re = 3 * real[g + step] - 2 * real[g] - real[g + 3 * step]
+        im = 3 * imag[g + step] - 2 * imag[g] - imag[g + 3 * step]
+        energy = 0.5 * (total[g + 2 * step] + total[g + 3 * step] + total[g + 4 * step] - total[g + step]) - total[g]
+        energy = max(energy, floor)
+        height[g] = (re * re + im * im) / (energy * energy)
+    peaks = np.empty(count // (3 * step) + 1, np.int64)
+    found = 0
+    bar = np.float32(least * least)
+    for g in range(count):
+        if height[g] > bar:
+            if found and g - peaks[found - 1] < 3 * step:
+                if height[g] > height[peaks[found - 1]]:
+                    peaks[found - 1] = g
+            else:
+                peaks[found] = g
+                found += 1
+    peaks = peaks[:found].copy()
+    correlations = np.empty(found, np.complex128)
+    for c in range(found):
+        g = peaks[c]
+        re = 3 * real[g + step] - 2 * real[g] - real[g + 3 * step]
+        im = 3 * imag[g + step] - 2 * imag[g] - imag[g + 3 * step]
+        correlations[c] = complex(re, im)
+    return peaks, correlations
 
 
 @dataclass(frozen=True)
@@ -133,96 +142,137 @@ def acquire(samples: np.ndarray, positions: np.ndarray, offsets: np.ndarray, num
         positions, offsets: as from `find_candidates`.
     """
     lag, cp_len, size = numerology.symbol_len, numerology.cp_len, numerology.fft_size
-    half = lag // 2
-    # The four training symbols add in phase, whichever multiple of 1/lag the offset has.
-    begin = positions - half
-    rows = samples[begin[:, None, None] + np.arange(PREAMBLE_SYMBOLS)[:, None] * lag + np.arange(2 * lag)]
-    turns = PREAMBLE_SIGNS * unit_turn(-2 * np.pi * offsets[:, None] * lag * np.arange(PREAMBLE_SYMBOLS))
-    combined = np.matmul(turns[:, None, :], rows)[:, 0]
-    combined = combined * unit_turn(-2 * np.pi * offsets[:, None] * np.arange(2 * lag))
+    begin = positions - lag // 2
     length, templates = _templates(numerology)
-    spectrum = scipy.fft.fft(combined, length, axis=-1)
-    match = scipy.fft.ifft(spectrum[:, None] * templates, axis=-1)[:, :, : 2 * half]
-    power = np.square(match.real) + np.square(match.imag)
-    best = power.reshape(len(positions), -1).argmax(axis=1)
-    fold, delay = np.divmod(best, 2 * half)
-    # The energy of the whole preamble there, from running sums; what chance alone does not reach goes on.
-    energy = np.square(rows.real) + np.square(rows.imag)
-    summed = np.cumsum(energy.sum(axis=1), axis=1, dtype=np.float64)
-    picked = np.arange(len(positions))
-    energy = summed[picked, delay + lag - 1] - np.where(delay > 0, summed[picked, delay - 1], 0)
-    matched = power.reshape(len(positions), -1)[picked, best]
+    spectrum = scipy.fft.fft(_added_up(samples, begin, offsets, lag, length), axis=-1, overwrite_x=True)
+    match = scipy.fft.ifft(spectrum[:, None] * templates, axis=-1, overwrite_x=True)
     scale = PREAMBLE_SYMBOLS * np.square(np.abs(training_symbol(numerology))).sum()
-    kept = np.flatnonzero(matched > _LEAST_MATCH / (PREAMBLE_SYMBOLS * lag) * scale * energy)
-    fold, delay, begin, offsets = fold[kept], delay[kept], begin[kept], offsets[kept]
-    cfo = offsets + _FOLDS[fold] / lag
+    # What chance alone does not reach goes on.
+    least = _LEAST_MATCH / (PREAMBLE_SYMBOLS * lag) * scale
+    fold, delay, passed = _strongest(match, samples, begin, lag, least)
+    kept = np.flatnonzero(passed)
+    cfo = offsets[kept] + _FOLDS[fold[kept]] / lag
     # A first window in the middle of the prefix, so that paths before and after the strongest stay inside.
-    window = begin + delay + cp_len - cp_len // 2
+    window = (begin + delay)[kept] + cp_len - cp_len // 2
 
-    carriers = demodulate_preamble(samples, window, cfo, numerology) * PREAMBLE_SIGNS[:, None]
-    turn = _residual_turn(carriers)
-    cfo = cfo + turn / (2 * np.pi * lag)
-    carriers = carriers * np.exp(-1j * turn[:, None] * np.arange(PREAMBLE_SYMBOLS))[:, :, None]
-    channel = carriers.mean(axis=1)
-    noise = np.square(np.abs(carriers - channel[:, None])).mean(axis=(1, 2)) / (PREAMBLE_SYMBOLS - 1)
+    spectrum = demodulate_rows(samples, window, cfo, PREAMBLE_SYMBOLS, numerology)
     taper, placement = _placement(numerology)
-    cells = np.zeros((len(kept), size), np.complex64)
-    cells[:, numerology.used_bins] = channel * np.conj(training_carriers(numerology)) * taper
-    profile = np.square(np.abs(scipy.fft.ifft(cells, axis=-1)))
+    cells, turn, noise = _training_channel(spectrum, numerology.used_bins, training_carriers(numerology), taper)
+    profile = np.square(np.abs(scipy.fft.ifft(cells, axis=-1, overwrite_x=True)))
     noise_floor = noise * np.square(taper).sum() / size**2
-    least = np.maximum(8 * noise_floor, 0.003 * profile.max(axis=1))
+    least = np.maximum(8 * noise_floor, 0.003 * profile.max(axis=1, initial=0))
     score = np.where(profile > least[:, None], profile, 0) @ placement
-    window = window + score.argmax(axis=1) - cp_len
-    return Acquisition(window, cfo)
+    return Acquisition(window + score.argmax(axis=1) - cp_len, cfo + turn / (2 * np.pi * lag))
 
 
-def demodulate_preamble(samples: np.ndarray, window: np.ndarray, cfo: np.ndarray, numerology: Numerology) -> np.ndarray:
-    """The used carriers of the four training symbols: complex64[c, 4, used_count]."""
-    return demodulate_rows(samples, window, cfo, PREAMBLE_SYMBOLS, numerology)
-
-
-def demodulate_rows(
-    samples: np.ndarray, window: np.ndarray, cfo: np.ndarray, rows: int, numerology: Numerology
-) -> np.ndarray:
-    """The used carriers of OFDM symbols from the start of each burst, carrier offset removed.
-
-    Args:
-        window: int64[c], first sample of the first FFT window in `samples`.
-        cfo: float64[c], cycles per sample.
-        rows: OFDM symbols, the preamble's included.
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _added_up(samples, begin, offsets, lag, length):
+    """The four training symbols added in phase, whichever multiple of 1/lag the offset has, and turned back by it.
 
     Returns:
-        complex64[c, rows, used_count]. The phase is that of the offset's oscillator starting at zero at `window`.
+        complex64[c, length], two symbols long and zero beyond.
     """
-    lag, size = numerology.symbol_len, numerology.fft_size
-    bodies = np.empty((len(window), rows, size), np.complex64)
-    inner = unit_turn(-2 * np.pi * cfo[:, None] * np.arange(size))
-    stride = samples.strides[0]
-    for row, (begin, turn) in enumerate(zip(window, inner, strict=True)):
-        view = np.lib.stride_tricks.as_strided(samples[begin:], (rows, size), (lag * stride, stride), writeable=False)
-        np.multiply(view, turn, out=bodies[row])
-    spectrum = scipy.fft.fft(bodies, axis=-1, norm="ortho", overwrite_x=True)
-    outer = unit_turn(-2 * np.pi * cfo[:, None] * lag * np.arange(rows))
-    return np.take(spectrum, numerology.used_bins, axis=-1) * outer[:, :, None]
+    added = np.zeros((len(begin), length), np.complex64)
+    turn = np.empty(PREAMBLE_SYMBOLS, np.complex64)
+    for c in range(len(begin)):
+        for row in range(PREAMBLE_SYMBOLS):
+            cosine, sine = cosine_sine(-offsets[c] * (lag * row))
+            turn[row] = complex(cosine, sine) * PREAMBLE_SIGNS[row]
+        for row in range(PREAMBLE_SYMBOLS):
+            first = begin[c] + row * lag
+            part = samples[first : first + 2 * lag]
+            factor = turn[row]
+            for i in range(2 * lag):
+                added[c, i] += part[i] * factor
+        for i in range(2 * lag):
+            cosine, sine = cosine_sine(-offsets[c] * i)
+            added[c, i] *= np.complex64(complex(cosine, sine))
+    return added
 
 
-def _residual_turn(carriers: np.ndarray) -> np.ndarray:
-    """Radians per OFDM symbol left between equal training symbols: the maximum of their joint likelihood.
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _strongest(match, samples, begin, lag, least):
+    """The strongest match of each candidate, and whether it holds more than `least` of the preamble's energy there.
 
-    For a repeated signal through any channel the likelihood of a turn w is the sum over lags l of Re(c_l exp(-jwl)),
-    c_l the correlation at that lag. Two Newton steps from the estimate at the nearest lag.
+    Args:
+        match: complex64[c, folds, at least a symbol].
+
+    Returns:
+        fold and delay, int64[c] each, and bool[c].
     """
-    count = carriers.shape[1]
-    sums = np.stack(
-        [(carriers[:, lag:] * np.conj(carriers[:, : count - lag])).sum(axis=(1, 2)) for lag in range(1, count)], axis=1
-    ).astype(np.complex128)
-    lags = np.arange(1, count)
-    turn = np.angle(sums[:, 0])
-    for _ in range(3):
-        turned = sums * np.exp(-1j * turn[:, None] * lags)
-        curvature = np.maximum((lags**2 * turned.real).sum(axis=1), 1e-30)
-        turn = turn + np.clip((lags * turned.imag).sum(axis=1) / curvature, -0.3, 0.3)
-    return turn
+    count, folds, _ = match.shape
+    fold, delay, passed = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.bool_)
+    for c in range(count):
+        best = np.float32(-1)
+        for f in range(folds):
+            for i in range(lag // 2 * 2):
+                power = match[c, f, i].real * match[c, f, i].real + match[c, f, i].imag * match[c, f, i].imag
+                if power > best:
+                    best, fold[c], delay[c] = power, f, i
+        energy = np.float32(0)
+        first = begin[c] + delay[c]
+        for i in range(first, first + PREAMBLE_SYMBOLS * lag):
+            energy += samples[i].real * samples[i].real + samples[i].imag * samples[i].imag
+        passed[c] = best > least * energy
+    return fold, delay, passed
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _training_channel(spectrum, bins, training, taper):
+    """What the four training symbols say of the channel.
+
+    The radians per OFDM symbol left between them are the maximum of their joint likelihood: for a repeated signal
+    through any channel that of a turn w is the sum over lags l of Re(c_l exp(-jwl)), c_l the correlation at that lag.
+    Three Newton steps from the estimate at the nearest lag.
+
+    Args:
+        spectrum: complex64[c, 4, fft_size].
+        bins: int64[used_count]; training: complex64[used_count]; taper: float32[used_count].
+
+    Returns:
+        the tapered channel on all bins, complex64[c, fft_size]; the turns, float64[c]; the noise of a cell, float64[c].
+    """
+    count, rows, size = spectrum.shape
+    used = len(bins)
+    cells = np.zeros((count, size), np.complex64)
+    turns, noise = np.zeros(count), np.zeros(count)
+    carriers = np.empty((rows, used), np.complex64)
+    for c in range(count):
+        for row in range(rows):
+            for k in range(used):
+                carriers[row, k] = spectrum[c, row, bins[k]] * PREAMBLE_SIGNS[row]
+        sums = np.zeros(rows, np.complex64)
+        for first in range(rows):
+            for second in range(first + 1, rows):
+                total = np.complex64(0)
+                for k in range(used):
+                    total += carriers[second, k] * np.conj(carriers[first, k])
+                sums[second - first] += total
+        turn = np.arctan2(np.float64(sums[1].imag), np.float64(sums[1].real))
+        for _ in range(3):
+            slope, curvature = 0.0, 0.0
+            for lag in range(1, rows):
+                turned = sums[lag] * np.exp(-1j * turn * lag)
+                slope += lag * turned.imag
+                curvature += lag * lag * turned.real
+            turn += min(max(slope / max(curvature, 1e-30), -0.3), 0.3)
+        turns[c] = turn
+        for row in range(1, rows):
+            back = np.complex64(np.exp(-1j * turn * row))
+            for k in range(used):
+                carriers[row, k] *= back
+        energy = np.float32(0)
+        for k in range(used):
+            mean = np.complex64(0)
+            for row in range(rows):
+                mean += carriers[row, k]
+            mean *= np.float32(1 / PREAMBLE_SYMBOLS)
+            for row in range(rows):
+                error = carriers[row, k] - mean
+                energy += error.real * error.real + error.imag * error.imag
+            cells[c, bins[k]] = mean * np.conj(training[k]) * taper[k]
+        noise[c] = energy / (rows * used * (rows - 1))
+    return cells, turns, noise
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,285 @@
+"""What a burst's known cells say of its phase, its channel and its noise, and the payload set right by that.
+
+Kernels over many bursts. The known cells are those of preamble and header (`early`: every used carrier) and the
+payload's pilots (`late`), each as an observation of the channel: received times conj(sent). The phase of carrier k in
+OFDM symbol m, counted from the burst's middle, is a + b m + c k m: a line has the rows (a, b, c), in radians.
+"""
+
+import numpy as np
+from numba import njit
+
+from .header import HEADER_SYMBOLS
+from .turning import FAST, cosine_sine
+
+__all__ = ["correlate", "equalise", "observe", "refine_line", "residuals", "turn_back"]
+
+_PER_TURN = 1 / (2 * np.pi)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def observe(spectrum, headers, training, scramble, pilots, bins, data_index, pilot_index):
+    """The known cells as observations of the channel.
+
+    Args:
+        spectrum: complex64[c, n, fft_size], FFTs of whole bursts.
+        headers: complex64[c, 288], header symbols as sent.
+        training: complex64[4, used_count], as sent.
+        scramble: complex64[head, data_count], of the header's OFDM symbols.
+        pilots: float32[head + payload's symbols, pilot_count], as sent.
+        bins: int64[used_count]; data_index, pilot_index: int64, places among the used carriers.
+
+    Returns:
+        early, complex64[c, 4 + head, used_count]; late, complex64[c, payload's symbols, pilot_count].
+    """
+    count, opening, head = len(spectrum), len(training), len(scramble)
+    rows, cells, spread = len(pilots) - head, len(data_index), len(pilot_index)
+    early = np.empty((count, opening + head, len(bins)), np.complex64)
+    late = np.empty((count, rows, spread), np.complex64)
+    for c in range(count):
+        for row in range(opening):
+            for k in range(len(bins)):
+                early[c, row, k] = spectrum[c, row, bins[k]] * np.conj(training[row, k])
+        place = 0
+        for row in range(head):
+            received, out = spectrum[c, opening + row], early[c, opening + row]
+            for d in range(cells):
+                # The header is BPSK: its symbols are real.
+                out[data_index[d]] = received[bins[data_index[d]]] * np.conj(scramble[row, d]) * headers[c, place].real
+                place = place + 1 if place + 1 < HEADER_SYMBOLS else 0
+            for p in range(spread):
+                out[pilot_index[p]] = received[bins[pilot_index[p]]] * pilots[row, p]
+        for row in range(rows):
+            for p in range(spread):
+                late[c, row, p] = spectrum[c, opening + head + row, bins[pilot_index[p]]] * pilots[head + row, p]
+    return early, late
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def correlate(early, late, response, pilot_index):
+    """Observations times conj(channel), summed over each OFDM symbol: complex64[c, n].
+
+    Args:
+        response: complex64[c, used_count].
+    """
+    count, opening, used = early.shape
+    _, rows, spread = late.shape
+    correlations = np.empty((count, opening + rows), np.complex64)
+    for c in range(count):
+        for row in range(opening):
+            total = np.complex64(0)
+            for k in range(used):
+                total += early[c, row, k] * np.conj(response[c, k])
+            correlations[c, row] = total
+        for row in range(rows):
+            total = np.complex64(0)
+            for p in range(spread):
+                total += late[c, row, p] * np.conj(response[c, pilot_index[p]])
+            correlations[c, opening + row] = total
+    return correlations
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def turn_back(early, late, line, trust, used, pilot_index):
+    """The observations turned back by a line, and their sums over the burst.
+
+    Args:
+        line: float64[c, 3].
+        trust: float64[c, payload's symbols], weights of the late OFDM symbols in the sums.
+        used: float32[used_count], the carriers.
+
+    Returns:
+        early and late, turned; and complex64[c, used_count].
+    """
+    count, opening, carriers = early.shape
+    _, rows, spread = late.shape
+    middle = (opening + rows - 1) / 2
+    turned_early, turned_late = np.empty_like(early), np.empty_like(late)
+    sums = np.zeros((count, carriers), np.complex64)
+    for c in range(count):
+        for row in range(opening + rows):
+            m = row - middle
+            common = -(line[c, 0] + line[c, 1] * m) * _PER_TURN
+            # Under a turn even on long bursts: single precision will do from here on.
+            start, tilt = np.float32(common - np.rint(common)), np.float32(-line[c, 2] * m * _PER_TURN)
+            if row < opening:
+                for k in range(carriers):
+                    cosine, sine = cosine_sine(start + tilt * used[k])
+                    turned = early[c, row, k] * np.complex64(complex(cosine, sine))
+                    turned_early[c, row, k] = turned
+                    sums[c, k] += turned
+            else:
+                weight = np.float32(trust[c, row - opening])
+                for p in range(spread):
+                    cosine, sine = cosine_sine(start + tilt * used[pilot_index[p]])
+                    turned = late[c, row - opening, p] * np.complex64(complex(cosine, sine))
+                    turned_late[c, row - opening, p] = turned
+                    sums[c, pilot_index[p]] += turned * weight
+    return turned_early, turned_late, sums
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def refine_line(line, early, late, trust, response, used, pilot_index, precision, fft_size):
+    """One Gauss-Newton step towards the likeliest line.
+
+    A fixed slope over the carriers is fitted along and dropped: the expected channel may be that of another moment than
+    the burst's middle, and a clock offset makes the two differ by a delay. The next channel estimate takes it up.
+
+    Args:
+        line: float64[c, 3].
+        early, late: turned back by it.
+        trust: float64[c, payload's symbols].
+        response: complex64[c, used_count], the channel expected.
+        used: float32[used_count], the carriers.
+        precision: float64[c], how firmly the drift is believed to be zero beforehand.
+        fft_size: points of the FFT.
+
+    Returns:
+        float64[c, 3].
+    """
+    count, opening, carriers = early.shape
+    _, rows, spread = late.shape
+    middle = (opening + rows - 1) / 2
+    limit = 1 / max(1.0, middle)
+    refined = line.copy()
+    expected = np.empty(spread, np.complex64)
+    for c in range(count):
+        # Unknowns: a, b, c and the slope to be dropped, with regressors 1, m, k m and k.
+        gradient, fisher = np.zeros(4), np.zeros((4, 4))
+        strength = np.zeros((2, 3))  # of preamble with header, and of pilots: sums of channel power times k^j
+        for k in range(carriers):
+            power = response[c, k].real ** 2 + response[c, k].imag ** 2
+            for j in range(3):
+                strength[0, j] += power * used[k] ** j
+        for p in range(spread):
+            expected[p] = response[c, pilot_index[p]]
+            power = expected[p].real ** 2 + expected[p].imag ** 2
+            for j in range(3):
+                strength[1, j] += power * used[pilot_index[p]] ** j
+        for row in range(opening + rows):
+            m = row - middle
+            error, moment = np.float32(0), np.float32(0)
+            if row < opening:
+                weight, part = 1.0, 0
+                for k in range(carriers):
+                    value = early[c, row, k].imag * response[c, k].real - early[c, row, k].real * response[c, k].imag
+                    error += value
+                    moment += value * used[k]
+            else:
+                weight, part = trust[c, row - opening], 1
+                for p in range(spread):
+                    observed = late[c, row - opening, p]
+                    value = observed.imag * expected[p].real - observed.real * expected[p].imag
+                    error += value
+                    moment += value * used[pilot_index[p]]
+            gradient[0] += weight * error
+            gradient[1] += weight * error * m
+            gradient[2] += weight * moment * m
+            gradient[3] += weight * moment
+            zeroth, first, second = weight * strength[part, 0], weight * strength[part, 1], weight * strength[part, 2]
+            fisher[0, 0] += zeroth
+            fisher[1, 0] += zeroth * m
+            fisher[1, 1] += zeroth * m * m
+            fisher[2, 0] += first * m
+            fisher[2, 1] += first * m * m
+            fisher[2, 2] += second * m * m
+            fisher[3, 0] += first
+            fisher[3, 1] += first * m
+            fisher[3, 2] += second * m
+            fisher[3, 3] += second
+        gradient[2] -= precision[c] * line[c, 2]
+        fisher[2, 2] += precision[c]
+        step = _solve(fisher, gradient)
+        refined[c, 0] += min(max(step[0], -1.0), 1.0)
+        refined[c, 1] += min(max(step[1], -limit), limit)
+        refined[c, 2] += min(max(step[2], -limit / fft_size), limit / fft_size)
+    return refined
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _solve(matrix, right):
+    """The solution of a positive semidefinite system, given the lower triangle; overwrites its arguments.
+
+    Equilibrated, since the unknowns have scales far apart; and never singular, even on silence.
+    """
+    count = len(right)
+    scale = np.empty(count)
+    for i in range(count):
+        scale[i] = 1 / np.sqrt(max(matrix[i, i], 1e-30))
+    for i in range(count):
+        right[i] *= scale[i]
+        for j in range(i + 1):
+            total = matrix[i, j] * scale[i] * scale[j]
+            if i == j:
+                total += 1e-9
+            for k in range(j):
+                total -= matrix[i, k] * matrix[j, k]
+            matrix[i, j] = np.sqrt(max(total, 1e-12)) if i == j else total / matrix[j, j]
+    for i in range(count):
+        for k in range(i):
+            right[i] -= matrix[i, k] * right[k]
+        right[i] /= matrix[i, i]
+    for i in range(count - 1, -1, -1):
+        for k in range(i + 1, count):
+            right[i] -= matrix[k, i] * right[k]
+        right[i] /= matrix[i, i]
+    return right * scale
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def residuals(early, late, response, pilot_index):
+    """Squared errors of turned observations against a channel.
+
+    Returns:
+        float64[c], summed over the early cells; float64[c, payload's symbols], summed over each symbol's pilots.
+    """
+    count, opening, carriers = early.shape
+    _, rows, spread = late.shape
+    early_error, late_error = np.zeros(count), np.zeros((count, rows))
+    for c in range(count):
+        for row in range(opening):
+            energy = np.float32(0)
+            for k in range(carriers):
+                error = early[c, row, k] - response[c, k]
+                energy += error.real * error.real + error.imag * error.imag
+            early_error[c] += energy
+        for row in range(rows):
+            energy = np.float32(0)
+            for p in range(spread):
+                error = late[c, row, p] - response[c, pilot_index[p]]
+                energy += error.real * error.real + error.imag * error.imag
+            late_error[c, row] = energy
+    return early_error, late_error
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def equalise(spectrum, first, bins, carriers, inverse, unscramble, line, walk, noise_var, excess):
+    """The payload of unit gain, and the noise variance of each symbol.
+
+    Args:
+        spectrum: complex64[c, n, fft_size].
+        first: OFDM symbol at which the payload begins.
+        bins: int64[data_count]; carriers: float32[data_count], signed.
+        inverse: complex64[c, data_count], of the channel.
+        unscramble: complex64[payload's symbols, data_count].
+        line: float64[c, 3]; walk: float64[c, payload's symbols], radians besides it.
+        noise_var: float32[c, data_count], of a carrier.
+        excess: float32[c, payload's symbols], how many times that an OFDM symbol has.
+
+    Returns:
+        complex64 and float32, each [c, payload's symbols * data_count].
+    """
+    count, total, _ = spectrum.shape
+    rows, cells = unscramble.shape
+    middle = (total - 1) / 2
+    payload, spread = np.empty((count, rows, cells), np.complex64), np.empty((count, rows, cells), np.float32)
+    for c in range(count):
+        for row in range(rows):
+            m = first + row - middle
+            common = -(line[c, 0] + line[c, 1] * m + walk[c, row]) * _PER_TURN
+            start, tilt = np.float32(common - np.rint(common)), np.float32(-line[c, 2] * m * _PER_TURN)
+            for d in range(cells):
+                cosine, sine = cosine_sine(start + tilt * carriers[d])
+                turn = np.complex64(complex(cosine, sine)) * inverse[c, d] * unscramble[row, d]
+                payload[c, row, d] = spectrum[c, first + row, bins[d]] * turn
+                spread[c, row, d] = noise_var[c, d] * excess[c, row]
+    return payload.reshape(count, -1), spread.reshape(count, -1)
