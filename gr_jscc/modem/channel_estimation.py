@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from .numerology import Numerology
+from .turning import FAST
 
 __all__ = ["CHANNEL_LEAD", "ChannelEstimate", "estimate_channel"]
 
@@ -82,26 +83,41 @@ def estimate_channel(
             given up is lost to later estimates, which may know more.
     """
     forward, back, differences, to_gram = _transforms(numerology)
-    total = np.ascontiguousarray(total, np.complex128)
-    means = total.view(np.float64).reshape(*total.shape, 2) / counts[:, :, None]
-    power = np.einsum("bkc,bkc->b", means, means) / counts.shape[1] - noise_var / counts.mean(axis=1)
-    power = np.maximum(power, 1e-3 * noise_var + 1e-30)
-    # A noise of zero has no posterior; 80 dB below the channel it is below what float32 samples can show.
-    noise = np.maximum(noise_var, 1e-8 * power)
-    seen = total @ back
-    weight = counts.sum(axis=1)
+    seen, gram, weight, noise = _observed(total, counts, noise_var, back, to_gram)
     if profile is None:
         profile = (np.square(seen.real) + np.square(seen.imag)) / np.square(weight)[:, None]
-    # Evenly spaced taps: their Gram matrix is Toeplitz, and these its first columns.
-    gram = counts.astype(np.complex128) @ to_gram
     mean, covariance, freedom, learnt = _learn(
         gram, weight, seen, noise, profile, steps, _HOPELESS if prune else 0.0
     )
-    variance = np.maximum((covariance @ differences).real, 0.0)
-    return ChannelEstimate((mean @ forward).astype(np.complex64), variance, freedom, learnt)
+    return ChannelEstimate(*_on_carriers(mean, covariance, forward, differences), freedom, learnt)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _observed(total, counts, noise_var, back, to_gram):
+    """The observations as `_learn` takes them: seen, gram, weight and noise."""
+    bursts, used = total.shape
+    weight, noise = np.zeros(bursts), np.empty(bursts)
+    for b in range(bursts):
+        power = 0.0
+        for k in range(used):
+            weight[b] += counts[b, k]
+            power += (total[b, k].real ** 2 + total[b, k].imag ** 2) / counts[b, k] ** 2
+        power = max(power / used - noise_var[b] * used / weight[b], 1e-3 * noise_var[b] + 1e-30)
+        # A noise of zero has no posterior; 80 dB below the channel it is below what float32 samples can show.
+        noise[b] = max(noise_var[b], 1e-8 * power)
+    seen = np.dot(total.astype(np.complex128), back)
+    # Evenly spaced taps: their Gram matrix is Toeplitz, and these its first columns.
+    return seen, np.dot(counts.astype(np.complex128), to_gram), weight, noise
+
+
+@njit(cache=True, nogil=True)
+def _on_carriers(mean, covariance, forward, differences):
+    """Response, complex64[bursts, used_count], and its error's variance, float64, from `_learn`'s posterior."""
+    variance = np.dot(covariance, differences).real
+    return np.dot(mean, forward).astype(np.complex64), np.maximum(variance, 0.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _learn(gram, weight, seen, noise, profile, steps, hopeless):
     """Prior variances that make the observations likely, and the posterior under them, burst by burst.
 
@@ -175,7 +191,7 @@ def _learn(gram, weight, seen, noise, profile, steps, hopeless):
     return mean, covariance, freedom, learnt
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _invert(matrix, count, column, turned):
     """The inverse of a Hermitian matrix, none of whose eigenvalues is below 1, in place: its lower triangle.
 

@@ -28,17 +28,24 @@ def conv_encode(bits: np.ndarray, inverse_rate: int) -> np.ndarray:
     Raises:
         ValueError: there is no code of that rate.
     """
-    generators = _generators(inverse_rate)
+    outputs = _outputs(_generators(inverse_rate))
     bits = np.asarray(bits, np.uint8)
-    count = bits.shape[-1] + TAIL_BITS
-    padded = np.zeros((*bits.shape[:-1], count + TAIL_BITS), np.uint8)
-    padded[..., TAIL_BITS:-TAIL_BITS] = bits
-    coded = np.zeros((*bits.shape[:-1], count, inverse_rate), np.uint8)
-    for column, generator in enumerate(generators):
-        for delay in range(7):
-            if generator >> (6 - delay) & 1:
-                coded[..., column] ^= padded[..., TAIL_BITS - delay : TAIL_BITS - delay + count]
-    return coded.reshape(*bits.shape[:-1], count * inverse_rate)
+    coded = _encode(bits.reshape(-1, bits.shape[-1]), outputs, inverse_rate)
+    return coded.reshape(*bits.shape[:-1], coded.shape[-1])
+
+
+@njit(cache=True, nogil=True)
+def _encode(bits, outputs, width):
+    blocks, count = bits.shape
+    coded = np.empty((blocks, (count + TAIL_BITS) * width), np.uint8)
+    for block in range(blocks):
+        register = 0
+        for step in range(count + TAIL_BITS):
+            newest = bits[block, step] if step < count else 0
+            register = register >> 1 | newest << TAIL_BITS
+            for j in range(width):
+                coded[block, step * width + j] = outputs[register] >> (width - 1 - j) & 1
+    return coded
 
 
 def viterbi_decode(llr: np.ndarray, inverse_rate: int) -> np.ndarray:
@@ -88,32 +95,30 @@ def _viterbi(llr, outputs):
     blocks, steps, width = llr.shape
     bits = np.empty((blocks, steps), np.uint8)
     choice = np.empty((steps, 64), np.uint8)
-    branch = np.empty(1 << width, np.float32)
+    # Signs of the coded bits on the two ways into each state: its register's last bit, which falls out, is 0 or 1.
+    signs = np.empty((2, width, 64), np.float32)
+    for state in range(64):
+        for last in range(2):
+            for j in range(width):
+                one = outputs[state << 1 | last] >> (width - 1 - j) & 1
+                signs[last, j, state] = -1 if one else 1
+    metric = np.empty(64, np.float32)
+    zero, one = np.empty(64, np.float32), np.empty(64, np.float32)
     for block in range(blocks):
-        metric = np.full(64, np.float32(-1e30), np.float32)
+        metric[:] = -1e30
         metric[0] = 0.0
-        following = np.empty(64, np.float32)
         for step in range(steps):
-            for word in range(1 << width):
-                total = np.float32(0.0)
-                for j in range(width):
-                    if word >> (width - 1 - j) & 1:
-                        total -= llr[block, step, j]
-                    else:
-                        total += llr[block, step, j]
-                branch[word] = total
+            for state in range(32):
+                zero[state] = zero[state + 32] = metric[2 * state]
+                one[state] = one[state + 32] = metric[2 * state + 1]
+            for j in range(width):
+                value = llr[block, step, j]
+                for state in range(64):
+                    zero[state] += signs[0, j, state] * value
+                    one[state] += signs[1, j, state] * value
             for state in range(64):
-                # The register that led to `state` is (state << 1) or that plus one: its last bit is what falls out.
-                previous = (state << 1) & 63
-                zero = metric[previous] + branch[outputs[state << 1]]
-                one = metric[previous | 1] + branch[outputs[state << 1 | 1]]
-                if one > zero:
-                    following[state] = one
-                    choice[step, state] = 1
-                else:
-                    following[state] = zero
-                    choice[step, state] = 0
-            metric, following = following, metric
+                choice[step, state] = one[state] > zero[state]
+                metric[state] = max(zero[state], one[state])
         state = 0
         for step in range(steps - 1, -1, -1):
             bits[block, step] = state >> 5

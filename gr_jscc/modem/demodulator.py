@@ -327,7 +327,8 @@ class StreamDemodulator:
                 )
             cells = opening * layout.used_count + trust.sum(axis=1) * layout.pilot_count
             error = early_error + (late_error * trust).sum(axis=1)
-            noise = np.maximum(error / (cells - estimate.freedom - 1.5), 1e-30)
+            # The line takes 1.5 degrees of freedom; 1 more makes the mean of the inverse right.
+            noise = np.maximum(error / (cells - estimate.freedom - 2.5), 1e-30)
 
         # Phase noise, where the pilots show any.
         strength = np.square(np.abs(response[:, pilot_index])).sum(axis=1).astype(np.float64)

@@ -9,8 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 import scipy.fft
+from numba import njit
 
 from .numerology import Numerology
+from .turning import FAST, cosine_sine
 
 __all__ = ["PhaseWalk", "coarse_line", "drift_precision", "fit_header_phase", "smooth_walk"]
 
@@ -38,17 +40,15 @@ def fit_header_phase(correlations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The line through the phases of preamble and header pilots: the strongest of a bank of lines.
 
     Args:
-        correlations: complex[bursts, m], received times conj(expected), summed over the known cells of a symbol.
+        correlations: complex64[bursts, m], received times conj(expected), summed over the known cells of a symbol.
 
     Returns:
         offset at symbol 0 and slope per symbol: float64[bursts] each.
     """
     count = correlations.shape[1]
     slopes, bank = _bank(count)
-    power = np.square(np.abs(correlations @ bank))
-    slope = slopes[0] + (slopes[1] - slopes[0]) * _peak(power)
-    offset = np.angle((correlations * np.exp(-1j * slope[:, None] * np.arange(count))).sum(axis=1))
-    return offset, slope
+    slope = slopes[0] + (slopes[1] - slopes[0]) * _peaks(correlations @ bank)
+    return _offsets(correlations, slope, 0.0), slope
 
 
 def coarse_line(correlations: np.ndarray, most: float) -> np.ndarray:
@@ -65,23 +65,43 @@ def coarse_line(correlations: np.ndarray, most: float) -> np.ndarray:
     count = correlations.shape[1]
     length = scipy.fft.next_fast_len(4 * count)
     reach = max(1, int(most / (2 * np.pi) * length))
-    power = np.square(np.abs(scipy.fft.fft(correlations, length, axis=1)))
-    near = np.concatenate([power[:, -reach:], power[:, : reach + 1]], axis=1)
-    slope = (_peak(near) - reach) * 2 * np.pi / length
-    symbols = np.arange(count) - (count - 1) / 2
-    offset = np.angle((correlations * np.exp(-1j * slope[:, None] * symbols)).sum(axis=1))
-    return np.stack([offset, slope, np.zeros(len(slope))], axis=1)
+    spectrum = scipy.fft.fft(correlations, length, axis=1)
+    near = np.concatenate([spectrum[:, -reach:], spectrum[:, : reach + 1]], axis=1)
+    line = np.zeros((len(near), 3))
+    line[:, 1] = (_peaks(near) - reach) * (2 * np.pi / length)
+    line[:, 0] = _offsets(correlations, line[:, 1], -(count - 1) / 2)
+    return line
 
 
-def _peak(power: np.ndarray) -> np.ndarray:
-    """Where each row peaks, between samples by a parabola."""
-    best = power.argmax(axis=1)
-    inner = best.clip(1, power.shape[1] - 2)
-    rows = np.arange(len(power))
-    left, middle, right = (power[rows, inner + step].astype(np.float64) for step in (-1, 0, 1))
-    bend = left - 2 * middle + right
-    shift = np.where((bend < 0) & (inner == best), 0.5 * (left - right) / np.where(bend < 0, bend, 1), 0.0)
-    return best + shift.clip(-0.5, 0.5)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _peaks(values):
+    """Where the power of each row, complex64[bursts, n], peaks; between places by a parabola: float64[bursts]."""
+    bursts, count = values.shape
+    places, power = np.empty(bursts), np.empty(count, np.float32)
+    for b in range(bursts):
+        for i in range(count):
+            power[i] = values[b, i].real * values[b, i].real + values[b, i].imag * values[b, i].imag
+        best = np.argmax(power)
+        places[b] = best
+        if 0 < best < count - 1:
+            left, middle, right = np.float64(power[best - 1]), np.float64(power[best]), np.float64(power[best + 1])
+            bend = left - 2 * middle + right
+            if bend < 0:
+                places[b] += min(max(0.5 * (left - right) / bend, -0.5), 0.5)
+    return places
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _offsets(correlations, slope, first):
+    """The phase of the correlations, complex64[bursts, n], turned back by slopes, float64[bursts], from `first` on."""
+    offsets = np.empty(len(correlations))
+    for b in range(len(correlations)):
+        total = np.complex64(0)
+        for i in range(correlations.shape[1]):
+            cosine, sine = cosine_sine(-slope[b] * (first + i) / (2 * np.pi))
+            total += correlations[b, i] * np.complex64(complex(cosine, sine))
+        offsets[b] = np.arctan2(total.imag, total.real)
+    return offsets
 
 
 @dataclass(frozen=True)
@@ -104,15 +124,25 @@ def smooth_walk(measured: np.ndarray, variance: np.ndarray) -> PhaseWalk:
     bursts, count = measured.shape
     if count < 8:
         return PhaseWalk(np.zeros((bursts, count)), np.zeros(bursts))
-    transformed = scipy.fft.dct(measured.astype(np.float64), type=2, norm="ortho", axis=1)
-    shape = 1 / (2 - 2 * np.cos(np.pi * np.maximum(np.arange(count), 1) / count))
+    transformed = scipy.fft.dct(measured, type=2, norm="ortho", axis=1)
     noise = np.maximum(variance, 1e-12)[:, None]
-    energy = np.square(transformed) / noise
-    strengths = np.concatenate([[0.0], 10.0 ** np.arange(-4, 1.1, 0.5)])
-    spectra = 1 + strengths[:, None] * shape
-    score = -(energy @ (1 / spectra).T) - np.log(spectra).sum(axis=1)
-    # None stands unless another is clearly likelier: tracking noise would only add it.
-    score[:, 0] += 8
-    chosen = spectra[score.argmax(axis=1)]
-    gain = 1 - 1 / chosen
+    inverse, logs = _walk_spectra(count)
+    score = logs - np.square(transformed) / noise @ inverse.T
+    gain = 1 - inverse[score.argmax(axis=1)]
     return PhaseWalk(scipy.fft.idct(gain * transformed, type=2, norm="ortho", axis=1), gain.mean(axis=1) * noise[:, 0])
+
+
+@lru_cache(maxsize=256)
+def _walk_spectra(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of walks of `count` steps and each of a few strengths, with measurement noise of variance 1.
+
+    Returns:
+        the inverse spectra, float64[strengths, count], none first; and their logarithms' sums, float64[strengths].
+    """
+    shape = 1 / (2 - 2 * np.cos(np.pi * np.maximum(np.arange(count), 1) / count))
+    strengths = np.concatenate([[0.0], 10.0 ** np.arange(-4, 1.1, 0.5)])
+    inverse = 1 / (1 + strengths[:, None] * shape)
+    logs = np.log(inverse).sum(axis=1)
+    # None stands unless another is clearly likelier: tracking noise would only add it.
+    logs[0] += 8
+    return inverse, logs

@@ -58,25 +58,32 @@ def find_candidates(samples: np.ndarray, numerology: Numerology) -> tuple[np.nda
         carrier offsets float64[c] there, up to multiples of 1 / symbol_len.
     """
     lag, group = numerology.symbol_len, grid(numerology)
-    peaks, correlations = _metric_peaks(samples, lag, group, threshold(numerology))
+    peaks, correlations = _metric_peaks(samples, lag, tuple(range(group)), threshold(numerology))
     return peaks * group, np.angle(correlations) / (2 * np.pi * lag)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _metric_peaks(samples, lag, group, least):
-    """Where the metric exceeds `least` and everything above it within three symbols: in steps of `group` samples.
+def _metric_peaks(samples, lag, within, least):
+    """Where the metric exceeds `least` and all that is above that within three symbols: in groups of samples.
+
+    Args:
+        samples: complex64[n].
+        lag: samples of an OFDM symbol.
+        within: 0, 1, … as a tuple as long as a group: a length that the compiler knows lets it unroll loops.
+        least: metric of a candidate.
 
     Returns:
         int64[c] and the correlations there, complex128[c].
     """
+    group = len(within)
     step, count = lag // group, max(0, (len(samples) - PREAMBLE_SYMBOLS * lag) // group)
     products, energies = count + 3 * step, count + 4 * step
     # Running sums over groups of samples: of the products with the sample one symbol earlier, and of the energy.
     real, imag, total = np.zeros(products + 1), np.zeros(products + 1), np.zeros(energies + 1)
     for g in range(products):
         re, im, energy = np.float32(0), np.float32(0), np.float32(0)
-        for i in range(g * group, (g + 1) * group):
-            early, late = samples[i], samples[i + lag]
+        for i in range(group):
+            early, late = samples[g * group + i], samples[g * group + i + lag]
             re += late.real * early.real + late.imag * early.imag
             im += late.imag * early.real - late.real * early.imag
             energy += early.real * early.real + early.imag * early.imag
@@ -85,8 +92,9 @@ def _metric_peaks(samples, lag, group, least):
         total[g + 1] = total[g] + energy
     for g in range(products, energies):
         energy = np.float32(0)
-        for i in range(g * group, (g + 1) * group):
-            energy += samples[i].real * samples[i].real + samples[i].imag * samples[i].imag
+        for i in range(group):
+            sample = samples[g * group + i]
+            energy += sample.real * sample.real + sample.imag * sample.imag
         total[g + 1] = total[g] + energy
     # Running sums leave a rounding error in proportion to all that was summed; below it lies silence.
     floor = 1e-13 * total[energies] + 1e-30
