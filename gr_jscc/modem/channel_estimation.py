@@ -86,9 +86,7 @@ def estimate_channel(
     seen, gram, weight, noise = _observed(total, counts, noise_var, back, to_gram)
     if profile is None:
         profile = (np.square(seen.real) + np.square(seen.imag)) / np.square(weight)[:, None]
-    mean, covariance, freedom, learnt = _learn(
-        gram, weight, seen, noise, profile, steps, _HOPELESS if prune else 0.0
-    )
+    mean, covariance, freedom, learnt = _learn(gram, weight, seen, noise, profile, steps, _HOPELESS if prune else 0.0)
     return ChannelEstimate(*_on_carriers(mean, covariance, forward, differences), freedom, learnt)
 
 

@@ -6,6 +6,7 @@ each is found, aligned and estimated anew, so a gap, a jump in time or an interf
 others.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -101,18 +102,18 @@ def _compile() -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _survey(samples):
-    """Whether all samples, complex64[n], are numbers below the largest, their mean, and their mean power."""
+    """Whether all samples, complex64[n], are surely numbers below the largest; their mean, and their mean power."""
     sound, real, imag, power = True, 0.0, 0.0, 0.0
     for first in range(0, len(samples), 1024):
         # Single precision over blocks, double over the sums of blocks.
-        re, im, energy, wrong = np.float32(0), np.float32(0), np.float32(0), 0
+        re, im, energy = np.float32(0), np.float32(0), np.float32(0)
         for i in range(first, min(first + 1024, len(samples))):
             x, y = samples[i].real, samples[i].imag
-            wrong += not (abs(x) < _LARGEST and abs(y) < _LARGEST)
             re += x
             im += y
             energy += x * x + y * y
-        sound = sound and wrong == 0
+        # One sample that is no number or too large shows in the sum.
+        sound = sound and energy < _LARGEST * _LARGEST
         real, imag, power = real + re, imag + im, power + energy
     count = max(len(samples), 1)
     return sound, complex(real, imag) / count, power / count
@@ -147,7 +148,7 @@ class StreamDemodulator:
         if step < self._ahead:
             raise ValueError(f"step must be at least {self._ahead} samples for this numerology, not {step}")
         self._step = int(step) // 4 * 4
-        self._incoming: list[np.ndarray] = []
+        self._incoming: deque[np.ndarray] = deque()
         self._waiting = 0
         self._offset = 0j
         self._restart(0)
@@ -166,38 +167,48 @@ class StreamDemodulator:
         samples = np.array(samples, np.complex64, copy=True).reshape(-1)
         self.counters.samples += len(samples)
         bursts: list[ReceivedBurst] = []
-        self._incoming.append(samples)
-        self._waiting += len(samples)
+        if len(samples):
+            self._incoming.append(samples)
+            self._waiting += len(samples)
         while self._waiting >= self._step:
-            bursts += self._advance(self._take(self._step), last=False)
+            self._take(self._step)
+            bursts += self._advance(last=False)
         return bursts
 
     def flush(self) -> list[ReceivedBurst]:
         """The stream has ended: hand out what is still inside. Another stream may follow, counted on from this one."""
-        rest = self._take(self._waiting)
-        end = self._base + len(self._buffer) + len(rest)
-        bursts = self._advance(np.concatenate([rest, np.zeros(self._ahead, np.complex64)]), last=True, end=end)
+        self._take(self._waiting)
+        end = self._base + len(self._buffer)
+        self._buffer = np.concatenate([self._buffer, np.zeros(self._ahead, np.complex64)])
+        bursts = self._advance(last=True, end=end)
         self._restart(end)
         return bursts
 
-    def _take(self, count: int) -> np.ndarray:
-        """The next samples, made fit to be worked on."""
-        samples = np.concatenate(self._incoming) if len(self._incoming) != 1 else self._incoming[0]
-        taken, rest = samples[:count], samples[count:]
-        self._incoming, self._waiting = [rest], len(rest)
+    def _take(self, count: int) -> None:
+        """Move the next samples into the buffer, made fit to be worked on."""
+        parts, missing = [self._buffer], count
+        while missing:
+            part = self._incoming.popleft()
+            if len(part) > missing:
+                self._incoming.appendleft(part[missing:])
+            parts.append(part[:missing])
+            missing -= len(parts[-1])
+        self._waiting -= count
+        self._buffer = np.concatenate(parts)
+        taken = self._buffer[len(self._buffer) - count :]
         sound, mean, power = _survey(taken)
         if not sound:
-            taken = np.where((np.abs(taken.real) < _LARGEST) & (np.abs(taken.imag) < _LARGEST), taken, np.complex64(0))
+            taken[~((np.abs(taken.real) < _LARGEST) & (np.abs(taken.imag) < _LARGEST))] = 0
             _, mean, power = _survey(taken)
         # The receiver's DC offset, unremoved, is moved by a carrier offset from the empty carrier 0 onto data. Only one
         # that stands out is taken for one, so that a clean signal is not touched.
-        if len(taken) >= self._step // 2 or not self._offset:
-            stands_out = len(taken) and abs(mean) ** 2 > _OFFSET_STANDS_OUT * power / len(taken)
+        if count >= self._step // 2 or not self._offset:
+            stands_out = count and abs(mean) ** 2 > _OFFSET_STANDS_OUT * power / count
             self._offset = mean if stands_out else 0j
-        return taken - np.complex64(self._offset) if self._offset else taken
+        if self._offset:
+            taken -= np.complex64(self._offset)
 
-    def _advance(self, samples: np.ndarray, last: bool, end: int = 0) -> list[ReceivedBurst]:
-        self._buffer = np.concatenate([self._buffer, samples])
+    def _advance(self, last: bool, end: int = 0) -> list[ReceivedBurst]:
         stop = self._base + len(self._buffer)
         self._acquire_until(stop - self._ahead if not last else end)
         limit = end if last else stop

@@ -48,6 +48,7 @@ MAX_ROUND = (1 << _WIDTHS["round"]) - 1
 MAX_BURSTS = (1 << _WIDTHS["count"]) - 1
 MAX_SYMBOLS = (1 << _WIDTHS["symbols"]) - 1
 
+_BPSK = np.array([1, -1], np.complex64)
 _INTERLEAVER = permutation(0x4EAD, HEADER_SYMBOLS)
 
 
@@ -153,7 +154,7 @@ def header_symbols(header: BurstHeader) -> np.ndarray:
 
 def _coded_symbols(bits: np.ndarray) -> np.ndarray:
     coded = conv_encode(bits, _INVERSE_RATE)
-    return (1.0 - 2.0 * coded[..., _INTERLEAVER].astype(np.float32)).astype(np.complex64)
+    return _BPSK[coded[..., _INTERLEAVER]]
 
 
 def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHeader | None:

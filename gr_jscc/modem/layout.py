@@ -16,7 +16,6 @@ from .preamble import PREAMBLE_SYMBOLS
 
 __all__ = [
     "burst_length",
-    "fill_header",
     "filler",
     "header_ofdm_symbols",
     "payload_ofdm_symbols",
@@ -92,13 +91,9 @@ def pilot_values(numerology: Numerology, first: int, count: int) -> np.ndarray:
     return _pilots(numerology)[first : first + count]
 
 
+@lru_cache(maxsize=256)
 def filler(count: int) -> np.ndarray:
     """What follows the payload in its last OFDM symbol: complex64[count] of power 1."""
-    return random_qpsk(0xF111, count)
-
-
-def fill_header(symbols: np.ndarray, numerology: Numerology) -> np.ndarray:
-    """The 288 header symbols repeated to whole OFDM symbols: [..., 288] -> [..., n, data_count]."""
-    rows = header_ofdm_symbols(numerology)
-    cells = np.arange(rows * numerology.data_count) % HEADER_SYMBOLS
-    return symbols[..., cells].reshape(*symbols.shape[:-1], rows, numerology.data_count)
+    values = random_qpsk(0xF111, count)
+    values.setflags(write=False)
+    return values

@@ -7,12 +7,13 @@ used_count / fft_size.
 
 import numpy as np
 import scipy.fft
+from numba import njit
 
 from .header import BurstHeader, header_symbols
-from .layout import burst_length, fill_header, filler, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble
+from .layout import filler, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble
 from .numerology import DEFAULT_NUMEROLOGY, Numerology
 from .papr import clip_and_filter
-from .preamble import PREAMBLE_SYMBOLS, preamble_samples
+from .preamble import preamble_samples
 
 __all__ = ["modulate"]
 
@@ -42,22 +43,59 @@ def modulate(
     if not np.isfinite(symbols.view(np.float32)).all():
         raise ValueError("a payload symbol is not finite")
     head = header_ofdm_symbols(numerology)
-    rows = payload_ofdm_symbols(header.symbols, numerology)
-    cells = np.empty((head + rows, numerology.data_count), np.complex64)
-    cells[:head] = fill_header(header_symbols(header), numerology)
-    payload = cells[head:].reshape(-1)
-    payload[: len(symbols)] = symbols
-    payload[len(symbols) :] = filler(len(payload) - len(symbols))
-    spectrum = np.zeros((head + rows, numerology.fft_size), np.complex64)
-    spectrum[:, numerology.data_bins] = cells * scramble(numerology, 0, head + rows)
-    spectrum[:, numerology.pilot_bins] = pilot_values(numerology, 0, head + rows)
+    rows = head + payload_ofdm_symbols(header.symbols, numerology)
+    spectrum = _mapped(
+        header_symbols(header), symbols, filler((rows - head) * numerology.data_count - len(symbols)),
+        scramble(numerology, 0, rows), pilot_values(numerology, 0, rows), head, numerology.data_bins,
+        numerology.pilot_bins, numerology.fft_size,
+    )  # fmt: skip
     if papr_limit_db is not None:
         spectrum = clip_and_filter(spectrum, papr_limit_db, numerology)
     bodies = scipy.fft.ifft(spectrum, axis=1, norm="ortho", overwrite_x=True)
-    samples = np.empty(burst_length(header, numerology), np.complex64)
-    opening = PREAMBLE_SYMBOLS * numerology.symbol_len
-    samples[:opening] = preamble_samples(numerology)
-    grid = samples[opening:].reshape(head + rows, numerology.symbol_len)
-    grid[:, numerology.cp_len :] = bodies
-    grid[:, : numerology.cp_len] = bodies[:, -numerology.cp_len :]
+    return _with_prefixes(preamble_samples(numerology), bodies, numerology.cp_len)
+
+
+@njit(cache=True, nogil=True)
+def _mapped(header, payload, rest, scramble, pilots, head, data_bins, pilot_bins, fft_size):
+    """The OFDM symbols after the preamble: complex64[n, fft_size].
+
+    Args:
+        header: complex64[288], repeated until its OFDM symbols are full.
+        payload, rest: complex64, which fill the others together.
+        scramble: complex64[n, data_count]; pilots: float32[n, pilot_count].
+        head: OFDM symbols of the header.
+    """
+    rows, cells = scramble.shape
+    spectrum = np.zeros((rows, fft_size), np.complex64)
+    place = 0
+    for row in range(rows):
+        if row == head:
+            place = 0
+        for d in range(cells):
+            if row < head:
+                value = header[place % len(header)]
+            elif place < len(payload):
+                value = payload[place]
+            else:
+                value = rest[place - len(payload)]
+            spectrum[row, data_bins[d]] = value * scramble[row, d]
+            place += 1
+        for p in range(len(pilot_bins)):
+            spectrum[row, pilot_bins[p]] = pilots[row, p]
+    return spectrum
+
+
+@njit(cache=True, nogil=True)
+def _with_prefixes(opening, bodies, cp_len):
+    """`opening` and the bodies, complex64[n, fft_size], each after its cyclic prefix: complex64[samples]."""
+    rows, size = bodies.shape
+    samples = np.empty(len(opening) + rows * (size + cp_len), np.complex64)
+    samples[: len(opening)] = opening
+    place = len(opening)
+    for row in range(rows):
+        for i in range(cp_len):
+            samples[place + i] = bodies[row, size - cp_len + i]
+        for i in range(size):
+            samples[place + cp_len + i] = bodies[row, i]
+        place += size + cp_len
     return samples

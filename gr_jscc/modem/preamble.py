@@ -72,6 +72,9 @@ def training_symbol(numerology: Numerology) -> np.ndarray:
     return symbol
 
 
+@lru_cache(maxsize=32)
 def preamble_samples(numerology: Numerology) -> np.ndarray:
     """The whole preamble: complex64[4 * symbol_len], per carrier as strong as the data."""
-    return (PREAMBLE_SIGNS[:, None] * training_symbol(numerology)).reshape(-1)
+    samples = (PREAMBLE_SIGNS[:, None] * training_symbol(numerology)).reshape(-1)
+    samples.setflags(write=False)
+    return samples

@@ -78,24 +78,26 @@ def _metric_peaks(samples, lag, within, least):
     group = len(within)
     step, count = lag // group, max(0, (len(samples) - PREAMBLE_SYMBOLS * lag) // group)
     products, energies = count + 3 * step, count + 4 * step
-    # Running sums over groups of samples: of the products with the sample one symbol earlier, and of the energy.
+    # Over groups of samples: products with the sample one symbol earlier, and energies; then their running sums.
     real, imag, total = np.zeros(products + 1), np.zeros(products + 1), np.zeros(energies + 1)
     for g in range(products):
-        re, im, energy = np.float32(0), np.float32(0), np.float32(0)
+        re, im = np.float32(0), np.float32(0)
         for i in range(group):
             early, late = samples[g * group + i], samples[g * group + i + lag]
             re += late.real * early.real + late.imag * early.imag
             im += late.imag * early.real - late.real * early.imag
-            energy += early.real * early.real + early.imag * early.imag
-        real[g + 1] = real[g] + re
-        imag[g + 1] = imag[g] + im
-        total[g + 1] = total[g] + energy
-    for g in range(products, energies):
+        real[g + 1], imag[g + 1] = re, im
+    for g in range(energies):
         energy = np.float32(0)
         for i in range(group):
             sample = samples[g * group + i]
             energy += sample.real * sample.real + sample.imag * sample.imag
-        total[g + 1] = total[g] + energy
+        total[g + 1] = energy
+    for g in range(products):
+        real[g + 1] += real[g]
+        imag[g + 1] += imag[g]
+    for g in range(energies):
+        total[g + 1] += total[g]
     # Running sums leave a rounding error in proportion to all that was summed; below it lies silence.
     floor = 1e-13 * total[energies] + 1e-30
     # Three neighbouring sums, each over one symbol, weighted 2, -1, -1 and written out on the running sums: the signs

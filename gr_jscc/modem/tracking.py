@@ -272,14 +272,18 @@ def equalise(spectrum, first, bins, carriers, inverse, unscramble, line, walk, n
     rows, cells = unscramble.shape
     middle = (total - 1) / 2
     payload, spread = np.empty((count, rows, cells), np.complex64), np.empty((count, rows, cells), np.float32)
+    received = np.empty(cells, np.complex64)
     for c in range(count):
         for row in range(rows):
             m = first + row - middle
             common = -(line[c, 0] + line[c, 1] * m + walk[c, row]) * _PER_TURN
             start, tilt = np.float32(common - np.rint(common)), np.float32(-line[c, 2] * m * _PER_TURN)
+            # Picked first, so that the loop after it vectorises.
+            for d in range(cells):
+                received[d] = spectrum[c, first + row, bins[d]]
             for d in range(cells):
                 cosine, sine = cosine_sine(start + tilt * carriers[d])
                 turn = np.complex64(complex(cosine, sine)) * inverse[c, d] * unscramble[row, d]
-                payload[c, row, d] = spectrum[c, first + row, bins[d]] * turn
+                payload[c, row, d] = received[d] * turn
                 spread[c, row, d] = noise_var[c, d] * excess[c, row]
     return payload.reshape(count, -1), spread.reshape(count, -1)
