@@ -86,6 +86,9 @@ def estimate_channel(
     seen, gram, weight, noise = _observed(total, counts, noise_var, back, to_gram)
     if profile is None:
         profile = (np.square(seen.real) + np.square(seen.imag)) / np.square(weight)[:, None]
+        if profile.shape[1] > _MOST_TAPS:
+            weak = np.argpartition(profile, -_MOST_TAPS, axis=1)[:, :-_MOST_TAPS]
+            np.put_along_axis(profile, weak, 0.0, axis=1)
     mean, covariance, freedom, learnt = _learn(gram, weight, seen, noise, profile, steps, _HOPELESS if prune else 0.0)
     return ChannelEstimate(*_on_carriers(mean, covariance, forward, differences), freedom, learnt)
 
@@ -141,19 +144,27 @@ def _learn(gram, weight, seen, noise, profile, steps, hopeless):
     # Real and imaginary parts take turns along the rows.
     matrix = np.empty((most, 2 * most))
     column, turned = np.empty(2 * most), np.empty(2 * most)
-    scale, left = np.empty(most), np.empty(most)
+    active, scale, left = np.empty(most, np.int64), np.empty(most), np.empty(most)
     seen_taps, mean_taps = np.empty(most, np.complex128), np.empty(most, np.complex128)
     for burst in range(bursts):
-        prior = profile[burst].copy()
+        prior = learnt[burst]
+        strongest = 0
+        for tap in range(taps):
+            prior[tap] = profile[burst, tap]
+            if prior[tap] > prior[strongest]:
+                strongest = tap
         least = _NEGLIGIBLE * noise[burst] / weight[burst]
-        if taps > most:
-            prior[np.argsort(-prior)[most:]] = 0.0
         for _ in range(steps):
-            active = np.flatnonzero(prior > least)
-            if len(active) == 0:
-                active = np.array([np.argmax(prior)])
-                prior[active[0]] = least
-            count = len(active)
+            count = 0
+            for tap in range(taps):
+                if prior[tap] > least and count < most:
+                    active[count] = tap
+                    count += 1
+                else:
+                    prior[tap] = 0.0
+            if count == 0:
+                active[0], count = strongest, 1
+                prior[strongest] = least
             # The posterior covariance is D (I + D G D / noise)^-1 D with D² the prior variances: well conditioned
             # whatever they are.
             for i in range(count):
@@ -178,7 +189,6 @@ def _learn(gram, weight, seen, noise, profile, steps, hopeless):
                 old = prior[active[i]]
                 new = (mean_taps[i].real ** 2 + mean_taps[i].imag ** 2) / max(1.0 - left[i], 1e-3)
                 prior[active[i]] = new if new > hopeless * left[i] * old else 0.0
-        learnt[burst] = prior
         for i in range(count):
             mean[burst, active[i]] = mean_taps[i]
             freedom[burst] += 1.0 - left[i]

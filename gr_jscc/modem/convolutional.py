@@ -29,7 +29,7 @@ def conv_encode(bits: np.ndarray, inverse_rate: int) -> np.ndarray:
         ValueError: there is no code of that rate.
     """
     outputs = _outputs(_generators(inverse_rate))
-    bits = np.asarray(bits, np.uint8)
+    bits = np.ascontiguousarray(bits, np.uint8)
     coded = _encode(bits.reshape(-1, bits.shape[-1]), outputs, inverse_rate)
     return coded.reshape(*bits.shape[:-1], coded.shape[-1])
 
@@ -105,8 +105,8 @@ def _viterbi(llr, outputs):
     metric = np.empty(64, np.float32)
     zero, one = np.empty(64, np.float32), np.empty(64, np.float32)
     for block in range(blocks):
-        metric[:] = -1e30
-        metric[0] = 0.0
+        for state in range(64):
+            metric[state] = -1e30 if state else 0.0
         for step in range(steps):
             for state in range(32):
                 zero[state] = zero[state + 32] = metric[2 * state]

@@ -15,9 +15,10 @@ from numba import njit
 
 from .channel_estimation import CHANNEL_LEAD, estimate_channel
 from .equaliser import channel_inverse, local_mean, outlying_symbols
-from .header import HEADER_SYMBOLS, BurstHeader, decode_header_llr
+from .header import BurstHeader, BurstKind, decode_header_llr
 from .header_cells import header_correlations, header_ratios, training_totals
 from .layout import burst_length, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble, unscramble
+from .modulator import modulate
 from .numerology import DEFAULT_NUMEROLOGY, Numerology
 from .phase import coarse_line, drift_precision, fit_header_phase, smooth_walk
 from .preamble import PREAMBLE_SYMBOLS, preamble_carriers
@@ -30,6 +31,7 @@ __all__ = ["DemodulatorCounters", "ReceivedBurst", "StreamDemodulator"]
 
 # Bursts worked on together: enough to share numpy's overhead, few enough to stay in the cache.
 _TOGETHER = 32
+_STEP = 65536
 # A DC offset stands out when its power is this many times that of the mean of so many random samples.
 _OFFSET_STANDS_OUT = 30.0
 # Samples beyond this count as zero, as those do that are not finite; 16-bit samples left unscaled are far below.
@@ -92,14 +94,6 @@ class _Pending:
     noise_var: float  # of a carrier, from the preamble alone
 
 
-@lru_cache(maxsize=1)
-def _compile() -> None:
-    """Have numba compile what it compiles (seconds, once on a machine) before samples are waiting."""
-    decode_header_llr(np.zeros((1, HEADER_SYMBOLS), np.float32))
-    used = DEFAULT_NUMEROLOGY.used_count
-    estimate_channel(np.ones((1, used), np.complex64), np.ones((1, used)), np.ones(1), None, DEFAULT_NUMEROLOGY, 1)
-
-
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _survey(samples):
     """Whether all samples, complex64[n], are surely numbers below the largest; their mean, and their mean power."""
@@ -136,7 +130,11 @@ class StreamDemodulator:
         ValueError: `step` is too small for the numerology.
     """
 
-    def __init__(self, numerology: Numerology = DEFAULT_NUMEROLOGY, step: int = 65536) -> None:
+    def __init__(self, numerology: Numerology = DEFAULT_NUMEROLOGY, step: int = _STEP) -> None:
+        _compile()
+        self._set_up(numerology, step)
+
+    def _set_up(self, numerology: Numerology, step: int) -> None:
         self.numerology = numerology
         self.counters = DemodulatorCounters()
         self._opening = (PREAMBLE_SYMBOLS + header_ofdm_symbols(numerology)) * numerology.symbol_len
@@ -152,7 +150,6 @@ class StreamDemodulator:
         self._waiting = 0
         self._offset = 0j
         self._restart(0)
-        _compile()
 
     def _restart(self, base: int) -> None:
         # Silence before the stream, so that a burst at its very beginning has room before it.
@@ -260,7 +257,7 @@ class StreamDemodulator:
             header_correlations(spectrum, layout.used_bins, training, layout.pilot_index, pilots, channel.response)
         )
         cells = unscramble(layout, 0, head)
-        response = channel.response[:, layout.data_index]
+        response = np.take(channel.response, layout.data_index, axis=1)
         ratios = header_ratios(spectrum, PREAMBLE_SYMBOLS, layout.data_bins, cells, response, offset, slope)
         headers, sent = decode_header_llr(ratios)
         self.counters.candidates += len(headers)
@@ -347,7 +344,7 @@ class StreamDemodulator:
         walk = smooth_walk(measured * trust, noise / (2 * np.maximum(strength, 1e-30)))
 
         inverse, noise_var = channel_inverse(
-            response[:, layout.data_index], estimate.variance[:, layout.data_index], noise
+            np.take(response, layout.data_index, axis=1), np.take(estimate.variance, layout.data_index, axis=1), noise
         )
         noise_var = noise_var + walk.variance[:, None].astype(np.float32)
         excess = np.where(
@@ -380,3 +377,13 @@ class StreamDemodulator:
                 )
             )
         return bursts
+
+
+@lru_cache(maxsize=1)
+def _compile() -> None:
+    """Have numba compile what it compiles (seconds, once on a machine) before samples are waiting."""
+    header = BurstHeader(BurstKind.ANALOG, 0, 0, 0, 1, 1000)
+    demodulator = StreamDemodulator.__new__(StreamDemodulator)
+    demodulator._set_up(DEFAULT_NUMEROLOGY, _STEP)
+    demodulator.push(modulate(header, np.ones(1000, np.complex64)))
+    demodulator.flush()

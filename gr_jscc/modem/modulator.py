@@ -90,7 +90,8 @@ def _with_prefixes(opening, bodies, cp_len):
     """`opening` and the bodies, complex64[n, fft_size], each after its cyclic prefix: complex64[samples]."""
     rows, size = bodies.shape
     samples = np.empty(len(opening) + rows * (size + cp_len), np.complex64)
-    samples[: len(opening)] = opening
+    for i in range(len(opening)):
+        samples[i] = opening[i]
     place = len(opening)
     for row in range(rows):
         for i in range(cp_len):

@@ -67,10 +67,8 @@ def coarse_line(correlations: np.ndarray, most: float) -> np.ndarray:
     reach = max(1, int(most / (2 * np.pi) * length))
     spectrum = scipy.fft.fft(correlations, length, axis=1)
     near = np.concatenate([spectrum[:, -reach:], spectrum[:, : reach + 1]], axis=1)
-    line = np.zeros((len(near), 3))
-    line[:, 1] = (_peaks(near) - reach) * (2 * np.pi / length)
-    line[:, 0] = _offsets(correlations, line[:, 1], -(count - 1) / 2)
-    return line
+    slope = (_peaks(near) - reach) * (2 * np.pi / length)
+    return np.stack([_offsets(correlations, slope, -(count - 1) / 2), slope, np.zeros(len(slope))], axis=1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -120,14 +120,13 @@ def _metric_peaks(samples, lag, within, least):
             else:
                 peaks[found] = g
                 found += 1
-    peaks = peaks[:found].copy()
     correlations = np.empty(found, np.complex128)
     for c in range(found):
         g = peaks[c]
         re = 3 * real[g + step] - 2 * real[g] - real[g + 3 * step]
         im = 3 * imag[g + step] - 2 * imag[g] - imag[g + 3 * step]
         correlations[c] = complex(re, im)
-    return peaks, correlations
+    return peaks[:found], correlations
 
 
 @dataclass(frozen=True)
@@ -262,13 +261,15 @@ def _training_channel(spectrum, bins, training, taper):
         for _ in range(3):
             slope, curvature = 0.0, 0.0
             for lag in range(1, rows):
-                turned = sums[lag] * np.exp(-1j * turn * lag)
+                cosine, sine = cosine_sine(-turn * lag / (2 * np.pi))
+                turned = sums[lag] * np.complex64(complex(cosine, sine))
                 slope += lag * turned.imag
                 curvature += lag * lag * turned.real
             turn += min(max(slope / max(curvature, 1e-30), -0.3), 0.3)
         turns[c] = turn
         for row in range(1, rows):
-            back = np.complex64(np.exp(-1j * turn * row))
+            cosine, sine = cosine_sine(-turn * row / (2 * np.pi))
+            back = np.complex64(complex(cosine, sine))
             for k in range(used):
                 carriers[row, k] *= back
         energy = np.float32(0)

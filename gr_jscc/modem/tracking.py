@@ -147,14 +147,17 @@ def refine_line(line, early, late, trust, response, used, pilot_index, precision
         gradient, fisher = np.zeros(4), np.zeros((4, 4))
         strength = np.zeros((2, 3))  # of preamble with header, and of pilots: sums of channel power times k^j
         for k in range(carriers):
-            power = response[c, k].real ** 2 + response[c, k].imag ** 2
-            for j in range(3):
-                strength[0, j] += power * used[k] ** j
+            power = response[c, k].real * response[c, k].real + response[c, k].imag * response[c, k].imag
+            strength[0, 0] += power
+            strength[0, 1] += power * used[k]
+            strength[0, 2] += power * used[k] * used[k]
         for p in range(spread):
-            expected[p] = response[c, pilot_index[p]]
-            power = expected[p].real ** 2 + expected[p].imag ** 2
-            for j in range(3):
-                strength[1, j] += power * used[pilot_index[p]] ** j
+            k = pilot_index[p]
+            expected[p] = response[c, k]
+            power = expected[p].real * expected[p].real + expected[p].imag * expected[p].imag
+            strength[1, 0] += power
+            strength[1, 1] += power * used[k]
+            strength[1, 2] += power * used[k] * used[k]
         for row in range(opening + rows):
             m = row - middle
             error, moment = np.float32(0), np.float32(0)
