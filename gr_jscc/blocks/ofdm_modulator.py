@@ -66,36 +66,50 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
 
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
-        if not len(self._samples):
-            self._take(input_items[0])
-        out = output_items[0]
-        count = min(len(out), len(self._samples))
-        if count and self._starts_burst:
-            packed = np.frombuffer(self._header.pack(), np.uint8)
-            self.add_item_tag(0, self.nitems_written(0), BURST, pmt.init_u8vector(len(packed), packed))
-            self._starts_burst = False
-        out[:count] = self._samples[:count]
-        self._samples = self._samples[count:]
-        return count
+        symbols, out = input_items[0], output_items[0]
+        read, written_before = self.nitems_read(0), self.nitems_written(0)
+        taken = written = 0
+        while written < len(out) and (len(self._samples) or taken < len(symbols)):
+            if not len(self._samples):
+                taken += self._take(symbols[taken:], read + taken)
+                continue
+            if self._starts_burst:
+                packed = np.frombuffer(self._header.pack(), np.uint8)
+                tag = pmt.init_u8vector(len(packed), packed)
+                self.add_item_tag(0, written_before + written, BURST, tag)
+                self._starts_burst = False
+            count = min(len(out) - written, len(self._samples))
+            out[written : written + count] = self._samples[:count]
+            self._samples = self._samples[count:]
+            written += count
+        self.consume(0, taken)
+        return written
 
-    def _take(self, symbols: np.ndarray) -> None:
-        """Consumes symbols up to the end of the burst; modulates it when it is whole."""
-        read = self.nitems_read(0)
+    def _take(self, symbols: np.ndarray, read: int) -> int:
+        """Takes symbols up to the end of the burst, and modulates it when it is whole.
+
+        Args:
+            symbols: what there is, at least one.
+            read: place of the first in the stream.
+
+        Returns:
+            how many were taken.
+        """
         if self._missing == 0:
-            tags = self.get_tags_in_range(0, read, read + len(symbols), BURST)
-            start = min((tag.offset for tag in tags), default=read + len(symbols)) - read
-            if start:  # nothing says what these are
-                self.consume(0, start)
-                return
+            # Only the tags of one item: fetching those of a whole buffer takes longer than modulating.
+            tags = self.get_tags_in_range(0, read, read + 1, BURST)
+            if not tags:  # nothing says what these are
+                later = self.get_tags_in_range(0, read, read + len(symbols), BURST)
+                return min((tag.offset - read for tag in later), default=len(symbols))
             self._header = BurstHeader.unpack(bytes(pmt.u8vector_elements(tags[0].value)))
             self._last = bool(self.get_tags_in_range(0, read, read + 1, ROUND_END))
             self._missing = self._header.symbols
         count = min(len(symbols), self._missing)
         self._symbols.append(symbols[:count].copy())
         self._missing -= count
-        self.consume(0, count)
         if self._missing == 0:
             self._modulate(idle=count == len(symbols))
+        return count
 
     def _modulate(self, idle: bool) -> None:
         """Modulates the burst; ``idle`` when no further symbol is there yet."""
