@@ -9,6 +9,7 @@ import pmt
 from gnuradio import analog, blocks, digital, gr
 
 from gr_jscc.blocks import ofdm_demodulator, ofdm_modulator
+from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.blocks.tags import BURST
 from gr_jscc.modem import BurstHeader, BurstKind
 
@@ -44,6 +45,9 @@ def jscc_msps(seconds: float) -> tuple[float, int, int]:
     symbols = (rng.standard_normal(BURST_SYMBOLS) + 1j * rng.standard_normal(BURST_SYMBOLS)) / np.sqrt(2)
     source = blocks.vector_source_c(symbols.astype(np.complex64).tolist(), True, 1, [tag])
     modulator, add, demodulator = ofdm_modulator(), blocks.add_cc(), ofdm_demodulator()
+    for block in (source, add):  # as large as our own blocks' buffers
+        block.set_log_level("warn")
+        block.set_min_output_buffer(BUFFER_ITEMS)
     graph.connect(source, modulator, add, demodulator)
     graph.connect(_noise(), (add, 1))
     graph.connect((demodulator, 0), blocks.null_sink(gr.sizeof_gr_complex))
