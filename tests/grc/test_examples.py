@@ -113,8 +113,6 @@ def test_picture_and_report_become_files(run, tmp_path, photo):
 @pytest.fixture
 def drive(run, display):
     """Runs an example with a window, returns the figures it gave."""
-    pytest.importorskip("PyQt5")
-
     def drive(name):
         script = str(Path(__file__).with_name("drive_examples.py"))
         printed = run(name, script=script, variables=display)
