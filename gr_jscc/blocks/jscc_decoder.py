@@ -75,7 +75,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         available = min(len(symbols), len(noise_var))
         done = 0
         while done < available:
-            if self._missing == 0 and not self._begin(done, available):
+            if self._missing == 0 and not self._begin(done):
                 done = available  # symbols that no tag describes
                 break
             count = min(available - done, self._missing)
@@ -87,7 +87,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self.consume_each(done)
         return 0
 
-    def _begin(self, done: int, available: int) -> bool:
+    def _begin(self, done: int) -> bool:
         """Reads the tags at the next item; False when it begins no burst."""
         read = self.nitems_read(0)
         tags = {str(tag.key): tag.value for tag in self.get_tags_in_range(0, read + done, read + done + 1)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -80,9 +81,10 @@ def plot_psnr_over_snr(path: Path, curves: dict[str, list[tuple[float, float]]],
     """
     figure = Figure(figsize=(7, 4.8), layout="constrained")
     axes = figure.subplots()
-    for (label, points), style in zip(curves.items(), ("o-", "s--", "^:", "d-."), strict=False):
+    styles = itertools.cycle(("o-", "s--", "^:", "d-."))
+    for label, points in curves.items():
         x, y = zip(*sorted(points), strict=True)
-        axes.plot(x, y, style, label=label)
+        axes.plot(x, y, next(styles), label=label)
     axes.set(xlabel="SNR (Es/N0 per data subcarrier), dB", ylabel="PSNR, dB", title=title)
     axes.grid(alpha=0.3)
     axes.legend()
