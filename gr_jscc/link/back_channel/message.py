@@ -1,0 +1,92 @@
+"""What all messages of the back-channel have in common, and how their fields become bytes."""
+
+from __future__ import annotations
+
+import struct
+from typing import ClassVar
+
+from .wire import Kind
+
+
+class MessageError(ValueError):
+    """Bytes that are no such message, or values that none can carry."""
+
+
+class Message:
+    """A typed message; subclasses are frozen dataclasses.
+
+    Attributes:
+        kind: its number on the wire.
+        limit: largest body, bytes.
+    """
+
+    kind: ClassVar[Kind]
+    limit: ClassVar[int]
+
+    def pack(self) -> bytes:
+        """The body as bytes.
+
+        Raises:
+            MessageError: a value that the message cannot carry.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> Message:
+        """Reads `pack`'s bytes.
+
+        Raises:
+            MessageError: anything else.
+        """
+        raise NotImplementedError
+
+
+def pack_fields(layout: struct.Struct, *values: object) -> bytes:
+    """``layout.pack`` that raises `MessageError`."""
+    try:
+        return layout.pack(*values)
+    except struct.error as error:
+        raise MessageError(str(error)) from error
+
+
+def unpack_fields(layout: struct.Struct, data: bytes | memoryview) -> tuple:
+    """The fields of a body that holds nothing else."""
+    if len(data) != layout.size:
+        raise MessageError(f"{len(data)} bytes instead of {layout.size}")
+    return layout.unpack(data)
+
+
+def unpack_head(layout: struct.Struct, data: bytes | memoryview) -> tuple[tuple, memoryview]:
+    """The fields that a body begins with, and the rest."""
+    if len(data) < layout.size:
+        raise MessageError(f"{len(data)} bytes instead of at least {layout.size}")
+    return layout.unpack_from(data), memoryview(data)[layout.size :]
+
+
+def unpack_bool(value: int) -> bool:
+    """A byte that is 0 or 1."""
+    if value > 1:
+        raise MessageError(f"a truth value of {value}")
+    return bool(value)
+
+
+def check_text(name: str, text: str, most: int) -> bytes:
+    """One line of printable text as at most ``most`` bytes of UTF-8: it will be shown in terminals."""
+    if not isinstance(text, str) or not text.isprintable():
+        raise MessageError(f"{name} must be printable text")
+    data = text.encode()
+    if len(data) > most:
+        raise MessageError(f"{name} of {len(data)} bytes; {most} is the most")
+    return data
+
+
+def read_text(name: str, data: bytes | memoryview, most: int) -> str:
+    """Undoes `check_text`."""
+    if len(data) > most:
+        raise MessageError(f"{name} of {len(data)} bytes; {most} is the most")
+    try:
+        text = bytes(data).decode()
+    except UnicodeDecodeError as error:
+        raise MessageError(f"{name} is not UTF-8") from error
+    check_text(name, text, most)
+    return text

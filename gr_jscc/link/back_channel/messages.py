@@ -1,0 +1,317 @@
+"""The messages of the back-channel, apart from `Symbols` and `Report`."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .message import (
+    Message,
+    MessageError,
+    check_text,
+    pack_fields,
+    read_text,
+    unpack_bool,
+    unpack_fields,
+    unpack_head,
+)
+from .report import Report
+from .symbols import Symbols
+from .wire import Kind
+
+ROLES = ("transmitter", "receiver")
+NO_RUN = bytes(8)
+MAX_BURSTS = 16384
+MAX_SIDE_INFO = 1 << 20
+MAX_IMAGES = 100_000
+ID_BYTES = 8
+
+
+def _check_bytes(name: str, data: bytes, size: int) -> bytes:
+    if len(data) != size:
+        raise MessageError(f"{name} must be {size} bytes, not {len(data)}")
+    return bytes(data)
+
+
+@dataclass(frozen=True)
+class Hello(Message):
+    """Who speaks; the first message in both directions, and again after every reconnection.
+
+    Its frame's ``sequence`` is that of the first frame of the first message that was not yet acknowledged: where a
+    peer that has just started begins to listen.
+
+    Attributes:
+        role: ``transmitter`` or ``receiver``.
+        codec: name, up to 32 bytes.
+        weights: name, up to 64 bytes.
+        weights_hash: four bytes.
+        run: eight bytes that name the run; zeros when there is none.
+        next_transfer: number that the next transfer will have.
+        software: name and version, up to 32 bytes.
+    """
+
+    kind: ClassVar[Kind] = Kind.HELLO
+    limit: ClassVar[int] = 256
+    _head: ClassVar[struct.Struct] = struct.Struct(">B4s8sHBBB")
+    _texts: ClassVar[dict[str, int]] = {"codec": 32, "weights": 64, "software": 32}
+
+    role: str
+    codec: str
+    weights: str
+    weights_hash: bytes
+    run: bytes = NO_RUN
+    next_transfer: int = 0
+    software: str = ""
+
+    def pack(self) -> bytes:
+        if self.role not in ROLES:
+            raise MessageError(f"role must be {' or '.join(ROLES)}, not {self.role!r}")
+        hash_, run = _check_bytes("weights_hash", self.weights_hash, 4), _check_bytes("run", self.run, 8)
+        texts = [check_text(name, getattr(self, name), most) for name, most in self._texts.items()]
+        lengths = map(len, texts)
+        return pack_fields(self._head, ROLES.index(self.role), hash_, run, self.next_transfer, *lengths) + b"".join(
+            texts
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> Hello:
+        (role, hash_, run, next_transfer, *lengths), rest = unpack_head(cls._head, data)
+        if role >= len(ROLES) or sum(lengths) != len(rest):
+            raise MessageError("no hello")
+        texts, start = {}, 0
+        for (name, most), length in zip(cls._texts.items(), lengths):
+            texts[name] = read_text(name, rest[start : start + length], most)
+            start += length
+        return cls(ROLES[role], weights_hash=hash_, run=run, next_transfer=next_transfer, **texts)
+
+
+@dataclass(frozen=True)
+class ChannelState(Message):
+    """The channel as the receiver saw it in a round.
+
+    Attributes:
+        transfer, round: which round.
+        snr_db: Es/N0 per data subcarrier, dB; NaN when unknown.
+        cfo: carrier frequency offset, cycles per sample; NaN when unknown.
+        evm_db: error vector magnitude, dB; NaN when unknown.
+        bursts_received, bursts_sent: of the round, as far as the receiver knows.
+    """
+
+    kind: ClassVar[Kind] = Kind.CHANNEL_STATE
+    _layout: ClassVar[struct.Struct] = struct.Struct(">HBfffHH")
+    limit: ClassVar[int] = _layout.size
+
+    transfer: int
+    round: int
+    snr_db: float
+    cfo: float
+    evm_db: float
+    bursts_received: int
+    bursts_sent: int
+
+    def pack(self) -> bytes:
+        self._check()
+        levels = self.snr_db, self.cfo, self.evm_db
+        return pack_fields(self._layout, self.transfer, self.round, *levels, self.bursts_received, self.bursts_sent)
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> ChannelState:
+        state = cls(*unpack_fields(cls._layout, data))
+        state._check()
+        return state
+
+    def _check(self) -> None:
+        if any(math.isinf(value) for value in (self.snr_db, self.cfo, self.evm_db)):
+            raise MessageError("an infinite channel state")
+
+
+@dataclass(frozen=True, eq=False)
+class BurstMap(Message):
+    """Which bursts of a round arrived.
+
+    Attributes:
+        transfer, round: which round.
+        manifest: whether the manifest did.
+        received: bool[count], count up to `MAX_BURSTS`; of the analog bursts, by index.
+    """
+
+    kind: ClassVar[Kind] = Kind.BURST_MAP
+    _head: ClassVar[struct.Struct] = struct.Struct(">HBBH")
+    limit: ClassVar[int] = _head.size + MAX_BURSTS // 8
+
+    transfer: int
+    round: int
+    manifest: bool
+    received: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Bursts that the map speaks of."""
+        return len(self.received)
+
+    def pack(self) -> bytes:
+        received = np.asarray(self.received)
+        if received.ndim != 1 or received.dtype != bool or len(received) > MAX_BURSTS:
+            raise MessageError(f"a burst map must be bool[up to {MAX_BURSTS}]")
+        head = pack_fields(self._head, self.transfer, self.round, bool(self.manifest), len(received))
+        return head + np.packbits(received).tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> BurstMap:
+        (transfer, round_, manifest, count), rest = unpack_head(cls._head, data)
+        if count > MAX_BURSTS or len(rest) != (count + 7) // 8:
+            raise MessageError(f"a map of {count} bursts in {len(rest)} bytes")
+        bits = np.unpackbits(np.frombuffer(rest, np.uint8)).astype(bool)
+        if bits[count:].any():
+            raise MessageError("a burst map that says more than its count")
+        return cls(transfer, round_, unpack_bool(manifest), bits[:count])
+
+
+@dataclass(frozen=True)
+class SideInfo(Message):
+    """A round's manifest, when it does not go over the air; from the transmitter.
+
+    Attributes:
+        transfer, round: which round.
+        data: up to `MAX_SIDE_INFO` bytes.
+    """
+
+    kind: ClassVar[Kind] = Kind.SIDE_INFO
+    _head: ClassVar[struct.Struct] = struct.Struct(">HB")
+    limit: ClassVar[int] = _head.size + MAX_SIDE_INFO
+
+    transfer: int
+    round: int
+    data: bytes
+
+    def pack(self) -> bytes:
+        if len(self.data) > MAX_SIDE_INFO:
+            raise MessageError(f"{len(self.data)} bytes of side information; {MAX_SIDE_INFO} is the most")
+        return pack_fields(self._head, self.transfer, self.round) + self.data
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> SideInfo:
+        (transfer, round_), rest = unpack_head(cls._head, data)
+        if len(rest) > MAX_SIDE_INFO:
+            raise MessageError(f"{len(rest)} bytes of side information; {MAX_SIDE_INFO} is the most")
+        return cls(transfer, round_, bytes(rest))
+
+
+@dataclass(frozen=True)
+class RoundSent(Message):
+    """All bursts of a round have left; from the transmitter.
+
+    Attributes:
+        transfer, round: which round.
+        attempt: 0 for the round itself, then the number of the repeat.
+        last: whether the transfer has no further round.
+    """
+
+    kind: ClassVar[Kind] = Kind.ROUND_SENT
+    _layout: ClassVar[struct.Struct] = struct.Struct(">HBBB")
+    limit: ClassVar[int] = _layout.size
+
+    transfer: int
+    round: int
+    attempt: int
+    last: bool
+
+    def pack(self) -> bytes:
+        return pack_fields(self._layout, self.transfer, self.round, self.attempt, bool(self.last))
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> RoundSent:
+        transfer, round_, attempt, last = unpack_fields(cls._layout, data)
+        return cls(transfer, round_, attempt, unpack_bool(last))
+
+
+@dataclass(frozen=True)
+class Stop(Message):
+    """Good enough, no further rounds of this transfer; from the receiver."""
+
+    kind: ClassVar[Kind] = Kind.STOP
+    _layout: ClassVar[struct.Struct] = struct.Struct(">H")
+    limit: ClassVar[int] = _layout.size
+
+    transfer: int
+
+    def pack(self) -> bytes:
+        return pack_fields(self._layout, self.transfer)
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> Stop:
+        return cls(*unpack_fields(cls._layout, data))
+
+
+@dataclass(frozen=True)
+class Have(Message):
+    """The pictures of a run that the receiver already holds.
+
+    Attributes:
+        run: eight bytes, as in `Hello`.
+        images: eight bytes each, up to `MAX_IMAGES`.
+    """
+
+    kind: ClassVar[Kind] = Kind.HAVE
+    _head: ClassVar[struct.Struct] = struct.Struct(">8sI")
+    limit: ClassVar[int] = _head.size + ID_BYTES * MAX_IMAGES
+
+    run: bytes
+    images: tuple[bytes, ...]
+
+    def pack(self) -> bytes:
+        if len(self.images) > MAX_IMAGES:
+            raise MessageError(f"{len(self.images)} images; {MAX_IMAGES} is the most")
+        ids = b"".join(_check_bytes("an image's name", name, ID_BYTES) for name in self.images)
+        return pack_fields(self._head, _check_bytes("run", self.run, 8), len(self.images)) + ids
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> Have:
+        (run, count), rest = unpack_head(cls._head, data)
+        if count > MAX_IMAGES or len(rest) != ID_BYTES * count:
+            raise MessageError(f"{count} images in {len(rest)} bytes")
+        return cls(run, tuple(bytes(rest[i : i + ID_BYTES]) for i in range(0, len(rest), ID_BYTES)))
+
+
+@dataclass(frozen=True)
+class Bye(Message):
+    """The orderly end of a run."""
+
+    kind: ClassVar[Kind] = Kind.BYE
+    limit: ClassVar[int] = 0
+
+    def pack(self) -> bytes:
+        return b""
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> Bye:
+        if len(data):
+            raise MessageError("a farewell holds nothing")
+        return cls()
+
+
+@dataclass(frozen=True)
+class Refused(Message):
+    """Why the sender will not talk to its peer: one line of up to 512 bytes."""
+
+    kind: ClassVar[Kind] = Kind.REFUSED
+    limit: ClassVar[int] = 512
+
+    text: str
+
+    def pack(self) -> bytes:
+        return check_text("text", self.text, self.limit)
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> Refused:
+        return cls(read_text("text", data, cls.limit))
+
+
+#: What `delivery` carries, by kind.
+DELIVERED: dict[Kind, type[Message]] = {
+    cls.kind: cls for cls in (Symbols, ChannelState, BurstMap, SideInfo, RoundSent, Stop, Report, Have, Bye)
+}

@@ -1,0 +1,62 @@
+"""What a back-channel tells of its peer, and what it counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .messages import Hello
+
+
+@dataclass(frozen=True)
+class Connected:
+    """The peer is there, for the first time or again."""
+
+    peer: Hello
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """Nothing has been heard of the peer for so many seconds, or its connection has ended."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RefusedPeer:
+    """The two ends do not fit, or a stranger was turned away: why, in one line for a person."""
+
+    line: str
+
+
+State = Connected | Disconnected | RefusedPeer
+
+
+@dataclass
+class Statistics:
+    """What crossed the back-channel since its start.
+
+    Attributes:
+        messages_sent, messages_received: accepted by `send`, and delivered.
+        bytes_sent, bytes_received: in all frames, with headers, acknowledgements and repeats.
+        retransmissions: frames sent more than once to the same peer.
+        duplicates: frames that had arrived before.
+        gaps: frames that came before one they follow, and are awaited again.
+        foreign: frames of a connection or session that is not the peer's, such as replays of one that has ended.
+        malformed: frames and messages that are none.
+        refused: peers turned away.
+        dropped: messages that `send` did not take.
+        reconnections: times the peer came back.
+    """
+
+    messages_sent: int = 0
+    messages_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    retransmissions: int = 0
+    duplicates: int = 0
+    gaps: int = 0
+    foreign: int = 0
+    malformed: int = 0
+    refused: int = 0
+    dropped: int = 0
+    reconnections: int = 0
