@@ -10,6 +10,7 @@ from rich.console import Console
 
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.data import demo_image
+from gr_jscc.evaluation.archive import write_result
 from gr_jscc.evaluation.report import write_json
 
 from . import loopback as runs
@@ -50,7 +51,7 @@ def demo(
             highlight=False,
         )
         if snr_db == SHOWN_DB:
-            runs.store(result, out, plot=False)
+            write_result(out, result)
             plot_comparison(out / "picture.png", result.original, result.received, result.report)
             title = f"Received symbols at {snr_db:g} dB, after the OFDM receiver"
             plot_constellation(out / "constellation.png", flowgraph.symbols, title)

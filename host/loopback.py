@@ -20,10 +20,11 @@ from gr_jscc.channel.profiles import taps
 from gr_jscc.codecs.base import Codec, Reception
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.accounting import ChannelUses
+from gr_jscc.evaluation.archive import Archive
 from gr_jscc.evaluation.collector import Collector, Result
-from gr_jscc.evaluation.report import OnAir, Received, Sent, write_json
-from gr_jscc.imaging import expand_inputs, load_image, save_image
+from gr_jscc.evaluation.report import OnAir, Received, Sent
+from gr_jscc.imaging import expand_inputs, load_image
+from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.ideal import ideal_reception
 
 from . import options
@@ -85,10 +86,14 @@ def loopback(
     console = Console(stderr=True)
     shown = track(results, "sending", total=len(files), console=console, disable=json_lines or not console.is_terminal)
     reports = []
-    folders = result_folders(files, out)
+    archive = Archive(out)
     for result in shown:
         reports.append(result.report)
-        store(result, next(folders), plot)
+        folder = archive.save(result)
+        if plot:
+            from gr_jscc.evaluation.plots import plot_comparison
+
+            plot_comparison(folder / "comparison.png", result.original, result.received, result.report)
         if json_lines:
             print(json.dumps(result.report), flush=True)
     summary = average(reports)
@@ -140,27 +145,6 @@ def ideal_results(
             collector.on_air(transfer, round_, OnAir(uses))
             yield from collector.received(transfer, round_, Received(picture, None, finished - before, finished))
             payload, round_ = transmitter.next(None), round_ + 1
-
-
-def result_folders(files: list[Path], out: Path) -> Iterator[Path]:
-    """A folder for each file's results; files of the same name do not overwrite each other."""
-    taken: dict[str, int] = {}
-    for path in files:
-        taken[path.stem] = taken.get(path.stem, 0) + 1
-        number = taken[path.stem]
-        yield out / (path.stem if number == 1 else f"{path.stem}-{number}")
-
-
-def store(result: Result, folder: Path, plot: bool) -> None:
-    """Writes ``received.png``, ``report.json`` and, if asked for, ``comparison.png``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if result.received is not None:
-        save_image(folder / "received.png", result.received)
-    if plot:
-        from gr_jscc.evaluation.plots import plot_comparison
-
-        plot_comparison(folder / "comparison.png", result.original, result.received, result.report)
-    write_json(folder / "report.json", result.report)
 
 
 def average(reports: list[dict]) -> dict[str, float]:

@@ -11,10 +11,15 @@ The image sink hears all three on its port ``events``. There are two: `image_fil
 
 `channel_impairments` can stand where the dots are.
 
+On two hosts the image sink hears only ``received``; encoder, decoder and sink each exchange messages with the
+`back_channel` of their host (``to_back_channel`` → ``send``, ``received`` → ``from_back_channel``), and the encoder
+hears the modulator's ``air``.
+
 Images travel as messages, symbols and samples as streams, so that a slow block holds back the ones
 before it. A stream of symbols is cut into bursts by tags, see `gr_jscc.blocks.tags`.
 """
 
+from gr_jscc.blocks.back_channel import back_channel
 from gr_jscc.blocks.channel_impairments import channel_impairments
 from gr_jscc.blocks.image_file_sink import image_file_sink
 from gr_jscc.blocks.image_source import image_source
@@ -24,6 +29,7 @@ from gr_jscc.blocks.ofdm_demodulator import ofdm_demodulator
 from gr_jscc.blocks.ofdm_modulator import ofdm_modulator
 
 __all__ = [
+    "back_channel",
     "channel_impairments",
     "image_file_sink",
     "image_source",

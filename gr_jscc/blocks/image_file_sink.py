@@ -3,43 +3,57 @@
 from __future__ import annotations
 
 import queue
-from pathlib import Path
+import threading
 
 from gr_jscc.blocks.image_sink import ImageSink
+from gr_jscc.evaluation.archive import Archive
 from gr_jscc.evaluation.collector import Result
-from gr_jscc.evaluation.report import write_json
-from gr_jscc.imaging import save_image
 
 
 class image_file_sink(ImageSink):  # noqa: N801
-    """Writes every received picture as ``NAME.png`` and its report as ``NAME.json``; needs no display.
+    """Writes every received picture as ``NAME/received.png`` with ``NAME/report.json``; needs no display.
 
-    Message port ``events`` in: connect ``sent``, ``air`` and ``received`` to it (see `gr_jscc.blocks`).
+    Message port ``events`` in: connect ``sent``, ``air`` and ``received`` to it, or, on a receiving host, only
+    ``received`` (see `gr_jscc.blocks`).
 
     Args:
         folder: for the files, made if missing; "" writes none.
-        channel, snr_db, sample_rate: for the report.
+        channel, snr_db, sample_rate, remote, originals, patience: see `ImageSink`.
 
     Attributes:
-        results: queue of `Result`, and None at the end of the run.
+        results: queue of `Result`, and None at the end of the stream.
+        said_bye: set when the transmitter of another host has said that its run is complete.
+
+    Raises:
+        UserError: the folder cannot be made, or there are no originals.
     """
 
     def __init__(
-        self, folder: str = "", channel: str = "", snr_db: float | None = None, sample_rate: float = 1e6
+        self,
+        folder: str = "",
+        channel: str = "",
+        snr_db: float | None = None,
+        sample_rate: float = 1e6,
+        remote: bool = False,
+        originals: str = "",
+        patience: float = 60.0,
     ) -> None:
-        super().__init__("JSCC Image File Sink", channel, snr_db, sample_rate)
-        self.folder = Path(folder) if folder else None
-        if self.folder:
-            self.folder.mkdir(parents=True, exist_ok=True)
+        self._remote = remote
+        self.archive = Archive(folder) if folder else None
+        super().__init__("JSCC Image File Sink", channel, snr_db, sample_rate, remote, originals, patience)
         self.results: queue.Queue[Result | None] = queue.Queue()
+        self.said_bye = threading.Event()
 
     def on_result(self, result: Result) -> None:
-        if self.folder:
-            stem = Path(result.report["image"]["name"]).stem
-            if result.received is not None:
-                save_image(self.folder / f"{stem}.png", result.received)
-            write_json(self.folder / f"{stem}.json", result.report)
+        if self.archive and result.final:
+            self.archive.save(result, fresh=self._remote)
         self.results.put(result)
 
     def on_end(self) -> None:
         self.results.put(None)
+
+    def on_bye(self) -> None:
+        self.said_bye.set()
+
+    def stored_keys(self, run: str) -> set[str]:
+        return self.archive.keys(run) if self.archive else set()

@@ -1,42 +1,88 @@
-"""What the image sinks have in common: one message port and the matching of its news."""
+"""What the image sinks have in common: message ports, and the matching of what they hear."""
 
 from __future__ import annotations
 
+import json
 import time
+from functools import lru_cache
+from pathlib import Path
 
+import numpy as np
 import pmt
 from gnuradio import gr
 
+from gr_jscc.blocks.control import Connection, control_message, read_control
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.tags import message_fields, message_image
-from gr_jscc.evaluation.accounting import ChannelUses
+from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.evaluation.collector import Collector, Result
+from gr_jscc.evaluation.inbox import Inbox
 from gr_jscc.evaluation.report import OnAir, Received, Sent
+from gr_jscc.imaging import expand_inputs, load_image
+from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.back_channel import Bye, Have, Report
 
 
 class ImageSink(gr.basic_block):
-    """Hears the encoder's ``sent``, the modulator's ``air`` and the decoder's ``received`` on one port.
+    """Hears the encoder's ``sent``, the modulator's ``air`` and the decoder's ``received`` on one port, ``events``.
 
-    One port, ``events``, and not three: GNU Radio empties a block's message ports one after the other,
+    One port and not three: GNU Radio empties a block's message ports one after the other,
     so only within a port do messages keep the order in which they were sent.
     Subclasses show or store what `on_air`, `on_result` and `on_end` are told, in the block's own thread.
+
+    A sink of a receiving host (``remote``) hears only the decoder, which passes on what the transmitter tells. Its
+    ports ``to_back_channel`` and ``from_back_channel`` are connected to `back_channel`: it says which pictures it has.
 
     Args:
         name: of the block.
         channel, snr_db, sample_rate: for the report.
+        remote: the transmitter is on another host.
+        originals: folder with the pictures that are sent, for PSNR on a receiving host; "" when there is none.
+        patience: seconds without a back-channel after which a receiving host expects nothing of it.
+
+    Raises:
+        ImageError: the folder of originals holds no picture.
     """
 
-    def __init__(self, name: str, channel: str, snr_db: float | None, sample_rate: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        channel: str,
+        snr_db: float | None,
+        sample_rate: float,
+        remote: bool = False,
+        originals: str = "",
+        patience: float = 60.0,
+    ) -> None:
         gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
         self.failure: Exception | None = None
         self.collector = Collector(channel, snr_db, sample_rate)
+        self._inbox = Inbox(channel, sample_rate, _finder(originals), patience) if remote else None
+        self._run = bytes(8)  # the transmitter's
+        self._keys = self.stored_keys(self._run.hex()) if remote else set()  # of its pictures that are stored
+        self._ticker = Ticker(self, "wake") if remote else None
         self.message_port_register_in(pmt.intern("events"))
         self.set_msg_handler(pmt.intern("events"), self.handle_event)
+        self.message_port_register_in(pmt.intern("from_back_channel"))
+        self.set_msg_handler(pmt.intern("from_back_channel"), self.handle_back_channel)
+        self.message_port_register_out(pmt.intern("to_back_channel"))
+        self.message_port_register_in(pmt.intern("wake"))
+        self.set_msg_handler(pmt.intern("wake"), self.handle_wake)
         # The first block that finishes tells its neighbours to end. This one has several and must hear
         # the last of them, so it ends when the decoder says that nothing more will come.
         self.message_port_register_in(pmt.intern("system"))
         self.set_msg_handler(pmt.intern("system"), self.handle_system)
+
+    def start(self) -> bool:
+        if self._ticker:
+            self._ticker.start()
+        return True
+
+    def stop(self) -> bool:
+        if self._ticker:
+            self._ticker.stop()
+        return True
 
     def set_snr_db(self, snr_db: float) -> None:
         """Tells the reports to come about a new SNR."""
@@ -51,8 +97,31 @@ class ImageSink(gr.basic_block):
     def on_end(self) -> None:
         """Nothing more will come."""
 
+    def on_bye(self) -> None:
+        """The transmitter's run is complete."""
+
+    def stored_keys(self, run: str) -> set[str]:
+        """Keys of the pictures of a run that need not be sent again."""
+        return set()
+
     def handle_system(self, message: pmt.pmt_base) -> None:
         """Ignores that a neighbour ended."""
+
+    @guarded
+    def handle_wake(self, message: pmt.pmt_base) -> None:
+        self._tell(self._inbox.tick())
+
+    @guarded
+    def handle_back_channel(self, message: pmt.pmt_base) -> None:
+        content = read_control(message)
+        if isinstance(content, Bye):
+            self.on_bye()
+        elif isinstance(content, Connection) and self._inbox:
+            self._inbox.connection(content.connected, content.restarted)
+            if content.connected:
+                if content.run != self._run:
+                    self._run, self._keys = content.run, self.stored_keys(content.run.hex())
+                self._send(Have(content.run, tuple(bytes.fromhex(key) for key in sorted(self._keys))))
 
     @guarded
     def handle_event(self, message: pmt.pmt_base) -> None:
@@ -65,13 +134,32 @@ class ImageSink(gr.basic_block):
             results = self._air(fields)
         elif kind == "received":
             results = self._received(fields, message)
+        elif kind == "peer":
+            results = self._inbox.told(fields["transfer"], json.loads(fields["content"]))
+        elif kind == "end":
+            results = self._inbox.end() if self._inbox else self.collector.end(time.monotonic())
         else:
-            results = self.collector.end(time.monotonic())
-        for result in results:
-            self.on_result(result)
+            results = []  # what becomes of a picture later is for other listeners
+        self._tell(results)
         if kind == "end":
             self.on_end()
             self.gateway.system_handler(pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+
+    def _tell(self, results: list[Result]) -> None:
+        for result in results:
+            if not self._inbox:
+                self.on_result(result)
+                continue
+            result.report["run"], key = self._run.hex(), result.report["key"]
+            if not key or key not in self._keys:  # else a second copy of it was under way
+                self.on_result(result)
+            if result.final:
+                self._keys |= {key} - {""}
+                content = {"event": "stored", "psnr_db": result.report["psnr_db"]}
+                self._send(Report(result.transfer, content))
+
+    def _send(self, message: object) -> None:
+        self.message_port_pub(pmt.intern("to_back_channel"), control_message(message))
 
     def _sent(self, f: dict, message: pmt.pmt_base) -> list[Result]:
         image = message_image(message)
@@ -88,4 +176,17 @@ class ImageSink(gr.basic_block):
             f["evm_db"],
         )  # fmt: skip
         received = Received(message_image(message), arrival, f["decode_seconds"], f["finished"])
+        if self._inbox:
+            return self._inbox.received(f["transfer"], f["round"], received)
         return self.collector.received(f["transfer"], f["round"], received)
+
+
+def _finder(folder: str):
+    """A function from a picture's name to the picture in a folder, or to None."""
+    files = {path.name: path for path in expand_inputs([folder])} if folder else {}
+
+    @lru_cache(maxsize=8)
+    def find(name: str) -> np.ndarray | None:
+        return load_image(files[Path(name).name]) if Path(name).name in files else None
+
+    return find

@@ -1,22 +1,27 @@
-"""Bursts of received symbols to images: the link's assembly and a codec's receiving half."""
+"""Bursts of received symbols to images: the link's receiving end and a codec's receiving half."""
 
 from __future__ import annotations
 
+import json
 import time
 
 import numpy as np
 import pmt
 from gnuradio import gr
 
+from gr_jscc.blocks.control import Connection, Opening, control_message, read_control
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.tags import BURST, QUALITY, image_message, notice
+from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.registry import load_codec
-from gr_jscc.link.assembly import Arrival, Assembler
+from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.back_channel import Report
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.modem import BurstHeader, ReceivedBurst
 
-QUEUED_ROUNDS = 2
+QUEUED_ROUNDS = 2  # a simulated channel waits for the network
+QUEUED_ROUNDS_LIVE = 256  # a radio does not wait
 
 
 class jscc_decoder(gr.basic_block):  # noqa: N801
@@ -28,41 +33,95 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     of RGB bytes, empty when nothing could be decoded), and at the end of the stream one whose
     ``event`` is ``end``.
 
+    With a back-channel, ports ``to_back_channel`` and ``from_back_channel`` are connected to `back_channel`: the block
+    then asks for lost bursts, feeds rounds back, and passes what the transmitter tells of its pictures on to
+    ``received`` (``event`` is ``peer``, and ``content`` JSON).
+
     The network runs in a thread of its own; while its queue is full the block takes no symbols, which
     holds back the whole chain. When the stream ends, pictures may still come after GNU Radio has told
     the message neighbours to end: a block that wants them ignores that (see `ImageSink`).
 
     Args:
         codec, weights, device: as the encoder's.
+        live: the samples come from a radio: quiet ends a round, and the network may lag behind.
+        back_channel: whether there is one; implies ``live``.
+        feedback_format: how symbols are fed back, ``complex64`` or ``float16``.
+        patience: seconds without a back-channel after which rounds with holes are decoded as they are.
 
     Raises:
         CodecError: unknown codec.
         WeightsError: bad weights.
     """
 
-    def __init__(self, codec: str = "deepjscc", weights: str = "", device: str = "cpu") -> None:
+    def __init__(
+        self,
+        codec: str = "deepjscc",
+        weights: str = "",
+        device: str = "cpu",
+        live: bool = False,
+        back_channel: bool = False,
+        feedback_format: str = "complex64",
+        patience: float = 60.0,
+    ) -> None:
         gr.basic_block.__init__(self, name="JSCC Decoder", in_sig=[np.complex64, np.float32], out_sig=None)
         self.failure: Exception | None = None
-        self._receiving = ReceivingEnd(load_codec(codec, weights or None, device))
-        self._assembler = Assembler()
-        self._worker = Worker(self._decode, QUEUED_ROUNDS)
+        self.codec = load_codec(codec, weights or None, device)
+        self._back_channel = back_channel
+        send = self._send if back_channel else None
+        self._receiving = ReceivingEnd(self.codec, send, feedback_format, patience)
+        live = live or back_channel
+        self._worker = Worker(self._decode, QUEUED_ROUNDS_LIVE if live else QUEUED_ROUNDS)
+        self._ticker = Ticker(self, "wake") if live else None
         self._header: BurstHeader | None = None
         self._quality: tuple[float, ...] | None = None
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
         self._missing = 0
-        self.message_port_register_out(pmt.intern("received"))
+        self.message_port_register_in(pmt.intern("wake"))
+        self.set_msg_handler(pmt.intern("wake"), self.handle_wake)
+        self.message_port_register_in(pmt.intern("from_back_channel"))
+        self.set_msg_handler(pmt.intern("from_back_channel"), self.handle_back_channel)
+        for port in ("received", "to_back_channel"):
+            self.message_port_register_out(pmt.intern(port))
 
     def start(self) -> bool:
         self._worker.start()
+        if self._ticker:
+            self._ticker.start()
+        if self._back_channel:
+            opening = Opening("receiver", self.codec.name, self.codec.weights_name, self.codec.weights_hash)
+            self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
         return True
 
     def stop(self) -> bool:
-        for arrival in self._assembler.flush():
-            self._worker.submit(arrival)
+        if self._ticker:
+            self._ticker.stop()
+        self._queue(self._receiving.flush())
         self._worker.finish()
         self.failure = self.failure or self._worker.failure
         self.message_port_pub(pmt.intern("received"), notice(event="end"))
         return True
+
+    def _send(self, message: object) -> None:
+        self.message_port_pub(pmt.intern("to_back_channel"), control_message(message))
+
+    def _queue(self, arrivals: list[Arrival]) -> None:
+        for arrival in arrivals:
+            self._worker.submit(arrival)
+
+    @guarded
+    def handle_wake(self, message: pmt.pmt_base) -> None:
+        self._queue(self._receiving.tick())
+
+    @guarded
+    def handle_back_channel(self, message: pmt.pmt_base) -> None:
+        content = read_control(message)
+        if isinstance(content, Connection):
+            self._receiving.connection(content.connected, content.restarted)
+        elif isinstance(content, Report):
+            told = notice(event="peer", transfer=content.transfer, content=json.dumps(content.content))
+            self.message_port_pub(pmt.intern("received"), told)
+        else:
+            self._queue(self._receiving.message(content))
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [1] * ninputs
@@ -107,8 +166,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self._quality = (snr_db, np.nan, np.nan, 0.0)
         snr_db, cfo, evm_db, start = self._quality
         burst = ReceivedBurst(self._header, symbols, noise_var, int(start), cfo, snr_db, evm_db)
-        for arrival in self._assembler.push(burst):
-            self._worker.submit(arrival)
+        self._queue(self._receiving.burst(burst))
 
     def _decode(self, arrival: Arrival) -> None:
         """In the worker's thread."""

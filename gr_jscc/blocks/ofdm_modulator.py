@@ -11,7 +11,7 @@ from gnuradio import gr
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
 from gr_jscc.blocks.tags import BURST, ROUND_END, notice
-from gr_jscc.evaluation.accounting import count_uses
+from gr_jscc.link.accounting import count_uses
 from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
 
 

@@ -25,7 +25,7 @@ def image_message(image: np.ndarray, **meta: object) -> pmt.pmt_base:
     """A picture uint8[H, W, 3] as a message; ``meta`` holds strings and numbers."""
     height, width = image.shape[:2]
     fields = pmt.to_pmt({"height": height, "width": width, **meta})
-    return pmt.cons(fields, pmt.deserialize_str(_u8vector_prefix(image.size) + image.tobytes()))
+    return pmt.cons(fields, u8vector_of_bytes(image.tobytes()))
 
 
 def notice(**meta: object) -> pmt.pmt_base:
@@ -66,16 +66,23 @@ def message_image(message: pmt.pmt_base) -> np.ndarray | None:
     height, width = int(fields["height"]), int(fields["width"])
     if size != height * width * 3:
         raise ValueError(f"{size} bytes are not a {width}x{height} RGB picture")
-    serialized = np.frombuffer(pmt.serialize_str(data), np.uint8)
-    return serialized[len(serialized) - size :].reshape(height, width, 3)
+    return np.frombuffer(bytes_of_u8vector(data), np.uint8).reshape(height, width, 3)
 
 
-def _u8vector_prefix(size: int) -> bytes:
-    """What precedes the bytes of a u8vector in PMT's serialized form.
+def u8vector_of_bytes(data: bytes) -> pmt.pmt_base:
+    """Bytes as a u8vector.
 
     Python's `pmt.init_u8vector` and `pmt.u8vector_elements` turn every byte into a Python object: a tenth
     of a second for a photo, during which no other block runs. Through the serialized form it takes two
     thousandths.
     """
+    if not data:
+        return pmt.make_u8vector(0, 0)
     uniform_vector, of_bytes, padding = b"\x0a", b"\x00", b"\x01\x00"
-    return uniform_vector + of_bytes + size.to_bytes(4, "big") + padding
+    return pmt.deserialize_str(uniform_vector + of_bytes + len(data).to_bytes(4, "big") + padding + data)
+
+
+def bytes_of_u8vector(vector: pmt.pmt_base) -> memoryview:
+    """Undoes `u8vector_of_bytes`."""
+    serialized = pmt.serialize_str(vector)
+    return memoryview(serialized)[len(serialized) - pmt.length(vector) :]

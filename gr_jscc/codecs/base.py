@@ -98,9 +98,21 @@ class Receiver(ABC):
 
 
 class Codec(ABC):
-    """A system by name: its two halves and what identifies its weights."""
+    """A system by name: its two halves and what identifies its weights.
+
+    Attributes:
+        name: in the registry.
+        uses_feedback: whether its transmitters do better when `Transmitter.next` is handed the previous round as it
+            arrived. The receiving end of the link then sends every round back.
+    """
 
     name: ClassVar[str]
+    uses_feedback: ClassVar[bool] = False
+
+    @property
+    def cbr_range(self) -> tuple[float, float]:
+        """The lowest and the highest CBR that `transmitter` takes."""
+        return 0.0, 1.0
 
     @property
     @abstractmethod

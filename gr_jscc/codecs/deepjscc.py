@@ -51,9 +51,12 @@ class DeepJSCC(Codec):
     def weights_hash(self) -> bytes:
         return self._model.hash
 
+    @property
+    def cbr_range(self) -> tuple[float, float]:
+        return SMALLEST_RATE / (2 * VALUES), self.network.latents / (2 * VALUES)
+
     def transmitter(self, cbr: float) -> Transmitter:
-        highest = self.network.latents / (2 * VALUES)
-        lowest = SMALLEST_RATE / (2 * VALUES)
+        lowest, highest = self.cbr_range
         if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
             raise CodecError(f"deepjscc serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, not {cbr:g}")
         return _Transmitter(self, cbr)

@@ -15,16 +15,18 @@ class Result:
 
     Attributes:
         transfer, round: numbers on the link.
-        original: uint8[H, W, 3].
+        original: uint8[H, W, 3]; None where it is not known.
         received: uint8[H, W, 3] or None.
         report: see `build_report`.
+        final: whether no better one of the picture is to come.
     """
 
     transfer: int
     round: int
-    original: np.ndarray
+    original: np.ndarray | None
     received: np.ndarray | None
     report: dict
+    final: bool = True
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gr_jscc.evaluation.accounting import ChannelUses
+from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.evaluation.metrics import ms_ssim, psnr_db
 from gr_jscc.link.assembly import Arrival
 
@@ -21,20 +21,20 @@ class Sent:
 
     Attributes:
         name: of the image, for people.
-        image: uint8[H, W, 3] as sent.
+        image: uint8[H, W, 3] as sent; None where the original is not known.
         codec, weights: names.
-        cbr: asked for by the user.
-        encode_seconds: the codec took.
-        started: `time.monotonic` when the image entered the codec.
+        cbr: asked for by the user; None when unknown.
+        encode_seconds: the codec took; None when unknown.
+        started: `time.monotonic` when the image entered the codec; None on another machine.
     """
 
     name: str
-    image: np.ndarray
+    image: np.ndarray | None
     codec: str
     weights: str
-    cbr: float
-    encode_seconds: float
-    started: float
+    cbr: float | None
+    encode_seconds: float | None
+    started: float | None
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,33 @@ class OnAir:
     """What the modulator made of a transfer.
 
     Attributes:
-        uses: channel uses.
+        uses: channel uses; None when the transmitter did not tell.
         bursts: analog bursts; 0 over the ideal channel.
         papr_db: peak-to-average power ratio of the samples; None over the ideal channel.
+        repeated: bursts that were sent again, of all kinds.
+        side_info_bytes: manifests and side information that went over the back-channel instead of the air.
     """
 
-    uses: ChannelUses
+    uses: ChannelUses | None
     bursts: int = 0
     papr_db: float | None = None
+    repeated: int = 0
+    side_info_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What went back to the transmitter.
+
+    Attributes:
+        rounds: rounds that were fed back in time.
+        bytes: they took on the back-channel.
+        missed: rounds that went without, or whose feedback came too late.
+    """
+
+    rounds: int = 0
+    bytes: int = 0
+    missed: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,8 +100,9 @@ def build_report(
     channel: str,
     snr_db: float | None,
     sample_rate: float = 1e6,
+    feedback: Feedback | None = None,
 ) -> dict:
-    """One image's report.
+    """One image's report; null stands for what is not known.
 
     Args:
         sent, air, received: the stations of its way.
@@ -90,43 +110,42 @@ def build_report(
         snr_db: Es/N0 of the channel where known.
         sample_rate: samples per second, turns samples into seconds and cycles per sample into Hz.
     """
-    height, width = sent.image.shape[:2]
-    arrival, picture = received.arrival, received.image
-    same_size = picture is not None and picture.shape == sent.image.shape
-    psnr = psnr_db(sent.image, picture) if same_size else None
+    arrival, picture, feedback = received.arrival, received.image, feedback or Feedback()
+    known = next((image for image in (sent.image, picture) if image is not None), None)
+    height, width = (None, None) if known is None else known.shape[:2]
+    comparable = sent.image is not None and picture is not None and picture.shape == sent.image.shape
     arrived = arrival.bursts_received if arrival else 0
+    uses = air.uses and {key: getattr(air.uses, key) for key in ("payload", "side_info", "header", "air")}
+    cbr = air.uses.cbr(height, width) if air.uses and height else {}
     return {
         "codec": sent.codec,
         "weights": sent.weights,
         "image": {"name": sent.name, "height": height, "width": width},
         "channel": channel,
         "snr_db": _rounded(snr_db, 3),
-        "psnr_db": _rounded(psnr, 3),
-        "ms_ssim": _rounded(ms_ssim(sent.image, picture), 5) if same_size else None,
+        "psnr_db": _rounded(psnr_db(sent.image, picture), 3) if comparable else None,
+        "ms_ssim": _rounded(ms_ssim(sent.image, picture), 5) if comparable else None,
         "bursts": {
             "sent": air.bursts,
             "received": arrived,
             "lost": air.bursts - arrived,
+            "repeated": air.repeated,
         },
-        "uses": {
-            "payload": air.uses.payload,
-            "side_info": air.uses.side_info,
-            "header": air.uses.header,
-            "air": air.uses.air,
-        },
-        "cbr": {key: round(value, 6) for key, value in air.uses.cbr(height, width).items()},
+        "uses": uses or dict.fromkeys(("payload", "side_info", "header", "air")),
+        "cbr": {key: _rounded(cbr.get(key), 6) for key in ("payload", "total", "air")},
         "link": {
             "snr_est_db": _rounded(arrival.snr_db, 3) if arrival else None,
             "evm_db": _rounded(arrival.evm_db, 3) if arrival else None,
             "cfo_hz": _rounded(arrival.cfo * sample_rate, 2) if arrival else None,
             "papr_db": _rounded(air.papr_db, 2),
         },
-        "feedback": {"rounds": 0, "bytes": 0},
+        "side_info": {"back_channel_bytes": air.side_info_bytes},
+        "feedback": {"rounds": feedback.rounds, "bytes": feedback.bytes, "missed": feedback.missed},
         "seconds": {
-            "encode": round(sent.encode_seconds, 4),
-            "air": round(air.uses.air / sample_rate, 4),
+            "encode": _rounded(sent.encode_seconds, 4),
+            "air": round(air.uses.air / sample_rate, 4) if air.uses else None,
             "decode": round(received.decode_seconds, 4),
-            "total": round(received.finished - sent.started, 4),
+            "total": None if sent.started is None else round(received.finished - sent.started, 4),
         },
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,8 +46,26 @@ class Arrival:
 
 
 def _mean_db(values_db: list[float]) -> float:
-    """The mean of power ratios, all in dB."""
+    """The mean of power ratios, all in dB; NaN of none."""
+    if not values_db:
+        return float("nan")
     return float(10 * np.log10(np.mean(10 ** (np.array(values_db) / 10))))
+
+
+def combine(first: ReceivedBurst, second: ReceivedBurst) -> ReceivedBurst:
+    """Two receptions of the same analog burst as one, each symbol weighted by the inverse of its noise variance.
+
+    Maximum ratio combining: of all weighted sums the one with the least noise. Symbols whose noise variance is
+    infinite carry nothing.
+    """
+    weights = [1 / np.maximum(burst.noise_var, np.float32(1e-12)) for burst in (first, second)]
+    total = weights[0] + weights[1]
+    known = total > 0
+    scale = np.where(known, total, 1)
+    symbols = np.where(weights[0] > 0, first.symbols * weights[0], 0)
+    symbols = symbols + np.where(weights[1] > 0, second.symbols * weights[1], 0)
+    noise_var = np.where(known, 1 / scale, np.inf).astype(np.float32)
+    return dataclasses.replace(first, symbols=(symbols / scale).astype(np.complex64), noise_var=noise_var)
 
 
 @dataclass
@@ -69,6 +89,9 @@ class _Round:
         self.cfo.append(burst.cfo)
         self.evm.append(burst.evm_db)
         if header.kind == BurstKind.ANALOG:
+            old = self.analog.get(header.index)
+            if old is not None and old.header == header:
+                burst = combine(old, burst)
             self.analog_count = header.count
             self.analog[header.index] = burst
         elif self.manifest is None:
@@ -77,11 +100,11 @@ class _Round:
                 self.digital_count = header.count
                 self.digital[header.index] = data
             if self.digital_count and len(self.digital) == self.digital_count:
-                self._read_manifest()
+                self.read_manifest(b"".join(self.digital[i] for i in sorted(self.digital)))
 
-    def _read_manifest(self) -> None:
+    def read_manifest(self, data: bytes) -> None:
         try:
-            manifest = Manifest.unpack(b"".join(self.digital[i] for i in sorted(self.digital)))
+            manifest = Manifest.unpack(data)
         except ManifestError:
             return
         if manifest.symbols <= LARGEST_ROUND:
@@ -103,7 +126,7 @@ class _Round:
             bursts_received=len(self.analog),
             bursts_sent=self.analog_count,
             snr_db=_mean_db(self.snr),
-            cfo=float(np.mean(self.cfo)),
+            cfo=float(np.mean(self.cfo)) if self.cfo else float("nan"),
             evm_db=_mean_db(self.evm),
         )
 
@@ -121,34 +144,110 @@ class _Round:
         return Reception(deinterleave(symbols), deinterleave(noise_var), manifest.side_info)
 
 
+@dataclass(frozen=True)
+class Progress:
+    """What has come of a round so far.
+
+    Attributes:
+        manifest: whether it is known.
+        received: bool[n], for each analog burst; empty while none was heard, and when the round has none.
+        complete: whether nothing is missing.
+    """
+
+    manifest: bool
+    received: np.ndarray
+    complete: bool
+
+
 class Assembler:
     """Collects bursts into rounds.
 
-    A round is handed over once, when its manifest and all of its analog bursts are there, or when a
-    burst of a later round shows that nothing more of it will come.
+    A round is handed over once: when its manifest and all of its analog bursts are there, when `end` says that
+    nothing more of it will come, or when more rounds are open than may be. The rounds of a transfer are handed
+    over in their order.
+
+    Args:
+        most_open: rounds that may wait for bursts at a time. With 1 a burst of another round ends the one before,
+            as it should be where nothing is ever repeated.
     """
 
-    def __init__(self) -> None:
-        self._open: _Round | None = None
-        self._done: tuple[int, int] | None = None
+    def __init__(self, most_open: int = 1) -> None:
+        self.most_open = most_open
+        self._open: dict[tuple[int, int], _Round] = {}  # oldest first
+        # Late copies of a manifest and needless repeats are not to open a round that was handed over. A transfer
+        # number comes round again after so many others that its key is forgotten by then.
+        self._done: collections.deque[tuple[int, int]] = collections.deque(maxlen=4 * most_open - 3)
 
     def push(self, burst: ReceivedBurst) -> list[Arrival]:
         """Takes the next burst of the stream; returns the rounds that it ends, oldest first."""
         key = (burst.header.transfer, burst.header.round)
-        if key == self._done and burst.header.kind == BurstKind.DIGITAL:
-            return []  # a further copy of the manifest, after all else
-        ended = [] if self._open is None or key == (self._open.transfer, self._open.number) else self.flush()
-        if self._open is None:
-            self._open = _Round(*key)
-        self._open.add(burst)
-        if self._open.complete:
-            ended += self.flush()
-        return ended
+        if key in self._done and (burst.header.kind == BurstKind.DIGITAL or self.most_open > 1):
+            return []
+        ended = self._make_room(key)
+        self._open.setdefault(key, _Round(*key)).add(burst)
+        return ended + self._hand_over_complete(key[0])
+
+    def set_manifest(self, transfer: int, round_: int, data: bytes) -> list[Arrival]:
+        """Takes a packed manifest that came another way than over the air; returns the rounds that it ends."""
+        key = (transfer, round_)
+        if key in self._done:
+            return []
+        ended = self._make_room(key)
+        current = self._open.setdefault(key, _Round(*key))
+        if current.manifest is None:
+            current.read_manifest(data)
+        return ended + self._hand_over_complete(transfer)
+
+    def progress(self, transfer: int, round_: int) -> Progress | None:
+        """What there is of an open round; None when it is not open."""
+        current = self._open.get((transfer, round_))
+        if current is None:
+            return None
+        received = np.zeros(current.analog_count, bool)
+        received[[index for index in current.analog if index < current.analog_count]] = True
+        return Progress(current.manifest is not None, received, current.complete)
+
+    def is_done(self, transfer: int, round_: int) -> bool:
+        """Whether a round was handed over lately."""
+        return (transfer, round_) in self._done
+
+    def open_rounds(self) -> list[tuple[int, int]]:
+        """(transfer, round) of all rounds that are waiting, oldest first."""
+        return list(self._open)
+
+    def end(self, transfer: int, round_: int) -> list[Arrival]:
+        """Hands over a round as it stands, and whatever of its transfer had to wait for it."""
+        older = [key for key in self._open if key[0] == transfer and key[1] <= round_]
+        return [self._close(key) for key in sorted(older)] + self._hand_over_complete(transfer)
+
+    def drop(self, transfer: int) -> None:
+        """Forgets all that came of a transfer that its sender gave up."""
+        for key in [key for key in self._open if key[0] == transfer]:
+            del self._open[key]
+            self._done.append(key)
 
     def flush(self) -> list[Arrival]:
-        """Hands over the round in progress as it stands; call it at the end of the stream."""
-        if self._open is None:
-            return []
-        current, self._open = self._open, None
-        self._done = (current.transfer, current.number)
-        return [current.arrival()]
+        """Hands over all open rounds as they stand; call it at the end of the stream."""
+        arrivals = []
+        while self._open:
+            arrivals += self.end(*next(iter(self._open)))
+        return arrivals
+
+    def _make_room(self, key: tuple[int, int]) -> list[Arrival]:
+        ended = []
+        while key not in self._open and len(self._open) >= self.most_open:
+            ended += self.end(*next(iter(self._open)))
+        return ended
+
+    def _hand_over_complete(self, transfer: int) -> list[Arrival]:
+        """Complete rounds of a transfer, up to the first that is not: a codec wants them in order."""
+        ready = []
+        for key in sorted(key for key in self._open if key[0] == transfer):
+            if not self._open[key].complete:
+                break
+            ready.append(self._close(key))
+        return ready
+
+    def _close(self, key: tuple[int, int]) -> Arrival:
+        self._done.append(key)
+        return self._open.pop(key).arrival()

@@ -103,6 +103,17 @@ def digital_bursts(data: bytes, transfer: int, round_: int, settings: LinkSettin
     return bursts
 
 
+def manifest_of(payload: Payload, height: int, width: int, weights_hash: bytes) -> Manifest:
+    """What a receiver must be told of a codec's round.
+
+    Raises:
+        LinkError: a picture too large to be described.
+    """
+    if not 0 < height < 65536 or not 0 < width < 65536:
+        raise LinkError(f"a {width}x{height} picture cannot be described: 65535 pixels a side is the most")
+    return Manifest(weights_hash, height, width, len(payload.symbols), payload.side_info)
+
+
 def round_bursts(
     payload: Payload,
     height: int,
@@ -129,9 +140,7 @@ def round_bursts(
         LinkError: too large for the header's fields.
     """
     settings = settings or LinkSettings()
-    if not 0 < height < 65536 or not 0 < width < 65536:
-        raise LinkError(f"a {width}x{height} picture cannot be described: 65535 pixels a side is the most")
-    manifest = Manifest(weights_hash, height, width, len(payload.symbols), payload.side_info)
+    manifest = manifest_of(payload, height, width, weights_hash)
     control = digital_bursts(manifest.pack(), transfer, round_, settings)
     analog = analog_bursts(payload.symbols, transfer, round_, settings)
     copies = settings.copies(len(analog), len(control))

@@ -253,5 +253,5 @@ def test_the_file_sink_writes_picture_and_report(tmp_path, small_file):
     graph = LoopbackFlowgraph([small_file], "deepjscc", 1 / 12, "awgn", 10.0)
     (result,) = graph.results()
     sink.on_result(result)
-    assert np.array_equal(load_image(tmp_path / "out" / "parrots.png"), result.received)
-    assert (tmp_path / "out" / "parrots.json").is_file()
+    assert np.array_equal(load_image(tmp_path / "out" / "parrots" / "received.png"), result.received)
+    assert (tmp_path / "out" / "parrots" / "report.json").is_file()

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from gr_jscc.codecs.base import Payload
-from gr_jscc.evaluation.accounting import count_uses
 from gr_jscc.evaluation.collector import Collector
 from gr_jscc.evaluation.metrics import ms_ssim, psnr_db
 from gr_jscc.evaluation.plots import plot_comparison, plot_constellation, plot_psnr_over_snr
 from gr_jscc.evaluation.report import OnAir, Received, Sent, write_json
+from gr_jscc.link.accounting import count_uses
 from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.bursts import LinkSettings, round_bursts
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, burst_length, modulate
@@ -21,9 +21,10 @@ pytestmark = pytest.mark.timeout(60)
 
 KEYS = {
     "codec": None, "weights": None, "image": {"name", "height", "width"}, "channel": None, "snr_db": None,
-    "psnr_db": None, "ms_ssim": None, "bursts": {"sent", "received", "lost"},
+    "psnr_db": None, "ms_ssim": None, "bursts": {"sent", "received", "lost", "repeated"},
     "uses": {"payload", "side_info", "header", "air"}, "cbr": {"payload", "total", "air"},
-    "link": {"snr_est_db", "evm_db", "cfo_hz", "papr_db"}, "feedback": {"rounds", "bytes"},
+    "link": {"snr_est_db", "evm_db", "cfo_hz", "papr_db"}, "feedback": {"rounds", "bytes", "missed"},
+    "side_info": {"back_channel_bytes"},
     "seconds": {"encode", "air", "decode", "total"},
 }  # fmt: skip
 
@@ -82,7 +83,7 @@ def test_the_report_has_the_keys_of_the_design_in_any_order_of_news(ends):
         assert set(report) == set(KEYS)
         for key, inner in KEYS.items():
             assert inner is None or set(report[key]) == inner
-        assert report["bursts"] == {"sent": 3, "received": 2, "lost": 1}
+        assert report["bursts"] == {"sent": 3, "received": 2, "lost": 1, "repeated": 0}
         assert report["link"]["cfo_hz"] == 2000 and report["seconds"]["total"] == 1.5
         json.dumps(report, allow_nan=False)
 
@@ -93,7 +94,7 @@ def test_a_picture_that_never_came_is_reported_at_the_end(ends):
     assert not collector.sent(3, sent) and not collector.on_air(3, 0, air)
     (result,) = collector.end(9.0)
     assert result.received is None and result.report["psnr_db"] is None
-    assert result.report["bursts"] == {"sent": 3, "received": 0, "lost": 3}
+    assert result.report["bursts"] == {"sent": 3, "received": 0, "lost": 3, "repeated": 0}
     json.dumps(result.report, allow_nan=False)
     assert not collector.end(9.0)
 

@@ -103,8 +103,8 @@ def test_symbols_with_in_tree_noise_become_a_picture(run, tmp_path, photo):
 
 def test_picture_and_report_become_files(run, tmp_path, photo):
     run("image_file_sink", "--folder", "out")
-    report = json.loads((tmp_path / "out" / "demo.json").read_text())
-    measured = psnr(load_image(tmp_path / "out" / "demo.png"), photo)
+    report = json.loads((tmp_path / "out" / "demo" / "report.json").read_text())
+    measured = psnr(load_image(tmp_path / "out" / "demo" / "received.png"), photo)
     assert measured > 25
     assert report["psnr_db"] == pytest.approx(measured, abs=0.1)
     assert report["bursts"]["lost"] == 0 and report["link"]["snr_est_db"] == pytest.approx(15, abs=0.5)

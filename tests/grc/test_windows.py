@@ -11,10 +11,10 @@ import pytest
 from companion import REPOSITORY
 
 from gr_jscc.data import demo_image
-from gr_jscc.evaluation.accounting import ChannelUses
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.evaluation.report import OnAir, Received, Sent, build_report
 from gr_jscc.imaging import load_image, save_image
+from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.assembly import Arrival
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.gui]

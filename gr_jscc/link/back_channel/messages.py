@@ -208,7 +208,7 @@ class RoundSent(Message):
     Attributes:
         transfer, round: which round.
         attempt: 0 for the round itself, then the number of the repeat.
-        last: whether the transfer has no further round.
+        last: whether nothing of the round will be sent again, whatever is missing.
     """
 
     kind: ClassVar[Kind] = Kind.ROUND_SENT

@@ -75,6 +75,7 @@ class Protocol:
         self._inbox = Inbox(_LIMITS)
         self._link: _Link | None = None
         self._peer_session: int | None = None
+        self._peer_restarted = False  # since it was last told of
         self._peer_beats = 0  # number of its last heartbeat
         self._past: deque[int] = deque(maxlen=PAST_SESSIONS)
         self._told: set[str] = set()
@@ -201,11 +202,11 @@ class Protocol:
             self._link.hello = hello
             if self._listens:
                 self._greet(connection)
-        elif self._link is None or self._link.connection == connection or not self._lives(self._link):
+        elif self._link is None or not self._lives(self._link):
             self._adopt(connection, frame, hello)
-        elif frame.session != self._link.session:
+        elif frame.session != self._link.session and connection != self._link.connection:
             self._refuse(connection, f"the {self.hello.role} is busy with another {hello.role}")
-        else:  # a replay, or the same process on a new connection while the first seems to live: it will ask again
+        else:  # nobody's, or the same process on a new connection while the first seems to live: it will ask again
             self._statistics.foreign += 1
 
     def _lives(self, link: _Link) -> bool:
@@ -219,6 +220,7 @@ class Protocol:
         else:
             if self._peer_session is not None:
                 self._past.append(self._peer_session)
+                self._peer_restarted = True
             self._peer_beats = 0
             self._inbox.restart(frame.sequence)
             self._outbox.restart()
@@ -277,7 +279,8 @@ class Protocol:
             self.connected, self._missed = True, False
             self._outbox.resume()
             self._next_beat = self._heard  # a hello may be a replay: the peer waits for more than that
-            self.events.append(Connected(self._link.hello))
+            self.events.append(Connected(self._link.hello, self._peer_restarted))
+            self._peer_restarted = False
 
     def _unlink(self) -> None:
         self._link = None

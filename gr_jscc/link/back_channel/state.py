@@ -9,9 +9,15 @@ from .messages import Hello
 
 @dataclass(frozen=True)
 class Connected:
-    """The peer is there, for the first time or again."""
+    """The peer is there, for the first time or again.
+
+    Attributes:
+        peer: what it says of itself.
+        restarted: whether it is another process than before.
+    """
 
     peer: Hello
+    restarted: bool = False
 
 
 @dataclass(frozen=True)

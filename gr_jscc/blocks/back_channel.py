@@ -1,0 +1,109 @@
+"""One end of the back-channel as a GNU Radio block."""
+
+from __future__ import annotations
+
+import pmt
+from gnuradio import gr
+
+from gr_jscc import __version__
+from gr_jscc.blocks.control import Connection, Opening, control_message, read_control
+from gr_jscc.blocks.guard import guarded
+from gr_jscc.link.back_channel import (
+    BackChannel,
+    Connected,
+    Disconnected,
+    Hello,
+    Message,
+    RefusedPeer,
+    Security,
+    State,
+    Statistics,
+)
+
+LINGER_SECONDS = 3.0  # at the end, for what the peer has not acknowledged
+
+
+class back_channel(gr.basic_block):  # noqa: N801
+    """Joins the blocks of one host to those of the other, beside the air.
+
+    Message ports: ``send`` in, ``received`` out; see `gr_jscc.blocks.control`. The first message, from `jscc_encoder`
+    or `jscc_decoder`, says which end this is; the receiver listens and the transmitter connects.
+
+    Args:
+        address: ``tcp://HOST:PORT`` or ``ipc://PATH``; of the receiving host, on both. ``tcp://*:PORT`` listens on
+            all of its interfaces.
+        keys: key file of this end, from ``gr-jscc keys make``; "" where nothing leaves the machine.
+        insecure: do without keys where they are needed.
+
+    Attributes:
+        refusal: why the two ends cannot work together, in one line; None if nothing was refused.
+        connected: whether the other end is there.
+
+    Raises:
+        BackChannelError: keys that cannot be used.
+    """
+
+    def __init__(self, address: str = "tcp://127.0.0.1:5550", keys: str = "", insecure: bool = False) -> None:
+        gr.basic_block.__init__(self, name="JSCC Back-Channel", in_sig=None, out_sig=None)
+        self.failure: Exception | None = None
+        self.refusal: str | None = None
+        self._address = address
+        self._security = Security.load(keys) if keys else Security.none() if insecure else None
+        self._channel: BackChannel | None = None
+        self.message_port_register_in(pmt.intern("send"))
+        self.set_msg_handler(pmt.intern("send"), self.handle_send)
+        # The transmitter's last words come after its neighbours have ended.
+        self.message_port_register_in(pmt.intern("system"))
+        self.set_msg_handler(pmt.intern("system"), self.handle_system)
+        self.message_port_register_out(pmt.intern("received"))
+
+    @property
+    def connected(self) -> bool:
+        return self._channel is not None and self._channel.connected
+
+    @property
+    def address(self) -> str:
+        """Where it listens or connects to, with the port that port 0 became."""
+        return self._channel.address if self._channel else self._address
+
+    def statistics(self) -> Statistics:
+        """What crossed so far."""
+        return self._channel.statistics() if self._channel else Statistics()
+
+    def stop(self) -> bool:
+        if self._channel is not None:
+            self._channel.close(LINGER_SECONDS if self._channel.connected else 0.0)
+        return True
+
+    def handle_system(self, message: pmt.pmt_base) -> None:
+        """Ignores that a neighbour ended."""
+
+    @guarded
+    def handle_send(self, message: pmt.pmt_base) -> None:
+        content = read_control(message)
+        if isinstance(content, Opening):
+            self._open(content)
+        elif isinstance(content, Message) and self._channel is not None:
+            self._channel.send(content)  # a full queue drops it and counts it; the link does without
+
+    def _open(self, opening: Opening) -> None:
+        hello = Hello(
+            opening.role, opening.codec, opening.weights, opening.weights_hash, opening.run,
+            software=f"gr-jscc {__version__}",
+        )  # fmt: skip
+        self._channel = BackChannel(self._address, hello, self._pass_on, self._tell, self._security)
+        self._channel.start()
+
+    def _pass_on(self, content: Message | Connection) -> None:
+        """In the back-channel's thread."""
+        self.message_port_pub(pmt.intern("received"), control_message(content))
+
+    def _tell(self, state: State) -> None:
+        """In the back-channel's thread."""
+        if isinstance(state, Connected):
+            self.refusal = None
+            self._pass_on(Connection(True, state.restarted, state.peer.run))
+        elif isinstance(state, Disconnected):
+            self._pass_on(Connection(False))
+        elif isinstance(state, RefusedPeer):
+            self.refusal = state.line

@@ -1,0 +1,82 @@
+"""What the encoder, the decoder and the sinks exchange with `back_channel`.
+
+Pairs (name . u8vector): a message of `gr_jscc.link.back_channel` by its kind, with its packed body; or an `Opening` or
+a `Connection`, with a dictionary instead of a name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import pmt
+
+from gr_jscc.blocks.tags import bytes_of_u8vector, u8vector_of_bytes
+from gr_jscc.link.back_channel import Message
+from gr_jscc.link.back_channel.messages import DELIVERED
+from gr_jscc.link.back_channel.wire import Kind
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What an end of the link says of itself when it starts.
+
+    Attributes:
+        role: ``transmitter`` or ``receiver``.
+        codec, weights: names.
+        weights_hash: four bytes.
+        run: eight bytes.
+    """
+
+    role: str
+    codec: str
+    weights: str
+    weights_hash: bytes
+    run: bytes = bytes(8)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """The back-channel came or went.
+
+    Attributes:
+        connected: whether it is there.
+        restarted: whether the peer is another process than before, which knows nothing.
+        run: the peer's, eight bytes; zeros when it has none.
+    """
+
+    connected: bool
+    restarted: bool = False
+    run: bytes = bytes(8)
+
+
+_CLASSES = {cls.__name__: cls for cls in (Opening, Connection)}
+
+
+def control_message(content: Message | Opening | Connection) -> pmt.pmt_base:
+    """The content as a GNU Radio message."""
+    if isinstance(content, Message):
+        return pmt.cons(pmt.intern(content.kind.name), u8vector_of_bytes(content.pack()))
+    fields = {key: v.hex() if isinstance(v, bytes) else v for key, v in dataclasses.asdict(content).items()}
+    return pmt.cons(pmt.to_pmt({"class": type(content).__name__, **fields}), pmt.make_u8vector(0, 0))
+
+
+def read_control(message: pmt.pmt_base) -> Message | Opening | Connection:
+    """Undoes `control_message`.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not pmt.is_pair(message):
+        raise ValueError("a back-channel's message is a pair")
+    head, data = pmt.car(message), pmt.cdr(message)
+    if pmt.is_symbol(head):
+        try:
+            cls = DELIVERED[Kind[pmt.symbol_to_string(head)]]
+        except KeyError:
+            raise ValueError(f"no message {pmt.symbol_to_string(head)}") from None
+        return cls.unpack(bytes_of_u8vector(data))
+    fields = pmt.to_python(head)
+    cls = _CLASSES[fields.pop("class")]
+    binary = {"weights_hash", "run"}
+    return cls(**{key: bytes.fromhex(v) if key in binary else v for key, v in fields.items()})

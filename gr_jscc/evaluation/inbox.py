@@ -1,0 +1,151 @@
+"""Brings together what a receiving host decoded and what the transmitting host tells of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gr_jscc.evaluation.collector import Result
+from gr_jscc.evaluation.report import Feedback, OnAir, Received, Sent, build_report
+from gr_jscc.link.accounting import ChannelUses
+
+UNKNOWN_SECONDS = 10.0  # how long a picture waits to hear from a connected transmitter what it is
+QUIET_SECONDS = 2.0  # after which, without a back-channel, no better estimate of a picture is waited for
+
+
+@dataclass
+class _Transfer:
+    about: dict | None = None  # what the transmitter said at its beginning
+    cost: dict | None = None  # and at its end
+    pictures: dict[int, Received] = field(default_factory=dict)  # by round
+    changed: float = 0.0
+
+
+class Inbox:
+    """Matches decoded rounds with the transmitter's messages, in whatever order they come.
+
+    Every round gives a result that is not final; the final one comes when the transmitter says that it was all, or,
+    without a back-channel, when nothing better came for a while.
+
+    Args:
+        channel, sample_rate: for the report.
+        original: finds the picture uint8[H, W, 3] that was sent, by its name; None where it is not known.
+        patience: seconds without a back-channel after which nothing is expected of it.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        channel: str,
+        sample_rate: float = 1e6,
+        original: Callable[[str], np.ndarray | None] = lambda name: None,
+        patience: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.channel, self.sample_rate = channel, sample_rate
+        self._original, self._patience, self._clock = original, patience, clock
+        self._transfers: dict[int, _Transfer] = {}
+        self._connected = False
+        self._lost_at = -math.inf
+
+    def received(self, transfer: int, round_: int, received: Received) -> list[Result]:
+        """A decoded round."""
+        state = self._state(transfer)
+        state.pictures[round_] = received
+        results = [] if received.image is None else [self._result(transfer, state, final=False)]
+        return results + self._finish(transfer)
+
+    def told(self, transfer: int, content: dict) -> list[Result]:
+        """What the transmitter tells of a transfer."""
+        kind = content.get("event")
+        if kind == "sent":
+            if (old := self._transfers.get(transfer)) is not None and old.about is not None:
+                del self._transfers[transfer]  # its number is used again
+            self._state(transfer).about = content
+        elif kind == "done":
+            state = self._state(transfer)
+            state.about, state.cost = state.about or content, content
+        return self._finish(transfer) if transfer in self._transfers else []
+
+    def connection(self, connected: bool, restarted: bool = False) -> None:
+        """The back-channel came or went; a transmitter that was started again sends unfinished pictures anew."""
+        if connected != self._connected:
+            self._connected, self._lost_at = connected, self._clock()
+        if restarted:
+            self._transfers.clear()
+
+    def tick(self) -> list[Result]:
+        """Looks at the clock: results of transfers of which no more is expected."""
+        now, results = self._clock(), []
+        for transfer, state in list(self._transfers.items()):
+            age = now - state.changed
+            if self._connected and state.about is None and age > UNKNOWN_SECONDS:
+                del self._transfers[transfer]  # a leftover of a transmitter that is no more
+            elif state.cost is not None and age > UNKNOWN_SECONDS:
+                results += self._end(transfer)
+            elif not self._connected and now - self._lost_at > self._patience and age > QUIET_SECONDS:
+                results += self._end(transfer)
+        return results
+
+    def end(self) -> list[Result]:
+        """At the end of the run: what there is of all."""
+        return [result for transfer in list(self._transfers) for result in self._end(transfer)]
+
+    def _state(self, transfer: int) -> _Transfer:
+        state = self._transfers.setdefault(transfer, _Transfer())
+        state.changed = self._clock()
+        return state
+
+    def _finish(self, transfer: int) -> list[Result]:
+        state = self._transfers[transfer]
+        complete = state.cost is not None and len(state.pictures) >= _whole(state.cost, "rounds", 1)
+        return self._end(transfer) if complete else []
+
+    def _end(self, transfer: int) -> list[Result]:
+        state = self._transfers.pop(transfer)
+        arrived = any(received.image is not None for received in state.pictures.values())
+        return [self._result(transfer, state, final=True)] if arrived else []
+
+    def _result(self, transfer: int, state: _Transfer, final: bool) -> Result:
+        about, cost = state.about or {}, state.cost or {}
+        name = about.get("name") if isinstance(about.get("name"), str) else f"transfer-{transfer:04d}"
+        original = self._original(name)
+        sent = Sent(
+            name, original, _text(about, "codec"), _text(about, "weights"),
+            _number(about, "cbr"), _number(cost or about, "encode_seconds"), None,
+        )  # fmt: skip
+        last = max(round_ for round_, received in state.pictures.items() if received.image is not None)
+        received = state.pictures[last]
+        uses, heard = None, sum(r.arrival.bursts_sent for r in state.pictures.values() if r.arrival)
+        if cost:
+            uses = ChannelUses(*(_whole(cost, key, 0) for key in ("payload", "side_info", "header", "air")))
+        air = OnAir(
+            uses, _whole(cost, "bursts", heard), _number(cost, "papr_db"), _whole(cost, "repeated", 0),
+            _whole(cost, "side_info_bytes", 0),
+        )  # fmt: skip
+        feedback = Feedback(*(_whole(cost, f"feedback_{key}", 0) for key in ("rounds", "bytes", "missed")))
+        report = build_report(sent, air, received, self.channel, None, self.sample_rate, feedback)
+        report["bursts"]["received"] = sum(r.arrival.bursts_received for r in state.pictures.values() if r.arrival)
+        report["bursts"]["lost"] = report["bursts"]["sent"] - report["bursts"]["received"]
+        report["key"] = _text(about, "key")
+        return Result(transfer, last, original, received.image, report, final)
+
+
+def _text(content: dict, key: str) -> str:
+    """What a peer says is not taken on trust."""
+    value = content.get(key)
+    return value[:200] if isinstance(value, str) else ""
+
+
+def _number(content: dict, key: str) -> float | None:
+    value = content.get(key)
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _whole(content: dict, key: str, default: int) -> int:
+    value = content.get(key)
+    return value if isinstance(value, int) and 0 <= value < 1 << 53 else default

@@ -1,0 +1,127 @@
+"""One picture on its way out: its rounds, what each cost, and what is known of their arrival."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gr_jscc.codecs.base import Transmitter
+from gr_jscc.link.accounting import ChannelUses
+from gr_jscc.link.bursts import Burst
+from gr_jscc.modem.header import BurstKind
+
+
+@dataclass
+class OutgoingRound:
+    """One round in the transmitter's memory, until nothing of it needs to be sent again.
+
+    Attributes:
+        bursts: as first sent, or none when forgotten.
+        side_info: the codec's bytes, which come back with the feedback.
+        attempt: 0 for the first sending, then the number of the repeat.
+        sent_at: when the last burst of the attempt had left, on the sender's clock; None before.
+        settled: nothing of it will be sent again.
+    """
+
+    bursts: list[Burst]
+    side_info: bytes
+    attempt: int = 0
+    sent_at: float | None = None
+    settled: bool = False
+
+    def missing(self, manifest: bool, received: np.ndarray) -> list[Burst]:
+        """What to send again: analog bursts that did not arrive, and one manifest if none did.
+
+        Args:
+            manifest: whether the receiver has it.
+            received: bool[analog bursts]; of any other length when the receiver does not know how many there are.
+        """
+        analog = {burst.header.index: burst for burst in self.bursts if burst.header.kind == BurstKind.ANALOG}
+        control = {burst.header.index: burst for burst in self.bursts if burst.header.kind == BurstKind.DIGITAL}
+        if len(received) == len(analog):
+            analog = {index: burst for index, burst in analog.items() if not received[index]}
+        return ([] if manifest else [*control.values()]) + [*analog.values()]
+
+
+@dataclass
+class Outgoing:
+    """One picture in flight.
+
+    Attributes:
+        number: of the transfer.
+        name: of the picture, for people.
+        key: what identifies the picture in the run, 8 bytes.
+        image: uint8[H, W, 3].
+        cbr: asked of the codec.
+        transmitter: the codec's sending half.
+        started: `time.monotonic` when it went to the codec.
+        tries: 1, or more when the picture had to be sent from the beginning again.
+        rounds: by number.
+        awaiting: the round whose feedback the codec waits for.
+        complete: the codec has no further round.
+        stopped: the receiver wants no further round.
+        done: all rounds are settled, and the receiver was told.
+        uses, analog_bursts, repeated_bursts, papr_db: what the air carried.
+        side_info_bytes: manifests and side information that went over the back-channel.
+        feedback_rounds, feedback_bytes: that were of use.
+        feedback_missed: rounds that went without, and feedback that came too late.
+    """
+
+    number: int
+    name: str
+    key: bytes
+    image: np.ndarray
+    cbr: float
+    transmitter: Transmitter
+    started: float
+    tries: int = 1
+    encode_seconds: float = 0.0
+    rounds: dict[int, OutgoingRound] = field(default_factory=dict)
+    awaiting: int | None = None
+    complete: bool = False
+    stopped: bool = False
+    done: bool = False
+    uses: ChannelUses = ChannelUses(0, 0, 0, 0)
+    analog_bursts: int = 0
+    repeated_bursts: int = 0
+    papr_db: float | None = None
+    side_info_bytes: int = 0
+    feedback_rounds: int = 0
+    feedback_bytes: int = 0
+    feedback_missed: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of the picture will be sent again."""
+        return self.complete and all(sent.settled for sent in self.rounds.values())
+
+
+def picture_key(name: str, occurrence: int, image: np.ndarray, cbr: float) -> bytes:
+    """Eight bytes that tell a picture of a run from all others, the same after a restart.
+
+    Args:
+        name: of the file.
+        occurrence: 0, or how many equal pictures were sent before it.
+        image: uint8[H, W, 3].
+        cbr: asked for.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(repr((name, occurrence, image.shape, round(cbr, 9))).encode())
+    digest.update(np.ascontiguousarray(image).tobytes())
+    return digest.digest()
+
+
+def adapted_cbr(cbr: float, snr_db: float, lowest: float, highest: float) -> float:
+    """The CBR that carries as much at another SNR as ``cbr`` does at 10 dB.
+
+    An ideal code needs channel uses in inverse proportion to log2(1 + SNR), the capacity of the Gaussian channel.
+
+    Args:
+        cbr: meant for 10 dB.
+        snr_db: Es/N0 as the receiver reported it, dB.
+        lowest, highest: what the codec serves.
+    """
+    wanted = cbr * np.log2(1 + 10.0) / np.log2(1 + 10 ** (snr_db / 10))
+    return float(min(max(wanted, lowest), highest))

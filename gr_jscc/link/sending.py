@@ -1,0 +1,465 @@
+"""The sending end of the link: pictures in, trains of bursts out, and what the back-channel says of them.
+
+Rounds that arrived with holes are repeated on request, feedback goes to the codec, and pictures that the receiver
+has stored are forgotten. Without a back-channel every round leaves once and nothing is waited for.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gr_jscc.codecs.base import Codec, CodecError, Payload, Reception
+from gr_jscc.link.accounting import ChannelUses
+from gr_jscc.link.back_channel import (
+    BurstMap,
+    Bye,
+    ChannelState,
+    Have,
+    Report,
+    RoundSent,
+    SideInfo,
+    Stop,
+    Symbols,
+)
+from gr_jscc.link.bursts import TRANSFERS, Burst, LinkError, LinkSettings, analog_bursts, manifest_of, round_bursts
+from gr_jscc.link.outgoing import Outgoing, OutgoingRound, adapted_cbr, picture_key
+from gr_jscc.modem.header import BurstKind
+
+QUEUED_TRAINS = 2  # rounds encoded and waiting for the modulator
+QUEUED_IMAGES = 2  # asked of the source ahead of need, so that the network is never idle
+REMEMBERED = 64  # pictures kept for repeats while the back-channel is away
+KNOWING_SECONDS = 3.0  # how long the start waits for a receiver that says which pictures it has
+MOST_TRIES = 3  # of a picture that does not arrive, each with all its repeats
+
+
+@dataclass(frozen=True)
+class SendingPolicy:
+    """How the sending end uses the back-channel.
+
+    Attributes:
+        repeats: how often the missing bursts of a round are sent again.
+        side_info: how manifests and side information travel: "air", in coded bursts, or "back-channel".
+        adapt: choose the CBR of each picture by the reported SNR, see `adapted_cbr`.
+        in_flight: pictures that may be on their way at a time.
+        feedback_seconds: how long a codec waits for its feedback once the round has left.
+        patience: seconds without a back-channel after which nothing is expected of it any more.
+    """
+
+    repeats: int = 3
+    side_info: str = "air"
+    adapt: bool = False
+    in_flight: int = 8
+    feedback_seconds: float = 2.0
+    patience: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.repeats <= 20:
+            raise LinkError(f"repeats must be 0 to 20, not {self.repeats}")
+        if self.side_info not in ("air", "back-channel"):
+            raise LinkError(f"side information goes by air or back-channel, not {self.side_info!r}")
+        if not 1 <= self.in_flight <= REMEMBERED:
+            raise LinkError(f"pictures in flight must be 1 to {REMEMBERED}, not {self.in_flight}")
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One that waits for the codec."""
+
+    name: str
+    image: np.ndarray
+    key: bytes
+    tries: int = 1
+
+
+class SendingEnd:
+    """The state of all pictures on their way out.
+
+    What runs the codec is handed to ``defer`` and belongs in a thread of its own; all else returns at once. Safe to
+    call from several threads.
+
+    Args:
+        codec: the codec.
+        cbr: most complex symbols per colour value; may be changed, and holds for the pictures to come.
+        defer: called with (function, arguments…) for what belongs in the codec's thread.
+        on_event: told (fields, picture or None) of what a person or a sink may want to know. ``event`` is ``sent``
+            (the picture went to the link), ``done`` (nothing of it will be sent again), ``stored``, ``skipped`` (the
+            receiver has it from an earlier start), ``again``, ``failed``, ``state`` (of the channel, as reported)
+            or ``late`` (feedback that came too late, or never).
+        settings: how rounds become bursts.
+        policy: how the back-channel is used.
+        send: hands a message to the back-channel, false when it is refused; None without a back-channel.
+        first_transfer: number of the first.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        cbr: float,
+        defer: Callable[..., None],
+        on_event: Callable[[dict, np.ndarray | None], None],
+        settings: LinkSettings | None = None,
+        policy: SendingPolicy | None = None,
+        send: Callable[[object], object] | None = None,
+        first_transfer: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.codec, self.cbr = codec, cbr
+        self.settings, self.policy = settings or LinkSettings(), policy or SendingPolicy()
+        self.snr_db: float | None = None  # as the receiver last reported it
+        self._defer, self._on_event, self._send, self._clock = defer, on_event, send, clock
+        self._lock = threading.RLock()
+        self._next = first_transfer
+        self._waiting: collections.deque[_Picture] = collections.deque()
+        self._asked = 0
+        self._occurrences: collections.Counter[bytes] = collections.Counter()
+        self._transfers: dict[int, Outgoing] = {}  # oldest first
+        self._trains: collections.deque[list[Burst]] = collections.deque()
+        self._repeats: collections.deque[list[Burst]] = collections.deque()
+        self._encoding = 0  # pictures handed to the codec's thread and not yet in a train
+        self._ending = False
+        self._cancelled = False
+        self._have: set[bytes] = set()
+        self._connected = False
+        self._lost_at = clock()
+        # Whether the receiver has said which pictures it has, or need not be waited for any longer.
+        self._knows = send is None
+
+    @property
+    def uses_back_channel(self) -> bool:
+        """Whether there is one, connected or not."""
+        return self._send is not None
+
+    def cancel(self) -> None:
+        """Forgets all; what the codec's thread still does has no consequence."""
+        with self._lock:
+            self._waiting.clear()
+            self._trains.clear()
+            self._repeats.clear()
+            self._transfers.clear()
+            self._ending = self._cancelled = True
+
+    # --- pictures in ---------------------------------------------------------------------------------------------
+
+    def requests(self) -> int:
+        """How many pictures to ask of the source now; it is taken that they are asked for."""
+        with self._lock:
+            count = max(0, QUEUED_IMAGES - len(self._waiting) - self._asked)
+            self._asked += count
+            return count
+
+    def submit(self, name: str, image: np.ndarray) -> None:
+        """Queues a picture uint8[H, W, 3]."""
+        with self._lock:
+            self._asked = max(0, self._asked - 1)
+            first = picture_key(name, 0, image, self.cbr)
+            number = self._occurrences[first]
+            self._occurrences[first] += 1
+            key = picture_key(name, number, image, self.cbr) if number else first
+            self._waiting.append(_Picture(name, image, key))
+        self._begin_waiting()
+
+    def finish(self) -> None:
+        """No more pictures will come."""
+        with self._lock:
+            self._ending = True
+
+    @property
+    def finished(self) -> bool:
+        """Whether all has left, and all that is still expected of the receiver has come."""
+        with self._lock:
+            if not self._ending or self._waiting or self._encoding or self._trains or self._repeats:
+                return False
+            return not self._transfers or self._gave_up_hope()
+
+    @property
+    def unconfirmed(self) -> int:
+        """Pictures that left and that the receiver has not said to have."""
+        with self._lock:
+            return len(self._transfers)
+
+    def say_bye(self) -> None:
+        """Tells the receiver that the run is complete."""
+        with self._lock:
+            self._tell(Bye())
+
+    # --- bursts out ----------------------------------------------------------------------------------------------
+
+    def next_train(self) -> list[Burst] | None:
+        """The bursts to send next, repeats first; None when there are none now."""
+        with self._lock:
+            train = None
+            for queue in (self._repeats, self._trains):
+                if queue:
+                    train = queue.popleft()
+                    break
+        self._begin_waiting()
+        return train
+
+    def train_sent(self, transfer: int, round_: int, uses: ChannelUses, papr_db: float) -> None:
+        """A train has left the modulator: charges it, and tells the receiver that it may look for holes."""
+        with self._lock:
+            flight = self._transfers.get(transfer)
+            if flight is None or round_ not in flight.rounds:
+                return
+            sent = flight.rounds[round_]
+            flight.uses = flight.uses + uses
+            flight.papr_db = papr_db if flight.papr_db is None else max(flight.papr_db, papr_db)
+            sent.sent_at = self._clock()
+            last = sent.attempt >= self.policy.repeats
+            self._tell(RoundSent(transfer, round_, sent.attempt, last))
+
+    # --- the back-channel ----------------------------------------------------------------------------------------
+
+    def connection(self, connected: bool, restarted: bool = False) -> None:
+        """The back-channel came or went; ``restarted`` when the receiver is a new process that knows nothing."""
+        with self._lock:
+            if connected != self._connected:
+                self._connected, self._lost_at = connected, self._clock()
+            if connected and restarted:
+                for flight in list(self._transfers.values()):
+                    self._again(flight, "the receiver was started again")
+            if not connected:
+                for flight in list(self._transfers.values()):
+                    self._proceed_without_feedback(flight, "the back-channel was lost")
+        self._begin_waiting()
+
+    def message(self, message: object) -> None:
+        """Takes a message from the back-channel."""
+        with self._lock:
+            if isinstance(message, Have):
+                self._take_have(message)
+            elif (flight := self._transfers.get(getattr(message, "transfer", -1))) is None:
+                pass  # of a picture that was settled or given up
+            elif isinstance(message, BurstMap):
+                self._take_burst_map(flight, message)
+            elif isinstance(message, Symbols):
+                self._take_feedback(flight, message)
+            elif isinstance(message, ChannelState):
+                self.snr_db = message.snr_db if np.isfinite(message.snr_db) else self.snr_db
+                self._on_event({"event": "state", **dataclasses.asdict(message)}, None)
+            elif isinstance(message, Stop):
+                flight.stopped = True
+            elif isinstance(message, Report):
+                self._take_report(flight, message.content)
+        self._begin_waiting()
+
+    def tick(self) -> None:
+        """Looks at the clock; call it several times a second."""
+        now = self._clock()
+        with self._lock:
+            if not self._knows and not self._connected and now - self._lost_at > KNOWING_SECONDS:
+                self._knows = True  # nobody there: start without
+            for flight in list(self._transfers.values()):
+                sent_at = None if flight.awaiting is None else flight.rounds[flight.awaiting].sent_at
+                if sent_at is not None and now - sent_at > self.policy.feedback_seconds:
+                    self._proceed_without_feedback(flight, "no feedback came in time")
+        self._begin_waiting()
+
+    # --- in the codec's thread -----------------------------------------------------------------------------------
+
+    def encode(self, picture: _Picture) -> None:
+        """Runs the codec on a picture as far as it goes without feedback."""
+        if self._cancelled:
+            return
+        started = time.monotonic()
+        cbr = self._cbr_now()
+        transmitter = self.codec.transmitter(cbr)
+        try:
+            payloads = [transmitter.start(picture.image)]
+        except CodecError as error:
+            raise CodecError(f"{picture.name}: {error}") from error
+        feedback = self.codec.uses_feedback and self._connected
+        while not feedback and (payload := transmitter.next(None)) is not None:
+            payloads.append(payload)
+        with self._lock:
+            number = self._next
+            self._next = (self._next + 1) % TRANSFERS
+            flight = Outgoing(
+                number, picture.name, picture.key, picture.image, cbr, transmitter, started, picture.tries
+            )
+            flight.encode_seconds = time.monotonic() - started
+            flight.complete = not feedback
+            if self._send is not None:
+                self._transfers[number] = flight
+                self._forget_oldest()
+            fields = self._description(flight) | {"event": "sent", "started": started}
+            self._on_event(fields, picture.image)
+            self._tell(Report(number, self._description(flight) | {"event": "sent"}))
+            for round_, payload in enumerate(payloads):
+                self._add_round(flight, round_, payload)
+            flight.awaiting = 0 if feedback else None
+            self._encoding -= 1
+
+    def proceed(self, flight: Outgoing, feedback: Reception | None) -> None:
+        """Runs the codec on to its next round or, when there is no feedback, to its last."""
+        before = time.monotonic()
+        payloads = []
+        while not flight.stopped and (payload := flight.transmitter.next(feedback)) is not None:
+            payloads.append(payload)
+            if feedback is not None:
+                break
+        with self._lock:
+            if self._transfers.get(flight.number) is not flight:
+                return  # given up meanwhile
+            flight.encode_seconds += time.monotonic() - before
+            flight.complete = feedback is None or not payloads
+            for payload in payloads:
+                self._add_round(flight, len(flight.rounds), payload)
+            if not flight.complete:
+                flight.awaiting = len(flight.rounds) - 1
+            self._settle(flight)
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _begin_waiting(self) -> None:
+        """Hands pictures to the codec while there is room for what it makes of them."""
+        with self._lock:
+            while self._waiting and self._knows and self._has_room():
+                picture = self._waiting.popleft()
+                if picture.key in self._have:
+                    self._on_event({"event": "skipped", "name": picture.name}, None)
+                    continue
+                self._encoding += 1
+                self._defer(self.encode, picture)
+
+    def _has_room(self) -> bool:
+        flying = len(self._transfers) + self._encoding if self._connected else 0
+        return len(self._trains) + self._encoding < QUEUED_TRAINS and flying < self.policy.in_flight
+
+    def _gave_up_hope(self) -> bool:
+        return not self._connected and self._clock() - self._lost_at > self.policy.patience
+
+    def _forget_oldest(self) -> None:
+        while len(self._transfers) > REMEMBERED:
+            del self._transfers[next(iter(self._transfers))]
+
+    def _cbr_now(self) -> float:
+        if not self.policy.adapt or self.snr_db is None:
+            return self.cbr
+        return adapted_cbr(self.cbr, self.snr_db, *self.codec.cbr_range)
+
+    def _description(self, flight: Outgoing) -> dict:
+        return {
+            "transfer": flight.number, "name": flight.name, "key": flight.key.hex(), "codec": self.codec.name,
+            "weights": self.codec.weights_name, "cbr": flight.cbr, "encode_seconds": flight.encode_seconds,
+        }  # fmt: skip
+
+    def _tell(self, message: object) -> None:
+        if self._send is not None:
+            self._send(message)
+
+    def _add_round(self, flight: Outgoing, round_: int, payload: Payload) -> None:
+        height, width = flight.image.shape[:2]
+        if self.policy.side_info == "back-channel" and self._connected and len(payload.symbols):
+            manifest = manifest_of(payload, height, width, self.codec.weights_hash).pack()
+            self._tell(SideInfo(flight.number, round_, manifest))
+            flight.side_info_bytes += len(manifest)
+            bursts = analog_bursts(payload.symbols, flight.number, round_, self.settings)
+        else:
+            bursts = round_bursts(
+                payload, height, width, self.codec.weights_hash, flight.number, round_, self.settings
+            )
+        flight.analog_bursts += sum(burst.header.kind == BurstKind.ANALOG for burst in bursts)
+        flight.rounds[round_] = OutgoingRound(bursts, payload.side_info)
+        self._trains.append(bursts)
+
+    def _take_have(self, message: Have) -> None:
+        self._knows = True
+        self._have.update(message.images)
+        for flight in [f for f in self._transfers.values() if f.key in self._have]:
+            self._stored(flight, {})
+
+    def _take_burst_map(self, flight: Outgoing, message: BurstMap) -> None:
+        sent = flight.rounds.get(message.round)
+        if sent is None or sent.settled or sent.sent_at is None:
+            return  # of an attempt before the one that is on its way now
+        missing = sent.missing(message.manifest, message.received)
+        if not missing or (message.manifest and len(message.received) == 0):
+            sent.settled = True
+        elif sent.attempt < self.policy.repeats:
+            sent.attempt += 1
+            sent.sent_at = None
+            flight.repeated_bursts += len(missing)
+            self._repeats.append(missing)
+        else:
+            sent.settled = True
+        self._settle(flight)
+
+    def _settle(self, flight: Outgoing) -> None:
+        """Tells the receiver what the picture cost, once nothing of it will be sent again."""
+        if flight.done or not flight.settled:
+            return
+        flight.done = True
+        fields = self._description(flight) | {
+            "event": "done",
+            **dataclasses.asdict(flight.uses),
+            "rounds": len(flight.rounds),
+            "bursts": flight.analog_bursts,
+            "repeated": flight.repeated_bursts,
+            "papr_db": flight.papr_db,
+            "side_info_bytes": flight.side_info_bytes,
+            "feedback_rounds": flight.feedback_rounds,
+            "feedback_bytes": flight.feedback_bytes,
+            "feedback_missed": flight.feedback_missed,
+            "tries": flight.tries,
+        }
+        self._tell(Report(flight.number, fields))
+        self._on_event(fields, None)
+
+    def _take_feedback(self, flight: Outgoing, message: Symbols) -> None:
+        if message.round != flight.awaiting:
+            self._missed_feedback(flight, f"feedback on round {message.round} came too late")
+            return
+        flight.awaiting = None
+        flight.feedback_rounds += 1
+        flight.feedback_bytes += len(message.pack())
+        side_info = flight.rounds[message.round].side_info
+        self._defer(self.proceed, flight, Reception(message.symbols, message.noise_var, side_info))
+
+    def _proceed_without_feedback(self, flight: Outgoing, reason: str) -> None:
+        if flight.awaiting is not None:
+            flight.awaiting = None
+            self._missed_feedback(flight, reason)
+            self._defer(self.proceed, flight, None)
+
+    def _missed_feedback(self, flight: Outgoing, reason: str) -> None:
+        flight.feedback_missed += 1
+        self._on_event({"event": "late", "transfer": flight.number, "name": flight.name, "reason": reason}, None)
+
+    def _take_report(self, flight: Outgoing, content: dict) -> None:
+        if content.get("event") == "stored":
+            psnr = content.get("psnr_db")
+            self._stored(flight, {"psnr_db": psnr if isinstance(psnr, (int, float)) else None})
+        elif content.get("event") == "failed" and flight.tries < MOST_TRIES:
+            self._again(flight, "nothing of it could be decoded")
+        elif content.get("event") == "failed":
+            self._forget(flight)
+            self._on_event({"event": "failed", "transfer": flight.number, "name": flight.name}, None)
+
+    def _stored(self, flight: Outgoing, figures: dict) -> None:
+        self._forget(flight)
+        self._have.add(flight.key)
+        seconds = time.monotonic() - flight.started
+        fields = {"event": "stored", "transfer": flight.number, "name": flight.name, "seconds": seconds}
+        self._on_event(fields | figures, None)
+
+    def _again(self, flight: Outgoing, reason: str) -> None:
+        """Sends a picture from the beginning, as a new transfer."""
+        self._forget(flight)
+        self._waiting.appendleft(_Picture(flight.name, flight.image, flight.key, flight.tries + 1))
+        self._on_event({"event": "again", "transfer": flight.number, "name": flight.name, "reason": reason}, None)
+
+    def _forget(self, flight: Outgoing) -> None:
+        """Drops a transfer and what is queued of it."""
+        self._transfers.pop(flight.number, None)
+        for queue in (self._trains, self._repeats):
+            for train in [train for train in queue if train[0].header.transfer == flight.number]:
+                queue.remove(train)

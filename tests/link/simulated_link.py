@@ -1,0 +1,169 @@
+"""Both ends of the link in one process, on a clock that only moves when told: air and back-channel are queues."""
+
+from __future__ import annotations
+
+import collections
+
+import numpy as np
+
+from gr_jscc.codecs.base import Codec, Payload, Receiver, Reception, Transmitter
+from gr_jscc.link.accounting import count_uses
+from gr_jscc.link.reception import ReceivingEnd
+from gr_jscc.link.sending import SendingEnd
+from gr_jscc.modem import ReceivedBurst
+from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY
+
+STEP_SECONDS = 0.02
+
+
+class ToyCodec(Codec):
+    """Sends noise that stands for the picture in so many rounds, and remembers what it was given."""
+
+    name = "toy"
+    weights_name = "toy-1"
+    weights_hash = b"toy1"
+
+    def __init__(self, rounds: int = 1, feedback: bool = False, symbols: int = 12_000) -> None:
+        self.rounds, self.symbols = rounds, symbols
+        self.uses_feedback = feedback
+        self.fed_back: list[Reception | None] = []
+        self.cbrs: list[float] = []
+        self.pushed: list[Reception] = []
+        self.cbr_range = 0.01, 0.5
+
+    cbr_range = (0.01, 0.5)
+
+    def transmitter(self, cbr: float) -> Transmitter:
+        self.cbrs.append(cbr)
+        return _Transmitter(self)
+
+    def receiver(self, height: int, width: int) -> Receiver:
+        return _Receiver(self, height, width)
+
+
+class _Transmitter(Transmitter):
+    def __init__(self, codec: ToyCodec) -> None:
+        self.codec, self.round = codec, 0
+
+    def start(self, image: np.ndarray) -> Payload:
+        self.rng = np.random.default_rng(int(image[0, 0, 0]))
+        return self._payload()
+
+    def next(self, feedback: Reception | None) -> Payload | None:
+        self.codec.fed_back.append(feedback)
+        self.round += 1
+        return self._payload() if self.round < self.codec.rounds else None
+
+    def _payload(self) -> Payload:
+        symbols = np.exp(2j * np.pi * self.rng.random(self.codec.symbols))
+        return Payload(symbols.astype(np.complex64), bytes([self.round]))
+
+
+class _Receiver(Receiver):
+    def __init__(self, codec: ToyCodec, height: int, width: int) -> None:
+        self.codec, self.size = codec, (height, width)
+
+    def push(self, reception: Reception) -> np.ndarray:
+        self.codec.pushed.append(reception)
+        return np.zeros((*self.size, 3), np.uint8)
+
+
+def picture(number: int) -> np.ndarray:
+    """uint8[32, 48, 3], all of one grey."""
+    return np.full((32, 48, 3), number, np.uint8)
+
+
+class SimulatedLink:
+    """Two ends, a lossy air and a back-channel that can be cut.
+
+    Args:
+        codec: of both ends.
+        policy: of the sending end; None for no back-channel.
+        loss: called with a burst's header, true when the air loses it.
+        bursts_a_step: how fast the air is.
+        noise_var: of all received symbols.
+    """
+
+    def __init__(self, codec, policy=None, loss=lambda header: False, bursts_a_step=1, noise_var=0.1) -> None:
+        self.codec, self.policy, self.loss, self.noise_var = codec, policy, loss, noise_var
+        self.bursts_a_step = bursts_a_step
+        self.now = 0.0
+        self.cut = False  # the back-channel holds its messages
+        self.air: collections.deque = collections.deque()
+        self.to_sender, self.to_receiver = collections.deque(), collections.deque()
+        self.events: list[dict] = []
+        self.reports: list[tuple[int, dict]] = []  # what the transmitter told the receiver
+        self.arrivals: list = []
+        self.sent_bursts = 0
+        self.rng = np.random.default_rng(1)
+        self.sending = self.new_sender()
+        self.receiving = self.new_receiver()
+
+    def new_sender(self, first: int = 0) -> SendingEnd:
+        send = self.to_receiver.append if self.policy else None
+        return SendingEnd(
+            self.codec, 1 / 12, lambda f, *a: f(*a), lambda fields, image: self.events.append(fields), None,
+            self.policy, send, first, clock=lambda: self.now,
+        )  # fmt: skip
+
+    def new_receiver(self, **options) -> ReceivingEnd:
+        send = self.to_sender.append if self.policy else None
+        return ReceivingEnd(self.codec, send, clock=lambda: self.now, **options)
+
+    def connect(self, connected: bool = True) -> None:
+        self.cut = not connected
+        self.sending.connection(connected)
+        self.receiving.connection(connected)
+
+    def events_of(self, kind: str) -> list[dict]:
+        return [event for event in self.events if event["event"] == kind]
+
+    def run(self, seconds: float) -> None:
+        """Lets time pass."""
+        until = self.now + seconds
+        while self.now < until:
+            self.step()
+
+    def step(self) -> None:
+        self.now += STEP_SECONDS
+        if not self.air and (train := self.sending.next_train()):
+            self.air.extend((burst, burst is train[-1], train) for burst in train)
+        for _ in range(min(self.bursts_a_step, len(self.air))):
+            burst, last, train = self.air.popleft()
+            self.sent_bursts += 1
+            if not self.loss(burst.header):
+                self._arrived(self.receiving.burst(self._received(burst)))
+            if last:
+                uses = count_uses([b.header for b in train], DEFAULT_NUMEROLOGY)
+                self.sending.train_sent(burst.header.transfer, burst.header.round, uses, 10.0)
+        if not self.cut:
+            for queue, hear in ((self.to_receiver, self._hear), (self.to_sender, self.sending.message)):
+                for _ in range(len(queue)):
+                    hear(self._over_the_wire(queue.popleft()))
+        self.sending.tick()
+        self._arrived(self.receiving.tick())
+
+    @staticmethod
+    def _over_the_wire(message):
+        return type(message).unpack(message.pack())
+
+    def _received(self, burst) -> ReceivedBurst:
+        count = len(burst.symbols)
+        noise = self.rng.standard_normal((count, 2)) @ np.array([1, 1j]) * np.sqrt(self.noise_var / 2)
+        variance = np.full(count, self.noise_var, np.float32)
+        return ReceivedBurst(burst.header, (burst.symbols + noise).astype(np.complex64), variance, 0, 0.0, 10.0, -10.0)
+
+    def _hear(self, message) -> None:
+        if type(message).__name__ == "Report":
+            self.reports.append((message.transfer, message.content))
+            if message.content["event"] == "done":
+                from gr_jscc.link.back_channel import Report
+
+                self.to_sender.append(Report(message.transfer, {"event": "stored", "psnr_db": None}))
+        else:
+            self._arrived(self.receiving.message(message))
+
+    def _arrived(self, arrivals) -> None:
+        for arrival in arrivals:
+            self.arrivals.append(arrival)
+            self.receiving.decode(arrival)

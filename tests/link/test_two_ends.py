@@ -1,0 +1,341 @@
+"""What the link does with a back-channel: repeats, combining, feedback, cuts and restarts; on a simulated clock."""
+
+import numpy as np
+import pytest
+from simulated_link import SimulatedLink, ToyCodec, picture
+
+from gr_jscc.link.assembly import combine
+from gr_jscc.link.back_channel import BurstMap, Have, Stop, Symbols
+from gr_jscc.link.bursts import LinkError
+from gr_jscc.link.outgoing import adapted_cbr
+from gr_jscc.link.sending import SendingPolicy
+from gr_jscc.modem import BurstHeader, BurstKind, ReceivedBurst
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def lose_share(share, seed=1):
+    rng = np.random.default_rng(seed)
+    return lambda header: rng.random() < share
+
+
+def lost(arrival):
+    return int(np.isinf(arrival.reception.noise_var).sum())
+
+
+def run_pictures(link, count, seconds=60.0, connected=True):
+    if connected and link.policy:
+        link.connect()
+        link.sending.message(Have(bytes(8), ()))
+    for number in range(count):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    for _ in range(int(seconds / 0.02)):
+        link.step()
+        if link.sending.finished and not link.air:
+            break
+    link.run(3.0)
+
+
+def test_without_a_back_channel_every_burst_leaves_once():
+    link = SimulatedLink(ToyCodec(), loss=lose_share(0.2))
+    run_pictures(link, 6)
+    assert link.sending.finished
+    assert [a.transfer for a in link.arrivals] == list(range(6))
+    assert sum(lost(a) for a in link.arrivals) > 0
+
+
+def test_lost_bursts_are_repeated_until_nothing_is_missing():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(repeats=6), lose_share(0.3))
+    run_pictures(link, 8)
+    assert link.sending.finished
+    assert sorted(a.transfer for a in link.arrivals) == list(range(8))
+    assert all(lost(a) == 0 for a in link.arrivals)
+    done = link.events_of("done")
+    assert len(done) == len(link.events_of("stored")) == 8
+    assert sum(d["repeated"] for d in done) > 0
+    # all that was on the air is charged, repeats too
+    assert sum(d["payload"] for d in done) > 8 * 12_000
+
+
+def test_repeats_end_at_their_limit_and_the_picture_is_handed_over_with_holes():
+    gone = 3
+
+    def loss(header):
+        return header.kind == BurstKind.ANALOG and header.index == gone
+
+    link = SimulatedLink(ToyCodec(), SendingPolicy(repeats=2), loss)
+    run_pictures(link, 2)
+    assert link.sending.finished and len(link.arrivals) == 2
+    assert [lost(a) for a in link.arrivals] == [2400, 2400]
+    assert [d["repeated"] for d in link.events_of("done")] == [2, 2]
+
+
+def test_lost_manifests_are_repeated_too():
+    copies = 3
+
+    class FirstManifests:
+        def __init__(self):
+            self.seen = 0
+
+        def __call__(self, header):
+            self.seen += header.kind == BurstKind.DIGITAL
+            return header.kind == BurstKind.DIGITAL and self.seen <= copies
+
+    link = SimulatedLink(ToyCodec(), SendingPolicy(), FirstManifests())
+    run_pictures(link, 1)
+    (arrival,) = link.arrivals
+    assert arrival.manifest is not None and lost(arrival) == 0
+
+
+def test_a_picture_of_which_nothing_comes_is_tried_again_and_given_up():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(repeats=1), lambda header: True)
+    run_pictures(link, 1)
+    assert link.sending.finished and not link.arrivals
+    assert len(link.events_of("again")) == 2 and len(link.events_of("failed")) == 1
+    assert not link.events_of("stored")
+
+
+def test_a_burst_received_twice_is_combined_by_maximum_ratio(rng):
+    header = BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, 4000)
+    truth = np.exp(2j * np.pi * rng.random(4000)).astype(np.complex64)
+
+    def receive(variance):
+        variance = np.broadcast_to(np.float32(variance), 4000).copy()
+        noise = (rng.standard_normal((4000, 2)) @ [1, 1j]) * np.sqrt(np.where(np.isinf(variance), 0, variance) / 2)
+        return ReceivedBurst(header, (truth + noise).astype(np.complex64), variance, 0, 0.0, 10.0, -10.0)
+
+    both = combine(receive(0.1), receive(0.3))
+    assert both.noise_var == pytest.approx(np.full(4000, 0.075))
+    assert np.mean(np.abs(both.symbols - truth) ** 2) == pytest.approx(0.075, rel=0.08)
+    holes = np.where(np.arange(4000) < 1000, np.inf, 0.1)
+    one = combine(receive(holes), receive(np.where(np.arange(4000) < 500, np.inf, 0.3)))
+    assert np.isinf(one.noise_var[:500]).all() and (one.symbols[:500] == 0).all()
+    assert one.noise_var[500:1000] == pytest.approx(np.full(500, 0.3))
+    assert one.noise_var[1000:] == pytest.approx(np.full(3000, 0.075))
+
+
+def test_a_needless_repeat_makes_the_round_better():
+    """The receiver's map was wrong, or came too soon: what arrives twice is not wasted."""
+    link = SimulatedLink(ToyCodec(), SendingPolicy(), lambda h: h.kind == BurstKind.ANALOG and h.index == 4)
+    link.connect()
+    link.sending.message(Have(bytes(8), ()))
+    link.sending.submit("a.png", picture(1))
+    link.run(0.2)
+    link.sending.message(BurstMap(0, 0, True, np.array([True, False, True, True, False])))
+    link.loss = lambda header: False
+    link.run(3.0)
+    (arrival,) = link.arrivals
+    assert lost(arrival) == 0
+    variances = np.unique(arrival.reception.noise_var.round(4))
+    assert variances == pytest.approx([0.05, 0.1])
+
+
+def test_the_next_picture_does_not_wait_for_repeats():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(repeats=5), lose_share(0.4), bursts_a_step=1)
+    run_pictures(link, 10, seconds=120)
+    order = [a.transfer for a in link.arrivals]
+    assert sorted(order) == list(range(10)) and order != sorted(order)
+
+
+def test_feedback_reaches_the_codec_as_the_receiver_had_it():
+    codec = ToyCodec(rounds=3, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy())
+    run_pictures(link, 1)
+    assert [f is not None for f in codec.fed_back] == [True, True, True]
+    for fed, pushed in zip(codec.fed_back, codec.pushed, strict=True):
+        assert np.array_equal(fed.symbols, pushed.symbols) and np.array_equal(fed.noise_var, pushed.noise_var)
+        assert fed.side_info == pushed.side_info
+    (done,) = link.events_of("done")
+    assert done["feedback_rounds"] == 3 and done["feedback_missed"] == 0
+    assert done["feedback_bytes"] == 3 * (12_000 * 12 + 8)
+
+
+def test_feedback_in_half_precision_is_the_same_on_both_sides_and_half_the_bytes():
+    codec = ToyCodec(rounds=2, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy(), lambda h: h.kind == BurstKind.ANALOG and h.index == 1)
+    link.receiving = link.new_receiver(feedback_format="float16")
+    run_pictures(link, 1)
+    assert np.array_equal(codec.fed_back[0].symbols, codec.pushed[0].symbols)
+    assert np.isinf(codec.fed_back[0].noise_var).sum() == 2400
+    assert link.events_of("done")[0]["feedback_bytes"] == 2 * (12_000 * 6 + 8)
+
+
+def test_several_pictures_are_in_flight_while_feedback_is_awaited():
+    codec = ToyCodec(rounds=4, feedback=True, symbols=4800)
+    link = SimulatedLink(codec, SendingPolicy(in_flight=4))
+    run_pictures(link, 6)
+    rounds = [(a.transfer, a.round) for a in link.arrivals]
+    assert sorted(rounds) == [(t, r) for t in range(6) for r in range(4)]
+    assert rounds != sorted(rounds)  # interleaved
+    assert all(fed is not None for fed in codec.fed_back)
+
+
+def test_late_feedback_is_not_used_and_the_picture_goes_on_without():
+    codec = ToyCodec(rounds=3, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy(feedback_seconds=0.5))
+    link.connect()
+    link.sending.message(Have(bytes(8), ()))
+    link.cut = True  # unnoticed as yet
+    link.sending.submit("a.png", picture(1))
+    link.sending.finish()
+    link.run(3.0)
+    assert codec.fed_back == [None, None, None]
+    link.cut = False
+    link.run(3.0)
+    assert link.sending.finished and len(link.arrivals) == 3
+    (done,) = link.events_of("done")
+    assert done["feedback_rounds"] == 0 and done["feedback_missed"] >= 1
+
+
+def test_feedback_of_the_wrong_round_is_ignored():
+    codec = ToyCodec(rounds=3, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy())
+    link.connect()
+    link.sending.message(Have(bytes(8), ()))
+    link.sending.submit("a.png", picture(1))
+    junk = np.ones(12_000, np.complex64), np.ones(12_000, np.float32)
+    link.sending.message(Symbols(0, 2, *junk))
+    link.sending.message(Symbols(9, 0, *junk))  # of no transfer
+    assert codec.fed_back == [] and len(link.events_of("late")) == 1
+    link.run(5.0)
+    assert len(codec.fed_back) == 3 and not any(np.array_equal(f.symbols, junk[0]) for f in codec.fed_back)
+
+
+def test_a_cut_lets_transmission_go_on_and_afterwards_it_catches_up():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(repeats=6), lose_share(0.2))
+    link.connect()
+    link.sending.message(Have(bytes(8), ()))
+    for number in range(12):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    link.run(0.3)
+    link.connect(False)
+    sent = link.sent_bursts
+    link.run(20.0)
+    assert link.sent_bursts > sent + 60  # the air was not idle
+    assert not link.sending.finished
+    link.connect(True)
+    link.run(20.0)
+    assert link.sending.finished
+    assert sorted(a.transfer for a in link.arrivals) == list(range(12))
+    assert all(lost(a) == 0 for a in link.arrivals)
+
+
+def test_without_its_back_channel_for_good_pictures_still_arrive():
+    link = SimulatedLink(ToyCodec(rounds=2, feedback=True), SendingPolicy(patience=5.0), lose_share(0.2))
+    link.receiving = link.new_receiver(patience=5.0)
+    link.connect()
+    link.sending.message(Have(bytes(8), ()))
+    for number in range(6):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    link.run(0.1)
+    link.connect(False)
+    link.run(40.0)
+    assert link.sending.finished
+    assert sorted((a.transfer, a.round) for a in link.arrivals) == [(t, r) for t in range(6) for r in range(2)]
+
+
+def test_a_receiver_that_was_never_there_holds_nothing_up():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(patience=5.0))
+    run_pictures(link, 3, connected=False)
+    assert link.sending.finished and link.sent_bursts > 0
+
+
+def test_a_receiver_started_again_gets_unfinished_pictures_anew_and_no_others():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(in_flight=2))
+    link.connect()
+    link.sending.message(Have(bytes(8), ()))
+    for number in range(6):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    while len(link.events_of("stored")) < 3:
+        link.step()
+    stored = {event["name"] for event in link.events_of("stored")}
+    link.receiving = link.new_receiver()
+    link.to_sender.clear()
+    link.receiving.connection(True)
+    link.sending.connection(True, restarted=True)
+    before = len(link.arrivals)
+    link.run(20.0)
+    assert link.sending.finished
+    names = [event["name"] for event in link.events_of("stored")]
+    assert sorted(names) == sorted(f"{n}.png" for n in range(6))  # each once
+    again = {event["name"] for event in link.events_of("again")}
+    assert again and not again & stored
+    assert len(link.arrivals) - before >= 3
+
+
+def test_a_transmitter_started_again_skips_what_the_receiver_has():
+    link = SimulatedLink(ToyCodec(), SendingPolicy())
+    run_pictures(link, 2)
+    keys = [bytes.fromhex(content["key"]) for _, content in link.reports if content["event"] == "sent"]
+    link.sending = link.new_sender(first=500)
+    link.receiving.connection(True, restarted=True)
+    link.connect()
+    for number in range(4):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    link.run(1.0)
+    assert not link.air and len(link.events_of("sent")) == 2  # it waits to be told what is there
+    link.sending.message(Have(bytes(8), tuple(keys)))
+    link.run(10.0)
+    assert link.sending.finished
+    assert [event["name"] for event in link.events_of("skipped")] == ["0.png", "1.png"]
+    assert [a.transfer for a in link.arrivals] == [0, 1, 500, 501]
+
+
+def test_two_equal_pictures_are_two():
+    link = SimulatedLink(ToyCodec(), SendingPolicy())
+    link.connect()
+    link.sending.message(Have(bytes(8), ()))
+    for _ in range(2):
+        link.sending.submit("same.png", picture(1))
+    link.run(5.0)
+    keys = {content["key"] for _, content in link.reports if content["event"] == "sent"}
+    assert len(keys) == 2
+
+
+def test_side_information_over_the_back_channel_costs_no_channel_uses():
+    results = {}
+    for way in ("air", "back-channel"):
+        link = SimulatedLink(ToyCodec(), SendingPolicy(side_info=way), lose_share(0.2))
+        run_pictures(link, 3)
+        assert all(a.manifest is not None and lost(a) == 0 for a in link.arrivals)
+        results[way] = link.events_of("done")
+    assert all(d["side_info"] > 0 and d["side_info_bytes"] == 0 for d in results["air"])
+    assert all(d["side_info"] == 0 and d["side_info_bytes"] == 13 for d in results["back-channel"])
+
+
+def test_the_receiver_can_say_that_it_is_enough():
+    codec = ToyCodec(rounds=5, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy())
+    link.connect()
+    link.sending.message(Have(bytes(8), ()))
+    link.sending.submit("a.png", picture(1))
+    link.sending.finish()
+    while len(link.arrivals) < 1:
+        link.step()
+    link.to_sender.appendleft(Stop(0))
+    link.run(5.0)
+    assert link.sending.finished and len(link.arrivals) == 2
+    assert link.events_of("done")[0]["rounds"] == 2
+
+
+def test_the_rate_follows_the_reported_snr():
+    codec = ToyCodec()
+    link = SimulatedLink(codec, SendingPolicy(adapt=True, in_flight=1))
+    link.sending.snr_db = 20.0
+    run_pictures(link, 1)
+    assert codec.cbrs[0] == pytest.approx(1 / 12 * np.log2(11) / np.log2(101))
+    assert adapted_cbr(1 / 12, 10.0, 0, 1) == pytest.approx(1 / 12)
+    assert adapted_cbr(1 / 12, -20.0, 0.01, 0.5) == 0.5 and adapted_cbr(1 / 12, 90.0, 0.01, 0.5) == 0.01
+
+
+@pytest.mark.parametrize(
+    "options", [{"repeats": -1}, {"repeats": 99}, {"side_info": "post"}, {"in_flight": 0}, {"in_flight": 65}]
+)
+def test_policies_that_make_no_sense_are_refused(options):
+    with pytest.raises(LinkError):
+        SendingPolicy(**options)
