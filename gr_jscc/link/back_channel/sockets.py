@@ -20,9 +20,10 @@ from .protocol import Connection, Protocol
 from .wire import MAX_FRAME
 
 HANDSHAKE_SECONDS = 5
-#: ZMQ gives up for good when the other side turns out not to fit. After so long without any news of an attempt,
-#: the socket is made anew.
-STALLED_SECONDS = HANDSHAKE_SECONDS + 1
+# ZMQ gives up for good when the other side turns out not to fit, but another may come to that address. The socket is
+# made anew so long after a refusal, and after the last news of any attempt.
+REFUSED_SECONDS = 1.0
+STALLED_SECONDS = HANDSHAKE_SECONDS + 1.0
 CLOSE_SECONDS = 1.0  # for the last frames to leave
 _ZAP = "inproc://zeromq.zap.01"
 _FAILURES = {
@@ -38,7 +39,12 @@ class Socket:
     Args:
         address: where.
         keys: for CURVE; None for neither encryption nor authentication.
+
+    Attributes:
+        endpoint: where, with the port that port 0 became.
     """
+
+    endpoint: str
 
     def __init__(self, address: Address, keys: Keys | None) -> None:
         self._address = address
@@ -84,7 +90,7 @@ class Socket:
         made.setsockopt(zmq.HANDSHAKE_IVL, 1000 * HANDSHAKE_SECONDS)
         # A connection on which nothing comes back is closed: TCP alone would wait for minutes.
         made.setsockopt(zmq.HEARTBEAT_IVL, 1000)
-        made.setsockopt(zmq.HEARTBEAT_TIMEOUT, 5000)
+        made.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3000)
         if self._keys is not None:
             made.curve_publickey = self._keys.public.encode()
             made.curve_secretkey = self._keys.secret.encode()
@@ -117,12 +123,8 @@ class ListeningSocket(Socket):
             self.close()
             reason = "is in use" if error.errno == zmq.EADDRINUSE else f"cannot be listened at: {error.strerror}"
             raise BackChannelError(f"{address.endpoint} {reason}") from error
+        self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._poller.register(self._socket, zmq.POLLIN)
-
-    @property
-    def endpoint(self) -> str:
-        """Where it listens, with the port that port 0 became."""
-        return self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     def service(self, protocol: Protocol) -> None:
         """Answers who may join."""
@@ -169,14 +171,18 @@ class ConnectingSocket(Socket):
         """Tells of connections that were opened, closed or refused."""
         while self._monitor.poll(0):
             event = recv_monitor_message(self._monitor)["event"]
-            self._renew_at = time.monotonic() + STALLED_SECONDS
+            now = time.monotonic()
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._failures, self._renew_at = 0, math.inf
                 protocol.opened()
-            elif event == zmq.EVENT_DISCONNECTED:
+            elif event == zmq.EVENT_DISCONNECTED:  # also follows a refusal
+                self._renew_at = min(self._renew_at, now + STALLED_SECONDS)
                 protocol.closed(b"")
-            elif event in _FAILURES:
+            elif event not in _FAILURES:
+                self._renew_at = now + STALLED_SECONDS
+            else:
                 self._failures += 1
+                self._renew_at = now + REFUSED_SECONDS
                 if event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL or self._failures == 3:
                     protocol.turned_away(f"{self.endpoint}: {_FAILURES[event]}")
         if time.monotonic() >= self._renew_at:

@@ -15,7 +15,7 @@ MAGIC = b"JSCB"
 VERSION = 1
 #: Largest body of one frame; longer messages take several, so that heartbeats pass between them and no stranger can
 #: make this end allocate more.
-MAX_BODY = 256 * 1024
+MAX_BODY = 128 * 1024
 SEQUENCES = 1 << 32  # sequence numbers wrap round here
 
 _HEADER = struct.Struct(">4sBBBQII")

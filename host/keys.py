@@ -1,0 +1,34 @@
+"""``gr-jscc keys …``: keys for the back-channel between two hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gr_jscc.link.back_channel import make_keys, read_keys
+
+app = typer.Typer(help="Make and show the keys of the back-channel between two hosts.", no_args_is_help=True)
+
+
+@app.command()
+def make(
+    folder: Annotated[Path, typer.Argument(help="Where to write them.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Overwrite keys that are there.")] = False,
+) -> None:
+    """Make keys for two hosts: FOLDER/transmitter.key and FOLDER/receiver.key.
+
+    Bring each file to its host, by a way that nobody else can read, and keep no other copy: each holds a secret key.
+    """
+    for path in make_keys(folder, force):
+        typer.echo(f"{path}: for the {path.stem}'s host only")
+
+
+@app.command()
+def show(file: Annotated[Path, typer.Argument(help="A key file.", show_default=False)]) -> None:
+    """Show whose key a file is and the public keys in it, which are no secret."""
+    keys = read_keys(file)
+    peer = "receiver" if keys.role == "transmitter" else "transmitter"
+    typer.echo(f"{keys.role}, this end:  {keys.public}")
+    typer.echo(f"{peer}, its peer: {keys.peer_public}")

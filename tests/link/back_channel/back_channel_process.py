@@ -1,0 +1,28 @@
+"""One end in a process of its own, to be killed: ``receiver ADDRESS`` or ``transmitter ADDRESS FIRST_NUMBER``.
+
+Prints the address, then the number of every message that arrives. A receiver returns them.
+"""
+
+import itertools
+import sys
+import time
+
+from gr_jscc.link.back_channel import BackChannel, Hello, Stop
+
+
+def main(role, address, first="0"):
+    def on_message(message):
+        print(message.transfer, flush=True)
+        if role == "receiver":
+            channel.send(message)
+
+    channel = BackChannel(address, Hello(role, "deepjscc", "photo", b"abcd"), on_message)
+    channel.start()
+    print(channel.address, flush=True)
+    for number in itertools.count(int(first)):
+        time.sleep(0.005)
+        if role == "transmitter":
+            channel.send(Stop(number))
+
+
+main(*sys.argv[1:])
