@@ -9,7 +9,7 @@ import typer
 from gr_jscc import __version__
 from gr_jscc.errors import UserError
 
-from . import bench, demo, doctor, loopback, models, train
+from . import bench, demo, doctor, keys, loopback, models, rx, train, tx
 
 app = typer.Typer(
     name="gr-jscc",
@@ -20,10 +20,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("loopback")(loopback.loopback)
+app.command("tx")(tx.tx)
+app.command("rx")(rx.rx)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("train")(train.train)
 app.command("doctor")(doctor.doctor)
+app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
 
 

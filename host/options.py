@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +61,27 @@ def check_device(device: str) -> str:
     return device
 
 
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """One of a few words.
+
+    Raises:
+        UserError: another.
+    """
+    if value not in choices:
+        raise UserError(f"{name} must be {' or '.join(choices)}, not {value!r}")
+    return value
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Lets SIGTERM end a program as Ctrl-C does, and both with what was under way put in order."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 Codec = Annotated[str, typer.Option("--codec", help=f"Codec: {', '.join(CODECS)}.")]
 Weights = Annotated[
     str, typer.Option("--weights", help="A shipped model's name (gr-jscc models) or a .safetensors file.")
@@ -69,3 +93,32 @@ Device = Annotated[str, typer.Option("--device", help="Where networks run: cpu o
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON, one object a line, and nothing else.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Of the simulated noise.")]
 Images = Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", show_default=False)]
+Radio = Annotated[
+    str,
+    typer.Option(
+        "--radio", help="The radio: zmq:tcp://HOST:PORT for the virtual air, or file:PATH.", show_default=False
+    ),
+]
+BackChannel = Annotated[
+    str,
+    typer.Option(
+        "--back-channel",
+        help="Address of the receiving host, tcp://HOST:PORT: the receiver listens there, the transmitter connects.",
+        show_default=False,
+    ),
+]
+Keys = Annotated[
+    str,
+    typer.Option(
+        "--keys", help="This host's key file, from gr-jscc keys make; needed between machines.", show_default=False
+    ),
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Use a back-channel between machines without encryption or authentication.")
+]
+Patience = Annotated[
+    float,
+    typer.Option("--patience", min=0, help="Seconds that a lost back-channel is waited for before going on without."),
+]
+SampleRate = Annotated[float, typer.Option("--sample-rate", min=1.0, help="Samples per second, for Hz and seconds.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors.")]

@@ -21,6 +21,7 @@ before it. A stream of symbols is cut into bursts by tags, see `gr_jscc.blocks.t
 
 from gr_jscc.blocks.back_channel import back_channel
 from gr_jscc.blocks.channel_impairments import channel_impairments
+from gr_jscc.blocks.event_queue import event_queue
 from gr_jscc.blocks.image_file_sink import image_file_sink
 from gr_jscc.blocks.image_source import image_source
 from gr_jscc.blocks.jscc_decoder import jscc_decoder
@@ -31,6 +32,7 @@ from gr_jscc.blocks.ofdm_modulator import ofdm_modulator
 __all__ = [
     "back_channel",
     "channel_impairments",
+    "event_queue",
     "image_file_sink",
     "image_source",
     "jscc_decoder",

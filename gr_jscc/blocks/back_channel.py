@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pmt
 from gnuradio import gr
 
@@ -10,6 +12,7 @@ from gr_jscc.blocks.control import Connection, Opening, control_message, read_co
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.link.back_channel import (
     BackChannel,
+    Bye,
     Connected,
     Disconnected,
     Hello,
@@ -76,7 +79,11 @@ class back_channel(gr.basic_block):  # noqa: N801
         return True
 
     def handle_system(self, message: pmt.pmt_base) -> None:
-        """Ignores that a neighbour ended."""
+        """Ends a while after the first neighbour: the last words of the others are still to come."""
+        threading.Timer(LINGER_SECONDS, self._end).start()
+
+    def _end(self) -> None:
+        self.gateway.system_handler(pmt.cons(pmt.intern("done"), pmt.from_long(1)))
 
     @guarded
     def handle_send(self, message: pmt.pmt_base) -> None:
@@ -85,6 +92,9 @@ class back_channel(gr.basic_block):  # noqa: N801
             self._open(content)
         elif isinstance(content, Message) and self._channel is not None:
             self._channel.send(content)  # a full queue drops it and counts it; the link does without
+            if isinstance(content, Bye):
+                self.stop()
+                self._end()
 
     def _open(self, opening: Opening) -> None:
         hello = Hello(

@@ -12,7 +12,7 @@ from gr_jscc.blocks.tags import message_fields
 
 
 class event_queue(gr.basic_block):  # noqa: N801
-    """Queues the dictionaries of messages; pictures in them are dropped.
+    """Queues the dictionaries of messages; pictures in them are dropped. Ends when the encoder has finished.
 
     Message port ``events`` in.
 
@@ -35,4 +35,7 @@ class event_queue(gr.basic_block):  # noqa: N801
 
     @guarded
     def handle_event(self, message: pmt.pmt_base) -> None:
-        self.events.put(message_fields(message))
+        fields = message_fields(message)
+        self.events.put(fields)
+        if fields.get("event") == "finished":
+            self.gateway.system_handler(pmt.cons(pmt.intern("done"), pmt.from_long(1)))

@@ -26,14 +26,23 @@ class image_view_sink(ImageSink):  # noqa: N801
     in the GUI's thread, after the QApplication.
 
     Args:
-        channel, snr_db, sample_rate: for the report.
+        channel, snr_db, sample_rate, remote, originals: see `ImageSink`.
         average: pictures that the running average covers.
+
+    Raises:
+        ImageError: there are no originals.
     """
 
     def __init__(
-        self, channel: str = "", snr_db: float | None = None, sample_rate: float = 1e6, average: int = 10
+        self,
+        channel: str = "",
+        snr_db: float | None = None,
+        sample_rate: float = 1e6,
+        average: int = 10,
+        remote: bool = False,
+        originals: str = "",
     ) -> None:
-        super().__init__("JSCC Image View", channel, snr_db, sample_rate)
+        super().__init__("JSCC Image View", channel, snr_db, sample_rate, remote, originals)
         self._news = _News()
         self._view = ImageView(average)
         self._news.result.connect(self._view.show_result)
@@ -106,15 +115,18 @@ class ImageView(QWidget):
         self.result, self._waiting_since = result, None
         report = result.report
         link, bursts, cbr = report["link"], report["bursts"], report["cbr"]
-        self._shown += 1
-        self.sent.show_picture(result.original, report["image"]["name"])
+        self._shown += result.final
+        if result.original is None:
+            self.sent.show_message(report["image"]["name"], "the original is on another host")
+        else:
+            self.sent.show_picture(result.original, report["image"]["name"])
         if result.received is None:
             self._lost += 1
             self.received.show_message("Picture lost", f"{bursts['received']} of {bursts['sent']} bursts arrived")
         else:
             self.received.show_picture(result.received, f"{report['codec']} · {report['weights']}")
         psnr = report["psnr_db"]
-        if psnr is not None:
+        if psnr is not None and result.final:
             self._psnr.append(psnr)
 
         set_to = f"channel set to {report['snr_db']:.1f} dB" if report["snr_db"] is not None else ""
@@ -261,5 +273,5 @@ def _ms_ssim(value: float | None) -> str:
     return "" if value is None else f"MS-SSIM {value:.3f}"
 
 
-def _ratio(value: float) -> str:
-    return f"1/{1 / value:.1f}".replace(".0", "") if value > 0 else "–"
+def _ratio(value: float | None) -> str:
+    return f"1/{1 / value:.1f}".replace(".0", "") if value else "–"

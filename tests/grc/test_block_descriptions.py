@@ -61,7 +61,7 @@ def symbols(ports):
 def test_every_block_of_the_package_is_described():
     modules = {path.stem for path in (REPOSITORY / "gr_jscc" / "blocks").glob("*.py")}
     shown = {id_.removeprefix("jscc_") for id_ in IDS} | {id_ for id_ in IDS}
-    assert {name for name in modules if re.match(r"(image|jscc|ofdm)_", name)} - {"image_sink"} <= shown
+    assert {name for name in modules if re.match(r"(image|jscc|ofdm|back)_", name)} - {"image_sink"} <= shown
 
 
 def test_companion_loads_all_without_remarks(platform, caplog):

@@ -1,0 +1,103 @@
+"""A live view of a link in the terminal, for both ends; a line a picture where there is no terminal."""
+
+from __future__ import annotations
+
+import collections
+import json
+import time
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+SHOWN = 10  # latest pictures
+WINDOW_SECONDS = 10.0  # of the throughput
+
+
+class LiveView:
+    """Shows how a run goes.
+
+    Use as a context manager; `update` and `picture` may be called at any rate.
+
+    Args:
+        title: what runs, and where to and from.
+        columns: heads of the table of pictures.
+        json_lines: print one JSON object a picture on standard output, and nothing else.
+        quiet: show nothing.
+    """
+
+    def __init__(self, title: str, columns: list[str], json_lines: bool = False, quiet: bool = False) -> None:
+        self._title, self._columns = title, columns
+        self._json, self._quiet = json_lines, quiet
+        self._console = Console(stderr=True)
+        self._facts: dict[str, str] = {}
+        self._rows: collections.OrderedDict[object, list[str]] = collections.OrderedDict()
+        self._pace: collections.deque[tuple[float, float]] = collections.deque()
+        self._live: Live | None = None
+
+    def __enter__(self) -> LiveView:
+        if self._console.is_terminal and not self._json and not self._quiet:
+            self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4)
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._live is not None:
+            self._live.__exit__(*failure)
+
+    def update(self, **facts: object) -> None:
+        """Changes facts that are shown on top; None takes one away."""
+        for name, value in facts.items():
+            if value is None:
+                self._facts.pop(name, None)
+            else:
+                self._facts[name] = str(value)
+
+    def flow(self, samples: float) -> None:
+        """So many samples went over the air."""
+        now = time.monotonic()
+        self._pace.append((now, samples))
+        while self._pace and now - self._pace[0][0] > WINDOW_SECONDS:
+            self._pace.popleft()
+        span = now - self._pace[0][0]
+        if span > 0:
+            rate = sum(count for _, count in self._pace) / span
+            self._facts["throughput"] = f"{rate / 1e6:.2f} Msps"
+
+    def picture(self, key: object, cells: list[str], record: dict | None = None, final: bool = True) -> None:
+        """Adds or replaces a picture's row; a final one is printed where there is no table.
+
+        Args:
+            key: what tells it from others.
+            cells: as many as there are columns.
+            record: for JSON.
+            final: whether nothing more is expected of it.
+        """
+        self._rows[key] = cells
+        while len(self._rows) > SHOWN:
+            self._rows.popitem(last=False)
+        if final and self._json and record is not None:
+            print(json.dumps(record), flush=True)
+        elif final and self._live is None and not self._quiet and not self._json:
+            print("  ".join(f"{name} {cell}" for name, cell in zip(self._columns, cells, strict=True)), flush=True)
+
+    def note(self, line: str) -> None:
+        """Something that a person should know, once."""
+        if not self._quiet:
+            self._console.print(line, style="yellow", highlight=False, soft_wrap=True)
+
+    def _render(self) -> Group:
+        table = Table()
+        for name in self._columns:
+            table.add_column(name, justify="left" if name == self._columns[0] else "right", no_wrap=True)
+        for cells in self._rows.values():
+            table.add_row(*cells)
+        facts = "   ".join(f"{name} {value}" for name, value in self._facts.items())
+        return Group(Text(self._title, style="bold"), table, Text(facts))
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A figure for people, a dash when it is not known."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"

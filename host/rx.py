@@ -1,0 +1,120 @@
+"""``gr-jscc rx``: the receiving host."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from gr_jscc.evaluation.collector import Result
+
+from . import options
+from .live import LiveView, number
+
+COLUMNS = ["image", "PSNR dB", "CBR total", "bursts", "lost", "SNR dB", "CFO Hz"]
+
+
+def rx(
+    radio: options.Radio,
+    back_channel: options.BackChannel = "",
+    out: Annotated[Path, typer.Option(help="Folder for each image's picture and report.json.")] = Path("received"),
+    codec: options.Codec = "deepjscc",
+    weights: options.Weights = "",
+    originals: Annotated[
+        str, typer.Option(help="Folder with the images that are sent, for PSNR in the reports.", show_default=False)
+    ] = "",
+    once: Annotated[bool, typer.Option("--once", help="End when the transmitter has sent all its images.")] = False,
+    idle: Annotated[
+        float | None, typer.Option(min=0.1, help="End when no image came for so many seconds.", show_default=False)
+    ] = None,
+    feedback: Annotated[
+        str, typer.Option(help="How received symbols are fed back: complex64, exact, or float16, half the bytes.")
+    ] = "complex64",
+    sample_rate: options.SampleRate = 1e6,
+    patience: options.Patience = 60.0,
+    keys: options.Keys = "",
+    insecure: options.Insecure = False,
+    device: options.Device = "cpu",
+    quiet: options.Quiet = False,
+    json_lines: options.Json = False,
+) -> None:
+    """Receive images from a transmitter on another host (gr-jscc tx), over a radio.
+
+    Runs until it is interrupted, unless told when to end. Every image gets a folder with received.png and
+    report.json. With a back-channel lost bursts are asked for again. Either side may start first, and either may be
+    started again.
+    """
+    options.check_device(device)
+    options.check_choice("--feedback", feedback, ("complex64", "float16"))
+
+    import torch
+
+    from gr_jscc.blocks import back_channel as back_channel_block
+
+    from .two_hosts import ReceiveFlowgraph
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
+    graph = ReceiveFlowgraph(
+        radio, out, codec, weights, device, channel, feedback, originals, sample_rate, patience
+    )
+    title = f"{codec} from {radio}" + (f", back-channel {back_channel}" if back_channel else "")
+    shown = _Shown()
+    with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:
+        for result in graph.results(once, math.inf if idle is None else idle):
+            shown.take(result, graph, view)
+    shown.conclude(out, json_lines, quiet)
+
+
+class _Shown:
+    """What the view tells of the results."""
+
+    def __init__(self) -> None:
+        self.reports: list[dict] = []
+        self._refusal: str | None = None
+        self._connected: bool | None = None
+
+    def take(self, result: Result | None, graph, view: LiveView) -> None:
+        """Takes one of `ReceiveFlowgraph.results`."""
+        connected = graph.connected
+        if connected is not None:
+            if connected != self._connected:
+                if self._connected:
+                    view.note("back-channel lost: images arrive without repeats")
+                self._connected = connected
+                view.update(**{"back-channel": "connected" if connected else "waiting"})
+            if graph.channel.refusal not in (None, self._refusal):
+                self._refusal = graph.channel.refusal
+                view.note(self._refusal)
+        if result is None:
+            return
+        report = result.report
+        link, bursts = report["link"], report["bursts"]
+        view.update(SNR=f"{number(link['snr_est_db'])} dB", CFO=f"{number(link['cfo_hz'], 1)} Hz")
+        cells = [
+            report["image"]["name"], number(report["psnr_db"]), number(report["cbr"]["total"], 4),
+            str(bursts["sent"]), str(bursts["lost"]), number(link["snr_est_db"]), number(link["cfo_hz"], 1),
+        ]  # fmt: skip
+        if result.final:
+            self.reports.append(report)
+            view.update(images=len(self.reports))
+            if report["uses"]["air"]:
+                view.flow(report["uses"]["air"])
+            known = [r["psnr_db"] for r in self.reports if r["psnr_db"] is not None]
+            view.update(**{"mean PSNR": f"{np.mean(known):.2f} dB" if known else None})
+        view.picture(result.transfer, cells, report, result.final)
+
+    def conclude(self, out: Path, json_lines: bool, quiet: bool) -> None:
+        """Says what there is now."""
+        known = [r["psnr_db"] for r in self.reports if r["psnr_db"] is not None]
+        mean = round(float(np.mean(known)), 3) if known else None
+        if json_lines:
+            print(json.dumps({"images": len(self.reports), "psnr_db": mean}), flush=True)
+        elif not quiet:
+            psnr = "" if mean is None else f", mean PSNR {mean:.2f} dB"
+            print(f"{len(self.reports)} images{psnr}: {out}/", flush=True)

@@ -1,0 +1,216 @@
+"""The flowgraphs of the two hosts: a transmitter and a receiver, each with a radio and a back-channel."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gnuradio import gr
+
+from gr_jscc.blocks import (
+    back_channel,
+    event_queue,
+    image_file_sink,
+    image_source,
+    jscc_decoder,
+    jscc_encoder,
+    ofdm_demodulator,
+    ofdm_modulator,
+)
+from gr_jscc.blocks.pacing import SILENCE_SAMPLES
+from gr_jscc.evaluation.collector import Result
+from gr_jscc.link.back_channel import BackChannelError
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.sending import SendingPolicy
+from gr_jscc.radio import RadioError, radio_sink, radio_source
+
+POLL_SECONDS = 0.2
+TAIL_SECONDS = 10.0  # most that the last samples may take to the radio
+
+
+class _Host(gr.top_block):
+    """What both have in common."""
+
+    channel: back_channel | None
+    own_blocks: list  # that may fail
+
+    def join(self, end: gr.basic_block) -> None:
+        """Connects a block to the back-channel, both ways."""
+        if self.channel is not None:
+            self.msg_connect(end, "to_back_channel", self.channel, "send")
+            self.msg_connect(self.channel, "received", end, "from_back_channel")
+
+    def check(self) -> None:
+        """Raises what a block failed with, or why the two hosts do not fit.
+
+        Raises:
+            BackChannelError: the peer refused, or was refused.
+            Exception: of a block.
+        """
+        for block in [*self.own_blocks, self.channel]:
+            if block is not None and block.failure is not None:
+                raise block.failure
+
+    @property
+    def connected(self) -> bool | None:
+        """Whether the back-channel's other end is there; None without a back-channel."""
+        return None if self.channel is None else self.channel.connected
+
+
+class TransmitFlowgraph(_Host):
+    """Images to a radio.
+
+    Args:
+        images: files.
+        radio: address, see `gr_jscc.radio`.
+        codec, cbr, weights, device: the encoder's.
+        channel: the back-channel's block; None for none.
+        policy: how it is used.
+        settings: how rounds become bursts.
+        run: name of the run.
+        papr_limit_db: the modulator's.
+    """
+
+    def __init__(
+        self,
+        images: list[Path],
+        radio: str,
+        codec: str,
+        cbr: float,
+        weights: str = "",
+        device: str = "cpu",
+        channel: back_channel | None = None,
+        policy: SendingPolicy | None = None,
+        settings: LinkSettings | None = None,
+        run: str = "",
+        papr_limit_db: float = 0.0,
+    ) -> None:
+        gr.top_block.__init__(self, "JSCC transmitter")
+        self.channel = channel
+        self.source = image_source([str(path) for path in images])
+        self.encoder = jscc_encoder(codec, cbr, weights, device, settings, policy if channel else None, run)
+        self.modulator = ofdm_modulator(papr_limit_db=papr_limit_db)
+        self.radio = radio_sink(radio)
+        self.log = event_queue()
+        self.own_blocks = [self.source, self.encoder, self.modulator, self.radio, self.log]
+        self.msg_connect(self.source, "image", self.encoder, "image")
+        self.msg_connect(self.encoder, "ready", self.source, "ready")
+        self.msg_connect(self.modulator, "air", self.encoder, "air")
+        self.msg_connect(self.encoder, "sent", self.log, "events")
+        self.msg_connect(self.modulator, "air", self.log, "events")
+        self.join(self.encoder)
+        self.connect(self.encoder, self.modulator, self.radio)
+
+    def events(self) -> Iterator[dict | None]:
+        """Runs the graph and yields its news (see `SendingEnd`), or None when there was none for a moment.
+
+        Raises:
+            BackChannelError: the receiver does not fit, or does not want us.
+            Exception: whatever a block failed with.
+        """
+        self.start()
+        try:
+            finished = False
+            while not finished:
+                try:
+                    event = self.log.events.get(timeout=POLL_SECONDS)
+                except queue.Empty:
+                    event = None
+                finished = event is not None and event["event"] == "finished"
+                yield event
+                self.check()
+                if self.channel is not None and self.channel.refusal:
+                    raise BackChannelError(self.channel.refusal)
+            self._wait_for_the_tail()
+        finally:
+            self.stop()
+            self.wait()
+        if not self.radio.finish():
+            raise RadioError("the radio's other end took nothing for some time: the last samples were not sent")
+
+    def _wait_for_the_tail(self) -> None:
+        """Waits until what the encoder made has reached the radio, unless that takes nothing."""
+        waiting = threading.Thread(target=self.wait, daemon=True)
+        waiting.start()
+        waiting.join(TAIL_SECONDS)
+
+
+class ReceiveFlowgraph(_Host):
+    """A radio to pictures.
+
+    Args:
+        radio: address, see `gr_jscc.radio`.
+        out: folder for pictures and reports.
+        codec, weights, device: the decoder's.
+        channel: the back-channel's block; None for none.
+        feedback_format: how symbols are fed back.
+        originals: folder with the pictures that are sent, for PSNR; "" for none.
+        sample_rate: samples per second, for the reports.
+        patience: seconds without a back-channel after which nothing is expected of it.
+    """
+
+    def __init__(
+        self,
+        radio: str,
+        out: Path,
+        codec: str,
+        weights: str = "",
+        device: str = "cpu",
+        channel: back_channel | None = None,
+        feedback_format: str = "complex64",
+        originals: str = "",
+        sample_rate: float = 1e6,
+        patience: float = 60.0,
+    ) -> None:
+        gr.top_block.__init__(self, "JSCC receiver")
+        self.channel = channel
+        self.radio = radio_source(radio, SILENCE_SAMPLES)
+        self.demodulator = ofdm_demodulator()
+        self.decoder = jscc_decoder(
+            codec, weights, device, live=True, back_channel=channel is not None,
+            feedback_format=feedback_format, patience=patience,
+        )  # fmt: skip
+        self.sink = image_file_sink(
+            str(out), radio, None, sample_rate, remote=True, originals=originals, patience=patience if channel else 0.0
+        )
+        self.own_blocks = [self.radio, self.demodulator, self.decoder, self.sink]
+        self.connect(self.radio, self.demodulator)
+        self.connect((self.demodulator, 0), (self.decoder, 0))
+        self.connect((self.demodulator, 1), (self.decoder, 1))
+        self.msg_connect(self.decoder, "received", self.sink, "events")
+        self.join(self.decoder)
+        self.join(self.sink)
+
+    def results(self, until_bye: bool = False, idle_seconds: float = float("inf")) -> Iterator[Result | None]:
+        """Runs the graph and yields results, or None when there was none for a moment.
+
+        Args:
+            until_bye: end when the transmitter says that its run is complete.
+            idle_seconds: end when nothing was received for so long.
+
+        Raises:
+            Exception: whatever a block failed with.
+        """
+        self.start()
+        try:
+            last = time.monotonic()
+            while True:
+                try:
+                    result = self.sink.results.get(timeout=POLL_SECONDS)
+                except queue.Empty:
+                    self.check()
+                    yield None
+                    if (until_bye and self.sink.said_bye.is_set()) or time.monotonic() - last > idle_seconds:
+                        return
+                    continue
+                if result is None:  # the samples have ended
+                    self.check()
+                    return
+                last = time.monotonic()
+                yield result
+        finally:
+            self.stop()
+            self.wait()

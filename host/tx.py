@@ -1,0 +1,175 @@
+"""``gr-jscc tx``: the transmitting host."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Annotated
+
+import typer
+
+from gr_jscc.errors import UserError
+from gr_jscc.imaging import expand_inputs, load_image
+
+from . import options
+from .live import LiveView, number
+
+
+def tx(
+    images: options.Images,
+    radio: options.Radio,
+    back_channel: options.BackChannel = "",
+    codec: options.Codec = "deepjscc",
+    weights: options.Weights = "",
+    cbr: options.Cbr = "1/12",
+    side_info: Annotated[
+        str, typer.Option(help="How sizes and side information travel: air, in coded bursts, or back-channel.")
+    ] = "air",
+    repeats: Annotated[
+        int, typer.Option(min=0, max=20, help="How often lost bursts are sent again; needs a back-channel.")
+    ] = 3,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Let the CBR follow the SNR that the receiver reports: --cbr holds at 10 dB, and elsewhere the rate "
+            "that would carry as much, by the capacity of the channel. Needs a back-channel.",
+        ),
+    ] = False,
+    in_flight: Annotated[int, typer.Option(min=1, max=64, help="Images on their way at a time.")] = 8,
+    feedback_timeout: Annotated[
+        float, typer.Option(min=0.01, help="Seconds that a codec waits for feedback on a round that was sent.")
+    ] = 2.0,
+    patience: options.Patience = 30.0,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send images anew that the receiver has from the same command.")
+    ] = False,
+    papr_limit: Annotated[
+        float, typer.Option(min=0, max=30, help="Clip and filter peaks to so many dB over the mean; 0 leaves them.")
+    ] = 0.0,
+    keys: options.Keys = "",
+    insecure: options.Insecure = False,
+    device: options.Device = "cpu",
+    quiet: options.Quiet = False,
+    json_lines: options.Json = False,
+) -> None:
+    """Send images to a receiver on another host (gr-jscc rx), over a radio.
+
+    With a back-channel lost bursts are sent again, and codecs that use feedback get it. Either side may start first,
+    and either may be started again: images that the receiver has are not sent twice by the same command.
+    """
+    ratio = options.parse_cbr(cbr)
+    options.check_device(device)
+    if not back_channel and (adapt or side_info != "air"):
+        raise UserError("--adapt and --side-info back-channel need --back-channel")
+    files = expand_inputs(images)
+    for path in files:
+        load_image(path)  # a bad file is told before anything is sent
+
+    import torch
+
+    from gr_jscc.blocks import back_channel as back_channel_block
+    from gr_jscc.link.sending import SendingPolicy
+
+    from .two_hosts import TransmitFlowgraph
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
+    policy = SendingPolicy(repeats, side_info, adapt, in_flight, feedback_timeout, patience)
+    run = secrets.token_hex(8) if again else ""
+    graph = TransmitFlowgraph(
+        files, radio, codec, ratio, weights, device, channel, policy, run=run, papr_limit_db=papr_limit
+    )
+    log = _Log(len(files), graph.connected is not None)
+    title = f"{codec} at CBR {cbr} to {radio}" + (f", back-channel {back_channel}" if back_channel else "")
+    with options.stopped_by_signals(), LiveView(title, _Log.COLUMNS, json_lines, quiet) as view:
+        for event in graph.events():
+            log.take(event, graph.connected, view)
+    log.conclude(view)
+
+
+class _Log:
+    """What has become of each image, for the view and the exit code."""
+
+    COLUMNS = ["image", "state", "CBR", "bursts", "repeated", "SNR dB", "PSNR dB"]
+
+    def __init__(self, images: int, has_back_channel: bool) -> None:
+        self.images = images
+        self.has_back_channel = has_back_channel
+        self.sent = self.stored = self.skipped = self.failed = 0
+        self.unconfirmed = 0
+        self._was_connected: bool | None = None
+        self._cells: dict[int, dict] = {}
+        self._psnr: list[float] = []
+
+    def take(self, event: dict | None, connected: bool | None, view: LiveView) -> None:
+        """Takes one of `TransmitFlowgraph.events`."""
+        if self.has_back_channel and connected != self._was_connected:
+            if self._was_connected:
+                view.note("back-channel lost: sending goes on without feedback")
+            elif self._was_connected is False and connected and self.sent:
+                view.note("back-channel is there")
+            self._was_connected = connected
+            view.update(**{"back-channel": "connected" if connected else "waiting"})
+        if event is None:
+            return
+        kind, transfer = event["event"], event.get("transfer", -1)
+        if kind == "air":
+            view.flow(event["air"])
+            return
+        if kind == "finished":
+            self.unconfirmed = event["unconfirmed"]
+            return
+        if kind == "skipped":
+            self.skipped += 1
+            view.update(skipped=self.skipped)
+            return
+        cells = self._cells.setdefault(transfer, {"name": event.get("name", "")})
+        if kind == "sent":
+            self.sent += 1
+            cells |= event | {"state": "sending" if self.has_back_channel else "sent"}
+        elif kind == "state":
+            cells["snr_db"] = event["snr_db"]
+            view.update(SNR=f"{number(event['snr_db'])} dB", CFO=f"{number(event['cfo'] * 1e6, 1)} ppm of the rate")
+        elif kind == "done":
+            cells |= event | {"state": "sent"}
+        elif kind == "stored":
+            self.stored += 1
+            psnr = event.get("psnr_db")
+            cells |= {"state": "arrived", "psnr_db": psnr}
+            if psnr is not None:
+                self._psnr.append(psnr)
+                view.update(**{"mean PSNR": f"{sum(self._psnr) / len(self._psnr):.2f} dB"})
+        elif kind in ("again", "failed"):
+            self.failed += kind == "failed"
+            cells["state"] = "given up" if kind == "failed" else "sent anew"
+        elif kind == "late":
+            cells["state"] = "without feedback"
+        view.update(images=f"{self.stored if self.has_back_channel else self.sent} of {self.images}")
+        last = kind in ("stored", "failed") or (kind == "sent" and not self.has_back_channel)
+        uses = cells.get("payload", 0) + cells.get("side_info", 0) + cells.get("header", 0)
+        record = {"event": kind, "name": cells["name"], "transfer": transfer, "state": cells.get("state")}
+        record |= {key: cells.get(key) for key in ("cbr", "bursts", "repeated", "snr_db", "psnr_db")} | {"uses": uses}
+        view.picture(transfer, self._row(cells), record, last)
+        if last:
+            del self._cells[transfer]
+
+    @staticmethod
+    def _row(cells: dict) -> list[str]:
+        return [
+            cells["name"], cells.get("state", ""), number(cells.get("cbr"), 4), str(cells.get("bursts", "–")),
+            str(cells.get("repeated", "–")), number(cells.get("snr_db")), number(cells.get("psnr_db")),
+        ]  # fmt: skip
+
+    def conclude(self, view: LiveView) -> None:
+        """Says how it ended.
+
+        Raises:
+            UserError: images that did not arrive.
+        """
+        if self.skipped:
+            view.note(f"{self.skipped} of {self.images} images were there already; --again sends them anew")
+        if self.failed:
+            raise UserError(f"{self.failed} of {self.images} images did not arrive")
+        if self.unconfirmed:
+            view.note(f"{self.unconfirmed} images were sent, and the receiver did not say whether they arrived")
