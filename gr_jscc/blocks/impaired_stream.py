@@ -10,7 +10,8 @@ from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.tags import BURST
-from gr_jscc.channel import Scenario
+from gr_jscc.channel import BurstLoss, Scenario
+from gr_jscc.channel.burst_finder import BurstFinder
 
 
 class ImpairedStream(gr.basic_block):
@@ -22,17 +23,29 @@ class ImpairedStream(gr.basic_block):
     Args:
         scenario: what happens to the samples; it belongs to the block from then on.
         name: of the block.
+        finder: finds where bursts begin in place of the tags, in samples that come without. It holds back
+            ``finder.delay`` samples.
     """
 
-    def __init__(self, scenario: Scenario, name: str = "JSCC Impaired Stream") -> None:
+    def __init__(
+        self, scenario: Scenario, name: str = "JSCC Impaired Stream", finder: BurstFinder | None = None
+    ) -> None:
         gr.basic_block.__init__(self, name=name, in_sig=[np.complex64], out_sig=[np.complex64])
         self.failure: Exception | None = None
         self.scenario = scenario
+        self.finder = finder
         self.lock = threading.Lock()  # held while the scenario works or is changed
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self._samples = np.empty(0, np.complex64)  # impaired and not yet written
-        self._made = 0  # samples that came out of the scenario
-        self._tags: collections.deque[tuple[int, gr.tag_t]] = collections.deque()
+        self._passed, self._made = 0, 0  # samples that went into the scenario, and that came out of it
+        self._losses: list[BurstLoss] = []  # that there were, one after the other
+        self._coming: collections.deque[gr.tag_t] = collections.deque()  # tags of samples that did not yet go in
+        self._tags: collections.deque[tuple[int, gr.tag_t]] = collections.deque()  # and of those that came out
+
+    @property
+    def erased(self) -> int:
+        """Bursts that were erased so far."""
+        return sum(stage.lost for stage in self._losses)
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [0 if len(self._samples) else 1]  # see ofdm_modulator.forecast
@@ -55,14 +68,23 @@ class ImpairedStream(gr.basic_block):
         """Impairs all samples that are there."""
         if not len(samples):
             return
-        read = self.nitems_read(0)
-        tags = sorted(self.get_tags_in_range(0, read, read + len(samples)), key=lambda tag: tag.offset)
+        count, read = len(samples), self.nitems_read(0)
+        tags = sorted(self.get_tags_in_range(0, read, read + count), key=lambda tag: tag.offset)
+        self._coming.extend(tags)
+        if self.finder is None:
+            starts = [tag.offset - read for tag in tags if tag.key == BURST]
+        else:
+            samples, starts = self.finder.push(samples)
         with self.lock:
-            self.scenario.mark([tag.offset - read for tag in tags if tag.key == BURST])
+            self.scenario.mark(starts)
             self._samples = self.scenario.process(samples)
             delay = self.scenario.delay
-        pace = len(self._samples) / len(samples)
-        for tag in tags:
-            self._tags.append((self._made + round((tag.offset - read) * pace) + delay, tag))
+            losses = [stage for stage in self.scenario.chain.stages if isinstance(stage, BurstLoss)]
+        self._losses += [stage for stage in losses if stage not in self._losses[-1:]]
+        pace = len(self._samples) / max(len(samples), 1)
+        while self._coming and self._coming[0].offset < self._passed + len(samples):
+            tag = self._coming.popleft()
+            self._tags.append((self._made + round((tag.offset - self._passed) * pace) + delay, tag))
+        self._passed += len(samples)
         self._made += len(self._samples)
-        self.consume(0, len(samples))
+        self.consume(0, count)
