@@ -13,18 +13,21 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from .burst_estimate import estimate_bursts
 from .channel_estimation import CHANNEL_LEAD, estimate_channel
-from .equaliser import channel_inverse, local_mean, outlying_symbols
+from .equaliser import channel_inverse
 from .header import BurstHeader, BurstKind, decode_header_llr
 from .header_cells import header_correlations, header_ratios, training_totals
 from .layout import burst_length, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble, unscramble
 from .modulator import modulate
+from .noise_spectrum import noise_spectrum
 from .numerology import DEFAULT_NUMEROLOGY, Numerology
-from .phase import coarse_line, drift_precision, fit_header_phase, smooth_walk
+from .outliers import excess_noise
+from .phase import fit_header_phase, smooth_walk
 from .preamble import PREAMBLE_SYMBOLS, preamble_carriers
 from .rows import demodulate_rows
 from .synchroniser import acquire, find_candidates, grid, metric_span
-from .tracking import correlate, equalise, observe, refine_line, residuals, turn_back
+from .tracking import correlate, equalise, observe
 from .turning import FAST
 
 __all__ = ["DemodulatorCounters", "ReceivedBurst", "StreamDemodulator"]
@@ -36,8 +39,6 @@ _STEP = 65536
 _OFFSET_STANDS_OUT = 30.0
 # Samples beyond this count as zero, as those do that are not finite; 16-bit samples left unscaled are far below.
 _LARGEST = np.float32(1e7)
-# Radians per OFDM symbol that preamble and header may leave of the carrier offset.
-_SLOPE_LEFT = 0.25
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,10 @@ class ReceivedBurst:
 
     Attributes:
         header: its header, CRC checked.
-        symbols: complex64[header.symbols], equalised, of unit gain and without bias, in the order of sending.
-        noise_var: float32[header.symbols], variance of the complex error of each, for sent symbols of mean power 1.
+        symbols: complex64[header.symbols], equalised, of unit gain and without bias, in the order of sending; 0 where
+            nothing arrived.
+        noise_var: float32[header.symbols], variance of the complex error of each, for sent symbols of mean power 1;
+            ``inf`` where nothing arrived because samples are missing.
         start: sample of the stream, counted from 0, at which the burst began.
         cfo: carrier frequency offset in cycles per sample.
         snr_db: Es/N0 per data subcarrier as received, before equalisation, in dB.
@@ -91,7 +94,8 @@ class _Pending:
     end: int  # first sample that the burst does not need
     response: np.ndarray  # complex64[used_count], the channel from the preamble alone
     profile: np.ndarray  # float64[taps], its prior variances
-    noise_var: float  # of a carrier, from the preamble alone
+    noise_var: float  # mean of a carrier, from the preamble alone
+    shape: np.ndarray  # float64[used_count], noise of each carrier in proportion to that
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -249,16 +253,17 @@ class StreamDemodulator:
         window = acquired.window.clip(0, len(self._buffer) - self._opening)
         spectrum = demodulate_rows(self._buffer, window, acquired.cfo, PREAMBLE_SYMBOLS + head, layout)
         training = preamble_carriers(layout)
-        totals, noise = training_totals(spectrum, layout.used_bins, training)
-        counts = np.full(totals.shape, float(PREAMBLE_SYMBOLS))
-        channel = estimate_channel(totals, counts, noise, None, layout, steps=2)
+        totals, energy = training_totals(spectrum, layout.used_bins, training)
+        noise, shape = noise_spectrum(energy, np.full(energy.shape, PREAMBLE_SYMBOLS - 1.0), totals / PREAMBLE_SYMBOLS)
+        channel = estimate_channel(totals / shape, PREAMBLE_SYMBOLS / shape, noise, None, layout, steps=2)
+        matched = (channel.response / shape).astype(np.complex64)
         pilots = pilot_values(layout, 0, head)
         offset, slope = fit_header_phase(
-            header_correlations(spectrum, layout.used_bins, training, layout.pilot_index, pilots, channel.response)
+            header_correlations(spectrum, layout.used_bins, training, layout.pilot_index, pilots, matched)
         )
         cells = unscramble(layout, 0, head)
-        response = np.take(channel.response, layout.data_index, axis=1)
-        ratios = header_ratios(spectrum, PREAMBLE_SYMBOLS, layout.data_bins, cells, response, offset, slope)
+        matched = np.take(matched, layout.data_index, axis=1)
+        ratios = header_ratios(spectrum, PREAMBLE_SYMBOLS, layout.data_bins, cells, matched, offset, slope)
         headers, sent = decode_header_llr(ratios)
         self.counters.candidates += len(headers)
         cfo = acquired.cfo + slope / (2 * np.pi * layout.symbol_len)
@@ -277,6 +282,7 @@ class StreamDemodulator:
                     response=channel.response[row],
                     profile=channel.profile[row],
                     noise_var=float(noise[row]),
+                    shape=shape[row],
                 )
             )
 
@@ -309,58 +315,43 @@ class StreamDemodulator:
             spectrum, headers, training, scramble(layout, 0, head), pilots, layout.used_bins, layout.data_index,
             pilot_index,
         )  # fmt: skip
-        # Weights of the OFDM symbols; those that an interferer hit, or that a gap in the stream shifted, go to zero.
-        trust = np.ones((len(alike), rows))
-
-        response = np.stack([burst.response for burst in alike])
-        profile = np.stack([burst.profile for burst in alike])
-        noise = np.array([burst.noise_var for burst in alike])
-        line = coarse_line(correlate(early, late, response, pilot_index), _SLOPE_LEFT)
-        turned_early, turned_late, _ = turn_back(early, late, line, trust, used, pilot_index)
-        for last in (False, True):
-            precision = drift_precision(noise, layout)
-            line = refine_line(
-                line, turned_early, turned_late, trust, response, used, pilot_index, precision, layout.fft_size
-            )
-            turned_early, turned_late, sums = turn_back(early, late, line, trust, used, pilot_index)
-            counts = np.full(response.shape, float(opening))
-            counts[:, pilot_index] += trust.sum(axis=1, keepdims=True)
-            estimate = estimate_channel(sums, counts, noise, profile, layout, steps=3 if last else 1, prune=last)
-            response, profile = estimate.response, estimate.profile
-            early_error, late_error = residuals(turned_early, turned_late, response, pilot_index)
-            early_noise = early_error / np.maximum(opening * layout.used_count - estimate.freedom, 1)
-            if not last:
-                trust = (~outlying_symbols(late_error / layout.pilot_count, early_noise, layout.pilot_count)).astype(
-                    float
-                )
-            cells = opening * layout.used_count + trust.sum(axis=1) * layout.pilot_count
-            error = early_error + (late_error * trust).sum(axis=1)
-            # The line takes 1.5 degrees of freedom; 1 more makes the mean of the inverse right.
-            noise = np.maximum(error / (cells - estimate.freedom - 2.5), 1e-30)
+        estimate = estimate_bursts(
+            early,
+            late,
+            np.stack([burst.response for burst in alike]),
+            np.stack([burst.profile for burst in alike]),
+            np.array([burst.noise_var for burst in alike]),
+            np.stack([burst.shape for burst in alike]),
+            layout,
+        )
+        response, noise, trust = estimate.response, estimate.noise_var, estimate.trust
 
         # Phase noise, where the pilots show any.
-        strength = np.square(np.abs(response[:, pilot_index])).sum(axis=1).astype(np.float64)
-        measured = np.angle(correlate(turned_early, turned_late, response, pilot_index)[:, opening:])
+        strength = (np.square(np.abs(response)) / estimate.shape)[:, pilot_index].sum(axis=1)
+        correlations = correlate(estimate.early, estimate.late, estimate.matched, pilot_index)
+        measured = np.angle(correlations[:, opening:])
         walk = smooth_walk(measured * trust, noise / (2 * np.maximum(strength, 1e-30)))
 
+        carrier_noise = noise[:, None] * estimate.shape
         inverse, noise_var = channel_inverse(
-            np.take(response, layout.data_index, axis=1), np.take(estimate.variance, layout.data_index, axis=1), noise
+            *(np.take(values, layout.data_index, axis=1) for values in (response, estimate.variance, carrier_noise))
         )
         noise_var = noise_var + walk.variance[:, None].astype(np.float32)
-        excess = np.where(
-            trust > 0, 1, local_mean(late_error / layout.pilot_count, layout.pilot_count) / noise[:, None]
+        excess = excess_noise(
+            estimate.late, estimate.pilot_error, trust, response, walk.phase, noise, estimate.shape, pilot_index
         )
         payload, spread = equalise(
-            spectrum, opening, layout.data_bins, used[layout.data_index], inverse, unscramble(layout, head, rows), line,
-            walk.phase, noise_var, np.maximum(excess, 1).astype(np.float32),
+            spectrum, opening, layout.data_bins, used[layout.data_index], inverse, unscramble(layout, head, rows),
+            estimate.line, walk.phase, noise_var, excess,
         )  # fmt: skip
+        if np.isinf(excess).any():
+            payload[np.isinf(spread)] = 0
 
         power = (np.square(np.abs(response)) + estimate.variance)[:, layout.data_index].mean(axis=1)
-        snr_db = 10 * np.log10(np.maximum(power, 1e-30) / noise)
+        snr_db = 10 * np.log10(np.maximum(power, 1e-30) / carrier_noise[:, layout.data_index].mean(axis=1))
         expected = opening * np.square(np.abs(response)).sum(axis=1)
-        evm = early_error / np.maximum(expected, 1e-30)
-        evm_db = 10 * np.log10(np.maximum(evm, 1e-12))
-        cfo = cfo + line[:, 1] / (2 * np.pi * layout.symbol_len)
+        evm_db = 10 * np.log10(np.maximum(estimate.early_error / np.maximum(expected, 1e-30), 1e-12))
+        cfo = cfo + estimate.line[:, 1] / (2 * np.pi * layout.symbol_len)
         lead = min(CHANNEL_LEAD, layout.cp_len // 8)
         bursts = []
         for row, burst in enumerate(alike):
@@ -385,5 +376,6 @@ def _compile() -> None:
     header = BurstHeader(BurstKind.ANALOG, 0, 0, 0, 1, 1000)
     demodulator = StreamDemodulator.__new__(StreamDemodulator)
     demodulator._set_up(DEFAULT_NUMEROLOGY, _STEP)
-    demodulator.push(modulate(header, np.ones(1000, np.complex64)))
+    # Samples that are missing call for some code of their own.
+    demodulator.push(np.delete(modulate(header, np.ones(1000, np.complex64)), slice(1500, 1700)))
     demodulator.flush()

@@ -11,7 +11,7 @@ __all__ = ["header_correlations", "header_ratios", "training_totals"]
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def training_totals(spectrum, bins, training):
-    """The sums over the training symbols of received times conj(sent), and the noise of one cell.
+    """The sums over the training symbols of received times conj(sent), and the squared errors about their mean.
 
     Args:
         spectrum: complex64[c, n, fft_size], FFTs from the first training symbol on.
@@ -19,13 +19,12 @@ def training_totals(spectrum, bins, training):
         training: complex64[4, used_count], as sent.
 
     Returns:
-        complex64[c, used_count] and float64[c].
+        complex64[c, used_count] and float64[c, used_count], the latter with 3 degrees of freedom each.
     """
     count, rows = len(spectrum), len(training)
     totals = np.zeros((count, len(bins)), np.complex64)
-    noise = np.zeros(count)
+    energy = np.zeros((count, len(bins)))
     for c in range(count):
-        energy = np.float32(0)
         for k in range(len(bins)):
             total = np.complex64(0)
             for row in range(rows):
@@ -33,10 +32,9 @@ def training_totals(spectrum, bins, training):
             mean = total * np.float32(1 / rows)
             for row in range(rows):
                 error = spectrum[c, row, bins[k]] * np.conj(training[row, k]) - mean
-                energy += error.real * error.real + error.imag * error.imag
+                energy[c, k] += error.real * error.real + error.imag * error.imag
             totals[c, k] = total
-        noise[c] = energy / ((rows - 1) * len(bins))
-    return totals, noise
+    return totals, energy
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -59,7 +59,7 @@ def correlate(early, late, response, pilot_index):
     """Observations times conj(channel), summed over each OFDM symbol: complex64[c, n].
 
     Args:
-        response: complex64[c, used_count].
+        response: complex64[c, used_count], over each carrier's noise for the likeliest phase.
     """
     count, opening, used = early.shape
     _, rows, spread = late.shape
@@ -118,7 +118,7 @@ def turn_back(early, late, line, trust, used, pilot_index):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def refine_line(line, early, late, trust, response, used, pilot_index, precision, fft_size):
+def refine_line(line, early, late, trust, response, matched, used, pilot_index, precision, fft_size):
     """One Gauss-Newton step towards the likeliest line.
 
     A fixed slope over the carriers is fitted along and dropped: the expected channel may be that of another moment than
@@ -128,7 +128,8 @@ def refine_line(line, early, late, trust, response, used, pilot_index, precision
         line: float64[c, 3].
         early, late: turned back by it.
         trust: float64[c, payload's symbols].
-        response: complex64[c, used_count], the channel expected.
+        response: complex64[c, used_count], the channel expected; matched: the same over each carrier's noise in
+            proportion to the mean.
         used: float32[used_count], the carriers.
         precision: float64[c], how firmly the drift is believed to be zero beforehand.
         fft_size: points of the FFT.
@@ -147,14 +148,14 @@ def refine_line(line, early, late, trust, response, used, pilot_index, precision
         gradient, fisher = np.zeros(4), np.zeros((4, 4))
         strength = np.zeros((2, 3))  # of preamble with header, and of pilots: sums of channel power times k^j
         for k in range(carriers):
-            power = response[c, k].real * response[c, k].real + response[c, k].imag * response[c, k].imag
+            power = response[c, k].real * matched[c, k].real + response[c, k].imag * matched[c, k].imag
             strength[0, 0] += power
             strength[0, 1] += power * used[k]
             strength[0, 2] += power * used[k] * used[k]
         for p in range(spread):
             k = pilot_index[p]
-            expected[p] = response[c, k]
-            power = expected[p].real * expected[p].real + expected[p].imag * expected[p].imag
+            expected[p] = matched[c, k]
+            power = response[c, k].real * matched[c, k].real + response[c, k].imag * matched[c, k].imag
             strength[1, 0] += power
             strength[1, 1] += power * used[k]
             strength[1, 2] += power * used[k] * used[k]
@@ -164,7 +165,7 @@ def refine_line(line, early, late, trust, response, used, pilot_index, precision
             if row < opening:
                 weight, part = 1.0, 0
                 for k in range(carriers):
-                    value = early[c, row, k].imag * response[c, k].real - early[c, row, k].real * response[c, k].imag
+                    value = early[c, row, k].imag * matched[c, k].real - early[c, row, k].real * matched[c, k].imag
                     error += value
                     moment += value * used[k]
             else:
@@ -230,28 +231,34 @@ def _solve(matrix, right):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def residuals(early, late, response, pilot_index):
-    """Squared errors of turned observations against a channel.
+    """Squared errors of turned observations.
 
     Returns:
-        float64[c], summed over the early cells; float64[c, payload's symbols], summed over each symbol's pilots.
+        against the channel, summed over the early cells of each carrier: float64[c, used_count]; the same against
+        each carrier's own mean, which tells its noise even where the channel is wrong; and of each pilot of the
+        payload against the channel: float64[c, payload's symbols, pilot_count].
     """
     count, opening, carriers = early.shape
     _, rows, spread = late.shape
-    early_error, late_error = np.zeros(count), np.zeros((count, rows))
+    early_error, scatter = np.empty((count, carriers)), np.empty((count, carriers))
+    late_error = np.empty((count, rows, spread))
+    sums, energy = np.empty(carriers, np.complex64), np.empty(carriers, np.float32)
     for c in range(count):
+        sums[:], energy[:] = 0, 0
         for row in range(opening):
-            energy = np.float32(0)
             for k in range(carriers):
                 error = early[c, row, k] - response[c, k]
-                energy += error.real * error.real + error.imag * error.imag
-            early_error[c] += energy
+                sums[k] += error
+                energy[k] += error.real * error.real + error.imag * error.imag
+        for k in range(carriers):
+            early_error[c, k] = energy[k]
+            off = sums[k].real * sums[k].real + sums[k].imag * sums[k].imag
+            scatter[c, k] = max(energy[k] - off / opening, 0.0)
         for row in range(rows):
-            energy = np.float32(0)
             for p in range(spread):
                 error = late[c, row, p] - response[c, pilot_index[p]]
-                energy += error.real * error.real + error.imag * error.imag
-            late_error[c, row] = energy
-    return early_error, late_error
+                late_error[c, row, p] = error.real * error.real + error.imag * error.imag
+    return early_error, scatter, late_error
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

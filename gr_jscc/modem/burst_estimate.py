@@ -1,0 +1,145 @@
+"""Phase, channel and noise of bursts from all that is known of them, each estimate made better by the others.
+
+Every array is of several bursts, in the first place. `early` are the cells of preamble and header, `late` the payload's
+pilots, both as observations of the channel (see `tracking`).
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from .channel_estimation import estimate_channel
+from .noise_spectrum import noise_spectrum
+from .numerology import Numerology
+from .outliers import trusted_symbols
+from .phase import coarse_line, drift_precision
+from .tracking import correlate, refine_line, residuals, turn_back
+
+__all__ = ["BurstEstimate", "estimate_bursts"]
+
+# Radians per OFDM symbol that preamble and header may leave of the carrier offset.
+_SLOPE_LEFT = 0.25
+
+
+@dataclass(frozen=True)
+class BurstEstimate:
+    """What is believed of bursts.
+
+    Attributes:
+        response: complex64[bursts, used_count], the channel in the middle of the burst.
+        variance: float64[bursts, used_count], of its error.
+        profile: float64[bursts, taps], prior variances of its taps.
+        line: float64[bursts, 3], the phase over carriers and OFDM symbols (see `tracking`).
+        early: complex64[bursts, early symbols, used_count], late: complex64[bursts, payload's symbols, pilot_count]:
+            the observations turned back by the line.
+        noise_var: float64[bursts], mean of a cell of OFDM symbols that are trusted.
+        shape: float64[bursts, used_count], noise of each carrier in proportion to that.
+        trust: float64[bursts, payload's symbols], weights of the OFDM symbols; 0 for those that an interferer hit, or
+            that a gap in the stream shifted, and 1 for the others.
+        early_error: float64[bursts], squared errors of the early cells, summed.
+        pilot_error: float64[bursts, payload's symbols], mean squared error of each symbol's pilots, each carrier's in
+            proportion to its shape.
+    """
+
+    response: np.ndarray
+    variance: np.ndarray
+    profile: np.ndarray
+    line: np.ndarray
+    early: np.ndarray
+    late: np.ndarray
+    noise_var: np.ndarray
+    shape: np.ndarray
+    trust: np.ndarray
+    early_error: np.ndarray
+    pilot_error: np.ndarray
+
+    @property
+    def matched(self) -> np.ndarray:
+        """What observations are weighted by, the channel over the noise: complex64[bursts, used_count]."""
+        return (self.response / self.shape).astype(np.complex64)
+
+
+def estimate_bursts(
+    early: np.ndarray,
+    late: np.ndarray,
+    response: np.ndarray,
+    profile: np.ndarray,
+    noise_var: np.ndarray,
+    shape: np.ndarray,
+    numerology: Numerology,
+) -> BurstEstimate:
+    """What is to be believed of bursts, all their known cells together.
+
+    Args:
+        early, late: of `observe`.
+        response, profile, noise_var, shape: what the preamble alone says, as in `BurstEstimate`.
+    """
+    used, pilot_index = numerology.used_carriers.astype(np.float32), numerology.pilot_index
+    trust = np.ones(late.shape[:2])
+    matched = (response / shape).astype(np.complex64)
+    line = coarse_line(correlate(early, late, matched, pilot_index), _SLOPE_LEFT)
+    turned_early, turned_late, _ = turn_back(early, late, line, trust, used, pilot_index)
+    nothing = np.empty((len(early), 0))
+    guess = BurstEstimate(
+        response, nothing, profile, line, turned_early, turned_late, noise_var, shape, trust, nothing, nothing
+    )
+    guess = _better(early, late, guess, numerology)
+    doubtful = ~guess.trust.all(axis=1)
+    if doubtful.any():
+        # What is no longer trusted has spoilt the guess, and so the trust in what is sound.
+        again = _better(early[doubtful], late[doubtful], _some(guess, doubtful), numerology)
+        guess = _replaced(guess, doubtful, again)
+    return _better(early, late, guess, numerology, last=True)
+
+
+def _better(
+    early: np.ndarray, late: np.ndarray, guess: BurstEstimate, numerology: Numerology, last: bool = False
+) -> BurstEstimate:
+    """A better estimate after a guess; the last one takes more trouble, and leaves it at what was trusted."""
+    used, pilot_index, pilots = numerology.used_carriers.astype(np.float32), numerology.pilot_index, late.shape[2]
+    opening, noise, shape, trust = early.shape[1], guess.noise_var, guess.shape, guess.trust
+    line = refine_line(
+        guess.line, guess.early, guess.late, trust, guess.response, guess.matched, used, pilot_index,
+        drift_precision(noise, numerology), numerology.fft_size,
+    )  # fmt: skip
+    turned_early, turned_late, sums = turn_back(early, late, line, trust, used, pilot_index)
+    counts = np.full(shape.shape, float(opening))
+    counts[:, pilot_index] += trust.sum(axis=1, keepdims=True)
+    channel = estimate_channel(
+        sums / shape, counts / shape, noise, guess.profile, numerology, steps=3 if last else 1, prune=last
+    )
+    early_error, scatter, late_error = residuals(turned_early, turned_late, channel.response, pilot_index)
+    own_noise, shape = noise_spectrum(scatter, np.full(scatter.shape, opening - 1.0), channel.response)
+    pilot_error = np.einsum("crp,cp->cr", late_error, 1 / (pilots * shape[:, pilot_index]))
+    if not last:
+        trust = trusted_symbols(turned_late, pilot_error, channel.response, own_noise, shape, pilot_index)
+    cells = opening * len(used) + trust.sum(axis=1) * pilots
+    error = (early_error / shape).sum(axis=1) + pilots * (pilot_error * trust).sum(axis=1)
+    return BurstEstimate(
+        response=channel.response,
+        variance=channel.variance,
+        profile=channel.profile,
+        line=line,
+        early=turned_early,
+        late=turned_late,
+        # The line takes 1.5 degrees of freedom; 1 more makes the mean of the inverse right.
+        noise_var=np.maximum(error / (cells - channel.freedom - 2.5), 1e-30),
+        shape=shape,
+        trust=trust,
+        early_error=early_error.sum(axis=1),
+        pilot_error=pilot_error,
+    )
+
+
+def _some(estimate: BurstEstimate, which: np.ndarray) -> BurstEstimate:
+    """The estimate of some of the bursts, bool[bursts]."""
+    return BurstEstimate(**{field.name: getattr(estimate, field.name)[which] for field in fields(estimate)})
+
+
+def _replaced(estimate: BurstEstimate, which: np.ndarray, others: BurstEstimate) -> BurstEstimate:
+    """The estimate with that of some of the bursts, bool[bursts], replaced."""
+    changed = {}
+    for field in fields(estimate):
+        changed[field.name] = getattr(estimate, field.name).copy()
+        changed[field.name][which] = getattr(others, field.name)
+    return replace(estimate, **changed)
