@@ -13,6 +13,9 @@ __all__ = ["CODECS", "codec_class", "load_codec"]
 # Name → module and class. Modules are imported when asked for, so that listing codecs costs nothing.
 CODECS: dict[str, tuple[str, str]] = {
     "deepjscc": ("gr_jscc.codecs.deepjscc", "DeepJSCC"),
+    "successive-multiple": ("gr_jscc.codecs.successive_multiple", "SuccessiveMultiple"),
+    "successive-residual": ("gr_jscc.codecs.successive_residual", "SuccessiveResidual"),
+    "successive-single": ("gr_jscc.codecs.successive_single", "SuccessiveSingle"),
 }
 
 

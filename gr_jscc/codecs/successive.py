@@ -1,0 +1,212 @@
+"""What the three codecs of successive refinement share: a layer as a payload, and a reception as a layer.
+
+Every layer is one round. Its side information is two bytes: which layer it is, so that a receiver can use it
+whatever became of the others, and its power scale.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.deepjscc_network import quantise_scale, scale_of
+from gr_jscc.codecs.successive_network import LOST
+from gr_jscc.weights import load_strictly, read_model
+
+SIDE_INFO = struct.Struct(">BB")  # layer, from 0; power-scale code
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where a network's latents of one picture lie.
+
+    Attributes:
+        height, width: of the picture, pixels.
+        padded: its sides as the network sees them.
+        rows, columns: latent positions.
+        symbols: complex symbols of one layer.
+    """
+
+    height: int
+    width: int
+    padded: tuple[int, int]
+    rows: int
+    columns: int
+    symbols: int
+
+
+def grid_of(network: nn.Module, height: int, width: int) -> Grid:
+    """The `Grid` of a picture for one of the networks of successive refinement."""
+    tall, wide = (-(-side // network.multiple) * network.multiple for side in (height, width))
+    rows, columns = tall // network.stride, wide // network.stride
+    return Grid(height, width, (tall, wide), rows, columns, network.per_layer // 2 * rows * columns)
+
+
+def to_pixels(image: np.ndarray, grid: Grid, device: str) -> Tensor:
+    """uint8[H, W, 3] as float32[1, 3, ...] in [0, 1], its edges repeated up to the padded size."""
+    pixels = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)[None].float() / 255
+    tall, wide = grid.padded
+    padded = F.pad(pixels, (0, wide - grid.width, 0, tall - grid.height), mode="replicate")
+    return padded.contiguous(memory_format=torch.channels_last)
+
+
+def to_picture(pixels: Tensor, grid: Grid) -> np.ndarray:
+    """float32[1, 3, ...] as the uint8[H, W, 3] that it stands for."""
+    picture = (pixels[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+    return picture[: grid.height, : grid.width].cpu().numpy()
+
+
+def layer_payload(network: nn.Module, layer: int, latents: Tensor) -> Payload:
+    """Latents float32[1, N, h, w] of one layer, ready for the link."""
+    symbols, scale = network.modulate(latents)
+    code = int(quantise_scale(scale)[0])
+    return Payload(symbols[0].reshape(-1).cpu().numpy(), SIDE_INFO.pack(layer, code))
+
+
+@dataclass(frozen=True)
+class ArrivedLayer:
+    """One layer as a receiver has it.
+
+    Attributes:
+        layer: which, from 0.
+        latents, noise_var: float32[1, N, h, w], see `LayeredNetwork.demodulate`.
+    """
+
+    layer: int
+    latents: Tensor
+    noise_var: Tensor
+
+
+def arrived_layer(network: nn.Module, grid: Grid, reception: Reception, device: str) -> ArrivedLayer | None:
+    """What a reception brings; None when its side information is lost or wrong, or every symbol was lost."""
+    if reception.side_info is None or len(reception.side_info) != SIDE_INFO.size:
+        return None
+    layer, code = SIDE_INFO.unpack(reception.side_info)
+    if layer >= network.layers or len(reception.symbols) != grid.symbols:
+        return None
+    usable = np.isfinite(reception.symbols) & np.isfinite(reception.noise_var)
+    if not usable.any():
+        return None
+    shape = (1, network.per_layer // 2, grid.rows, grid.columns)
+    symbols = np.where(usable, reception.symbols, 0).astype(np.complex64).reshape(shape)
+    noise_var = np.where(usable, reception.noise_var, np.inf).astype(np.float32).reshape(shape)
+    received, variance = torch.from_numpy(symbols).to(device), torch.from_numpy(noise_var).to(device)
+    scale = scale_of(torch.tensor([code], device=device))
+    return ArrivedLayer(layer, *network.demodulate(layer, received, variance, scale))
+
+
+class SuccessiveCodec(Codec):
+    """A loaded model of one of the three schemes; see `gr_jscc.codecs.base.Codec`."""
+
+    default_weights: ClassVar[str]
+
+    def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
+        model = read_model(weights or self.default_weights, self.name)
+        network = load_strictly(self.build(model.config), model)
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.device = device
+        self._model = model
+
+    @staticmethod
+    def build(config: dict) -> nn.Module:
+        """The network that weights of such a configuration belong to."""
+        raise NotImplementedError
+
+    @property
+    def weights_name(self) -> str:
+        return self._model.name
+
+    @property
+    def weights_hash(self) -> bytes:
+        return self._model.hash
+
+    @property
+    def cbr_range(self) -> tuple[float, float]:
+        one_layer = self.network.per_layer / 2 / (3 * self.network.stride**2)
+        return one_layer, self.network.layers * one_layer
+
+    def check_cbr(self, cbr: float) -> None:
+        """Refuses a CBR that no number of layers fits.
+
+        Raises:
+            CodecError: below one layer, or above all of them.
+        """
+        lowest, highest = self.cbr_range
+        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
+            raise CodecError(
+                f"{self.name} with {self.weights_name} serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, "
+                f"a layer each, not {cbr:g}"
+            )
+
+    def layers_that_fit(self, grid: Grid, cbr: float) -> int:
+        """How many layers of a picture stay within cbr·3·H·W symbols.
+
+        Raises:
+            CodecError: none; the picture is so small that its padding breaks the CBR.
+        """
+        fit = int(cbr * (1 + 1e-9) * 3 * grid.height * grid.width / grid.symbols)
+        if fit < 1:
+            size = f"{grid.width}x{grid.height}"
+            raise CodecError(f"a {size} picture is too small to be sent by {self.name} at CBR {cbr:.4g}")
+        return min(fit, self.network.layers)
+
+
+class JointTransmitter(Transmitter):
+    """Sends the layers of one encoder, one a round; for multiple decoders and for the single decoder."""
+
+    def __init__(self, codec: SuccessiveCodec, cbr: float) -> None:
+        codec.check_cbr(cbr)
+        self.codec, self.cbr = codec, cbr
+        self._left: list[Payload] = []
+
+    @torch.inference_mode()
+    def start(self, image: np.ndarray) -> Payload:
+        network = self.codec.network
+        grid = grid_of(network, *image.shape[:2])
+        layers = self.codec.layers_that_fit(grid, self.cbr)
+        latents = network.encode_all(to_pixels(image, grid, self.codec.device)).split(network.per_layer, dim=1)
+        self._left = [layer_payload(network, i, latents[i]) for i in range(layers)]
+        return self._left.pop(0)
+
+    def next(self, feedback: Reception | None) -> Payload | None:
+        return self._left.pop(0) if self._left else None
+
+
+class JointReceiver(Receiver):
+    """The receiving half for `JointTransmitter`."""
+
+    def __init__(self, codec: SuccessiveCodec, height: int, width: int) -> None:
+        self.codec = codec
+        self.grid = grid_of(codec.network, height, width)
+        self._arrived: dict[int, ArrivedLayer] = {}
+
+    @torch.inference_mode()
+    def push(self, reception: Reception) -> np.ndarray:
+        network, grid = self.codec.network, self.grid
+        layer = arrived_layer(network, grid, reception, self.codec.device)
+        if layer is not None:
+            self._arrived[layer.layer] = layer
+        if not self._arrived:
+            return grey_picture(grid.height, grid.width)
+        nothing = self._nothing()
+        # A layer behind a gap waits until the gap is filled, unless nothing else has come.
+        unbroken = next(i for i in range(network.layers + 1) if i not in self._arrived)
+        parts = [
+            (self._arrived[i].latents, self._arrived[i].noise_var) if i in self._arrived else nothing
+            for i in range(network.layers)
+        ]
+        latents, noise_var = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
+        return to_picture(network.estimate(latents, noise_var, unbroken or max(self._arrived) + 1), grid)
+
+    def _nothing(self) -> tuple[Tensor, Tensor]:
+        """A layer that never came, as `ArrivedLayer` would hold it."""
+        shape = (1, self.codec.network.per_layer, self.grid.rows, self.grid.columns)
+        return torch.zeros(shape, device=self.codec.device), torch.full(shape, LOST, device=self.codec.device)

@@ -1,0 +1,157 @@
+"""Successive refinement by residuals: each layer sends what the receiver's estimate so far still lacks.
+
+Kurka & Gündüz (2019), section IV. What the receiver made of the earlier layers the transmitter knows exactly
+when they are fed back as they arrived: it decodes them with the receiver's own code. Without feedback it
+takes the mean of what ``realisations`` simulated receptions would have given.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gr_jscc.channel.differentiable import add_noise
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.deepjscc_network import scale_of
+from gr_jscc.codecs.successive import (
+    SIDE_INFO,
+    ArrivedLayer,
+    SuccessiveCodec,
+    arrived_layer,
+    grid_of,
+    layer_payload,
+    to_picture,
+    to_pixels,
+)
+from gr_jscc.codecs.successive_network import ResidualNetwork
+
+__all__ = ["SuccessiveResidual"]
+
+GREY = 128 / 255
+SIMULATED_PIXELS = 2**20  # of simulated receptions decoded at once
+
+
+class SuccessiveResidual(SuccessiveCodec):
+    """See `gr_jscc.codecs.base.Codec`; every layer is one round.
+
+    Args:
+        realisations: receptions that a transmitter without feedback simulates, m of the paper.
+    """
+
+    name = "successive-residual"
+    default_weights = "successive-residual-2"
+    uses_feedback = True
+
+    def __init__(self, weights: str | Path | None = None, device: str = "cpu", realisations: int = 10) -> None:
+        super().__init__(weights, device)
+        if realisations < 1:
+            raise CodecError(f"at least one reception has to be simulated, not {realisations}")
+        self.realisations = realisations
+
+    @staticmethod
+    def build(config: dict) -> ResidualNetwork:
+        return ResidualNetwork(**config)
+
+    def transmitter(self, cbr: float) -> Transmitter:
+        return _Transmitter(self, cbr)
+
+    def receiver(self, height: int, width: int) -> Receiver:
+        return _Receiver(self, height, width)
+
+
+def addition_of(codec: SuccessiveResidual, arrived: ArrivedLayer) -> Tensor:
+    """What a layer adds to the estimate, float32[1, 3, ...]: one computation for receiver and transmitter."""
+    return codec.network.decode(arrived.layer, arrived.latents, arrived.noise_var)
+
+
+def estimate_of(additions: dict[int, Tensor]) -> Tensor | float:
+    """The estimate from what the layers add; without the first one they add to mid-grey."""
+    start = additions.get(0, GREY)
+    return start + sum(additions[layer] for layer in sorted(additions) if layer > 0)
+
+
+class _Receiver(Receiver):
+    def __init__(self, codec: SuccessiveResidual, height: int, width: int) -> None:
+        self.codec, self.grid = codec, grid_of(codec.network, height, width)
+        self._additions: dict[int, Tensor] = {}
+
+    @torch.inference_mode()
+    def push(self, reception: Reception) -> np.ndarray:
+        arrived = arrived_layer(self.codec.network, self.grid, reception, self.codec.device)
+        if arrived is not None:
+            self._additions[arrived.layer] = addition_of(self.codec, arrived)
+        if not self._additions:
+            return grey_picture(self.grid.height, self.grid.width)
+        return to_picture(estimate_of(self._additions), self.grid)
+
+
+class _Transmitter(Transmitter):
+    """Sends layer after layer; one that feedback reports as lost is sent again before the next."""
+
+    uses_feedback = True
+
+    def __init__(self, codec: SuccessiveResidual, cbr: float) -> None:
+        codec.check_cbr(cbr)
+        self.codec, self.cbr = codec, cbr
+
+    @torch.inference_mode()
+    def start(self, image: np.ndarray) -> Payload:
+        codec = self.codec
+        self._grid = grid_of(codec.network, *image.shape[:2])
+        self._rounds_left = codec.layers_that_fit(self._grid, self.cbr)
+        self._pixels = to_pixels(image, self._grid, codec.device)
+        self._noise_var = 10 ** (-codec.network.design_snr_db / 10)
+        self._generator = torch.Generator(codec.device).manual_seed(1)
+        self._sent: dict[int, Payload] = {}  # newest last
+        self._additions: dict[int, Tensor] = {}  # what the receiver is known or thought to have
+        return self._send(0)
+
+    @torch.inference_mode()
+    def next(self, feedback: Reception | None) -> Payload | None:
+        if feedback is not None:
+            self._learn(feedback)
+        missing = set(range(self.codec.network.layers)) - set(self._sent)
+        return self._send(min(missing)) if missing and self._rounds_left else None
+
+    def _send(self, layer: int) -> Payload:
+        before = None
+        if layer > 0:
+            for other in self._sent.keys() - self._additions.keys():
+                self._additions[other] = self._simulated(other)
+            before = estimate_of({i: addition for i, addition in self._additions.items() if i < layer})
+        latents = self.codec.network.encode(layer, self._pixels, before)
+        self._sent[layer] = layer_payload(self.codec.network, layer, latents)
+        self._rounds_left -= 1
+        return self._sent[layer]
+
+    def _learn(self, feedback: Reception) -> None:
+        """Takes note of what arrived, in whichever round the feedback tells; what did not is to be sent again."""
+        arrived = arrived_layer(self.codec.network, self._grid, feedback, self.codec.device)
+        if arrived is None:
+            newest = list(self._sent)[-1]
+            del self._sent[newest]
+            self._additions.pop(newest, None)
+        elif arrived.layer in self._sent:
+            self._additions[arrived.layer] = addition_of(self.codec, arrived)
+            noise_var = feedback.noise_var[np.isfinite(feedback.noise_var)]
+            self._noise_var = float(np.mean(noise_var, dtype=np.float64))
+
+    def _simulated(self, layer: int) -> Tensor:
+        """The mean of what simulated receptions of a layer add to the estimate."""
+        network, grid, payload = self.codec.network, self._grid, self._sent[layer]
+        symbols = torch.from_numpy(payload.symbols).to(self.codec.device)
+        symbols = symbols.reshape(1, -1, grid.rows, grid.columns)
+        scale = scale_of(torch.tensor([SIDE_INFO.unpack(payload.side_info)[1]], device=self.codec.device))
+        at_once = max(1, SIMULATED_PIXELS // (grid.padded[0] * grid.padded[1]))
+        total, left = 0.0, self.codec.realisations
+        while left:
+            count = min(left, at_once)
+            noise_var = torch.full((count, *symbols.shape[1:]), self._noise_var, device=self.codec.device)
+            received = add_noise(symbols.expand(noise_var.shape), noise_var, self._generator)
+            latents = network.demodulate(layer, received, noise_var, scale.expand(count))
+            total = total + network.decode(layer, *latents).sum(0, keepdim=True)
+            left -= count
+        return total / self.codec.realisations
