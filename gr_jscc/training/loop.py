@@ -25,13 +25,18 @@ from gr_jscc.training.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
-from gr_jscc.training.data import RandomCrops, read_photos
+from gr_jscc.training.datasets import open_dataset
+from gr_jscc.training.muon import Muon
 from gr_jscc.training.recipe import Recipe, RecipeError
+from gr_jscc.training.start import start_from
 from gr_jscc.weights import write_model
 
 # Codec → module and class of its training task.
 TASKS = {
     "deepjscc": ("gr_jscc.training.deepjscc", "DeepJSCCTask"),
+    "successive-multiple": ("gr_jscc.training.successive", "MultipleTask"),
+    "successive-residual": ("gr_jscc.training.successive", "ResidualTask"),
+    "successive-single": ("gr_jscc.training.successive", "SingleTask"),
 }
 
 
@@ -49,6 +54,19 @@ def task_of(recipe: Recipe):
         return getattr(importlib.import_module(module), name)(**options)
     except TypeError as error:
         raise RecipeError(f"recipe {recipe.model}, [task]: {error}") from error
+
+
+def optimiser_of(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    """A fresh optimiser as a recipe asks for it.
+
+    Raises:
+        RecipeError: unknown name.
+    """
+    if recipe.optimiser == "muon":
+        return Muon(network, recipe.learning_rate, recipe.weight_decay)
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    raise RecipeError(f"unknown optimiser {recipe.optimiser!r}; known: adamw, muon")
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -134,16 +152,19 @@ def train(
     task = task_of(recipe)
     torch.manual_seed(recipe.seed)
     network = task.build(recipe.network)
-    crops = RandomCrops(read_photos(data, recipe.crop), recipe.crop, recipe.steps * recipe.batch, recipe.seed)
-    held_out = read_photos(validation) if validation and rank == 0 else []
+    dataset = open_dataset(recipe.dataset, data, recipe.crop)
+    crops = dataset.crops(recipe.steps * recipe.batch, recipe.seed)
+    held_out = dataset.held_out(validation) if validation and rank == 0 else []
 
     found = checkpoints(out)
     step = 0
     if not found:
-        sample = RandomCrops(crops.photos, recipe.crop, 256, recipe.seed + 1)
+        sample = dataset.crops(dataset.sample, recipe.seed + 1)
         task.prepare(network, torch.stack([sample[i] for i in range(len(sample))]))
+        if recipe.start_from:
+            start_from(network, recipe.start_from, out.parent)
     network = network.to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimiser = optimiser_of(recipe, network)
     names = [name for name, _ in network.named_parameters()]
     average = Averager(network, recipe.ema)
     if found:

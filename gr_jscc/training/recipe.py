@@ -31,7 +31,10 @@ class Recipe:
         task: keyword arguments of the codec's training task (losses, SNR range, rates …).
         steps: optimiser steps in all.
         batch: images a step, over all processes.
+        dataset: what the data folders hold: ``photos`` or ``cifar10``.
+        start_from: the model whose weights the network starts from, see `gr_jscc.training.start`; empty for none.
         crop: side of the square training crops, pixels.
+        optimiser: ``adamw``, or ``muon`` for the kernels and AdamW for the rest.
         learning_rate: peak; linear warm-up, then a cosine down to ``final_learning_rate``.
         final_learning_rate: at the last step.
         warmup: steps.
@@ -49,7 +52,10 @@ class Recipe:
     task: dict = field(default_factory=dict)
     steps: int = 100_000
     batch: int = 16
+    dataset: str = "photos"
+    start_from: str = ""
     crop: int = 256
+    optimiser: str = "adamw"
     learning_rate: float = 5e-4
     final_learning_rate: float = 1e-5
     warmup: int = 200

@@ -1,0 +1,41 @@
+"""Starts a network from weights that were trained for another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from gr_jscc.training.recipe import RecipeError
+from gr_jscc.weights import find_model
+
+
+@torch.no_grad()
+def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
+    """Copies every tensor of a model that has a counterpart of the same name; returns how many.
+
+    Where a counterpart is larger (more layers, hence more channels), the tensor fills its leading corner.
+
+    Args:
+        network: changed in place.
+        name: of a model trained in ``runs`` (``runs/NAME/NAME.safetensors``), else of a shipped one, else a file.
+        runs: folder of runs.
+
+    Raises:
+        WeightsError: no such model.
+        RecipeError: it has nothing in common with the network.
+    """
+    from safetensors.torch import load_file
+
+    trained = runs / name / f"{name}.safetensors"
+    own, copied = network.state_dict(), 0
+    for key, value in load_file(str(trained if trained.is_file() else find_model(name))).items():
+        target = own.get(key)
+        if target is None or target.ndim != value.ndim or any(t < v for t, v in zip(target.shape, value.shape)):
+            continue
+        target[tuple(slice(side) for side in value.shape)].copy_(value)
+        copied += 1
+    if not copied:
+        raise RecipeError(f"start_from: {name} has no tensor in common with the network")
+    return copied
