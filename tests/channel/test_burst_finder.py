@@ -100,7 +100,8 @@ def test_losses_at_the_found_places_are_whole_bursts(rng, snr_db):
     samples, starts = stream(rng, 200, snr_db=snr_db)
     finder, air = BurstFinder(), Scenario({"loss": {"probability": 0.3}})
     parts = []
-    for piece in np.split(np.concatenate([samples, np.zeros(finder.delay, np.complex64)]), range(0, len(samples), 7777)):
+    flushed = np.concatenate([samples, np.zeros(finder.delay, np.complex64)])
+    for piece in np.split(flushed, range(0, len(samples), 7777)):
         out, found = finder.push(piece)
         air.mark(found)
         parts.append(air.process(out))

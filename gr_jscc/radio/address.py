@@ -1,0 +1,88 @@
+"""What a radio's address says, checked without opening it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gr_jscc.errors import UserError
+
+
+class RadioError(UserError):
+    """A radio that there is not, or that cannot be opened or used; the message is one line for a person."""
+
+
+@dataclass(frozen=True)
+class RadioAddress:
+    """A radio's address in its parts.
+
+    Attributes:
+        kind: a key of `KINDS`.
+        place: what follows the kind: ZMQ's endpoint, or a path.
+    """
+
+    kind: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.place}"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of radio.
+
+    Attributes:
+        form: its addresses, for messages.
+        module: has ``sink(address)`` and ``source(address, silence)``, see `gr_jscc.radio`.
+        check: says what is wrong with a place, or nothing.
+    """
+
+    form: str
+    module: str
+    check: Callable[[str], str]
+
+
+def _endpoint_fault(endpoint: str) -> str:
+    transport, _, rest = endpoint.partition("://")
+    if transport == "ipc":
+        return "" if rest.strip("*") else "the path of a socket must follow ipc://"
+    if transport != "tcp" or ":" not in rest:
+        return "ZMQ's endpoint must be tcp://HOST:PORT or ipc://PATH"
+    host, _, port = rest.rpartition(":")
+    if ":" in host or "[" in host:
+        return "GNU Radio's ZMQ blocks know no IPv6: use an IPv4 address or a name"
+    if not re.fullmatch(r"[\w.-]+|\*", host):
+        return "the host is missing: tcp://HOST:PORT"
+    if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 1 <= int(port) <= 65535:
+        return "the port must be a number from 1 to 65535"
+    return ""
+
+
+def _path_fault(path: str) -> str:
+    return "" if path and "\0" not in path else "the path of a file must follow"
+
+
+_ENDPOINT = "tcp://HOST:PORT"
+KINDS: dict[str, Kind] = {
+    "zmq": Kind(f"zmq:{_ENDPOINT} (or ipc://PATH)", "gr_jscc.radio.zmq_radio", _endpoint_fault),
+    "zmq-pub": Kind(f"zmq-pub:{_ENDPOINT}", "gr_jscc.radio.zmq_radio", _endpoint_fault),
+    "zmq-req": Kind(f"zmq-req:{_ENDPOINT}", "gr_jscc.radio.zmq_radio", _endpoint_fault),
+    "file": Kind("file:PATH", "gr_jscc.radio.file_radio", _path_fault),
+}
+
+
+def parse_radio(address: str) -> RadioAddress:
+    """An address in its parts.
+
+    Raises:
+        RadioError: there is no such kind, or the rest makes no sense for it.
+    """
+    kind, colon, place = address.partition(":")
+    if not colon or kind not in KINDS:
+        forms = ", ".join(known.form for known in KINDS.values())
+        raise RadioError(f"unknown radio {address!r}; a radio is one of {forms}")
+    if fault := KINDS[kind].check(place):
+        raise RadioError(f"radio {address!r}: {fault}")
+    return RadioAddress(kind, place)
