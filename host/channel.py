@@ -152,9 +152,9 @@ def _run(graphs: dict[str, ChannelFlowgraph], stopped: threading.Event) -> Itera
         then = now
         return found
 
-    for graph in graphs.values():
-        graph.start()
     try:
+        for graph in graphs.values():
+            graph.start()
         while not stopped.wait(POLL_SECONDS) and not all(graph.ended for graph in graphs.values()):
             if failure := next((graph.failure for graph in graphs.values() if graph.failure is not None), None):
                 raise failure

@@ -45,20 +45,17 @@ class ChannelFlowgraph(gr.top_block):
         self._sink = radio_sink(sink)
         self._pace = [Pace(pace)] if pace else []
         self.connect(self._source, self._stream, *self._pace, self._sink)
-        self._ended = threading.Event()
+        self._waiting: threading.Thread | None = None
 
     def start(self, *arguments: object) -> None:
         super().start(*arguments)
-        threading.Thread(target=self._wait, daemon=True).start()
-
-    def _wait(self) -> None:
-        self.wait()
-        self._ended.set()
+        self._waiting = threading.Thread(target=self.wait, daemon=True)
+        self._waiting.start()
 
     @property
     def ended(self) -> bool:
-        """Whether the flowgraph came to its end by itself, or was stopped."""
-        return self._ended.is_set()
+        """Whether the flowgraph ran and came to its end, by itself or stopped."""
+        return self._waiting is not None and not self._waiting.is_alive()
 
     @property
     def failure(self) -> Exception | None:
@@ -83,6 +80,7 @@ class ChannelFlowgraph(gr.top_block):
 
     def finish(self, patience: float) -> bool:
         """Ends the flowgraph and completes what its sink sent, see `gr_jscc.radio.radio_sink`."""
-        self.stop()
-        self._ended.wait()
+        if self._waiting is not None:
+            self.stop()
+            self._waiting.join()
         return self._sink.finish(patience)

@@ -26,17 +26,6 @@ from gr_jscc.radio import radio_sink, radio_source
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(90)]
 
-PROGRAM = """
-import sys, typer
-from gr_jscc.errors import UserError
-from gr_jscc.host.channel import channel
-app = typer.Typer()
-app.command()(channel)
-try:
-    sys.exit(app(standalone_mode=False))
-except UserError as error:
-    sys.exit(f"gr-jscc: {error}")
-"""
 IN_TREE = Path(__file__).parents[1] / "radio" / "in_tree.py"
 SYMBOLS, BURSTS = 1200, 300
 LENGTH = burst_length(SYMBOLS, DEFAULT_NUMEROLOGY)
@@ -106,7 +95,8 @@ def start():
     running = []
 
     def run(what, *arguments):
-        command = [sys.executable, *(["-c", PROGRAM] if what == "channel" else [IN_TREE, what]), *map(str, arguments)]
+        program = ["-m", "gr_jscc.host"] if what == "channel" else [str(IN_TREE)]
+        command = [sys.executable, *program, what, *map(str, arguments)]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return running[-1]
 
