@@ -255,14 +255,20 @@ def hostile(messages: int, rng: np.random.Generator) -> Delivery:
             for _ in range(10):
                 speak()
             _wait_until(lambda: len(returned) >= count and not channel.waiting)
-            numbers, counted, after = ask()
-            for stranger in strangers:
-                stranger.close()
+            counted = None
+            while counted != (counted := _taken(ask()[1])):  # all that is under way arrives
+                time.sleep(0.3)
+        numbers, counted, after = ask()
         channel.close()
         control.send(False)
         if failure := control.recv():
             raise RuntimeError(f"the receiver failed: {failure}")
     return Delivery(count, *_compare(count, numbers, returned), after - before, 0.0, counted)
+
+
+def _taken(counted: Statistics) -> int:
+    """Hostile messages that a receiver has seen."""
+    return counted.malformed + counted.foreign + counted.refused + counted.duplicates + counted.gaps
 
 
 def rubbish(recorded: list[bytes], rng: np.random.Generator) -> Iterator[bytes]:

@@ -155,7 +155,7 @@ class Protocol:
             self._statistics.malformed += 1
 
     def tick(self) -> None:
-        """Sends what is due: greetings, heartbeats, acknowledgements, messages; notices silence."""
+        """Sends what is due: greetings, heartbeats, messages, acknowledgements; notices silence."""
         now = self._clock()
         if now - self._heard >= SILENCE:
             self._miss(now)
@@ -165,13 +165,13 @@ class Protocol:
                 self._beat(self._link.connection)
             if not self.connected and not self._listens:
                 self._greet(b"")
-        if self._link is not None and self._inbox.owes_ack:
-            self._inbox.owes_ack = False
-            self._send(self._link.connection, Kind.ACK, _ACK.pack(self._link.session, self._inbox.expected))
         if self.connected:
             for data in self._outbox.due():
                 if self._link is None or not self._pass_on(self._link.connection, data):
                     break
+        if self._link is not None and self._inbox.owes_ack:  # after the answer, which is waited for
+            self._inbox.owes_ack = False
+            self._send(self._link.connection, Kind.ACK, _ACK.pack(self._link.session, self._inbox.expected))
 
     def idle_seconds(self) -> float:
         """How long nothing needs to be done, unless something arrives or is sent."""

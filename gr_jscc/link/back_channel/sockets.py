@@ -24,6 +24,7 @@ HANDSHAKE_SECONDS = 5
 # made anew so long after a refusal, and after the last news of any attempt.
 REFUSED_SECONDS = 1.0
 STALLED_SECONDS = HANDSHAKE_SECONDS + 1.0
+DEAD_SECONDS = 4.0  # and without a message: TCP alone would wait for minutes
 CLOSE_SECONDS = 1.0  # for the last frames to leave
 _ZAP = "inproc://zeromq.zap.01"
 _FAILURES = {
@@ -88,9 +89,11 @@ class Socket:
         made.setsockopt(zmq.SNDHWM, 4096)  # what is under way is bounded by the window of `delivery`
         made.setsockopt(zmq.IPV6, self._address.ipv6)
         made.setsockopt(zmq.HANDSHAKE_IVL, 1000 * HANDSHAKE_SECONDS)
-        # A connection on which nothing comes back is closed: TCP alone would wait for minutes.
-        made.setsockopt(zmq.HEARTBEAT_IVL, 1000)
-        made.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3000)
+        # Connections whose other end has vanished are closed in the end. ZMQ's own heartbeats would do it sooner, but
+        # they abort the process when a peer that has filled its queue hangs up (libzmq issue 4364, version 4.3.5).
+        made.setsockopt(zmq.TCP_MAXRT, 10_000)
+        for option, value in ((zmq.TCP_KEEPALIVE, 1), (zmq.TCP_KEEPALIVE_IDLE, 5), (zmq.TCP_KEEPALIVE_INTVL, 5)):
+            made.setsockopt(option, value)
         if self._keys is not None:
             made.curve_publickey = self._keys.public.encode()
             made.curve_secretkey = self._keys.secret.encode()
@@ -173,7 +176,7 @@ class ConnectingSocket(Socket):
             event = recv_monitor_message(self._monitor)["event"]
             now = time.monotonic()
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self._failures, self._renew_at = 0, math.inf
+                self._failures, self._renew_at = 0, now + DEAD_SECONDS
                 protocol.opened()
             elif event == zmq.EVENT_DISCONNECTED:  # also follows a refusal
                 self._renew_at = min(self._renew_at, now + STALLED_SECONDS)
@@ -185,16 +188,18 @@ class ConnectingSocket(Socket):
                 self._renew_at = now + REFUSED_SECONDS
                 if event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL or self._failures == 3:
                     protocol.turned_away(f"{self.endpoint}: {_FAILURES[event]}")
-        if time.monotonic() >= self._renew_at:
-            self._disconnect()
-            self._connect()
 
     def receive(self) -> tuple[Connection, bytes] | None:
         """The next message and the connection that it came over; None when there is none."""
         try:
-            return b"", _only(self._socket.recv_multipart(zmq.NOBLOCK))
+            parts = self._socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
+            if time.monotonic() >= self._renew_at:
+                self._disconnect()
+                self._connect()
             return None
+        self._renew_at = time.monotonic() + DEAD_SECONDS
+        return b"", _only(parts)
 
     def send(self, connection: Connection, data: bytes) -> bool:
         """Sends a frame; False when there is no connection."""

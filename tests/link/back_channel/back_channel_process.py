@@ -1,6 +1,6 @@
 """One end in a process of its own, to be killed: ``receiver ADDRESS`` or ``transmitter ADDRESS FIRST_NUMBER``.
 
-Prints the address, then the number of every message that arrives. A receiver returns them.
+Prints the address, then the number of every message that arrives. A receiver returns them, and sleeps over number 9999.
 """
 
 import itertools
@@ -14,6 +14,8 @@ def main(role, address, first="0"):
     def on_message(message):
         print(message.transfer, flush=True)
         if role == "receiver":
+            if message.transfer == 9999:
+                time.sleep(2.5)
             channel.send(message)
 
     channel = BackChannel(address, Hello(role, "deepjscc", "photo", b"abcd"), on_message)
