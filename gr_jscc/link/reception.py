@@ -30,6 +30,7 @@ from gr_jscc.modem import ReceivedBurst
 MOST_OPEN = 64  # rounds that wait for repeats
 QUIET_SECONDS = 0.3  # without a burst: what had been sent has come, or will not
 LONGEST_WAIT_SECONDS = 1.0  # for bursts of a round that was announced, while others arrive
+UNHEARD_SECONDS = 2.0  # for the first burst of one: the air, and a receiver that has just started, may lag behind
 ENDED_SECONDS = 2.0  # without a burst and without a back-channel: the round is over
 PICTURES_AT_ONCE = 64  # codec receivers kept for transfers whose rounds interleave
 
@@ -171,6 +172,8 @@ class ReceivingEnd:
         if self._assembler.is_done(*key):
             return True
         announced, now = self._announced[key], self._clock()
+        if key not in self._first_heard:
+            return now - announced.since > UNHEARD_SECONDS
         if now - max(self._last_burst, announced.since) > QUIET_SECONDS:
             return True
         if now - max(self._last_of.get(key, 0.0), announced.since) > LONGEST_WAIT_SECONDS:
@@ -178,7 +181,7 @@ class ReceivingEnd:
         if latest is None or latest == key:
             return False
         if announced.attempt == 0:  # first sendings keep their order on the air
-            return key in self._first_heard and place > self._first_heard[key]
+            return place > self._first_heard[key]
         return announced.heard
 
     def _give_up(self) -> list[Arrival]:

@@ -198,7 +198,7 @@ class SendingEnd:
             train = None
             for queue in (self._repeats, self._trains):
                 if queue:
-                    train = queue.popleft()
+                    train = list(queue.popleft())  # the round keeps its own
                     break
         self._begin_waiting()
         return train

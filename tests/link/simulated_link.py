@@ -127,7 +127,8 @@ class SimulatedLink:
     def step(self) -> None:
         self.now += STEP_SECONDS
         if not self.air and (train := self.sending.next_train()):
-            self.air.extend((burst, burst is train[-1], train) for burst in train)
+            self.air.extend((burst, burst is train[-1], list(train)) for burst in train)
+            train.clear()  # as a block does that sends it burst by burst
         for _ in range(min(self.bursts_a_step, len(self.air))):
             burst, last, train = self.air.popleft()
             self.sent_bursts += 1

@@ -1,0 +1,41 @@
+"""Runs the program compiled from rx_zmq.grc until its window has shown a whole picture; leaves a screenshot.
+
+Usage: drive_receiver.py RX_ZMQ.py SCREENSHOT RADIO BACK_CHANNEL FOLDER
+"""
+
+import importlib.util
+import sys
+import time
+
+from PyQt5 import Qt
+
+WAIT_SECONDS = 90
+STORING_SECONDS = 3
+
+
+def main(program, screenshot, radio, back, folder):
+    spec = importlib.util.spec_from_file_location("rx_zmq", program)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    application = Qt.QApplication(sys.argv[:1])
+    window = module.rx_zmq(radio=radio, back=back, folder=folder)
+    window.start()
+    window.show()
+    print("receiver runs", flush=True)
+    view = window.jscc_image_view_sink_0.qwidget()
+    end = time.monotonic() + WAIT_SECONDS
+    while view.result is None or not view.result.final:
+        if time.monotonic() > end:
+            raise TimeoutError("no picture came")
+        application.processEvents()
+        time.sleep(0.02)
+    until = time.monotonic() + STORING_SECONDS
+    while time.monotonic() < until:
+        application.processEvents()
+        time.sleep(0.02)
+    window.grab().save(screenshot)
+    window.stop()
+    window.wait()
+
+
+main(*sys.argv[1:])

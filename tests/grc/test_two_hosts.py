@@ -1,0 +1,38 @@
+"""The transmitter's and the receiver's flowgraph, as two programs."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(150)]
+DRIVER = Path(__file__).with_name("drive_receiver.py")
+
+
+@pytest.fixture
+def addresses():
+    """Two free addresses: the air's and the back-channel's."""
+    with socket.socket() as a, socket.socket() as b:
+        a.bind(("127.0.0.1", 0))
+        b.bind(("127.0.0.1", 0))
+        return [f"tcp://127.0.0.1:{s.getsockname()[1]}" for s in (a, b)]
+
+
+def test_a_picture_goes_from_flowgraph_to_flowgraph(programs, environment, display, addresses, tmp_path, photo):
+    air, back = addresses
+    receiver = subprocess.Popen(
+        [sys.executable, str(DRIVER), str(programs["rx_zmq"]), "window.png", air, back, "out"],
+        env=display, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    sender = subprocess.run(
+        [sys.executable, str(programs["tx_zmq"]), "--radio", air, "--back", back],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=90,
+    )  # fmt: skip
+    told = receiver.communicate(timeout=60)[0]
+    assert sender.returncode == 0 and receiver.returncode == 0, sender.stdout + sender.stderr + told
+    report = json.loads((tmp_path / "out" / "demo" / "report.json").read_text())
+    assert report["bursts"]["lost"] == 0 and report["uses"]["air"] > 0
+    assert (tmp_path / "out" / "demo" / "received.png").is_file() and (tmp_path / "window.png").is_file()
