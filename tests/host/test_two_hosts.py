@@ -1,0 +1,221 @@
+"""gr-jscc tx, channel and rx as processes: nothing is lost for good, whoever is killed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gr_jscc.host.main import main
+from gr_jscc.imaging import load_image, save_image
+
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
+PATIENCE = 100  # seconds, for a run of a few
+
+
+class Programs:
+    """The three programs on free ports of this machine."""
+
+    def __init__(self, folder, pictures):
+        self.folder, self.pictures = folder, pictures
+        self.running = {}
+        sockets = [socket.socket() for _ in range(3)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        self.near, self.far, self.back = (f"tcp://127.0.0.1:{s.getsockname()[1]}" for s in sockets)
+        for s in sockets:
+            s.close()
+
+    def start(self, name, *arguments):
+        log = open(self.folder / f"{name}.log", "a")
+        command = [sys.executable, "-m", "gr_jscc.host", name, *map(str, arguments)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        self.running[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=self.folder)
+
+    def tx(self, *more, radio=None):
+        radio = radio or f"zmq:{self.near}"
+        self.start("tx", self.pictures, "--radio", radio, "--back-channel", self.back, "--json", *more)
+
+    def rx(self, *more):
+        self.start(
+            "rx", "--radio", f"zmq:{self.far}", "--back-channel", self.back, "--out", "out",
+            "--originals", self.pictures, "--once", "--json", *more,
+        )  # fmt: skip
+
+    def channel(self, *more):
+        self.start("channel", "--from", f"zmq:{self.near}", "--to", f"zmq:{self.far}", "--snr", "12", "--quiet", *more)
+
+    def kill(self, name):
+        process = self.running.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def wait(self, name, code=0):
+        process = self.running.pop(name)
+        try:
+            got = process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            got = "never"
+        assert got == code, f"{name} ended {got}:\n" + self.logs()
+
+    def logs(self):
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.folder.glob("*.log")))
+
+    def wait_for_reports(self, count):
+        end = time.monotonic() + PATIENCE
+        while len(self.reports()) < count:
+            assert time.monotonic() < end, self.logs()
+            time.sleep(0.05)
+
+    def reports(self):
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "out").glob("*/report.json"))]
+
+    def check_complete(self):
+        """Every picture once, whole, and nothing half-written."""
+        reports = self.reports()
+        names = sorted(report["image"]["name"] for report in reports)
+        assert names == sorted(path.name for path in self.pictures.iterdir()), self.logs()
+        for report in reports:
+            stem = report["image"]["name"].removesuffix(".png")
+            picture = load_image(self.folder / "out" / stem / "received.png")
+            assert picture.shape == load_image(self.pictures / f"{stem}.png").shape
+        left = {path.name for path in (self.folder / "out").rglob("*") if path.is_file()}
+        assert left == {"received.png", "report.json"}
+        return reports
+
+    def close(self):
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def programs(tmp_path, photo):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(8):
+        top, left = 40 * number, 60 * number
+        save_image(pictures / f"p{number}.png", photo[top : top + 128, left : left + 192])
+    made = Programs(tmp_path, pictures)
+    yield made
+    made.close()
+
+
+def mean_psnr(reports):
+    return float(np.mean([report["psnr_db"] for report in reports]))
+
+
+def test_lost_bursts_cost_little_when_they_are_repeated(programs):
+    programs.channel("--loss", "0.2")
+    programs.rx()
+    programs.tx("--repeats", "6")
+    programs.wait("tx")
+    programs.wait("rx")
+    reports = programs.check_complete()
+    assert all(report["bursts"]["lost"] == 0 for report in reports)
+    assert sum(report["bursts"]["repeated"] for report in reports) > 0
+    assert mean_psnr(reports) > 27.5
+    told = [json.loads(line) for line in (programs.folder / "tx.log").read_text().splitlines()]
+    assert [line["state"] for line in told] == ["arrived"] * 8
+    assert {line["name"]: line["psnr_db"] for line in told} == {r["image"]["name"]: r["psnr_db"] for r in reports}
+
+
+@pytest.mark.parametrize("victim", ["rx", "tx", "channel"])
+def test_whoever_is_killed_the_run_ends_complete(programs, victim):
+    slow = "--pace", "250000"  # so that it is killed in mid-run
+    programs.rx()
+    programs.tx()
+    programs.channel(*slow)
+    programs.wait_for_reports(2)
+    programs.kill(victim)
+    assert len(programs.reports()) < 8
+    getattr(programs, victim)(*(slow if victim == "channel" else ()))
+    programs.wait("tx")
+    programs.wait("rx")
+    programs.check_complete()
+
+
+def test_a_command_that_was_complete_sends_nothing_twice_unless_asked(programs):
+    programs.channel()
+    programs.rx()
+    programs.tx()
+    programs.wait("tx")
+    programs.wait("rx")
+    programs.rx()
+    programs.tx()
+    programs.wait("tx")
+    programs.wait("rx")
+    programs.check_complete()
+    assert "8 of 8 images were there already" in (programs.folder / "tx.log").read_text()
+    programs.rx()
+    programs.tx("--again")
+    programs.wait("tx")
+    programs.wait("rx")
+    assert len(programs.reports()) == 16
+
+
+def test_other_weights_at_the_other_end_are_refused_in_a_line(programs, tmp_path):
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    import gr_jscc.weights
+
+    path = Path(gr_jscc.weights.__file__).with_name("deepjscc-photo.safetensors")
+    with safe_open(path, "np") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    first = next(iter(tensors))
+    tensors[first] = tensors[first] + np.asarray(0.01, tensors[first].dtype)
+    save_file(tensors, tmp_path / "other.safetensors", metadata)
+    programs.channel()
+    programs.rx()
+    programs.tx("--weights", tmp_path / "other.safetensors")
+    programs.wait("tx", 2)
+    (line,) = (programs.folder / "tx.log").read_text().splitlines()
+    assert line.startswith("gr-jscc: ") and "weights" in line
+    assert programs.reports() == []
+
+
+def test_a_recording_is_received_without_a_back_channel(programs):
+    radio = f"file:{programs.folder / 'air.cf32'}"
+    programs.start("tx", programs.pictures, "--radio", radio, "--json")
+    programs.wait("tx")
+    programs.start("rx", "--radio", radio, "--out", "out", "--json")
+    programs.wait("rx")
+    reports = programs.reports()
+    assert len(reports) == 8 and all(report["bursts"]["lost"] == 0 for report in reports)
+    assert all(report["image"]["name"].startswith("transfer-") for report in reports)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tx", "PICTURE", "--radio", "smoke:signals"],
+        ["tx", "PICTURE", "--radio", "zmq:tcp://127.0.0.1:6999", "--back-channel", "127.0.0.1"],
+        ["tx", "PICTURE", "--radio", "zmq:tcp://127.0.0.1:6999", "--back-channel", "tcp://192.0.2.1:1"],
+        ["tx", "PICTURE", "--radio", "zmq:tcp://127.0.0.1:6999", "--adapt"],
+        ["tx", "PICTURE", "--radio", "file:x", "--side-info", "pigeon", "--back-channel", "tcp://127.0.0.1:6998"],
+        ["tx", "PICTURE", "--radio", "file:x", "--keys", "nowhere", "--back-channel", "tcp://127.0.0.1:6998"],
+        ["tx", "nothing.png", "--radio", "file:x"],
+        ["rx", "--radio", "file:nothing.cf32"],
+        ["rx", "--radio", "zmq:tcp://127.0.0.1:6999", "--feedback", "int3"],
+        ["rx", "--radio", "zmq:tcp://127.0.0.1:6999", "--originals", "nothing"],
+        ["rx", "--radio", "zmq:tcp://127.0.0.1:6999", "--out", "PICTURE/sub"],
+        ["rx"],
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path, photo, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_image(tmp_path / "p.png", photo[:64, :64])
+    with pytest.raises(SystemExit) as exit_:
+        main([argument.replace("PICTURE", "p.png") for argument in arguments])
+    out, err = capsys.readouterr()
+    assert exit_.value.code == 2 and out == ""
+    assert err.startswith("gr-jscc: ") and err.count("\n") == 1, err
