@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import threading
 import time
 
@@ -121,10 +122,13 @@ class ListeningSocket(Socket):
             self._socket.setsockopt(zmq.ZAP_DOMAIN, b"gr-jscc")
             self._socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         try:
+            if _is_answered(address.endpoint):  # ZMQ would take it away from whoever listens there
+                raise zmq.ZMQError(zmq.EADDRINUSE)
             self._socket.bind(address.endpoint)
         except zmq.ZMQError as error:
             self.close()
-            reason = "is in use" if error.errno == zmq.EADDRINUSE else f"cannot be listened at: {error.strerror}"
+            used = error.errno == zmq.EADDRINUSE
+            reason = "is in use" if used else f"cannot be listened at: {zmq.strerror(error.errno)}"
             raise BackChannelError(f"{address.endpoint} {reason}") from error
         self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._poller.register(self._socket, zmq.POLLIN)
@@ -228,6 +232,18 @@ class ConnectingSocket(Socket):
             self._poller.unregister(used)
         self._socket.disable_monitor()
         self._socket.close(linger=0)
+
+
+def _is_answered(endpoint: str) -> bool:
+    """Whether somebody listens at a Unix socket."""
+    if not endpoint.startswith("ipc:///"):
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(endpoint.removeprefix("ipc://"))
+        except OSError:
+            return False
+    return True
 
 
 def _only(parts: list[bytes]) -> bytes:

@@ -49,7 +49,7 @@ class Statistics:
         gaps: frames that came before one they follow, and are awaited again.
         foreign: frames of a connection or session that is not the peer's, such as replays of one that has ended.
         malformed: frames and messages that are none.
-        refused: peers turned away.
+        refused: attempts that ended in a refusal, by either end.
         dropped: messages that `send` did not take.
         reconnections: times the peer came back.
     """

@@ -179,12 +179,14 @@ def test_a_full_queue_is_said_and_nothing_waits(end):
     assert transmitter.statistics().dropped == 5 and time.monotonic() - before < 2
 
 
-def test_an_address_in_use_or_elsewhere_is_one_line(end):
-    receiver = end(LOOPBACK, "receiver")
-    with pytest.raises(BackChannelError, match=rf"^{receiver.address} is in use$"):
-        End(receiver.address, "receiver").start()
-    with pytest.raises(BackChannelError, match="cannot be listened at"):
-        End("tcp://192.0.2.1:5555", "receiver", Security.none()).start()
+def test_an_address_in_use_or_elsewhere_is_one_line(end, tmp_path):
+    for address in (LOOPBACK, f"ipc://{tmp_path}/back"):
+        receiver = end(address, "receiver")
+        with pytest.raises(BackChannelError, match=rf"^{receiver.address} is in use$"):
+            End(receiver.address, "receiver").start()
+    for address in ("tcp://192.0.2.1:5555", "ipc:///nowhere/at/all"):
+        with pytest.raises(BackChannelError, match=rf"^{address} cannot be listened at: [\w ]+$"):
+            End(address, "receiver", Security.none()).start()
 
 
 @pytest.mark.parametrize(
