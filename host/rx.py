@@ -84,7 +84,7 @@ class _Shown:
         connected = graph.connected
         if connected is not None:
             if connected != self._connected:
-                if self._connected:
+                if self._connected and not graph.sink.said_bye.is_set():
                     view.note("back-channel lost: images arrive without repeats")
                 self._connected = connected
                 view.update(**{"back-channel": "connected" if connected else "waiting"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from gr_jscc.imaging import expand_inputs, load_image
 
 from . import options
 from .live import LiveView, number
+
+if TYPE_CHECKING:
+    from .two_hosts import TransmitFlowgraph
 
 
 def tx(
@@ -84,7 +87,7 @@ def tx(
     title = f"{codec} at CBR {cbr} to {radio}" + (f", back-channel {back_channel}" if back_channel else "")
     with options.stopped_by_signals(), LiveView(title, _Log.COLUMNS, json_lines, quiet) as view:
         for event in graph.events():
-            log.take(event, graph.connected, view)
+            log.take(event, graph, view)
     log.conclude(view)
 
 
@@ -99,11 +102,16 @@ class _Log:
         self.sent = self.stored = self.skipped = self.failed = 0
         self.unconfirmed = 0
         self._was_connected: bool | None = None
+        self._remark: str | None = None
         self._cells: dict[int, dict] = {}
         self._psnr: list[float] = []
 
-    def take(self, event: dict | None, connected: bool | None, view: LiveView) -> None:
+    def take(self, event: dict | None, graph: TransmitFlowgraph, view: LiveView) -> None:
         """Takes one of `TransmitFlowgraph.events`."""
+        connected = graph.connected
+        if self.has_back_channel and graph.channel.remark not in (None, self._remark):
+            self._remark = graph.channel.remark
+            view.note(self._remark)
         if self.has_back_channel and connected != self._was_connected:
             if self._was_connected:
                 view.note("back-channel lost: sending goes on without feedback")

@@ -40,6 +40,7 @@ class back_channel(gr.basic_block):  # noqa: N801
 
     Attributes:
         refusal: why the two ends cannot work together, in one line; None if nothing was refused.
+        remark: why they may not, though it is still tried; None without a doubt.
         connected: whether the other end is there.
 
     Raises:
@@ -50,6 +51,7 @@ class back_channel(gr.basic_block):  # noqa: N801
         gr.basic_block.__init__(self, name="JSCC Back-Channel", in_sig=None, out_sig=None)
         self.failure: Exception | None = None
         self.refusal: str | None = None
+        self.remark: str | None = None
         self._address = address
         self._security = Security.load(keys) if keys else Security.none() if insecure else None
         self._channel: BackChannel | None = None
@@ -111,9 +113,11 @@ class back_channel(gr.basic_block):  # noqa: N801
     def _tell(self, state: State) -> None:
         """In the back-channel's thread."""
         if isinstance(state, Connected):
-            self.refusal = None
+            self.refusal = self.remark = None
             self._pass_on(Connection(True, state.restarted, state.peer.run))
         elif isinstance(state, Disconnected):
             self._pass_on(Connection(False))
-        elif isinstance(state, RefusedPeer):
+        elif isinstance(state, RefusedPeer) and state.sure:
             self.refusal = state.line
+        elif isinstance(state, RefusedPeer):
+            self.remark = state.line

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
+from gr_jscc.host.back_channel_trial import Cable
 from gr_jscc.host.main import main
+
 from gr_jscc.imaging import load_image, save_image
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
@@ -219,3 +220,30 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path, photo, capsy
     out, err = capsys.readouterr()
     assert exit_.value.code == 2 and out == ""
     assert err.startswith("gr-jscc: ") and err.count("\n") == 1, err
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_pictures_arrive_while_the_back_channel_is_cut(programs, mended):
+    programs.rx("--patience", "6")
+    programs.channel("--pace", "250000", "--loss", "0.1")
+    cable = Cable(programs.back)
+    straight, programs.back = programs.back, cable.address
+    programs.tx("--patience", "6")
+    programs.back = straight
+    programs.wait_for_reports(2)
+    cable.cut()
+    if mended:
+        time.sleep(5)  # longer than it takes to notice
+        cable.mend()
+    programs.wait("tx")
+    log = (programs.folder / "tx.log").read_text()
+    assert log.count("back-channel lost") == 1
+    if mended:
+        programs.wait("rx")
+        assert all(report["bursts"]["lost"] == 0 for report in programs.check_complete())
+        return
+    programs.wait_for_reports(8)
+    programs.running["rx"].send_signal(signal.SIGINT)
+    programs.wait("rx", 130)
+    assert len(programs.reports()) == 8
+    assert "did not say whether they arrived" in log

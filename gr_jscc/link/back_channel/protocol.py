@@ -125,10 +125,10 @@ class Protocol:
         if self._link is not None and self._link.connection == connection:
             self._unlink()
 
-    def turned_away(self, line: str) -> None:
-        """The socket refused a stranger, or was refused."""
+    def turned_away(self, line: str, sure: bool = True) -> None:
+        """The socket refused a stranger, or was refused; or it seems so."""
         self._statistics.refused += 1
-        self._tell(line)
+        self._tell(line, sure)
 
     def received(self, connection: Connection, data: bytes) -> None:
         """Takes one ZMQ message, whatever it is."""
@@ -297,11 +297,11 @@ class Protocol:
         self._send(connection, Kind.REFUSED, Refused(line).pack())
         self.turned_away(line)
 
-    def _tell(self, line: str) -> None:
+    def _tell(self, line: str, sure: bool = True) -> None:
         # Attempts are repeated every second and a stranger can make up as many lines as he likes.
         if line not in self._told and len(self._told) < TOLD_LINES:
             self._told.add(line)
-            self.events.append(RefusedPeer(line))
+            self.events.append(RefusedPeer(line, sure))
 
     # ----------------------------------------------------------------------------------------------- what is sent
 

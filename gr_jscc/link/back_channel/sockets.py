@@ -31,7 +31,7 @@ _ZAP = "inproc://zeromq.zap.01"
 _FAILURES = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "the receiver does not accept this transmitter's key",
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "only one of the two ends uses keys, or the other is no receiver",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "the connection closes at once: the receiver may have another key",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "the connection closes at once: no receiver there yet, or one with another key",
 }
 
 
@@ -190,8 +190,9 @@ class ConnectingSocket(Socket):
             else:
                 self._failures += 1
                 self._renew_at = now + REFUSED_SECONDS
-                if event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL or self._failures == 3:
-                    protocol.turned_away(f"{self.endpoint}: {_FAILURES[event]}")
+                sure = event != zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+                if sure or self._failures == 3:
+                    protocol.turned_away(f"{self.endpoint}: {_FAILURES[event]}", sure)
 
     def receive(self) -> tuple[Connection, bytes] | None:
         """The next message and the connection that it came over; None when there is none."""

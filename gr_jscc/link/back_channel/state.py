@@ -29,9 +29,15 @@ class Disconnected:
 
 @dataclass(frozen=True)
 class RefusedPeer:
-    """The two ends do not fit, or a stranger was turned away: why, in one line for a person."""
+    """The two ends do not fit, or a stranger was turned away.
+
+    Attributes:
+        line: why, for a person.
+        sure: whether it is known; else it is tried again, and may be nothing worse than a tunnel without a far end.
+    """
 
     line: str
+    sure: bool = True
 
 
 State = Connected | Disconnected | RefusedPeer
