@@ -117,7 +117,8 @@ class ImageView(QWidget):
         link, bursts, cbr = report["link"], report["bursts"], report["cbr"]
         self._shown += result.final
         if result.original is None:
-            self.sent.show_message(report["image"]["name"], "the original is on another host")
+            self.sent.caption = report["image"]["name"]
+            self.sent.show_message("", "the original is on another host")
         else:
             self.sent.show_picture(result.original, report["image"]["name"])
         if result.received is None:

@@ -31,7 +31,7 @@ _ZAP = "inproc://zeromq.zap.01"
 _FAILURES = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "the receiver does not accept this transmitter's key",
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "only one of the two ends uses keys, or the other is no receiver",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "the connection closes at once: no receiver there yet, or one with another key",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "it closes at once: no receiver there yet, or one with another key",
 }
 
 
