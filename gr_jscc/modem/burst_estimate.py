@@ -13,7 +13,7 @@ from .noise_spectrum import noise_spectrum
 from .numerology import Numerology
 from .outliers import trusted_symbols
 from .phase import coarse_line, drift_precision
-from .tracking import correlate, refine_line, residuals, turn_back
+from .tracking import correlate, refine_line, residuals, turn_back, whitened
 
 __all__ = ["BurstEstimate", "estimate_bursts"]
 
@@ -34,6 +34,7 @@ class BurstEstimate:
             the observations turned back by the line.
         noise_var: float64[bursts], mean of a cell of OFDM symbols that are trusted.
         shape: float64[bursts, used_count], noise of each carrier in proportion to that.
+        matched: complex64[bursts, used_count], the channel over the shape: what observations are weighted by.
         trust: float64[bursts, payload's symbols], weights of the OFDM symbols; 0 for those that an interferer hit, or
             that a gap in the stream shifted, and 1 for the others.
         early_error: float64[bursts], squared errors of the early cells, summed.
@@ -49,14 +50,10 @@ class BurstEstimate:
     late: np.ndarray
     noise_var: np.ndarray
     shape: np.ndarray
+    matched: np.ndarray
     trust: np.ndarray
     early_error: np.ndarray
     pilot_error: np.ndarray
-
-    @property
-    def matched(self) -> np.ndarray:
-        """What observations are weighted by, the channel over the noise: complex64[bursts, used_count]."""
-        return (self.response / self.shape).astype(np.complex64)
 
 
 def estimate_bursts(
@@ -81,7 +78,7 @@ def estimate_bursts(
     turned_early, turned_late, _ = turn_back(early, late, line, trust, used, pilot_index)
     nothing = np.empty((len(early), 0))
     guess = BurstEstimate(
-        response, nothing, profile, line, turned_early, turned_late, noise_var, shape, trust, nothing, nothing
+        response, nothing, profile, line, turned_early, turned_late, noise_var, shape, matched, trust, nothing, nothing
     )
     guess = _better(early, late, guess, numerology)
     doubtful = ~guess.trust.all(axis=1)
@@ -106,15 +103,15 @@ def _better(
     counts = np.full(shape.shape, float(opening))
     counts[:, pilot_index] += trust.sum(axis=1, keepdims=True)
     channel = estimate_channel(
-        sums / shape, counts / shape, noise, guess.profile, numerology, steps=3 if last else 1, prune=last
+        sums, counts, noise, shape, guess.profile, numerology, steps=3 if last else 1, prune=last
     )
     early_error, scatter, late_error = residuals(turned_early, turned_late, channel.response, pilot_index)
-    own_noise, shape = noise_spectrum(scatter, np.full(scatter.shape, opening - 1.0), channel.response)
-    pilot_error = np.einsum("crp,cp->cr", late_error, 1 / (pilots * shape[:, pilot_index]))
+    own_noise, shape = noise_spectrum(scatter, opening - 1, channel.response)
+    white_error, pilot_error = whitened(early_error, late_error, shape, pilot_index)
     if not last:
         trust = trusted_symbols(turned_late, pilot_error, channel.response, own_noise, shape, pilot_index)
     cells = opening * len(used) + trust.sum(axis=1) * pilots
-    error = (early_error / shape).sum(axis=1) + pilots * (pilot_error * trust).sum(axis=1)
+    error = white_error + pilots * (pilot_error * trust).sum(axis=1)
     return BurstEstimate(
         response=channel.response,
         variance=channel.variance,
@@ -125,6 +122,7 @@ def _better(
         # The line takes 1.5 degrees of freedom; 1 more makes the mean of the inverse right.
         noise_var=np.maximum(error / (cells - channel.freedom - 2.5), 1e-30),
         shape=shape,
+        matched=(channel.response / shape).astype(np.complex64),
         trust=trust,
         early_error=early_error.sum(axis=1),
         pilot_error=pilot_error,

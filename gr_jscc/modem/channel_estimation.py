@@ -65,6 +65,7 @@ def estimate_channel(
     total: np.ndarray,
     counts: np.ndarray,
     noise_var: np.ndarray,
+    shape: np.ndarray,
     profile: np.ndarray | None,
     numerology: Numerology,
     steps: int,
@@ -76,14 +77,15 @@ def estimate_channel(
         total: complex[bursts, used_count], sum over the known cells of a carrier of received times conj(sent), sent
             being of power 1.
         counts: float[bursts, used_count], how many cells were summed.
-        noise_var: float[bursts], of one cell.
+        noise_var: float[bursts], of one cell; shape: float[bursts, used_count], of the cells of each carrier in
+            proportion to that.
         profile: prior variances learnt by an earlier estimate, or None to start from the matched filter's output.
         steps: solutions, at least 1; after each the prior variances are learnt anew.
         prune: give taps up whose variance is on its way to zero. Quicker and on few paths more accurate, but what is
             given up is lost to later estimates, which may know more.
     """
     forward, back, differences, to_gram = _transforms(numerology)
-    seen, gram, weight, noise = _observed(total, counts, noise_var, back, to_gram)
+    seen, gram, weight, noise = _observed(total, counts, noise_var, shape, back, to_gram)
     if profile is None:
         profile = (np.square(seen.real) + np.square(seen.imag)) / np.square(weight)[:, None]
         if profile.shape[1] > _MOST_TAPS:
@@ -94,21 +96,23 @@ def estimate_channel(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _observed(total, counts, noise_var, back, to_gram):
+def _observed(total, counts, noise_var, shape, back, to_gram):
     """The observations as `_learn` takes them: seen, gram, weight and noise."""
     bursts, used = total.shape
     weight, noise = np.zeros(bursts), np.empty(bursts)
+    weighted, weights = np.empty((bursts, used), np.complex128), np.empty((bursts, used), np.complex128)
     for b in range(bursts):
         power = 0.0
         for k in range(used):
-            weight[b] += counts[b, k]
+            weighted[b, k], weights[b, k] = total[b, k] / shape[b, k], counts[b, k] / shape[b, k]
+            weight[b] += weights[b, k].real
             power += (total[b, k].real ** 2 + total[b, k].imag ** 2) / counts[b, k] ** 2
         power = max(power / used - noise_var[b] * used / weight[b], 1e-3 * noise_var[b] + 1e-30)
         # A noise of zero has no posterior; 80 dB below the channel it is below what float32 samples can show.
         noise[b] = max(noise_var[b], 1e-8 * power)
-    seen = np.dot(total.astype(np.complex128), back)
+    seen = np.dot(weighted, back)
     # Evenly spaced taps: their Gram matrix is Toeplitz, and these its first columns.
-    return seen, np.dot(counts.astype(np.complex128), to_gram), weight, noise
+    return seen, np.dot(weights, to_gram), weight, noise
 
 
 @njit(cache=True, nogil=True)

@@ -254,8 +254,9 @@ class StreamDemodulator:
         spectrum = demodulate_rows(self._buffer, window, acquired.cfo, PREAMBLE_SYMBOLS + head, layout)
         training = preamble_carriers(layout)
         totals, energy = training_totals(spectrum, layout.used_bins, training)
-        noise, shape = noise_spectrum(energy, np.full(energy.shape, PREAMBLE_SYMBOLS - 1.0), totals / PREAMBLE_SYMBOLS)
-        channel = estimate_channel(totals / shape, PREAMBLE_SYMBOLS / shape, noise, None, layout, steps=2)
+        noise, shape = noise_spectrum(energy, PREAMBLE_SYMBOLS - 1, totals / PREAMBLE_SYMBOLS)
+        counts = np.full(totals.shape, float(PREAMBLE_SYMBOLS))
+        channel = estimate_channel(totals, counts, noise, shape, None, layout, steps=2)
         matched = (channel.response / shape).astype(np.complex64)
         pilots = pilot_values(layout, 0, head)
         offset, slope = fit_header_phase(

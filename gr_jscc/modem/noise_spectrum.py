@@ -25,7 +25,7 @@ _ROUNDING = 1e-8
 _LINE_FREEDOM = 1.5
 
 
-def noise_spectrum(energy: np.ndarray, cells: np.ndarray, response: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def noise_spectrum(energy: np.ndarray, freedom: int, response: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean noise variance of a cell, and each carrier's in proportion to it.
 
     Both are made so that the mean of their inverse is right, which is what an error is divided by.
@@ -33,13 +33,13 @@ def noise_spectrum(energy: np.ndarray, cells: np.ndarray, response: np.ndarray) 
     Args:
         energy: float[bursts, carriers], squared errors of the known cells of each carrier, summed; in ascending order
             of the carriers.
-        cells: float[bursts, carriers], degrees of freedom in those sums.
+        freedom: degrees of freedom of each of those sums.
         response: complex64[bursts, carriers], the channel. Noise 80 dB below it is rounding, which has no spectrum.
 
     Returns:
         float64[bursts], and float64[bursts, carriers], exactly 1 where nothing speaks against white noise.
     """
-    return _segmented(energy, cells, response, *_windows(energy.shape[1]), _EVIDENCE)
+    return _segmented(energy, freedom, response, *_windows(energy.shape[1]), _EVIDENCE)
 
 
 @lru_cache(maxsize=32)
@@ -53,35 +53,33 @@ def _windows(carriers: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _segmented(energy, cells, response, lengths, hops, evidence):
+def _segmented(energy, freedom, response, lengths, hops, evidence):
     bursts, carriers = energy.shape
     noise, shape = np.empty(bursts), np.ones((bursts, carriers))
     # Carriers in an order in which those of one level stand together, and what of that order is still to be looked at.
     order, moved = np.empty(carriers, np.int64), np.empty(carriers, np.int64)
     begins, ends = np.empty(carriers + 1, np.int64), np.empty(carriers + 1, np.int64)
-    sums, counts = np.zeros(carriers + 1), np.zeros(carriers + 1)
+    sums = np.zeros(carriers + 1)
+    # What a carrier adds, its share of the line taken off.
+    own = freedom - _LINE_FREEDOM / carriers
     for b in range(bursts):
-        total, freedom, power = 0.0, 0.0, 0.0
+        total, power = 0.0, 0.0
         for k in range(carriers):
             order[k] = k
             total += energy[b, k]
-            freedom += cells[b, k]
             power += response[b, k].real ** 2 + response[b, k].imag ** 2
-        least = _ROUNDING * power / carriers + 1e-30
-        noise[b] = max(total / max(freedom - _LINE_FREEDOM - 1, 1.0), 1e-30)
+        least = freedom * (_ROUNDING * power / carriers + 1e-30)
+        noise[b] = max(total / (carriers * own - 1), 1e-30)
         begins[0], ends[0], left = 0, carriers, 1
         while left:
             left -= 1
             begin, count = begins[left], ends[left] - begins[left]
             for i in range(count):
-                k = order[begin + i]
-                sums[i + 1] = sums[i] + max(energy[b, k], least * cells[b, k])
-                counts[i + 1] = counts[i] + cells[b, k]
-            first, length = _likeliest(sums, counts, count, lengths, hops, evidence + np.log(carriers))
+                sums[i + 1] = sums[i] + max(energy[b, order[begin + i]], least)
+            first, length = _likeliest(sums, count, lengths, hops, (evidence + np.log(carriers)) / freedom)
             if length == 0:
                 if count < carriers:
-                    share = counts[count] * (1 - _LINE_FREEDOM / freedom)
-                    level = sums[count] / max(share - 1, 1.0) / noise[b]
+                    level = sums[count] / (count * own - 1) / noise[b]
                     for i in range(begin, begin + count):
                         shape[b, order[i]] = level
                 continue
@@ -97,30 +95,28 @@ def _segmented(energy, cells, response, lengths, hops, evidence):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _likeliest(sums, counts, count, lengths, hops, evidence):
+def _likeliest(sums, count, lengths, hops, evidence):
     """The stretch that two levels, its own and that of the rest, make likelier by most, and by more than `evidence`.
 
     Args:
-        sums, counts: float64[≥ count + 1], energy and cells before each place.
+        sums: float64[≥ count + 1], energy before each place; evidence: for each degree of freedom of a carrier.
 
     Returns:
         its first place and its length; 0, 0 if there is none.
     """
-    total, cells = sums[count], counts[count]
-    mean = total / cells
+    total, mean = sums[count], sums[count] / count
     most, first, best = evidence, 0, 0
     for which in range(len(lengths)):
         length = lengths[which]
         if length >= count:
             break
         for start in range(0, count - length + 1, hops[which]):
-            inner, inner_cells = sums[start + length] - sums[start], counts[start + length] - counts[start]
-            outer, excess = total - inner, inner - mean * inner_cells
-            # No gain is larger than cells excess² / (inner outer), from log x <= x - 1; nearly all places fail this.
-            if cells * excess * excess > most * inner * outer:
-                outer_cells = cells - inner_cells
-                gain = inner_cells * np.log(mean * inner_cells / inner)
-                gain += outer_cells * np.log(mean * outer_cells / outer)
+            inner = sums[start + length] - sums[start]
+            outer, excess = total - inner, inner - mean * length
+            # No gain is larger than count excess² / (inner outer), from log x <= x - 1; nearly all places fail this.
+            if count * excess * excess > most * inner * outer:
+                gain = length * np.log(mean * length / inner)
+                gain += (count - length) * np.log(mean * (count - length) / outer)
                 if gain > most:
                     most, first, best = gain, start, length
     return first, best

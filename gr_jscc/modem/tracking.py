@@ -11,7 +11,7 @@ from numba import njit
 from .header import HEADER_SYMBOLS
 from .turning import FAST, cosine_sine
 
-__all__ = ["correlate", "equalise", "observe", "refine_line", "residuals", "turn_back"]
+__all__ = ["correlate", "equalise", "observe", "refine_line", "residuals", "turn_back", "whitened"]
 
 _PER_TURN = 1 / (2 * np.pi)
 
@@ -259,6 +259,32 @@ def residuals(early, late, response, pilot_index):
                 error = late[c, row, p] - response[c, pilot_index[p]]
                 late_error[c, row, p] = error.real * error.real + error.imag * error.imag
     return early_error, scatter, late_error
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def whitened(early_error, late_error, shape, pilot_index):
+    """The squared errors over the noise of their carriers, which is given in proportion to the mean.
+
+    Args:
+        early_error, late_error: of `residuals`.
+        shape: float64[c, used_count].
+        pilot_index: int64[pilot_count].
+
+    Returns:
+        summed over the early cells, float64[c]; and the mean over the pilots of each of the payload's symbols,
+        float64[c, payload's symbols].
+    """
+    count, carriers = early_error.shape
+    _, rows, spread = late_error.shape
+    early, late = np.zeros(count), np.zeros((count, rows))
+    for c in range(count):
+        for k in range(carriers):
+            early[c] += early_error[c, k] / shape[c, k]
+        for p in range(spread):
+            weight = 1 / (spread * shape[c, pilot_index[p]])
+            for row in range(rows):
+                late[c, row] += late_error[c, row, p] * weight
+    return early, late
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

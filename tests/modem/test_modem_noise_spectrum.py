@@ -15,7 +15,7 @@ CARRIERS = np.array(DEFAULT_NUMEROLOGY.data_carriers)
 def measured(rng, true, cells: int, bursts: int = 2000):
     """What `noise_spectrum` makes of Gaussian errors of variances float[carriers]: noise and shape."""
     energy = rng.gamma(cells, size=(bursts, len(true))) * true
-    return noise_spectrum(energy, np.full(energy.shape, float(cells)), np.ones(energy.shape, np.complex64))
+    return noise_spectrum(energy, cells, np.ones(energy.shape, np.complex64))
 
 
 @pytest.mark.parametrize(("carriers", "cells"), [(52, 9), (52, 3), (208, 5), (832, 4)])
@@ -50,7 +50,7 @@ def test_two_interferers_and_a_slope(rng):
 
 def test_rounding_has_no_spectrum(rng):
     energy = rng.random((50, 52)) ** 20 * 1e-13
-    _, shape = noise_spectrum(energy, np.full(energy.shape, 9.0), np.ones(energy.shape, np.complex64))
+    _, shape = noise_spectrum(energy, 9, np.ones(energy.shape, np.complex64))
     assert np.all(shape == 1)
 
 
