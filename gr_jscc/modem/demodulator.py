@@ -377,6 +377,7 @@ def _compile() -> None:
     header = BurstHeader(BurstKind.ANALOG, 0, 0, 0, 1, 1000)
     demodulator = StreamDemodulator.__new__(StreamDemodulator)
     demodulator._set_up(DEFAULT_NUMEROLOGY, _STEP)
-    # Samples that are missing call for some code of their own.
-    demodulator.push(np.delete(modulate(header, np.ones(1000, np.complex64)), slice(1500, 1700)))
+    # Samples that are missing call for code of their own.
+    samples = np.delete(modulate(header, np.ones(1000, np.complex64)), slice(1500, 1700))
+    demodulator.push(np.concatenate([samples, np.zeros(200, np.complex64)]))
     demodulator.flush()

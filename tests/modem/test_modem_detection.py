@@ -1,5 +1,8 @@
 """Every burst is found, nothing else is, and nothing in a stream upsets the receiver."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from modem_streams import errors, gaussian, make_stream, receive
@@ -161,3 +164,27 @@ def test_odd_lengths_of_symbol(rng):
 def test_step_too_small_is_refused():
     with pytest.raises(ValueError, match="step"):
         StreamDemodulator(step=100)
+
+
+NOTHING_COMPILED = """
+import sys
+import numpy as np
+from gr_jscc.modem import BurstHeader, BurstKind, StreamDemodulator, modulate
+
+def compiled():
+    kernels = [v for name, m in list(sys.modules.items()) if name.startswith("gr_jscc.modem") for v in vars(m).values()]
+    return sum(len(kernel.signatures) for kernel in kernels if hasattr(kernel, "signatures"))
+
+demodulator = StreamDemodulator()
+header = BurstHeader(BurstKind.ANALOG, 0, 0, 0, 1, 2400)
+burst = modulate(header, np.ones(2400, np.complex64))
+before = compiled()
+bursts = demodulator.push(np.concatenate([burst, np.delete(burst, slice(2000, 2500)), np.zeros(1000)]))
+bursts += demodulator.flush()
+assert before and len(bursts) == 2 and np.isinf(bursts[1].noise_var).any(), (before, len(bursts))
+assert compiled() == before
+"""
+
+
+def test_nothing_is_compiled_while_samples_wait():
+    subprocess.run([sys.executable, "-c", NOTHING_COMPILED], check=True, timeout=50)
