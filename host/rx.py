@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from gr_jscc.errors import UserError
 from gr_jscc.evaluation.collector import Result
 
 from . import options
@@ -32,6 +33,10 @@ def rx(
     idle: Annotated[
         float | None, typer.Option(min=0.1, help="End when no image came for so many seconds.", show_default=False)
     ] = None,
+    layers: Annotated[
+        int,
+        typer.Option(min=0, help="Layers of an image that are good enough: the transmitter is told to stop. 0: all."),
+    ] = 0,
     feedback: Annotated[
         str, typer.Option(help="How received symbols are fed back: complex64, exact, or float16, half the bytes.")
     ] = "complex64",
@@ -50,6 +55,8 @@ def rx(
     started again.
     """
     options.check_device(device)
+    if layers and not back_channel:
+        raise UserError("--layers needs --back-channel, to tell the transmitter")
     options.check_choice("--feedback", feedback, ("complex64", "float16"))
 
     import torch
@@ -61,7 +68,7 @@ def rx(
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     graph = ReceiveFlowgraph(
-        radio, out, codec, weights, device, channel, feedback, originals, sample_rate, patience
+        radio, out, codec, weights, device, channel, feedback, originals, sample_rate, patience, layers
     )
     title = f"{codec} from {radio}" + (f", back-channel {back_channel}" if back_channel else "")
     shown = _Shown()

@@ -150,6 +150,7 @@ class ReceiveFlowgraph(_Host):
         originals: folder with the pictures that are sent, for PSNR; "" for none.
         sample_rate: samples per second, for the reports.
         patience: seconds without a back-channel after which nothing is expected of it.
+        rounds: of a picture that are good enough; 0 for all.
     """
 
     def __init__(
@@ -164,6 +165,7 @@ class ReceiveFlowgraph(_Host):
         originals: str = "",
         sample_rate: float = 1e6,
         patience: float = 60.0,
+        rounds: int = 0,
     ) -> None:
         gr.top_block.__init__(self, "JSCC receiver")
         self.channel = channel
@@ -171,7 +173,7 @@ class ReceiveFlowgraph(_Host):
         self.demodulator = ofdm_demodulator()
         self.decoder = jscc_decoder(
             codec, weights, device, live=True, back_channel=channel is not None,
-            feedback_format=feedback_format, patience=patience,
+            feedback_format=feedback_format, patience=patience, rounds=rounds,
         )  # fmt: skip
         self.sink = image_file_sink(
             str(out), radio, None, sample_rate, remote=True, originals=originals, patience=patience if channel else 0.0

@@ -31,6 +31,9 @@ def tx(
     repeats: Annotated[
         int, typer.Option(min=0, max=20, help="How often lost bursts are sent again; needs a back-channel.")
     ] = 3,
+    layers: Annotated[
+        int, typer.Option(min=0, max=64, help="Most layers or rounds of an image; 0 for all that the codec has.")
+    ] = 0,
     adapt: Annotated[
         bool,
         typer.Option(
@@ -78,7 +81,7 @@ def tx(
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
-    policy = SendingPolicy(repeats, side_info, adapt, in_flight, feedback_timeout, patience)
+    policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)
     run = secrets.token_hex(8) if again else ""
     graph = TransmitFlowgraph(
         files, radio, codec, ratio, weights, device, channel, policy, run=run, papr_limit_db=papr_limit

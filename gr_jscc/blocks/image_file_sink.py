@@ -47,6 +47,8 @@ class image_file_sink(ImageSink):  # noqa: N801
     def on_result(self, result: Result) -> None:
         if self.archive and result.final:
             self.archive.save(result, fresh=self._remote)
+        elif self.archive and result.layered:
+            self.archive.save_estimate(result)
         self.results.put(result)
 
     def on_end(self) -> None:

@@ -157,6 +157,8 @@ class ImageSink(gr.basic_block):
                 self._keys |= {key} - {""}
                 content = {"event": "stored", "psnr_db": result.report["psnr_db"]}
                 self._send(Report(result.transfer, content))
+        while self._inbox and self._inbox.failed:
+            self._send(Report(self._inbox.failed.pop(), {"event": "failed"}))
 
     def _send(self, message: object) -> None:
         self.message_port_pub(pmt.intern("to_back_channel"), control_message(message))

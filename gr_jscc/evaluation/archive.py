@@ -58,17 +58,29 @@ class Archive:
 
         Args:
             result: the result.
-            fresh: whether each result is a picture of its own, and folders of earlier runs are kept.
+            fresh: whether this is the picture's last result, and folders of earlier runs are kept.
 
         Returns:
             The picture's folder. Pictures of the same name get ``NAME``, ``NAME-2``, ``NAME-3`` …
         """
-        if fresh or result.round == 0 or result.transfer not in self._folders:
+        folder = self._folder_of(result, fresh)
+        write_result(folder, result)
+        if fresh:
+            del self._folders[result.transfer]
+        return folder
+
+    def save_estimate(self, result: Result) -> Path:
+        """Writes what a round of several made of the picture, ``estimate-N.png``, into its folder."""
+        path = self._folder_of(result, True) / f"estimate-{result.round + 1}.png"
+        save_image(path, result.received)
+        return path
+
+    def _folder_of(self, result: Result, fresh: bool) -> Path:
+        if result.transfer not in self._folders or (result.round == 0 and not fresh):
             stem = Path(result.report["image"]["name"]).stem or "picture"
             self._folders[result.transfer] = self._new_folder(stem, fresh)
         folder = self._folders[result.transfer]
         folder.mkdir(parents=True, exist_ok=True)
-        write_result(folder, result)
         return folder
 
     def _new_folder(self, stem: str, fresh: bool) -> Path:

@@ -19,6 +19,7 @@ class Result:
         received: uint8[H, W, 3] or None.
         report: see `build_report`.
         final: whether no better one of the picture is to come.
+        layered: whether the picture comes in several rounds.
     """
 
     transfer: int
@@ -27,6 +28,7 @@ class Result:
     received: np.ndarray | None
     report: dict
     final: bool = True
+    layered: bool = False
 
 
 @dataclass
@@ -36,6 +38,7 @@ class _Transfer:
     received: dict[int, Received] = field(default_factory=dict)
     snr_db: float | None = None  # of the channel when it went on the air
     told: int = 0  # rounds that became results
+    psnr_db: dict[int, float | None] = field(default_factory=dict)
 
 
 class Collector:
@@ -115,4 +118,6 @@ class Collector:
         peaks = [air.papr_db for air in so_far if air.papr_db is not None]
         total = OnAir(uses, sum(air.bursts for air in so_far), max(peaks, default=None))
         report = build_report(state.sent, total, received, self.channel, state.snr_db, self.sample_rate)
+        state.psnr_db[round_] = report["psnr_db"]
+        report["rounds"] = [{"round": number, "psnr_db": psnr} for number, psnr in sorted(state.psnr_db.items())]
         return Result(transfer, round_, state.sent.image, received.image, report)

@@ -22,6 +22,7 @@ class _Transfer:
     about: dict | None = None  # what the transmitter said at its beginning
     cost: dict | None = None  # and at its end
     pictures: dict[int, Received] = field(default_factory=dict)  # by round
+    psnr_db: dict[int, float | None] = field(default_factory=dict)
     changed: float = 0.0
 
 
@@ -36,6 +37,9 @@ class Inbox:
         original: finds the picture uint8[H, W, 3] that was sent, by its name; None where it is not known.
         patience: seconds without a back-channel after which nothing is expected of it.
         clock: seconds.
+
+    Attributes:
+        failed: numbers of transfers that have ended without a picture; whoever tells the transmitter takes them out.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Inbox:
     ) -> None:
         self.channel, self.sample_rate = channel, sample_rate
         self._original, self._patience, self._clock = original, patience, clock
+        self.failed: list[int] = []
         self._transfers: dict[int, _Transfer] = {}
         self._connected = False
         self._lost_at = -math.inf
@@ -107,8 +112,10 @@ class Inbox:
 
     def _end(self, transfer: int) -> list[Result]:
         state = self._transfers.pop(transfer)
-        arrived = any(received.image is not None for received in state.pictures.values())
-        return [self._result(transfer, state, final=True)] if arrived else []
+        if not any(received.image is not None for received in state.pictures.values()):
+            self.failed.append(transfer)
+            return []
+        return [self._result(transfer, state, final=True)]
 
     def _result(self, transfer: int, state: _Transfer, final: bool) -> Result:
         about, cost = state.about or {}, state.cost or {}
@@ -131,8 +138,11 @@ class Inbox:
         report = build_report(sent, air, received, self.channel, None, self.sample_rate, feedback)
         report["bursts"]["received"] = sum(r.arrival.bursts_received for r in state.pictures.values() if r.arrival)
         report["bursts"]["lost"] = report["bursts"]["sent"] - report["bursts"]["received"]
+        state.psnr_db[last] = report["psnr_db"]
+        report["rounds"] = [{"round": number, "psnr_db": psnr} for number, psnr in sorted(state.psnr_db.items())]
         report["key"] = _text(about, "key")
-        return Result(transfer, last, original, received.image, report, final)
+        layered = about.get("layered") is True
+        return Result(transfer, last, original, received.image, report, final, layered)
 
 
 def _text(content: dict, key: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.evaluation.metrics import ms_ssim, psnr_db
+from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.assembly import Arrival
 
 

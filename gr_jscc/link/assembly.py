@@ -45,6 +45,11 @@ class Arrival:
     evm_db: float
 
 
+def nothing(transfer: int, round_: int) -> Arrival:
+    """The arrival of a round of which nothing came."""
+    return Arrival(transfer, round_, None, None, 0, 0, float("nan"), float("nan"), float("nan"))
+
+
 def _mean_db(values_db: list[float]) -> float:
     """The mean of power ratios, all in dB; NaN of none."""
     if not values_db:

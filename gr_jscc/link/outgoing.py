@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gr_jscc.codecs.base import Transmitter
+from gr_jscc.codecs.base import Payload, Transmitter
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.bursts import Burst
 from gr_jscc.modem.header import BurstKind
@@ -59,6 +60,7 @@ class Outgoing:
         started: `time.monotonic` when it went to the codec.
         tries: 1, or more when the picture had to be sent from the beginning again.
         rounds: by number.
+        pending: rounds that are made and wait until the receiver has answered to the one before.
         awaiting: the round whose feedback the codec waits for.
         complete: the codec has no further round.
         stopped: the receiver wants no further round.
@@ -79,6 +81,7 @@ class Outgoing:
     tries: int = 1
     encode_seconds: float = 0.0
     rounds: dict[int, OutgoingRound] = field(default_factory=dict)
+    pending: collections.deque[Payload] = field(default_factory=collections.deque)
     awaiting: int | None = None
     complete: bool = False
     stopped: bool = False
@@ -94,8 +97,8 @@ class Outgoing:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing of the picture will be sent again."""
-        return self.complete and all(sent.settled for sent in self.rounds.values())
+        """Whether nothing of the picture will be sent any more."""
+        return self.complete and not self.pending and all(sent.settled for sent in self.rounds.values())
 
 
 def picture_key(name: str, occurrence: int, image: np.ndarray, cbr: float) -> bytes:

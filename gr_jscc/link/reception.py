@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr_jscc.codecs.base import Codec, Receiver, Reception
-from gr_jscc.link.assembly import Arrival, Assembler
+from gr_jscc.link.assembly import Arrival, Assembler, nothing
 from gr_jscc.link.back_channel import (
     BurstMap,
     ChannelState,
-    Report,
     RoundSent,
     SideInfo,
+    Stop,
     Symbols,
     quantise,
 )
@@ -54,6 +54,7 @@ class ReceivingEnd:
         feedback_format: how symbols are fed back, ``complex64`` or ``float16``. The codec here is given what the
             other side will hold, so that both compute from the same values.
         patience: seconds without a back-channel after which rounds with holes are handed over.
+        rounds: of a picture that are good enough; the transmitter is told to send no more. None wants all.
         clock: seconds.
     """
 
@@ -63,11 +64,13 @@ class ReceivingEnd:
         send: Callable[[object], object] | None = None,
         feedback_format: str = "complex64",
         patience: float = 60.0,
+        rounds: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.codec = codec
         self.refused = 0  # rounds of another codec or other weights
         self._send, self._format, self._patience, self._clock = send, feedback_format, patience, clock
+        self._rounds = rounds
         self._assembler = Assembler(MOST_OPEN if send else 1)
         self._announced: dict[tuple[int, int], _Announced] = {}
         self._first_heard: dict[tuple[int, int], int] = {}  # of open rounds, in the order of the air
@@ -157,16 +160,16 @@ class ReceivingEnd:
             if progress is None and self._assembler.is_done(*key):
                 self._tell(BurstMap(*key, True, np.zeros(0, bool)))
             elif progress is None:
-                self._tell(BurstMap(*key, False, np.zeros(0, bool)))
                 if announced.last:
-                    self._tell(Report(key[0], {"event": "failed"}))
+                    arrivals += self._ended([nothing(*key)])
+                self._tell(BurstMap(*key, False, np.zeros(0, bool)))
             else:
                 if announced.last:
-                    arrivals += self._assembler.end(*key)
+                    arrivals += self._ended(self._assembler.end(*key))
                 # One burst that is missing, of an unknown number: the transmitter knows better.
                 received = progress.received if len(progress.received) else np.zeros(1, bool)
                 self._tell(BurstMap(*key, progress.manifest, received))
-        return self._ended(arrivals)
+        return arrivals
 
     def _is_over(self, key: tuple[int, int], latest: tuple[int, int] | None, place: int) -> bool:
         if self._assembler.is_done(*key):
@@ -207,14 +210,14 @@ class ReceivingEnd:
             self._last_of.pop(key, None)
             if self._send is not None:
                 arrival = self._feed_back(arrival)
-            if arrival.manifest is None:
-                self._tell(Report(arrival.transfer, {"event": "failed"}))
             told.append(arrival)
         return told
 
     def _feed_back(self, arrival: Arrival) -> Arrival:
         """Sends a round back as it arrived, to codecs that want it, and the state of the channel."""
         key = (arrival.transfer, arrival.round)
+        if self._rounds is not None and arrival.round + 1 >= self._rounds:
+            self._tell(Stop(arrival.transfer))  # before anything that makes the transmitter go on
         if self.codec.uses_feedback and arrival.reception is not None:
             symbols, noise_var = quantise(arrival.reception.symbols, arrival.reception.noise_var, self._format)
             self._tell(Symbols(*key, symbols, noise_var, self._format))

@@ -28,7 +28,16 @@ from gr_jscc.link.back_channel import (
     Stop,
     Symbols,
 )
-from gr_jscc.link.bursts import TRANSFERS, Burst, LinkError, LinkSettings, analog_bursts, manifest_of, round_bursts
+from gr_jscc.link.bursts import (
+    ROUNDS,
+    TRANSFERS,
+    Burst,
+    LinkError,
+    LinkSettings,
+    analog_bursts,
+    manifest_of,
+    round_bursts,
+)
 from gr_jscc.link.outgoing import Outgoing, OutgoingRound, adapted_cbr, picture_key
 from gr_jscc.modem.header import BurstKind
 
@@ -45,6 +54,7 @@ class SendingPolicy:
 
     Attributes:
         repeats: how often the missing bursts of a round are sent again.
+        rounds: most rounds of a picture, e.g. layers; None for all that the codec has.
         side_info: how manifests and side information travel: "air", in coded bursts, or "back-channel".
         adapt: choose the CBR of each picture by the reported SNR, see `adapted_cbr`.
         in_flight: pictures that may be on their way at a time.
@@ -53,6 +63,7 @@ class SendingPolicy:
     """
 
     repeats: int = 3
+    rounds: int | None = None
     side_info: str = "air"
     adapt: bool = False
     in_flight: int = 8
@@ -62,6 +73,8 @@ class SendingPolicy:
     def __post_init__(self) -> None:
         if not 0 <= self.repeats <= 20:
             raise LinkError(f"repeats must be 0 to 20, not {self.repeats}")
+        if self.rounds is not None and not 1 <= self.rounds <= ROUNDS:
+            raise LinkError(f"a picture has 1 to {ROUNDS} rounds, not {self.rounds}")
         if self.side_info not in ("air", "back-channel"):
             raise LinkError(f"side information goes by air or back-channel, not {self.side_info!r}")
         if not 1 <= self.in_flight <= REMEMBERED:
@@ -228,6 +241,7 @@ class SendingEnd:
                     self._again(flight, "the receiver was started again")
             if not connected:
                 for flight in list(self._transfers.values()):
+                    self._release(flight)
                     self._proceed_without_feedback(flight, "the back-channel was lost")
         self._begin_waiting()
 
@@ -247,6 +261,7 @@ class SendingEnd:
                 self._on_event({"event": "state", **dataclasses.asdict(message)}, None)
             elif isinstance(message, Stop):
                 flight.stopped = True
+                flight.pending.clear()
             elif isinstance(message, Report):
                 self._take_report(flight, message.content)
         self._begin_waiting()
@@ -277,7 +292,7 @@ class SendingEnd:
         except CodecError as error:
             raise CodecError(f"{picture.name}: {error}") from error
         feedback = self.codec.uses_feedback and self._connected
-        while not feedback and (payload := transmitter.next(None)) is not None:
+        while not feedback and self._wants_round(len(payloads)) and (payload := transmitter.next(None)) is not None:
             payloads.append(payload)
         with self._lock:
             number = self._next
@@ -286,23 +301,27 @@ class SendingEnd:
                 number, picture.name, picture.key, picture.image, cbr, transmitter, started, picture.tries
             )
             flight.encode_seconds = time.monotonic() - started
-            flight.complete = not feedback
+            flight.complete = not feedback or not self._wants_round(1)
             if self._send is not None:
                 self._transfers[number] = flight
                 self._forget_oldest()
-            fields = self._description(flight) | {"event": "sent", "started": started}
-            self._on_event(fields, picture.image)
-            self._tell(Report(number, self._description(flight) | {"event": "sent"}))
-            for round_, payload in enumerate(payloads):
-                self._add_round(flight, round_, payload)
-            flight.awaiting = 0 if feedback else None
+            fields = self._description(flight) | {"event": "sent", "layered": feedback or len(payloads) > 1}
+            self._on_event(fields | {"started": started}, picture.image)
+            self._tell(Report(number, fields))
+            flight.pending.extend(payloads)
+            self._release(flight)
+            flight.awaiting = None if flight.complete else 0
             self._encoding -= 1
 
     def proceed(self, flight: Outgoing, feedback: Reception | None) -> None:
         """Runs the codec on to its next round or, when there is no feedback, to its last."""
         before = time.monotonic()
         payloads = []
-        while not flight.stopped and (payload := flight.transmitter.next(feedback)) is not None:
+        done = len(flight.rounds)
+        while not flight.stopped and self._wants_round(done + len(payloads)):
+            payload = flight.transmitter.next(feedback)
+            if payload is None:
+                break
             payloads.append(payload)
             if feedback is not None:
                 break
@@ -310,9 +329,9 @@ class SendingEnd:
             if self._transfers.get(flight.number) is not flight:
                 return  # given up meanwhile
             flight.encode_seconds += time.monotonic() - before
-            flight.complete = feedback is None or not payloads
-            for payload in payloads:
-                self._add_round(flight, len(flight.rounds), payload)
+            flight.complete = feedback is None or not payloads or not self._wants_round(done + 1)
+            flight.pending.extend(payloads)
+            self._release(flight)
             if not flight.complete:
                 flight.awaiting = len(flight.rounds) - 1
             self._settle(flight)
@@ -356,6 +375,19 @@ class SendingEnd:
         if self._send is not None:
             self._send(message)
 
+    def _wants_round(self, number: int) -> bool:
+        """Whether a picture may have a round of this number."""
+        return self.policy.rounds is None or number < self.policy.rounds
+
+    def _release(self, flight: Outgoing) -> None:
+        """Puts the next round on its way; without a receiver that may want no more, all."""
+        if flight.stopped:
+            flight.pending.clear()
+        while flight.pending:
+            self._add_round(flight, len(flight.rounds), flight.pending.popleft())
+            if self._connected:
+                break
+
     def _add_round(self, flight: Outgoing, round_: int, payload: Payload) -> None:
         height, width = flight.image.shape[:2]
         if self.policy.side_info == "back-channel" and self._connected and len(payload.symbols):
@@ -391,6 +423,8 @@ class SendingEnd:
             self._repeats.append(missing)
         else:
             sent.settled = True
+        if sent.settled:
+            self._release(flight)
         self._settle(flight)
 
     def _settle(self, flight: Outgoing) -> None:

@@ -94,6 +94,7 @@ class SimulatedLink:
         self.events: list[dict] = []
         self.reports: list[tuple[int, dict]] = []  # what the transmitter told the receiver
         self.arrivals: list = []
+        self.decoded: set[int] = set()  # transfers
         self.sent_bursts = 0
         self.rng = np.random.default_rng(1)
         self.sending = self.new_sender()
@@ -127,7 +128,7 @@ class SimulatedLink:
     def step(self) -> None:
         self.now += STEP_SECONDS
         if not self.air and (train := self.sending.next_train()):
-            self.air.extend((burst, burst is train[-1], list(train)) for burst in train)
+            self.air.extend((burst, i == len(train) - 1, list(train)) for i, burst in enumerate(train))
             train.clear()  # as a block does that sends it burst by burst
         for _ in range(min(self.bursts_a_step, len(self.air))):
             burst, last, train = self.air.popleft()
@@ -160,11 +161,13 @@ class SimulatedLink:
             if message.content["event"] == "done":
                 from gr_jscc.link.back_channel import Report
 
-                self.to_sender.append(Report(message.transfer, {"event": "stored", "psnr_db": None}))
+                event = "stored" if message.transfer in self.decoded else "failed"
+                self.to_sender.append(Report(message.transfer, {"event": event, "psnr_db": None}))
         else:
             self._arrived(self.receiving.message(message))
 
     def _arrived(self, arrivals) -> None:
         for arrival in arrivals:
             self.arrivals.append(arrival)
-            self.receiving.decode(arrival)
+            if self.receiving.decode(arrival) is not None:
+                self.decoded.add(arrival.transfer)

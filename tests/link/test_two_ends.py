@@ -91,7 +91,7 @@ def test_lost_manifests_are_repeated_too():
 def test_a_picture_of_which_nothing_comes_is_tried_again_and_given_up():
     link = SimulatedLink(ToyCodec(), SendingPolicy(repeats=1), lambda header: True)
     run_pictures(link, 1)
-    assert link.sending.finished and not link.arrivals
+    assert link.sending.finished and [a.manifest for a in link.arrivals] == [None] * 3
     assert len(link.events_of("again")) == 2 and len(link.events_of("failed")) == 1
     assert not link.events_of("stored")
 
@@ -321,6 +321,33 @@ def test_the_receiver_can_say_that_it_is_enough():
     link.run(5.0)
     assert link.sending.finished and len(link.arrivals) == 2
     assert link.events_of("done")[0]["rounds"] == 2
+
+
+def test_layers_that_the_receiver_does_not_want_are_never_sent():
+    codec = ToyCodec(rounds=4)
+    link = SimulatedLink(codec, SendingPolicy())
+    link.receiving = link.new_receiver(rounds=2)
+    run_pictures(link, 3)
+    assert sorted((a.transfer, a.round) for a in link.arrivals) == [(t, r) for t in range(3) for r in range(2)]
+    assert [d["payload"] for d in link.events_of("done")] == [2 * 12_000] * 3
+    assert link.sending.finished
+
+
+@pytest.mark.parametrize("feedback", [False, True])
+def test_the_transmitter_sends_no_more_layers_than_it_is_told(feedback):
+    link = SimulatedLink(ToyCodec(rounds=5, feedback=feedback), SendingPolicy(rounds=3))
+    run_pictures(link, 2)
+    assert sorted((a.transfer, a.round) for a in link.arrivals) == [(t, r) for t in range(2) for r in range(3)]
+    assert link.sending.finished and [d["rounds"] for d in link.events_of("done")] == [3, 3]
+
+
+def test_a_lost_layer_does_not_stop_the_others():
+    link = SimulatedLink(ToyCodec(rounds=3), SendingPolicy(repeats=1), lambda h: h.round == 1)
+    run_pictures(link, 2)
+    assert link.sending.finished and len(link.events_of("stored")) == 2
+    assert sorted((a.transfer, a.round, a.manifest is not None) for a in link.arrivals) == [
+        (t, r, r != 1) for t in range(2) for r in range(3)
+    ]
 
 
 def test_the_rate_follows_the_reported_snr():
