@@ -13,6 +13,7 @@ from gr_jscc.channel.front_end import IqImbalance
 from gr_jscc.channel.oscillator import PhaseNoise
 from gr_jscc.channel.sample_clock import SampleOffset
 from gr_jscc.data import demo_image
+from gr_jscc.evaluation import interference_benchmark
 from gr_jscc.evaluation import modem_benchmark as measure
 from gr_jscc.evaluation.figures import Figure
 
@@ -37,6 +38,7 @@ def modem(
     photos = images or [Path(demo_image())]
     groups: list[tuple[tuple[str, ...], Callable[[], Iterator[Figure]]]] = [
         (("implementation_loss_db", "noise_var_ratio", "snr_bias_db"), lambda: losses(share, seed)),
+        (("noise_var_ratio", "implementation_loss_db", "erased_symbols", "mmse_ratio"), lambda: spoilt(share, seed)),
         (("missed_bursts", "false_bursts", "header_error_rate", "wrong_headers"), lambda: reliability(share, seed)),
         (("demodulator_msps", "modulator_msps", "sample_ns", "memory_growth_mb"), lambda: speed(share, seed)),
         (("flowgraph_speedup", "flowgraph_msps"), lambda: flowgraphs(share)),
@@ -81,6 +83,32 @@ def losses(share: float, seed: int) -> Iterator[Figure]:
         at = {"channel": name, "snr_db": 15, "bursts": bursts}
         yield Figure("implementation_loss_db", got.loss_db, "dB", at, most=1.0)
         yield Figure("noise_var_ratio", got.noise_var_ratio, "1", at)
+
+
+def spoilt(share: float, seed: int) -> Iterator[Figure]:
+    """Narrowband interferers and samples that are missing: whether the receiver knows what they spoil."""
+    bursts = max(10, round(200 * share))
+    for channel, model in {"awgn": measure.flat, "block fading, exponential": measure.exponential_fading()}.items():
+        for name, width in (("tone", 0), ("noise 3 carriers wide", 3)):
+            for over_db in (10, 20):
+                rng = np.random.default_rng([seed, 800, width, over_db])
+                got = interference_benchmark.interfered_quality(bursts, 10, over_db, width, rng, model)
+                at = {"channel": channel, "snr_db": 10, "interferer": name, "over_noise_db": over_db, "bursts": bursts}
+                yield Figure("noise_var_ratio", got.hit_ratio, "1", {**at, "carriers": "hit"}, least=0.7, most=1.4)
+                yield Figure("noise_var_ratio", got.clear_ratio, "1", {**at, "carriers": "others"}, least=0.9, most=1.1)
+                yield Figure("implementation_loss_db", got.mmse_loss_db, "dB", {**at, "measure": "mmse"}, most=0.5)
+                yield Figure("missed_bursts", got.missed, "bursts", at)
+        for snr_db in (5, 20):
+            for dropped in (0, 500):
+                rng = np.random.default_rng([seed, 900, snr_db, dropped])
+                got = interference_benchmark.cut_quality(bursts, snr_db, dropped, rng, model)
+                at = {"channel": channel, "snr_db": snr_db, "samples_dropped": dropped, "bursts": bursts}
+                yield Figure("noise_var_ratio", got.noise_var_ratio, "1", at, least=0.9, most=1.1)
+                yield Figure("mmse_ratio", got.mmse_ratio, "1", at, least=0.9, most=1.1)
+                most = 0.005 if dropped else 0.0
+                yield Figure("erased_symbols", got.erased_before, "1", {**at, "symbols": "sound"}, most=most)
+                if dropped:
+                    yield Figure("erased_symbols", got.erased_after, "1", {**at, "symbols": "after"}, least=0.95)
 
 
 def reliability(share: float, seed: int) -> Iterator[Figure]:

@@ -88,6 +88,9 @@ def loopback(
     reports = []
     archive = Archive(out)
     for result in shown:
+        if not result.final:
+            archive.save_estimate(result)
+            continue
         reports.append(result.report)
         folder = archive.save(result)
         if plot:
@@ -131,12 +134,15 @@ def ideal_results(
         transmitter = codec.transmitter(cbr)
         payload = transmitter.start(image)
         encode_seconds = time.monotonic() - started
-        collector.sent(
-            transfer, Sent(path.name, image, codec.name, codec.weights_name, cbr, encode_seconds, started)
+        payloads = [payload]
+        while (payload := transmitter.next(None)) is not None:
+            payloads.append(payload)
+        about = Sent(
+            path.name, image, codec.name, codec.weights_name, cbr, encode_seconds, started, len(payloads)
         )
+        collector.sent(transfer, about)
         receiver = codec.receiver(*image.shape[:2])
-        round_ = 0
-        while payload is not None:
+        for round_, payload in enumerate(payloads):
             reception: Reception = ideal_reception(payload, snr_db, taps(channel), rng)
             before = time.monotonic()
             picture = receiver.push(reception)
@@ -144,7 +150,6 @@ def ideal_results(
             uses = ChannelUses(len(payload.symbols), 0, 0, len(payload.symbols))
             collector.on_air(transfer, round_, OnAir(uses))
             yield from collector.received(transfer, round_, Received(picture, None, finished - before, finished))
-            payload, round_ = transmitter.next(None), round_ + 1
 
 
 def average(reports: list[dict]) -> dict[str, float]:

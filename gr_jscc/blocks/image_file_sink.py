@@ -48,7 +48,7 @@ class image_file_sink(ImageSink):  # noqa: N801
         if self.archive and result.final:
             self.archive.save(result, fresh=self._remote)
         elif self.archive and result.layered:
-            self.archive.save_estimate(result)
+            self.archive.save_estimate(result, fresh=self._remote)
         self.results.put(result)
 
     def on_end(self) -> None:

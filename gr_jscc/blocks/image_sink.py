@@ -165,7 +165,9 @@ class ImageSink(gr.basic_block):
 
     def _sent(self, f: dict, message: pmt.pmt_base) -> list[Result]:
         image = message_image(message)
-        sent = Sent(f["name"], image, f["codec"], f["weights"], f["cbr"], f["encode_seconds"], f["started"])
+        sent = Sent(
+            f["name"], image, f["codec"], f["weights"], f["cbr"], f["encode_seconds"], f["started"], f["rounds"]
+        )
         return self.collector.sent(f["transfer"], sent)
 
     def _air(self, f: dict) -> list[Result]:

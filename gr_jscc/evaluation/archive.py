@@ -37,7 +37,7 @@ class Archive:
         except OSError as error:
             raise UserError(f"cannot make the folder {self.folder}: {error.strerror}") from error
         self._taken: set[Path] = set()
-        self._folders: dict[int, Path] = {}  # by transfer
+        self._folders: dict[int, Path] = {}  # of transfers that have begun
 
     def keys(self, run: str) -> set[str]:
         """The keys (hexadecimal) of all pictures of a run that are stored here, by this process or earlier ones."""
@@ -54,29 +54,25 @@ class Archive:
     def save(self, result: Result, fresh: bool = False) -> Path:
         """Writes a picture, if there is one, and its report, which comes last: where it is, all is.
 
-        Later rounds of a transfer replace its earlier ones.
-
         Args:
-            result: the result.
-            fresh: whether this is the picture's last result, and folders of earlier runs are kept.
+            result: the final one of its transfer.
+            fresh: whether folders of earlier runs are kept.
 
         Returns:
             The picture's folder. Pictures of the same name get ``NAME``, ``NAME-2``, ``NAME-3`` …
         """
         folder = self._folder_of(result, fresh)
         write_result(folder, result)
-        if fresh:
-            del self._folders[result.transfer]
+        del self._folders[result.transfer]
         return folder
 
-    def save_estimate(self, result: Result) -> Path:
-        """Writes what a round of several made of the picture, ``estimate-N.png``, into its folder."""
-        path = self._folder_of(result, True) / f"estimate-{result.round + 1}.png"
-        save_image(path, result.received)
-        return path
+    def save_estimate(self, result: Result, fresh: bool = False) -> None:
+        """Writes what a round before the last made of the picture, ``estimate-N.png``, into the picture's folder."""
+        if result.received is not None:
+            save_image(self._folder_of(result, fresh) / f"estimate-{result.round + 1}.png", result.received)
 
     def _folder_of(self, result: Result, fresh: bool) -> Path:
-        if result.transfer not in self._folders or (result.round == 0 and not fresh):
+        if result.transfer not in self._folders:
             stem = Path(result.report["image"]["name"]).stem or "picture"
             self._folders[result.transfer] = self._new_folder(stem, fresh)
         folder = self._folders[result.transfer]

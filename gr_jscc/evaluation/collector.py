@@ -37,14 +37,16 @@ class _Transfer:
     air: dict[int, OnAir] = field(default_factory=dict)
     received: dict[int, Received] = field(default_factory=dict)
     snr_db: float | None = None  # of the channel when it went on the air
-    told: int = 0  # rounds that became results
-    psnr_db: dict[int, float | None] = field(default_factory=dict)
+    psnr_db: dict[int, float | None] = field(default_factory=dict)  # by round
+    latest: tuple[int, Received] | None = None  # round that became a result
+    final: bool = False  # whether it was the last
 
 
 class Collector:
     """Matches the three ends by transfer and round, in whatever order their news comes.
 
-    When a picture arrives, those sent before it of which nothing came are told of as lost.
+    Every round gives a result; that of the last one is final. When a picture arrives, those sent before it of which
+    something, or all, never came are told of as they are.
 
     Args:
         channel, snr_db, sample_rate: what `build_report` is told of the channel; ``snr_db`` may be
@@ -76,19 +78,21 @@ class Collector:
         return self._ready(transfer)
 
     def end(self, finished: float) -> list[Result]:
-        """At the end of the run: results without a picture for transfers of which nothing came."""
-        results = [self._lost(key, finished) for key in self._transfers if self._is_silent(key)]
+        """At the end of the run: final results of transfers that are not complete."""
+        results = [self._incomplete(key, finished) for key in self._transfers if self._is_incomplete(key)]
         self._transfers.clear()
         return results
 
-    def _is_silent(self, transfer: int) -> bool:
-        """Whether a transfer was on the air and nothing came of it."""
+    def _is_incomplete(self, transfer: int) -> bool:
+        """Whether a transfer was on the air and its last round never came."""
         state = self._transfers[transfer]
-        return state.sent is not None and bool(state.air) and not state.told
+        return state.sent is not None and bool(state.air) and not state.final
 
-    def _lost(self, transfer: int, finished: float) -> Result:
+    def _incomplete(self, transfer: int, finished: float) -> Result:
+        """The final result of a transfer with the rounds that came, or without a picture."""
         state = self._transfers[transfer]
-        return self._result(transfer, state, max(state.air), Received(None, None, 0.0, finished))
+        round_, received = state.latest or (max(state.air), Received(None, None, 0.0, finished))
+        return self._result(transfer, state, round_, received, final=True)
 
     def _ready(self, transfer: int) -> list[Result]:
         state = self._transfers[transfer]
@@ -97,20 +101,23 @@ class Collector:
             if state.sent is None or round_ not in state.air:
                 break
             received = state.received.pop(round_)
-            results.append(self._result(transfer, state, round_, received))
-            state.told += 1
+            state.final = round_ + 1 >= state.sent.rounds
+            results.append(self._result(transfer, state, round_, received, state.final))
+            state.latest = round_, received
         if not results:
             return []
         lost = []
         for key in list(self._transfers):  # the air keeps the order: of older ones there will be no more news
             if key == transfer:
                 break
-            if self._is_silent(key):
-                lost.append(self._lost(key, received.finished))
+            if self._is_incomplete(key):
+                lost.append(self._incomplete(key, received.finished))
             del self._transfers[key]
         return lost + results
 
-    def _result(self, transfer: int, state: _Transfer, round_: int, received: Received) -> Result:
+    def _result(
+        self, transfer: int, state: _Transfer, round_: int, received: Received, final: bool
+    ) -> Result:
         so_far = [air for number, air in state.air.items() if number <= round_]
         uses = so_far[0].uses
         for air in so_far[1:]:
@@ -120,4 +127,5 @@ class Collector:
         report = build_report(state.sent, total, received, self.channel, state.snr_db, self.sample_rate)
         state.psnr_db[round_] = report["psnr_db"]
         report["rounds"] = [{"round": number, "psnr_db": psnr} for number, psnr in sorted(state.psnr_db.items())]
-        return Result(transfer, round_, state.sent.image, received.image, report)
+        layered = state.sent.rounds > 1
+        return Result(transfer, round_, state.sent.image, received.image, report, final, layered)

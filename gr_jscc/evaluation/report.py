@@ -26,6 +26,7 @@ class Sent:
         cbr: asked for by the user; None when unknown.
         encode_seconds: the codec took; None when unknown.
         started: `time.monotonic` when the image entered the codec; None on another machine.
+        rounds: that the codec made of it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Sent:
     cbr: float | None
     encode_seconds: float | None
     started: float | None
+    rounds: int = 1
 
 
 @dataclass(frozen=True)

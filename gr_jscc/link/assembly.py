@@ -15,6 +15,7 @@ from gr_jscc.link.manifest import Manifest, ManifestError
 from gr_jscc.modem import ReceivedBurst, decode_digital
 from gr_jscc.modem.header import BurstKind
 
+USABLE_SHARE = 0.7  # of a burst's symbols; with fewer, as after dropped samples, it is asked for again
 LARGEST_ROUND = 64_000_000  # symbols: a manifest that states more is not believed
 
 
@@ -75,10 +76,11 @@ def combine(first: ReceivedBurst, second: ReceivedBurst) -> ReceivedBurst:
 
 @dataclass
 class _Round:
-    """Bursts of one round so far."""
+    """Bursts of one round so far; those that were mostly lost count as missing where they may be sent again."""
 
     transfer: int
     number: int
+    repeatable: bool
     analog: dict[int, ReceivedBurst] = field(default_factory=dict)
     analog_count: int = 0
     digital: dict[int, bytes] = field(default_factory=dict)
@@ -119,7 +121,15 @@ class _Round:
     def complete(self) -> bool:
         if self.manifest is None:
             return False
-        return self.manifest.symbols == 0 or (self.analog_count > 0 and len(self.analog) == self.analog_count)
+        return self.manifest.symbols == 0 or (self.analog_count > 0 and bool(self.received().all()))
+
+    def received(self) -> np.ndarray:
+        """bool[n], whether each analog burst is there."""
+        received = np.zeros(self.analog_count, bool)
+        for index, burst in self.analog.items():
+            if index < self.analog_count:
+                received[index] = not self.repeatable or np.isfinite(burst.noise_var).mean() >= USABLE_SHARE
+        return received
 
     def arrival(self) -> Arrival:
         reception = self._reception(self.manifest) if self.manifest else None
@@ -189,7 +199,7 @@ class Assembler:
         if key in self._done and (burst.header.kind == BurstKind.DIGITAL or self.most_open > 1):
             return []
         ended = self._make_room(key)
-        self._open.setdefault(key, _Round(*key)).add(burst)
+        self._open.setdefault(key, _Round(*key, self.most_open > 1)).add(burst)
         return ended + self._hand_over_complete(key[0])
 
     def set_manifest(self, transfer: int, round_: int, data: bytes) -> list[Arrival]:
@@ -198,7 +208,7 @@ class Assembler:
         if key in self._done:
             return []
         ended = self._make_room(key)
-        current = self._open.setdefault(key, _Round(*key))
+        current = self._open.setdefault(key, _Round(*key, self.most_open > 1))
         if current.manifest is None:
             current.read_manifest(data)
         return ended + self._hand_over_complete(transfer)
@@ -208,9 +218,7 @@ class Assembler:
         current = self._open.get((transfer, round_))
         if current is None:
             return None
-        received = np.zeros(current.analog_count, bool)
-        received[[index for index in current.analog if index < current.analog_count]] = True
-        return Progress(current.manifest is not None, received, current.complete)
+        return Progress(current.manifest is not None, current.received(), current.complete)
 
     def is_done(self, transfer: int, round_: int) -> bool:
         """Whether a round was handed over lately."""

@@ -306,6 +306,7 @@ class SendingEnd:
                 self._transfers[number] = flight
                 self._forget_oldest()
             fields = self._description(flight) | {"event": "sent", "layered": feedback or len(payloads) > 1}
+            fields["rounds"] = len(payloads)
             self._on_event(fields | {"started": started}, picture.image)
             self._tell(Report(number, fields))
             flight.pending.extend(payloads)

@@ -24,12 +24,16 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(tmp_path):
     assert [archive.save(result(n, i)).name for i, n in enumerate(names)] == ["x", "x-2", "y", "x-3"]
 
 
-def test_later_rounds_replace_earlier_ones_of_their_transfer(tmp_path):
+def test_estimates_lie_beside_the_picture(tmp_path):
     archive = Archive(tmp_path)
-    folders = {archive.save(result("x.png", 4, round_, grey)) for round_, grey in ((0, 50), (1, 60), (2, 70))}
-    assert len(folders) == 1
-    assert load_image(folders.pop() / "received.png")[0, 0, 0] == 70
-    assert archive.save(result("x.png", 5)).name == "x-2"
+    for round_, grey in ((0, 50), (1, 60)):
+        archive.save_estimate(result("x.png", 4, round_, grey))
+    folder = archive.save(result("x.png", 4, 2, 70))
+    assert {path.name for path in folder.iterdir()} == {
+        "estimate-1.png", "estimate-2.png", "received.png", "report.json"
+    }  # fmt: skip
+    assert load_image(folder / "received.png")[0, 0, 0] == 70
+    assert archive.save(result("x.png", 4)).name == "x-2"  # the number is used again
 
 
 def test_earlier_runs_are_kept_or_replaced(tmp_path):

@@ -1,5 +1,6 @@
 """Metrics, accounting, the report's keys and the matching of a picture's two ends."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -138,3 +139,30 @@ def test_plots_and_json_are_written_whole(tmp_path, ends, small_photo, rng):
     write_json(tmp_path / "d.json", result.report)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png", "c.png", "d.json", "lost.png"]
     assert all(p.stat().st_size > 200 for p in tmp_path.iterdir())
+
+
+def test_layers_are_estimates_and_the_last_is_final(ends):
+    sent, air, received = ends
+    collector = Collector("awgn", 10.0)
+    collector.sent(3, dataclasses.replace(sent, rounds=3))
+    results = []
+    for round_ in range(3):
+        collector.on_air(3, round_, air)
+        results += collector.received(3, round_, received)
+    assert [(r.round, r.final, r.layered) for r in results] == [(0, False, True), (1, False, True), (2, True, True)]
+    assert [r["round"] for r in results[-1].report["rounds"]] == [0, 1, 2]
+    assert results[-1].report["uses"]["payload"] == 3 * results[0].report["uses"]["payload"]
+    assert collector.end(9.0) == []
+
+
+def test_a_picture_without_its_last_layer_becomes_final_when_the_next_comes_or_at_the_end(ends):
+    sent, air, received = ends
+    collector = Collector("awgn", 10.0)
+    for transfer in (3, 4):
+        collector.sent(transfer, dataclasses.replace(sent, rounds=2))
+        collector.on_air(transfer, 0, air)
+        collector.on_air(transfer, 1, air)
+    assert [r.final for r in collector.received(3, 0, received)] == [False]
+    late = collector.received(4, 0, received)
+    assert [(r.transfer, r.final) for r in late] == [(3, True), (4, False)]
+    assert [(r.transfer, r.final, r.received is None) for r in collector.end(9.0)] == [(4, True, False)]

@@ -137,3 +137,19 @@ def test_what_headers_cannot_say_is_refused(rng):
         LinkSettings(burst_symbols=0)
     with pytest.raises(LinkError, match="manifest_copies"):
         LinkSettings(manifest_copies=0)
+
+
+def test_a_burst_that_was_cut_is_missing_where_it_can_be_repeated(rng):
+    sent = payload(rng, 9600)
+    bursts = [b for b in round_bursts(sent, 64, 64, HASH, 1, settings=LinkSettings(manifest_copies=1))]
+    cut = received(bursts[-1])
+    cut.noise_var[800:], cut.symbols[800:] = np.inf, 0
+    patient, hasty = Assembler(8), Assembler()
+    for assembler in (patient, hasty):
+        for burst in bursts[:-1]:
+            assert assembler.push(received(burst)) == []
+    assert len(hasty.push(cut)) == 1
+    assert patient.push(cut) == []
+    assert patient.progress(1, 0).received.tolist() == [True] * 3 + [False]
+    (arrival,) = patient.push(received(bursts[-1]))
+    assert np.isfinite(arrival.reception.noise_var).all()
