@@ -21,7 +21,8 @@ from gr_jscc.codecs.deepjscc_network import quantise_scale, scale_of
 from gr_jscc.codecs.successive_network import LOST
 from gr_jscc.weights import load_strictly, read_model
 
-SIDE_INFO = struct.Struct(">BB")  # layer, from 0; power-scale code
+SIDE_INFO = struct.Struct(">BB")  # layer, from 0, and `AWARE`; power-scale code
+AWARE = 0x80  # the transmitter knew what the layers before had come to
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,11 @@ def to_picture(pixels: Tensor, grid: Grid) -> np.ndarray:
     return picture[: grid.height, : grid.width].cpu().numpy()
 
 
-def layer_payload(network: nn.Module, layer: int, latents: Tensor) -> Payload:
+def layer_payload(network: nn.Module, layer: int, latents: Tensor, aware: bool = False) -> Payload:
     """Latents float32[1, N, h, w] of one layer, ready for the link."""
     symbols, scale = network.modulate(latents)
     code = int(quantise_scale(scale)[0])
-    return Payload(symbols[0].reshape(-1).cpu().numpy(), SIDE_INFO.pack(layer, code))
+    return Payload(symbols[0].reshape(-1).cpu().numpy(), SIDE_INFO.pack(layer | AWARE * aware, code))
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,12 @@ class ArrivedLayer:
 
     Attributes:
         layer: which, from 0.
+        aware: whether its transmitter knew what the layers before had come to.
         latents, noise_var: float32[1, N, h, w], see `LayeredNetwork.demodulate`.
     """
 
     layer: int
+    aware: bool
     latents: Tensor
     noise_var: Tensor
 
@@ -89,7 +92,8 @@ def arrived_layer(network: nn.Module, grid: Grid, reception: Reception, device: 
     """What a reception brings; None when its side information is lost or wrong, or every symbol was lost."""
     if reception.side_info is None or len(reception.side_info) != SIDE_INFO.size:
         return None
-    layer, code = SIDE_INFO.unpack(reception.side_info)
+    number, code = SIDE_INFO.unpack(reception.side_info)
+    layer, aware = number & ~AWARE, bool(number & AWARE)
     if layer >= network.layers or len(reception.symbols) != grid.symbols:
         return None
     usable = np.isfinite(reception.symbols) & np.isfinite(reception.noise_var)
@@ -100,7 +104,7 @@ def arrived_layer(network: nn.Module, grid: Grid, reception: Reception, device: 
     noise_var = np.where(usable, reception.noise_var, np.inf).astype(np.float32).reshape(shape)
     received, variance = torch.from_numpy(symbols).to(device), torch.from_numpy(noise_var).to(device)
     scale = scale_of(torch.tensor([code], device=device))
-    return ArrivedLayer(layer, *network.demodulate(layer, received, variance, scale))
+    return ArrivedLayer(layer, aware, *network.demodulate(layer, received, variance, scale))
 
 
 class SuccessiveCodec(Codec):

@@ -26,6 +26,7 @@ from gr_jscc.nn.residual import Condition
 STRIDE = 4  # pixels of a latent position's side
 MULTIPLE = 8  # sides must be a multiple of this: the linear code's blocks
 BLOCK_VALUES = 3 * MULTIPLE * MULTIPLE
+CONDITION = 32  # length of a recursive decoder's condition vector
 PARTS = (MULTIPLE // STRIDE) ** 2  # latent positions of one 8×8 block
 
 
@@ -117,15 +118,15 @@ class RecursiveDecoder(nn.Module):
     """
 
     def __init__(
-        self, latents: int, inputs: int, counts: int, width: int, blocks: int, passes: int, condition: int = 32
+        self, latents: int, inputs: int, numbers: int, counts: int, width: int, blocks: int, passes: int
     ) -> None:
         super().__init__()
         self.latents, self.counts = latents, counts
         self.synthesis = nn.Conv2d(counts * PARTS * latents, BLOCK_VALUES, 1)
         self.stem = nn.Conv2d(inputs, width, 3, padding=1)
         self.body = RecursiveBlocks(width, blocks, passes)
-        self.condition = Condition(2, condition)
-        self.modulation = nn.Linear(condition, self.body.modulations)
+        self.condition = Condition(numbers, CONDITION)
+        self.modulation = nn.Linear(CONDITION, self.body.modulations)
         self.head = nn.Conv2d(width, 3 * STRIDE * STRIDE, 1)
         for layer in (self.modulation, self.head):
             nn.init.zeros_(layer.weight)
@@ -160,9 +161,13 @@ class NoiseAwareDecoder(nn.Module):
         noise_aware: see above; the ``recursive`` design always is.
         options: further arguments of the design.
         counts: numbers of layers that it may be given; 1 where the number is always the same.
+        seeing: whether it is also given the estimate from before and told whether the transmitter knew that; only
+            the ``recursive`` design can be.
     """
 
-    def __init__(self, kind: str, latents: int, noise_aware: bool, options: dict, counts: int = 1) -> None:
+    def __init__(
+        self, kind: str, latents: int, noise_aware: bool, options: dict, counts: int = 1, seeing: bool = False
+    ) -> None:
         super().__init__()
         self.noise_aware = noise_aware
         self.recursive = kind == "recursive"
@@ -170,28 +175,43 @@ class NoiseAwareDecoder(nn.Module):
         if noise_aware:
             self.log_power = nn.Parameter(torch.zeros(latents))
         if self.recursive:
-            self.design = RecursiveDecoder(latents, inputs, counts, **options)
+            extra = 3 * STRIDE * STRIDE if seeing else 0
+            self.design = RecursiveDecoder(latents, inputs + extra, 3 if seeing else 2, counts, **options)
+            nn.init.zeros_(self.design.stem.weight.data[:, inputs:])
+            nn.init.zeros_(self.design.condition.layers[0].weight.data[:, 2:])
         else:
             self.design = {"cnn": CNNDecoder, "gdn": GDNDecoder}[kind](inputs, **options)
 
-    def forward(self, received: Tensor, noise_var: Tensor, layers: Tensor | int = 1) -> Tensor:
+    def forward(
+        self,
+        received: Tensor,
+        noise_var: Tensor,
+        layers: Tensor | int = 1,
+        seen: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """The picture float32[B, 3, H, W].
 
         Args:
             received: float32[B, N, h, w], latents as they arrived; 0 where nothing did.
             noise_var: float32[B, N, h, w], variance of the noise on each, in the latents' own units.
             layers: how many have come, one number or int64[B], of at most ``counts``.
+            seen: for a ``seeing`` decoder, the estimate float32[B, 3, H, W] and whether the transmitter knew it,
+                bool[B].
         """
         if not self.noise_aware:
             return self.design(received)
         power = self.log_power.exp()[None, :, None, None]
         gain = power / (power + noise_var)
-        inputs = torch.cat([gain * received, gain], dim=1)
+        inputs = [gain * received, gain]
         if not self.recursive:
-            return self.design(inputs)
+            return self.design(torch.cat(inputs, dim=1))
         precision = (1 / (noise_var + 1e-4)).mean((1, 2, 3))  # so that lost symbols count as lost
-        numbers = torch.stack([4 * gain.mean((1, 2, 3)) - 3, (precision + 1e-2).log() / 4], dim=1)
-        return self.design(inputs, numbers, torch.as_tensor(layers, device=received.device).reshape(-1))
+        numbers = [4 * gain.mean((1, 2, 3)) - 3, (precision + 1e-2).log() / 4]
+        if seen is not None:
+            inputs.append(F.pixel_unshuffle(seen[0] - 0.5, STRIDE))
+            numbers.append(seen[1].float().expand(len(received)))
+        layers = torch.as_tensor(layers, device=received.device).reshape(-1)
+        return self.design(torch.cat(inputs, dim=1), torch.stack(numbers, dim=1), layers)
 
 
 @torch.no_grad()

@@ -26,6 +26,7 @@ from gr_jscc.nn.blind_equaliser import BlindEqualiser
 from gr_jscc.nn.klt import KLT, fit_klt
 from gr_jscc.nn.layered_linear import fit_layers
 
+REALISATIONS = 4  # receptions simulated for an image whose transmitter is trained without feedback
 LOST = 1e6  # noise variance, in the latents' units, of what never arrived
 
 
@@ -69,8 +70,8 @@ class LayeredNetwork(nn.Module):
     def _encoder(self, latents: int) -> nn.Module:
         return build_encoder(self.kind, latents, self.options[0])
 
-    def _decoder(self, latents: int, counts: int = 1) -> NoiseAwareDecoder:
-        return NoiseAwareDecoder(self.kind, latents, self.noise_aware, self.options[1], counts)
+    def _decoder(self, latents: int, counts: int = 1, seeing: bool = False) -> NoiseAwareDecoder:
+        return NoiseAwareDecoder(self.kind, latents, self.noise_aware, self.options[1], counts, seeing)
 
     def modulate(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """One layer's latents float32[B, latents, h, w] as symbols complex64[B, latents/2, h, w] of mean power 1.
@@ -171,6 +172,10 @@ class SingleNetwork(LayeredNetwork):
 class ResidualNetwork(LayeredNetwork):
     """An encoder and a decoder for each layer; layer i sends what the estimates of the layers before it lack.
 
+    In the recursive design a decoder is also given the estimate that its own output is added to, and told whether
+    the transmitter knew it: without feedback the transmitter cannot know that estimate's noise, and a decoder that
+    sees it can remove some.
+
     Args:
         design_snr_db: Es/N0 at which a transmitter without feedback imagines the receiver.
         config: see `LayeredNetwork`.
@@ -181,7 +186,10 @@ class ResidualNetwork(LayeredNetwork):
         self.design_snr_db = design_snr_db
         self.config["design_snr_db"] = design_snr_db
         self.encoders = nn.ModuleList(self._encoder(self.per_layer) for _ in range(self.layers))
-        self.decoders = nn.ModuleList(self._decoder(self.per_layer) for _ in range(self.layers))
+        self.seeing = self.kind == "recursive"
+        self.decoders = nn.ModuleList(
+            self._decoder(self.per_layer, seeing=self.seeing and layer > 0) for layer in range(self.layers)
+        )
 
     def start_linear(self, layer: int, pictures: Tensor, snr_db: float) -> None:
         """As `MultipleNetwork.start_linear`, for layer ``layer`` (from 0) and its pictures or residuals."""
@@ -193,20 +201,45 @@ class ResidualNetwork(LayeredNetwork):
         """Latents of layer ``layer`` (from 0) for images, given the sum of the estimates before it."""
         return self.encoders[layer](images if estimate is None else images - estimate)
 
-    def decode(self, layer: int, latents: Tensor, noise_var: Tensor) -> Tensor:
-        """What layer ``layer`` (from 0) adds to the estimate, float32[B, 3, H, W]."""
-        residual = self.decoders[layer](latents, noise_var)
-        # The published designs end in a sigmoid, a residual lies between -1 and 1.
-        return residual if layer == 0 or self.kind == "recursive" else 2 * residual - 1
+    def decode(
+        self, layer: int, latents: Tensor, noise_var: Tensor, before: Tensor | None, aware: Tensor | None
+    ) -> Tensor:
+        """The estimate float32[B, 3, H, W] with layer ``layer``, given the one without it.
 
-    def forward(self, images: Tensor, channel) -> list[Tensor]:
-        """As `MultipleNetwork.forward`; every residual is that of the receiver's true estimate."""
+        Args:
+            layer: from 0.
+            latents, noise_var: see `demodulate`.
+            before: float32[B, 3, H, W]; None for layer 0.
+            aware: whether the transmitter knew ``before``, bool[B] or bool[1]; None for layer 0.
+        """
+        if layer == 0:
+            return self.decoders[0](latents, noise_var)
+        addition = self.decoders[layer](latents, noise_var, seen=(before, aware) if self.seeing else None)
+        # The published designs end in a sigmoid, a residual lies between -1 and 1.
+        return before + (addition if self.seeing else 2 * addition - 1)
+
+    def forward(self, images: Tensor, channel, unaware: Tensor | None = None) -> list[Tensor]:
+        """As `MultipleNetwork.forward`; every residual is that of the receiver's true estimate.
+
+        For images in ``unaware``, bool[B], it is that of the mean of `REALISATIONS` other receptions instead.
+        """
+        unaware = torch.zeros(len(images), dtype=torch.bool, device=images.device) if unaware is None else unaware
         estimates: list[Tensor] = []
+        before = seen = None
         for layer in range(self.layers):
-            before = estimates[-1].detach() if estimates else None
-            symbols, scale = self.modulate(self.encode(layer, images, before))
-            addition = self.decode(layer, *self.demodulate(layer, *channel(symbols), scale))
-            estimates.append(addition if before is None else before + addition)
+            symbols, scale = self.modulate(self.encode(layer, images, seen))
+
+            def arrived(layer=layer, symbols=symbols, scale=scale) -> tuple[Tensor, Tensor]:
+                return self.demodulate(layer, *channel(symbols), scale)
+
+            estimates.append(self.decode(layer, *arrived(), before, ~unaware))
+            if unaware.any() and layer + 1 < self.layers:
+                with torch.no_grad():
+                    others = [self.decode(layer, *arrived(), seen, ~unaware) for _ in range(REALISATIONS)]
+                    imagined = torch.stack(others).mean(0)
+            before = seen = estimates[-1].detach()
+            if unaware.any() and layer + 1 < self.layers:
+                seen = torch.where(unaware[:, None, None, None], imagined, before)
         return estimates
 
 

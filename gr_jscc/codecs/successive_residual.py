@@ -7,6 +7,8 @@ takes the mean of what ``realisations`` simulated receptions would have given.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,10 @@ from gr_jscc.channel.differentiable import add_noise
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
 from gr_jscc.codecs.deepjscc_network import scale_of
 from gr_jscc.codecs.successive import (
+    AWARE,
     SIDE_INFO,
     ArrivedLayer,
+    Grid,
     SuccessiveCodec,
     arrived_layer,
     grid_of,
@@ -62,30 +66,34 @@ class SuccessiveResidual(SuccessiveCodec):
         return _Receiver(self, height, width)
 
 
-def addition_of(codec: SuccessiveResidual, arrived: ArrivedLayer) -> Tensor:
-    """What a layer adds to the estimate, float32[1, 3, ...]: one computation for receiver and transmitter."""
-    return codec.network.decode(arrived.layer, arrived.latents, arrived.noise_var)
+def estimate_of(codec: SuccessiveResidual, grid: Grid, arrived: Iterable[ArrivedLayer]) -> Tensor:
+    """The estimate float32[B, 3, ...] from layers in ascending order: one computation for receiver and transmitter.
 
-
-def estimate_of(additions: dict[int, Tensor]) -> Tensor | float:
-    """The estimate from what the layers add; without the first one they add to mid-grey."""
-    start = additions.get(0, GREY)
-    return start + sum(additions[layer] for layer in sorted(additions) if layer > 0)
+    Without the first layer it starts from mid-grey.
+    """
+    estimate = None
+    for layer in arrived:
+        if layer.layer > 0 and estimate is None:
+            estimate = torch.full((len(layer.latents), 3, *grid.padded), GREY, device=layer.latents.device)
+        aware = torch.tensor([layer.aware], device=layer.latents.device)
+        estimate = codec.network.decode(layer.layer, layer.latents, layer.noise_var, estimate, aware)
+    return estimate
 
 
 class _Receiver(Receiver):
     def __init__(self, codec: SuccessiveResidual, height: int, width: int) -> None:
         self.codec, self.grid = codec, grid_of(codec.network, height, width)
-        self._additions: dict[int, Tensor] = {}
+        self._arrived: dict[int, ArrivedLayer] = {}
 
     @torch.inference_mode()
     def push(self, reception: Reception) -> np.ndarray:
         arrived = arrived_layer(self.codec.network, self.grid, reception, self.codec.device)
         if arrived is not None:
-            self._additions[arrived.layer] = addition_of(self.codec, arrived)
-        if not self._additions:
+            self._arrived[arrived.layer] = arrived
+        if not self._arrived:
             return grey_picture(self.grid.height, self.grid.width)
-        return to_picture(estimate_of(self._additions), self.grid)
+        layers = (self._arrived[layer] for layer in sorted(self._arrived))
+        return to_picture(estimate_of(self.codec, self.grid, layers), self.grid)
 
 
 class _Transmitter(Transmitter):
@@ -106,7 +114,7 @@ class _Transmitter(Transmitter):
         self._noise_var = 10 ** (-codec.network.design_snr_db / 10)
         self._generator = torch.Generator(codec.device).manual_seed(1)
         self._sent: dict[int, Payload] = {}  # newest last
-        self._additions: dict[int, Tensor] = {}  # what the receiver is known or thought to have
+        self._arrived: dict[int, ArrivedLayer] = {}  # what came back
         return self._send(0)
 
     @torch.inference_mode()
@@ -117,13 +125,10 @@ class _Transmitter(Transmitter):
         return self._send(min(missing)) if missing and self._rounds_left else None
 
     def _send(self, layer: int) -> Payload:
-        before = None
-        if layer > 0:
-            for other in self._sent.keys() - self._additions.keys():
-                self._additions[other] = self._simulated(other)
-            before = estimate_of({i: addition for i, addition in self._additions.items() if i < layer})
+        aware = layer > 0 and all(other in self._arrived for other in self._sent)
+        before = self._estimate(layer) if layer > 0 else None
         latents = self.codec.network.encode(layer, self._pixels, before)
-        self._sent[layer] = layer_payload(self.codec.network, layer, latents)
+        self._sent[layer] = layer_payload(self.codec.network, layer, latents, aware)
         self._rounds_left -= 1
         return self._sent[layer]
 
@@ -133,25 +138,35 @@ class _Transmitter(Transmitter):
         if arrived is None:
             newest = list(self._sent)[-1]
             del self._sent[newest]
-            self._additions.pop(newest, None)
+            self._arrived.pop(newest, None)
         elif arrived.layer in self._sent:
-            self._additions[arrived.layer] = addition_of(self.codec, arrived)
+            self._arrived[arrived.layer] = arrived
             noise_var = feedback.noise_var[np.isfinite(feedback.noise_var)]
             self._noise_var = float(np.mean(noise_var, dtype=np.float64))
 
-    def _simulated(self, layer: int) -> Tensor:
-        """The mean of what simulated receptions of a layer add to the estimate."""
-        network, grid, payload = self.codec.network, self._grid, self._sent[layer]
-        symbols = torch.from_numpy(payload.symbols).to(self.codec.device)
-        symbols = symbols.reshape(1, -1, grid.rows, grid.columns)
-        scale = scale_of(torch.tensor([SIDE_INFO.unpack(payload.side_info)[1]], device=self.codec.device))
-        at_once = max(1, SIMULATED_PIXELS // (grid.padded[0] * grid.padded[1]))
+    def _estimate(self, layers: int) -> Tensor:
+        """What the receiver has made of the first ``layers`` layers: exactly, or the mean of simulated receptions."""
+        sent = [layer for layer in sorted(self._sent) if layer < layers]
+        if all(layer in self._arrived for layer in sent):
+            return estimate_of(self.codec, self._grid, (self._arrived[layer] for layer in sent))
+        at_once = max(1, SIMULATED_PIXELS // (self._grid.padded[0] * self._grid.padded[1]))
         total, left = 0.0, self.codec.realisations
         while left:
             count = min(left, at_once)
-            noise_var = torch.full((count, *symbols.shape[1:]), self._noise_var, device=self.codec.device)
-            received = add_noise(symbols.expand(noise_var.shape), noise_var, self._generator)
-            latents = network.demodulate(layer, received, noise_var, scale.expand(count))
-            total = total + network.decode(layer, *latents).sum(0, keepdim=True)
+            receptions = (self._simulated(layer, count) for layer in sent)
+            total = total + estimate_of(self.codec, self._grid, receptions).sum(0, keepdim=True)
             left -= count
         return total / self.codec.realisations
+
+    def _simulated(self, layer: int, count: int) -> ArrivedLayer:
+        """A layer as it came back, ``count`` times the same, or so many receptions of it that might have been."""
+        if layer in self._arrived:
+            known = self._arrived[layer]
+            return replace(known, **{x: getattr(known, x).expand(count, -1, -1, -1) for x in ("latents", "noise_var")})
+        network, grid, payload = self.codec.network, self._grid, self._sent[layer]
+        symbols = torch.from_numpy(payload.symbols).to(self.codec.device).reshape(1, -1, grid.rows, grid.columns)
+        scale = scale_of(torch.tensor([SIDE_INFO.unpack(payload.side_info)[1]], device=self.codec.device))
+        noise_var = torch.full((count, *symbols.shape[1:]), self._noise_var, device=self.codec.device)
+        received = add_noise(symbols.expand(noise_var.shape), noise_var, self._generator)
+        aware = bool(SIDE_INFO.unpack(payload.side_info)[0] & AWARE)
+        return ArrivedLayer(layer, aware, *network.demodulate(layer, received, noise_var, scale.expand(count)))

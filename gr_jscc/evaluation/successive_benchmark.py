@@ -129,18 +129,18 @@ def residual_table(
     for batch, original in _batches(images, codec.device):
         symbols, scale = network.modulate(network.encode(0, batch, None))
         for m in columns:
-            imagined = None
+            imagined, aware = None, torch.tensor([m is None], device=codec.device)
             for draw in range(draws):
                 channel = _channel(snr_db, len(batch), _generator(codec.device, seed, draw), fading=False)
-                first = network.decode(0, *network.demodulate(0, *channel(symbols), scale))
+                first = network.decode(0, *network.demodulate(0, *channel(symbols), scale), None, None)
                 if m is None:
                     imagined = first
                 elif imagined is None or m < 10:
                     simulation = _generator(codec.device, seed + 1, draw)
                     imagined = _simulated_mean(network, symbols, scale, snr_db, m, simulation)
                 second, second_scale = network.modulate(network.encode(1, batch, imagined))
-                addition = network.decode(1, *network.demodulate(1, *channel(second), second_scale))
-                total[m] += float(_psnr_db(first + addition, original).sum())
+                estimate = network.decode(1, *network.demodulate(1, *channel(second), second_scale), first, aware)
+                total[m] += float(_psnr_db(estimate, original).sum())
     return {m: value / (len(images) * draws) for m, value in total.items()}
 
 
@@ -258,7 +258,7 @@ def _simulated_mean(
     while left:
         count = min(left, max(1, AT_ONCE // len(symbols)))
         received, noise_var = channel(symbols.repeat(count, 1, 1, 1))
-        decoded = network.decode(0, *network.demodulate(0, received, noise_var, scale.repeat(count)))
+        decoded = network.decode(0, *network.demodulate(0, received, noise_var, scale.repeat(count)), None, None)
         total = total + decoded.unflatten(0, (count, len(symbols))).sum(0)
         left -= count
     return total / m

@@ -151,7 +151,14 @@ class SingleTask(LayeredTask):
 
 @dataclass(frozen=True)
 class ResidualTask(LayeredTask):
-    """Trains the last pair of a network; those before it keep what the recipe's ``start_from`` brought."""
+    """Trains the last pair of a network; those before it keep what the recipe's ``start_from`` brought.
+
+    Attributes:
+        without_feedback: share of images whose residual is that of simulated receptions, as it will be without
+            feedback; the paper trains with none.
+    """
+
+    without_feedback: float = 0.0
 
     def build(self, network: dict) -> ResidualNetwork:
         """A fresh network from a recipe's ``network`` table, all but its last pair fixed."""
@@ -175,4 +182,9 @@ class ResidualTask(LayeredTask):
     def loss(self, network, images: Tensor, generator: torch.Generator) -> Tensor:
         """Distortion of the last estimate; arguments as `MultipleTask.loss`."""
         plain = getattr(network, "module", network)
-        return self.score(network(images, self.draw_channel(plain, len(images), generator))[-1], images)
+        channel = self.draw_channel(plain, len(images), generator)
+        unaware = None
+        if self.without_feedback:
+            draw = torch.rand(len(images), generator=generator, device=images.device)
+            unaware = draw < self.without_feedback
+        return self.score(network(images, channel, unaware)[-1], images)

@@ -9,7 +9,7 @@ import torch
 from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import CodecError, Reception
 from gr_jscc.codecs.registry import load_codec
-from gr_jscc.codecs.successive import SIDE_INFO, grid_of, to_pixels
+from gr_jscc.codecs.successive import AWARE, SIDE_INFO, grid_of, to_pixels
 from gr_jscc.codecs.successive_network import MultipleNetwork, ResidualNetwork
 from gr_jscc.codecs.successive_single import single_network
 from gr_jscc.evaluation.metrics import psnr_db
@@ -190,7 +190,7 @@ def test_any_layers_may_be_lost(tiny, rng, scheme, arriving, loss, small_photo):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("side_info", [None, b"", b"\x00", b"\x00\x80\x00", b"\x03\x80", b"\xff\xff"])
+@pytest.mark.parametrize("side_info", [None, b"", b"\x00", b"\x00\x80\x00", b"\x03\x80", b"\x83\x80", b"\xff\xff"])
 def test_wrong_side_information_is_a_lost_layer(tiny, rng, scheme, side_info, small_photo):
     codec = tiny(scheme)
     payload = codec.transmitter(1 / 12).start(small_photo)
@@ -248,12 +248,14 @@ class TestResidualFeedback:
         """The payload of the layer after ``receptions``, computed from the receiver's true estimate."""
         network, grid = codec.network, grid_of(codec.network, *image.shape[:2])
         from gr_jscc.codecs.successive import arrived_layer, layer_payload
-        from gr_jscc.codecs.successive_residual import addition_of
+        from gr_jscc.codecs.successive_residual import estimate_of
 
         with torch.inference_mode():
-            estimate = sum(addition_of(codec, arrived_layer(network, grid, r, "cpu")) for r in receptions)
+            estimate = estimate_of(codec, grid, [arrived_layer(network, grid, r, "cpu") for r in receptions])
             layer = len(receptions)
-            return layer_payload(network, layer, network.encode(layer, to_pixels(image, grid, "cpu"), estimate))
+            return layer_payload(
+                network, layer, network.encode(layer, to_pixels(image, grid, "cpu"), estimate), aware=True
+            )
 
     def test_the_receivers_estimate_is_known_to_the_bit(self, codec, tiny, rng, small_photo):
         reception = received(codec.transmitter(1 / 4).start(small_photo), rng)
@@ -286,7 +288,6 @@ class TestResidualFeedback:
         transmitter = codec.transmitter(1 / 4)
         first = received(transmitter.start(small_photo), rng)
         second = received(transmitter.next(None), rng)
-        transmitter._additions.clear()  # nothing but feedback is known of either
         transmitter._learn(second)
         payload = transmitter.next(first)
         assert (payload.symbols == self.exact(codec, small_photo, first, second).symbols).all()
@@ -295,7 +296,7 @@ class TestResidualFeedback:
         transmitter, receiver = codec.transmitter(1 / 4), codec.receiver(*small_photo.shape[:2])
         sent, quality, payload = [], [], transmitter.start(small_photo)
         while payload is not None:
-            sent.append(SIDE_INFO.unpack(payload.side_info)[0])
+            sent.append(SIDE_INFO.unpack(payload.side_info)[0] & ~AWARE)
             reception = received(payload, rng) if len(sent) != 1 else lost(received(payload, rng))
             quality.append(psnr_db(small_photo, receiver.push(reception)))
             payload = transmitter.next(reception)

@@ -146,6 +146,30 @@ def test_a_residual_of_the_published_design_may_be_negative(bias):
     for decoder in network.decoders:
         torch.nn.init.constant_(decoder.design.layers[-1].bias, bias)
     with torch.no_grad():
-        picture, residual = (network.decode(layer, latents, latents) for layer in (0, 1))
+        picture = network.decode(0, latents, latents, None, None)
+        residual = network.decode(1, latents, latents, picture, None) - picture
     assert (picture > 0).all() and (picture < 1).all()
     assert (residual.sign() == np.sign(bias)).all() and (residual.abs() < 1).all()
+
+
+def test_training_without_feedback_sends_another_residual(photo):
+    """Of simulated receptions; the images that have feedback are not touched."""
+    pixels = torch.from_numpy(photo[:64, :64].copy()).permute(2, 0, 1)[None].float().expand(2, -1, -1, -1) / 255
+    half = {"width": 8, "blocks": 1, "passes": 1}
+    network = ResidualNetwork(layers=2, latents=8, kind="recursive", encoder=half, decoder=half)
+    for layer in (0, 1):
+        network.start_linear(layer, pixels, 13.0)
+    sent = []
+
+    def channel(symbols):
+        noise = torch.randn(*symbols.shape, 2, generator=torch.Generator().manual_seed(len(sent)))
+        sent.append(symbols.detach())
+        return symbols + torch.view_as_complex(noise) * 0.2, torch.full(symbols.shape, 0.08)
+
+    with torch.no_grad():
+        network(pixels, channel)
+        told = sent[-1]
+        sent.clear()
+        network(pixels, channel, torch.tensor([False, True]))
+    assert torch.allclose(sent[-1][0], told[0], atol=1e-5)
+    assert (sent[-1][1] - told[1]).abs().mean() > 0.05

@@ -96,6 +96,9 @@ RUNS = {
     "fading": dataclasses.replace(changed("successive-multiple", fading=True), task={"snr_db": [10.0, 16.0]}),
     "single": changed("successive-single"),
     "residual": changed("successive-residual"),
+    "residual without feedback": dataclasses.replace(
+        changed("successive-residual"), task={"snr_db": [10.0, 16.0], "without_feedback": 0.5}
+    ),
     "cnn": dataclasses.replace(
         TINY, network={"layers": 2, "latents": 4, "kind": "cnn", "noise_aware": False},
         task={"snr_db": [13.0, 13.0], "distortion": "mse"}, optimiser="adamw",
