@@ -65,13 +65,7 @@ class Reception:
 
 
 class Transmitter(ABC):
-    """The sending half, for one image at a time.
-
-    Attributes:
-        uses_feedback: whether ``next`` does better when it is handed the previous round as it arrived.
-    """
-
-    uses_feedback: ClassVar[bool] = False
+    """The sending half, for one image at a time."""
 
     @abstractmethod
     def start(self, image: np.ndarray) -> Payload:

@@ -99,8 +99,6 @@ class _Receiver(Receiver):
 class _Transmitter(Transmitter):
     """Sends layer after layer; one that feedback reports as lost is sent again before the next."""
 
-    uses_feedback = True
-
     def __init__(self, codec: SuccessiveResidual, cbr: float) -> None:
         codec.check_cbr(cbr)
         self.codec, self.cbr = codec, cbr

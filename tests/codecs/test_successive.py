@@ -226,8 +226,7 @@ def test_a_layer_too_many_does_no_harm(tiny, rng, scheme, small_photo):
 
 
 def test_only_residuals_ask_for_feedback(tiny):
-    asks = {scheme: (tiny(scheme).uses_feedback, tiny(scheme).transmitter(1 / 6).uses_feedback) for scheme in SCHEMES}
-    assert asks == {s: (s == "successive-residual",) * 2 for s in SCHEMES}
+    assert [scheme for scheme in SCHEMES if tiny(scheme).uses_feedback] == ["successive-residual"]
 
 
 class TestResidualFeedback:
