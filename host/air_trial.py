@@ -128,13 +128,16 @@ class Stretch:
     growth_mb: float
 
 
-def stream(radio: str, seconds: float, every: float = 10.0) -> Iterator[Stretch]:
+def stream(
+    radio: str, seconds: float, every: float = 10.0, warm_up: float = WARM_UP_SECONDS
+) -> Iterator[Stretch]:
     """Streams for so long and tells how it goes.
 
     Args:
         radio: address of a virtual air, see `gr_jscc.radio`.
         seconds: after warming up.
         every: seconds between what is told.
+        warm_up: seconds before that, in which buffers fill.
 
     Raises:
         RuntimeError: a process failed.
@@ -159,7 +162,7 @@ def stream(radio: str, seconds: float, every: float = 10.0) -> Iterator[Stretch]
     try:
         while not ask()[1][0]:  # until the first burst arrives
             time.sleep(0.2)
-        time.sleep(WARM_UP_SECONDS)
+        time.sleep(warm_up)
         (samples0, memory0, _), (bursts0, lost0, memory1, _) = ask()
         began = then = time.monotonic()
         before = samples0
