@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +18,8 @@ from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.blocks.tags import BURST
 from gr_jscc.modem import BurstHeader, BurstKind
 from gr_jscc.radio import radio_sink, radio_source
+
+from .resident import resident_mb
 
 BURST_SYMBOLS = 2400
 NUMBERS = 16_000  # bursts are numbered in their headers' ``index``, and begin again after so many
@@ -99,15 +99,9 @@ def _run(graph: gr.top_block, control: Connection, state, own: list) -> None:
     graph.start()
     while control.recv():
         failure = next((block.failure for block in own if block.failure is not None), None)
-        control.send((*state(), _resident_mb(), None if failure is None else repr(failure)))
+        control.send((*state(), resident_mb(), None if failure is None else repr(failure)))
     graph.stop()
     graph.wait()
-
-
-def _resident_mb() -> float:
-    gc.collect()
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
 
 
 @dataclass(frozen=True)

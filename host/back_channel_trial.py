@@ -5,9 +5,7 @@ Without PyTorch, so that the other processes start quickly.
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
-import os
 import socket
 import struct
 import tempfile
@@ -22,6 +20,8 @@ import numpy as np
 
 from gr_jscc.link.back_channel import BackChannel, Hello, Security, SideInfo, Statistics, Symbols, make_keys
 from gr_jscc.link.back_channel.wire import MAX_FRAME, Kind, encode
+
+from .resident import resident_mb
 
 LOOPBACK = "tcp://127.0.0.1:0"
 TOGETHER = 100  # round trips of one kind before those of the other
@@ -53,7 +53,7 @@ def _receiver(control: Connection, keys: str | None) -> None:
     channel.start()
     control.send(channel.address)
     while control.recv():
-        control.send((list(numbers), channel.statistics(), _resident_mb()))
+        control.send((list(numbers), channel.statistics(), resident_mb()))
     channel.close()
     control.send(None if channel.failure is None else repr(channel.failure))
 
@@ -66,12 +66,6 @@ def _bare_echo(control: Connection) -> None:
         while data := bare.recv():
             bare.send(data)
         bare.send(b"")
-
-
-def _resident_mb() -> float:
-    gc.collect()
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
 
 
 @contextmanager

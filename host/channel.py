@@ -46,20 +46,11 @@ def channel(
     back_sink: Annotated[
         str, typer.Option("--back-to", help="The same for the other direction.", show_default=False)
     ] = "",
-    scenario: Annotated[
-        Path | None,
-        typer.Option(
-            help="TOML file of a channel with more faults, which may vary with time; see docs/channel.md. "
-            "What it does not set is as --snr, --channel, --cfo and --loss say.",
-            show_default=False,
-        ),
-    ] = None,
+    scenario: options.Scenario = None,
     snr: options.Snr = 10.0,
     profile: options.Channel = "awgn",
-    cfo: Annotated[float, typer.Option(min=-2, max=2, help="Carrier frequency offset, subcarrier spacings.")] = 0.1,
-    loss: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the bursts that are erased in the air, at random.")
-    ] = 0.0,
+    cfo: options.Cfo = 0.1,
+    loss: options.Loss = 0.0,
     seed: Annotated[
         int | None,
         typer.Option(

@@ -41,20 +41,11 @@ def loopback(
     cbr: options.Cbr = "1/12",
     snr: options.Snr = 10.0,
     channel: options.Channel = "awgn",
-    cfo: Annotated[float, typer.Option(min=-2, max=2, help="Carrier frequency offset, subcarrier spacings.")] = 0.1,
-    loss: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the bursts that are erased in the air, at random.")
-    ] = 0.0,
-    scenario: Annotated[
-        Path | None,
-        typer.Option(
-            help="TOML file of a channel with more faults, which may vary with time; see docs/channel.md. "
-            "What it does not set is as --channel, --snr and --cfo say.",
-            show_default=False,
-        ),
-    ] = None,
+    cfo: options.Cfo = 0.1,
+    loss: options.Loss = 0.0,
+    scenario: options.Scenario = None,
     ideal: Annotated[bool, typer.Option("--ideal", help="The textbook channel instead of the OFDM link.")] = False,
-    sample_rate: Annotated[float, typer.Option(min=1.0, help="Samples per second, for Hz and seconds.")] = 1e6,
+    sample_rate: options.SampleRate = 1e6,
     out: Annotated[Path, typer.Option(help="Folder for each image's picture and report.json.")] = Path("received"),
     plot: Annotated[bool, typer.Option("--plot", help="Also draw sent and received side by side.")] = False,
     device: options.Device = "cpu",

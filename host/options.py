@@ -89,6 +89,21 @@ Weights = Annotated[
 Cbr = Annotated[str, typer.Option("--cbr", help="Complex channel uses per colour value (3·H·W), e.g. 1/24, 1/12, 1/6.")]
 Snr = Annotated[float, typer.Option("--snr", help="Es/N0 per data subcarrier, dB.")]
 Channel = Annotated[str, typer.Option("--channel", help=f"Simulated channel: {', '.join(PROFILES)}.")]
+Cfo = Annotated[
+    float, typer.Option("--cfo", min=-2, max=2, help="Carrier frequency offset, subcarrier spacings.")
+]
+Loss = Annotated[
+    float, typer.Option("--loss", min=0, max=1, help="Share of the bursts that are erased in the air, at random.")
+]
+Scenario = Annotated[
+    Path | None,
+    typer.Option(
+        "--scenario",
+        help="TOML file of a channel with more faults, which may vary with time; see docs/channel.md. "
+        "What it does not set is as the other options say.",
+        show_default=False,
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="Where networks run: cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON, one object a line, and nothing else.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Of the simulated noise.")]

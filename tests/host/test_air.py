@@ -1,7 +1,6 @@
 """A continuous stream from one process to another loses nothing."""
 
 import pytest
-
 from gr_jscc.host.air_trial import stream
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(90)]
