@@ -9,7 +9,7 @@ import typer
 from gr_jscc import __version__
 from gr_jscc.errors import UserError
 
-from . import bench, channel, demo, doctor, keys, loopback, models, rx, train, tx
+from . import bench, channel, demo, doctor, keys, loopback, models, reproduce, rx, train, tx
 
 app = typer.Typer(
     name="gr-jscc",
@@ -26,6 +26,7 @@ app.command("channel")(channel.channel)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("train")(train.train)
+app.command("reproduce")(reproduce.reproduce)
 app.command("doctor")(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
