@@ -164,7 +164,8 @@ def test_models_doctor_and_help(call):
     code, out, _ = call("doctor", "--json")
     checks = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and {"gnuradio", "torch", "weights"} <= {check["name"] for check in checks}
-    for command in ("loopback", "tx", "rx", "channel", "keys", "demo", "models", "train", "reproduce", "doctor", "bench"):
+    programs = "loopback tx rx channel keys demo models train reproduce doctor bench"
+    for command in programs.split():
         code, out, _ = call(command, "--help")
         assert code == 0 and len(out) > 200
 
