@@ -92,20 +92,27 @@ class GDNDecoder(nn.Module):
 
 
 class RecursiveEncoder(nn.Module):
-    """The linear code of 8×8 blocks plus what recursive residual blocks add."""
+    """The linear code of 8×8 blocks plus what recursive residual blocks add.
 
-    def __init__(self, latents: int, width: int, blocks: int, passes: int) -> None:
+    A ``seeing`` one of residuals is also given the estimate that they are lacking from.
+    """
+
+    def __init__(self, latents: int, seeing: bool, width: int, blocks: int, passes: int) -> None:
         super().__init__()
         self.analysis = nn.Conv2d(BLOCK_VALUES, PARTS * latents, 1)
-        self.stem = nn.Conv2d(3 * STRIDE * STRIDE, width, 1)
+        values = 3 * STRIDE * STRIDE
+        self.stem = nn.Conv2d(2 * values if seeing else values, width, 1)
+        nn.init.zeros_(self.stem.weight.data[:, values:])
         self.body = RecursiveBlocks(width, blocks, passes)
         self.modulation = nn.Parameter(torch.zeros(1, self.body.modulations))
         self.head = nn.Conv2d(width, latents, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, images: Tensor) -> Tensor:
-        x = self.body(self.stem(F.pixel_unshuffle(images - 0.5, STRIDE)), self.modulation)
+    def forward(self, images: Tensor, before: Tensor | None = None) -> Tensor:
+        inputs = [images] if before is None else [images, before]
+        x = self.stem(torch.cat([F.pixel_unshuffle(picture - 0.5, STRIDE) for picture in inputs], dim=1))
+        x = self.body(x, self.modulation)
         x = self.head(x)
         with torch.autocast(images.device.type, enabled=False):  # the symbols stay in full precision
             return F.pixel_shuffle(self.analysis(F.pixel_unshuffle(images, MULTIPLE)), 2) + x.float()
@@ -143,10 +150,11 @@ class RecursiveDecoder(nn.Module):
             return F.pixel_shuffle(linear, MULTIPLE) + F.pixel_shuffle(x.float(), STRIDE)
 
 
-def build_encoder(kind: str, latents: int, options: dict) -> nn.Module:
-    """A fresh encoder of design ``kind`` with N = ``latents``."""
-    designs = {"cnn": CNNEncoder, "gdn": GDNEncoder, "recursive": RecursiveEncoder}
-    return designs[kind](latents, **options)
+def build_encoder(kind: str, latents: int, options: dict, seeing: bool = False) -> nn.Module:
+    """A fresh encoder of design ``kind`` with N = ``latents``; only a ``recursive`` one can be ``seeing``."""
+    if kind == "recursive":
+        return RecursiveEncoder(latents, seeing, **options)
+    return {"cnn": CNNEncoder, "gdn": GDNEncoder}[kind](latents, **options)
 
 
 class NoiseAwareDecoder(nn.Module):

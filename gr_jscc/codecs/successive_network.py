@@ -67,8 +67,8 @@ class LayeredNetwork(nn.Module):
         if fading:
             self.equalisers = nn.ModuleList(BlindEqualiser(latents // 2) for _ in range(layers))
 
-    def _encoder(self, latents: int) -> nn.Module:
-        return build_encoder(self.kind, latents, self.options[0])
+    def _encoder(self, latents: int, seeing: bool = False) -> nn.Module:
+        return build_encoder(self.kind, latents, self.options[0], seeing)
 
     def _decoder(self, latents: int, counts: int = 1, seeing: bool = False) -> NoiseAwareDecoder:
         return NoiseAwareDecoder(self.kind, latents, self.noise_aware, self.options[1], counts, seeing)
@@ -172,9 +172,9 @@ class SingleNetwork(LayeredNetwork):
 class ResidualNetwork(LayeredNetwork):
     """An encoder and a decoder for each layer; layer i sends what the estimates of the layers before it lack.
 
-    In the recursive design a decoder is also given the estimate that its own output is added to, and told whether
-    the transmitter knew it: without feedback the transmitter cannot know that estimate's noise, and a decoder that
-    sees it can remove some.
+    In the recursive design, encoders and decoders of residuals are also given the estimate that a residual belongs
+    to, and decoders are told whether the transmitter knew it: without feedback it cannot know that estimate's noise,
+    can repeat what matters most of the picture instead, and a decoder can remove some of the noise.
 
     Args:
         design_snr_db: Es/N0 at which a transmitter without feedback imagines the receiver.
@@ -185,8 +185,10 @@ class ResidualNetwork(LayeredNetwork):
         super().__init__(**config)
         self.design_snr_db = design_snr_db
         self.config["design_snr_db"] = design_snr_db
-        self.encoders = nn.ModuleList(self._encoder(self.per_layer) for _ in range(self.layers))
         self.seeing = self.kind == "recursive"
+        self.encoders = nn.ModuleList(
+            self._encoder(self.per_layer, seeing=self.seeing and layer > 0) for layer in range(self.layers)
+        )
         self.decoders = nn.ModuleList(
             self._decoder(self.per_layer, seeing=self.seeing and layer > 0) for layer in range(self.layers)
         )
@@ -199,7 +201,9 @@ class ResidualNetwork(LayeredNetwork):
 
     def encode(self, layer: int, images: Tensor, estimate: Tensor | None) -> Tensor:
         """Latents of layer ``layer`` (from 0) for images, given the sum of the estimates before it."""
-        return self.encoders[layer](images if estimate is None else images - estimate)
+        if estimate is None:
+            return self.encoders[layer](images)
+        return self.encoders[layer](images - estimate, *([estimate] if self.seeing else []))
 
     def decode(
         self, layer: int, latents: Tensor, noise_var: Tensor, before: Tensor | None, aware: Tensor | None

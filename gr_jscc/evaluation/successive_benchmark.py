@@ -191,7 +191,7 @@ def _table_figures(table: dict[int | None, float], at: dict) -> Iterator[Figure]
         where = {"codec": "successive-residual", "weights": "successive-residual-2", "layers": 2}
         where |= {"snr_db": DESIGN_SNR_DB, "realisations": "direct feedback" if m is None else m}
         yield Figure("psnr_db", value, "dB", {**where, **at}, least=max(bars) if bars else None)
-        before = value
+        before = round(value, 4)
 
 
 def _comparisons(at_design: dict[str, list[float]], at: dict) -> Iterator[Figure]:

@@ -15,7 +15,8 @@ from gr_jscc.weights import find_model
 def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
     """Copies every tensor of a model that has a counterpart of the same name; returns how many.
 
-    Where a counterpart is larger (more layers, hence more channels), the tensor fills its leading corner.
+    Where a counterpart is larger (more layers, hence more channels), the tensor fills its leading corner. A network
+    that starts from one of another kind has a method ``translated`` for the tensors.
 
     Args:
         network: changed in place.
@@ -29,8 +30,11 @@ def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
     from safetensors.torch import load_file
 
     trained = runs / name / f"{name}.safetensors"
+    tensors = load_file(str(trained if trained.is_file() else find_model(name)))
+    if hasattr(network, "translated"):
+        tensors = network.translated(tensors)
     own, copied = network.state_dict(), 0
-    for key, value in load_file(str(trained if trained.is_file() else find_model(name))).items():
+    for key, value in tensors.items():
         target = own.get(key)
         if target is None or target.ndim != value.ndim or any(t < v for t, v in zip(target.shape, value.shape)):
             continue

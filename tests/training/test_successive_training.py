@@ -185,11 +185,19 @@ def test_a_start_that_does_not_exist_or_fit_is_told(tmp_path):
         start_from(network, "deepjscc-photo", tmp_path)
 
 
-def test_the_photo_model_starts_from_deepjscc(tmp_path):
+def test_the_photo_model_starts_from_deepjscc(tmp_path, pictures):
+    """At all of its latents it then computes the same."""
     recipe = load_recipe("successive-photo")
-    network = task_of(recipe).build(recipe.network)
+    network = task_of(recipe).build(recipe.network).eval()
     assert recipe.start_from == "deepjscc-photo"
     assert start_from(network, "deepjscc-photo", tmp_path) == len(network.state_dict())
+    images, noise_var = pictures[:4].float() / 255, torch.full((4, 64, 4, 4), 0.02)
+    other = load_codec("deepjscc").network
+    with torch.inference_mode():
+        latents = network.encode_all(images)
+        assert torch.allclose(latents, other.encode(images, torch.full((4,), 64)), atol=1e-3)
+        picture = network.estimate(latents, noise_var, 2)
+        assert torch.allclose(picture, other.decode(latents, noise_var, torch.full((4,), 32)), atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(4, 30), (30, 4), (5, 5)])
