@@ -11,7 +11,7 @@ from gnuradio import gr
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
 from gr_jscc.blocks.tags import BURST, ROUND_END, notice
-from gr_jscc.link.accounting import count_uses
+from gr_jscc.link.accounting import ChannelUses, count_uses
 from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
 
 
@@ -51,8 +51,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self._missing = 0
         self._samples = np.empty(0, np.complex64)  # modulated and not yet written
         self._starts_burst = False
-        self._round: list[BurstHeader] = []
-        self._peak, self._energy = 0.0, 0.0
+        self._begin_round()
 
     def set_papr_limit_db(self, papr_limit_db: float) -> None:
         """Limits the peaks of the bursts to come; 0 leaves them alone.
@@ -121,7 +120,8 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         samples = modulate(self._header, np.concatenate(self._symbols), self.numerology, self.papr_limit_db)
         self._symbols = []
         power = samples.real**2 + samples.imag**2
-        self._round.append(self._header)
+        self._uses = self._uses + count_uses([self._header], self.numerology)
+        self._analog += self._header.kind == BurstKind.ANALOG
         self._peak = max(self._peak, float(power.max()))
         self._energy += float(power.sum())
         if self._last:
@@ -132,14 +132,18 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self._samples = samples
         self._starts_burst = True
 
+    def _begin_round(self) -> None:
+        self._uses, self._analog = ChannelUses(0, 0, 0, 0), 0
+        self._peak, self._energy = 0.0, 0.0
+
     def _report(self) -> None:
         """Tells what the round cost, and begins the next."""
-        uses = count_uses(self._round, self.numerology)
+        uses = self._uses
         fields = {
             "event": "air", "transfer": self._header.transfer, "round": self._header.round,
-            "bursts": sum(header.kind == BurstKind.ANALOG for header in self._round),
+            "bursts": self._analog,
             "papr_db": float(10 * np.log10(self._peak * uses.air / max(self._energy, 1e-30))),
             **dataclasses.asdict(uses),
         }  # fmt: skip
         self.message_port_pub(pmt.intern("air"), notice(**fields))
-        self._round, self._peak, self._energy = [], 0.0, 0.0
+        self._begin_round()
