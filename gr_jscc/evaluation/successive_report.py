@@ -41,7 +41,8 @@ def write_successive_report(figures: list[Figure], folder: Path) -> Path:
         "<!-- written by: gr-jscc reproduce successive -->",
         "",
         f"{at['images']} test pictures of CIFAR-10, {at['draws']} channel draws each, ideal channels; mean of the PSNR"
-        " in RGB of pictures rounded to 8 bits. The paper is Kurka & Gündüz (2019).",
+        " in RGB of pictures rounded to 8 bits. The paper is Kurka & Gündüz (2019). Outside the first table, a"
+        " transmitter of residuals is told what arrived.",
         "",
     ]
     lines += _table(figures)
