@@ -130,7 +130,7 @@ def test_a_few_steps_lower_the_loss(pictures, name):
     """Of the same batch, from the same noise."""
     recipe = RUNS[name]
     task = task_of(recipe)
-    torch.manual_seed(2)  # a gradient that is far from singular
+    torch.manual_seed(1)
     network = task.build(recipe.network)
     crops = pictures[:256].float() / 255
     task.prepare(network, crops)
