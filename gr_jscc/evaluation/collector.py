@@ -38,6 +38,7 @@ class _Transfer:
     received: dict[int, Received] = field(default_factory=dict)
     snr_db: float | None = None  # of the channel when it went on the air
     psnr_db: dict[int, float | None] = field(default_factory=dict)  # by round
+    arrived: dict[int, int] = field(default_factory=dict)  # bursts, by round
     latest: tuple[int, Received] | None = None  # round that became a result
     final: bool = False  # whether it was the last
 
@@ -126,6 +127,9 @@ class Collector:
         total = OnAir(uses, sum(air.bursts for air in so_far), max(peaks, default=None))
         report = build_report(state.sent, total, received, self.channel, state.snr_db, self.sample_rate)
         state.psnr_db[round_] = report["psnr_db"]
+        state.arrived[round_] = report["bursts"]["received"]
+        report["bursts"]["received"] = sum(state.arrived.values())
+        report["bursts"]["lost"] = report["bursts"]["sent"] - report["bursts"]["received"]
         report["rounds"] = [{"round": number, "psnr_db": psnr} for number, psnr in sorted(state.psnr_db.items())]
         layered = state.sent.rounds > 1
         return Result(transfer, round_, state.sent.image, received.image, report, final, layered)
