@@ -75,6 +75,7 @@ def rx(
     with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:
         for result in graph.results(once, math.inf if idle is None else idle):
             shown.take(result, graph, view)
+        shown.tell_of_weights(graph, view)
     shown.conclude(out, json_lines, quiet)
 
 
@@ -85,6 +86,7 @@ class _Shown:
         self.reports: list[dict] = []
         self._refusal: str | None = None
         self._connected: bool | None = None
+        self._told_of_weights = False
 
     def take(self, result: Result | None, graph, view: LiveView) -> None:
         """Takes one of `ReceiveFlowgraph.results`."""
@@ -98,6 +100,7 @@ class _Shown:
             if graph.channel.refusal not in (None, self._refusal):
                 self._refusal = graph.channel.refusal
                 view.note(self._refusal)
+        self.tell_of_weights(graph, view)
         if result is None:
             return
         report = result.report
@@ -115,6 +118,12 @@ class _Shown:
             known = [r["psnr_db"] for r in self.reports if r["psnr_db"] is not None]
             view.update(**{"mean PSNR": f"{np.mean(known):.2f} dB" if known else None})
         view.picture(result.transfer, cells, report, result.final)
+
+    def tell_of_weights(self, graph, view: LiveView) -> None:
+        """Says once that something came which this receiver cannot decode."""
+        if graph.decoder.refused and not self._told_of_weights:
+            self._told_of_weights = True
+            view.note("rounds came that other weights made: start rx with the transmitter's --codec and --weights")
 
     def conclude(self, out: Path, json_lines: bool, quiet: bool) -> None:
         """Says what there is now."""

@@ -24,7 +24,7 @@ from gr_jscc.blocks.pacing import SILENCE_SAMPLES
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.link.back_channel import BackChannelError
 from gr_jscc.link.bursts import LinkSettings
-from gr_jscc.link.sending import SendingPolicy
+from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.radio import RadioError, radio_sink, radio_source
 
 POLL_SECONDS = 0.2

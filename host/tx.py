@@ -75,7 +75,7 @@ def tx(
     import torch
 
     from gr_jscc.blocks import back_channel as back_channel_block
-    from gr_jscc.link.sending import SendingPolicy
+    from gr_jscc.link.policy import SendingPolicy
 
     from .two_hosts import TransmitFlowgraph
 

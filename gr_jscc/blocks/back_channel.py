@@ -20,7 +20,6 @@ from gr_jscc.link.back_channel import (
     RefusedPeer,
     Security,
     State,
-    Statistics,
 )
 
 LINGER_SECONDS = 3.0  # at the end, for what the peer has not acknowledged
@@ -65,15 +64,6 @@ class back_channel(gr.basic_block):  # noqa: N801
     @property
     def connected(self) -> bool:
         return self._channel is not None and self._channel.connected
-
-    @property
-    def address(self) -> str:
-        """Where it listens or connects to, with the port that port 0 became."""
-        return self._channel.address if self._channel else self._address
-
-    def statistics(self) -> Statistics:
-        """What crossed so far."""
-        return self._channel.statistics() if self._channel else Statistics()
 
     def stop(self) -> bool:
         if self._channel is not None:

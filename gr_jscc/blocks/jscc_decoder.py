@@ -85,6 +85,11 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         for port in ("received", "to_back_channel"):
             self.message_port_register_out(pmt.intern(port))
 
+    @property
+    def refused(self) -> int:
+        """Rounds so far that came from other weights, or another codec."""
+        return self._receiving.refused
+
     def start(self) -> bool:
         self._worker.start()
         if self._ticker:

@@ -17,7 +17,8 @@ from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.bursts import TRANSFERS, Burst, LinkSettings
-from gr_jscc.link.sending import SendingEnd, SendingPolicy
+from gr_jscc.link.policy import SendingPolicy
+from gr_jscc.link.sending import SendingEnd
 
 
 class jscc_encoder(gr.basic_block):  # noqa: N801

@@ -7,13 +7,12 @@ receiver is handed nothing: the power scale and the rate cross the link as two b
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
 from gr_jscc.codecs.deepjscc_network import (
     STRIDE,
     VALUES,
@@ -23,7 +22,7 @@ from gr_jscc.codecs.deepjscc_network import (
     scale_of,
     to_symbols,
 )
-from gr_jscc.weights import load_strictly, read_model
+from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["DeepJSCC"]
 
@@ -31,25 +30,15 @@ SIDE_INFO = struct.Struct(">BB")  # rate (latent channels / 2), power-scale code
 SMALLEST_RATE = 8  # latent channels: CBR 1/48
 
 
-class DeepJSCC(Codec):
+class DeepJSCC(TrainedCodec):
     """The loaded model; see `gr_jscc.codecs.base.Codec`."""
 
     name = "deepjscc"
+    default_weights = "deepjscc-photo"
 
-    def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
-        model = read_model(weights or "deepjscc-photo", self.name)
-        network = load_strictly(DeepJSCCNetwork(**model.config), model)
-        self.network = network.to(device, memory_format=torch.channels_last)
-        self.device = device
-        self._model = model
-
-    @property
-    def weights_name(self) -> str:
-        return self._model.name
-
-    @property
-    def weights_hash(self) -> bytes:
-        return self._model.hash
+    @staticmethod
+    def build(config: dict) -> DeepJSCCNetwork:
+        return DeepJSCCNetwork(**config)
 
     @property
     def cbr_range(self) -> tuple[float, float]:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
 from gr_jscc.codecs.deepjscc_network import quantise_scale, scale_of
 from gr_jscc.codecs.successive_network import LOST
-from gr_jscc.weights import load_strictly, read_model
+from gr_jscc.codecs.trained import TrainedCodec
 
 SIDE_INFO = struct.Struct(">BB")  # layer, from 0, and `AWARE`; power-scale code
 AWARE = 0x80  # the transmitter knew what the layers before had come to
@@ -107,30 +105,8 @@ def arrived_layer(network: nn.Module, grid: Grid, reception: Reception, device: 
     return ArrivedLayer(layer, aware, *network.demodulate(layer, received, variance, scale))
 
 
-class SuccessiveCodec(Codec):
+class SuccessiveCodec(TrainedCodec):
     """A loaded model of one of the three schemes; see `gr_jscc.codecs.base.Codec`."""
-
-    default_weights: ClassVar[str]
-
-    def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
-        model = read_model(weights or self.default_weights, self.name)
-        network = load_strictly(self.build(model.config), model)
-        self.network = network.to(device, memory_format=torch.channels_last)
-        self.device = device
-        self._model = model
-
-    @staticmethod
-    def build(config: dict) -> nn.Module:
-        """The network that weights of such a configuration belong to."""
-        raise NotImplementedError
-
-    @property
-    def weights_name(self) -> str:
-        return self._model.name
-
-    @property
-    def weights_hash(self) -> bytes:
-        return self._model.hash
 
     @property
     def cbr_range(self) -> tuple[float, float]:

@@ -82,6 +82,7 @@ class _Round:
     number: int
     repeatable: bool
     analog: dict[int, ReceivedBurst] = field(default_factory=dict)
+    usable: set[int] = field(default_factory=set)  # of them, those that need not be sent again
     analog_count: int = 0
     digital: dict[int, bytes] = field(default_factory=dict)
     digital_count: int = 0
@@ -101,6 +102,8 @@ class _Round:
                 burst = combine(old, burst)
             self.analog_count = header.count
             self.analog[header.index] = burst
+            if not self.repeatable or np.isfinite(burst.noise_var).mean() >= USABLE_SHARE:
+                self.usable.add(header.index)
         elif self.manifest is None:
             data = decode_digital(burst.symbols, burst.noise_var, header.mcs)
             if data is not None:
@@ -121,14 +124,14 @@ class _Round:
     def complete(self) -> bool:
         if self.manifest is None:
             return False
-        return self.manifest.symbols == 0 or (self.analog_count > 0 and bool(self.received().all()))
+        if self.manifest.symbols == 0:
+            return True
+        return 0 < self.analog_count <= len(self.usable) and bool(self.received().all())
 
     def received(self) -> np.ndarray:
         """bool[n], whether each analog burst is there."""
         received = np.zeros(self.analog_count, bool)
-        for index, burst in self.analog.items():
-            if index < self.analog_count:
-                received[index] = not self.repeatable or np.isfinite(burst.noise_var).mean() >= USABLE_SHARE
+        received[[index for index in self.usable if index < self.analog_count]] = True
         return received
 
     def arrival(self) -> Arrival:
@@ -166,12 +169,10 @@ class Progress:
     Attributes:
         manifest: whether it is known.
         received: bool[n], for each analog burst; empty while none was heard, and when the round has none.
-        complete: whether nothing is missing.
     """
 
     manifest: bool
     received: np.ndarray
-    complete: bool
 
 
 class Assembler:
@@ -218,7 +219,7 @@ class Assembler:
         current = self._open.get((transfer, round_))
         if current is None:
             return None
-        return Progress(current.manifest is not None, current.received(), current.complete)
+        return Progress(current.manifest is not None, current.received())
 
     def is_done(self, transfer: int, round_: int) -> bool:
         """Whether a round was handed over lately."""

@@ -19,7 +19,7 @@ class OutgoingRound:
     """One round in the transmitter's memory, until nothing of it needs to be sent again.
 
     Attributes:
-        bursts: as first sent, or none when forgotten.
+        bursts: as first sent.
         side_info: the codec's bytes, which come back with the feedback.
         attempt: 0 for the first sending, then the number of the repeat.
         sent_at: when the last burst of the attempt had left, on the sender's clock; None before.

@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 from gr_jscc.errors import UserError
 from gr_jscc.link.back_channel import read_keys
 
-pytest.importorskip("zmq")
 pytestmark = pytest.mark.timeout(60)
 
 

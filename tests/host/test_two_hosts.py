@@ -193,6 +193,10 @@ def test_a_recording_is_received_without_a_back_channel(programs):
     reports = programs.reports()
     assert len(reports) == 8 and all(report["bursts"]["lost"] == 0 for report in reports)
     assert all(report["image"]["name"].startswith("transfer-") for report in reports)
+    other = ["--codec", "successive-single", "--weights", "successive-photo"]
+    programs.start("rx", "--radio", radio, "--out", "other", *other)
+    programs.wait("rx")
+    assert "--codec and --weights" in (programs.folder / "rx.log").read_text()
 
 
 @pytest.mark.parametrize(

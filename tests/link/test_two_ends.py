@@ -8,7 +8,7 @@ from gr_jscc.link.assembly import combine
 from gr_jscc.link.back_channel import BurstMap, Have, Stop, Symbols
 from gr_jscc.link.bursts import LinkError
 from gr_jscc.link.outgoing import adapted_cbr
-from gr_jscc.link.sending import SendingPolicy
+from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.modem import BurstHeader, BurstKind, ReceivedBurst
 
 pytestmark = pytest.mark.timeout(60)

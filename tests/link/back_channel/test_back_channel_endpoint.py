@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zmq
 
 from gr_jscc.link.back_channel import (
     BackChannel,
@@ -28,7 +29,6 @@ from gr_jscc.link.back_channel.address import parse_address
 from gr_jscc.link.back_channel.delivery import QUEUE_MESSAGES
 from gr_jscc.link.back_channel.wire import Kind, encode
 
-zmq = pytest.importorskip("zmq")
 pytestmark = pytest.mark.timeout(60)
 LOOPBACK = "tcp://127.0.0.1:0"
 HELLO = {role: Hello(role, "deepjscc", "photo", b"abcd") for role in ("transmitter", "receiver")}

@@ -1,0 +1,50 @@
+"""What all codecs have in common whose halves are one trained network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from gr_jscc.codecs.base import Codec
+from gr_jscc.weights import load_strictly, read_model
+
+
+class TrainedCodec(Codec):
+    """A codec with a loaded model; see `gr_jscc.codecs.base.Codec`.
+
+    Args:
+        weights: a shipped model's name or a ``.safetensors`` file; `default_weights` when None.
+        device: a torch device.
+
+    Attributes:
+        network: ready to encode and decode, on ``device``.
+
+    Raises:
+        WeightsError: weights missing, damaged, or of another codec.
+    """
+
+    default_weights: ClassVar[str]
+
+    def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
+        model = read_model(weights or self.default_weights, self.name)
+        network = load_strictly(self.build(model.config), model)
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.device = device
+        self._model = model
+
+    @staticmethod
+    @abstractmethod
+    def build(config: dict) -> nn.Module:
+        """The network that weights of such a configuration belong to."""
+
+    @property
+    def weights_name(self) -> str:
+        return self._model.name
+
+    @property
+    def weights_hash(self) -> bytes:
+        return self._model.hash

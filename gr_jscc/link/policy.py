@@ -1,0 +1,42 @@
+"""How the sending end of the link uses the back-channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gr_jscc.link.bursts import ROUNDS, LinkError
+
+REMEMBERED = 64  # pictures kept for repeats while the back-channel is away
+
+
+@dataclass(frozen=True)
+class SendingPolicy:
+    """How the sending end uses the back-channel.
+
+    Attributes:
+        repeats: how often the missing bursts of a round are sent again.
+        rounds: most rounds of a picture, e.g. layers; None for all that the codec has.
+        side_info: how manifests and side information travel: "air", in coded bursts, or "back-channel".
+        adapt: choose the CBR of each picture by the reported SNR, see `adapted_cbr`.
+        in_flight: pictures that may be on their way at a time.
+        feedback_seconds: how long a codec waits for its feedback once the round has left.
+        patience: seconds without a back-channel after which nothing is expected of it any more.
+    """
+
+    repeats: int = 3
+    rounds: int | None = None
+    side_info: str = "air"
+    adapt: bool = False
+    in_flight: int = 8
+    feedback_seconds: float = 2.0
+    patience: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.repeats <= 20:
+            raise LinkError(f"repeats must be 0 to 20, not {self.repeats}")
+        if self.rounds is not None and not 1 <= self.rounds <= ROUNDS:
+            raise LinkError(f"a picture has 1 to {ROUNDS} rounds, not {self.rounds}")
+        if self.side_info not in ("air", "back-channel"):
+            raise LinkError(f"side information goes by air or back-channel, not {self.side_info!r}")
+        if not 1 <= self.in_flight <= REMEMBERED:
+            raise LinkError(f"pictures in flight must be 1 to {REMEMBERED}, not {self.in_flight}")
