@@ -45,6 +45,10 @@ DEPENDENCIES = {
     "rich": "the gr-jscc command",
     "numba": "error correction",
     "pytorch-msssim": "MS-SSIM, training",
+    "pydantic": "profiles of radios",
+    "tomlkit": "writing profiles of radios",
+    "sigmf": "recordings",
+    "av": "HEVC of the separation codecs",
 }
 OPTIONAL_DEPENDENCIES = {"tensorboard": "training logs", "pytest": "make test", "pytest-timeout": "make test"}
 

@@ -19,7 +19,7 @@ class RadioAddress:
 
     Attributes:
         kind: a key of `KINDS`.
-        place: what follows the kind: ZMQ's endpoint, or a path.
+        place: what follows the kind: a device's arguments, ZMQ's endpoint, or a path.
     """
 
     kind: str
@@ -35,13 +35,15 @@ class Kind:
 
     Attributes:
         form: its addresses, for messages.
-        module: has ``sink(address)`` and ``source(address, silence)``, see `gr_jscc.radio`.
+        module: has ``sink`` and ``source``, see `gr_jscc.radio`.
         check: says what is wrong with a place, or nothing.
+        device: whether it is a device, which a profile sets.
     """
 
     form: str
     module: str
     check: Callable[[str], str]
+    device: bool = False
 
 
 def _endpoint_fault(endpoint: str) -> str:
@@ -64,8 +66,22 @@ def _path_fault(path: str) -> str:
     return "" if path and "\0" not in path else "the path of a file must follow"
 
 
+def _arguments_fault(arguments: str) -> str:
+    for part in arguments.split(","):
+        name, equals, _ = part.partition("=")
+        if arguments and not (name.strip() and equals):
+            return "a device's arguments are NAME=VALUE, with commas between them"
+    return ""
+
+
+def _soapy_fault(arguments: str) -> str:
+    return _arguments_fault(arguments) if arguments else "SoapySDR's arguments must follow, e.g. driver=hackrf"
+
+
 _ENDPOINT = "tcp://HOST:PORT"
 KINDS: dict[str, Kind] = {
+    "soapy": Kind("soapy:driver=NAME,…", "gr_jscc.radio.soapy_radio", _soapy_fault, device=True),
+    "uhd": Kind("uhd:ARGUMENTS", "gr_jscc.radio.uhd_radio", _arguments_fault, device=True),
     "zmq": Kind(f"zmq:{_ENDPOINT} (or ipc://PATH)", "gr_jscc.radio.zmq_radio", _endpoint_fault),
     "zmq-pub": Kind(f"zmq-pub:{_ENDPOINT}", "gr_jscc.radio.zmq_radio", _endpoint_fault),
     "zmq-req": Kind(f"zmq-req:{_ENDPOINT}", "gr_jscc.radio.zmq_radio", _endpoint_fault),

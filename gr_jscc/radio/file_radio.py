@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from gnuradio import gr
@@ -11,6 +12,10 @@ from gnuradio import gr
 from gr_jscc.blocks.guard import WORK_DONE, guarded
 from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.radio.address import RadioAddress, RadioError
+from gr_jscc.radio.statistics import RadioStatistics
+
+if TYPE_CHECKING:
+    from gr_jscc.radio.profile import Profile
 
 SAMPLE_BYTES = np.dtype(np.complex64).itemsize
 
@@ -24,6 +29,9 @@ class FileSink(gr.sync_block):
     Raises:
         RadioError: it cannot be written.
     """
+
+    statistics = RadioStatistics()
+    tuned = None
 
     def __init__(self, path: Path) -> None:
         gr.sync_block.__init__(self, name="File Radio Sink", in_sig=[np.complex64], out_sig=None)
@@ -75,6 +83,9 @@ class FileSource(gr.sync_block):
         RadioError: it is not there, cannot be read or holds no whole number of samples.
     """
 
+    statistics = RadioStatistics()
+    tuned = None
+
     def __init__(self, path: Path, silence: int = 0) -> None:
         gr.sync_block.__init__(self, name="File Radio Source", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
@@ -105,11 +116,11 @@ class FileSource(gr.sync_block):
         return count or WORK_DONE
 
 
-def sink(address: RadioAddress) -> FileSink:
+def sink(address: RadioAddress, profile: Profile | None = None, reconnect: bool = False) -> FileSink:
     """See `gr_jscc.radio.radio_sink`."""
     return FileSink(Path(address.place))
 
 
-def source(address: RadioAddress, silence: int) -> FileSource:
+def source(address: RadioAddress, silence: int, profile: Profile | None = None, reconnect: bool = False) -> FileSource:
     """See `gr_jscc.radio.radio_source`."""
     return FileSource(Path(address.place), silence)

@@ -11,11 +11,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gnuradio import blocks, gr, zeromq
 
 from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.radio.address import RadioAddress, RadioError
+from gr_jscc.radio.statistics import RadioStatistics
+
+if TYPE_CHECKING:
+    from gr_jscc.radio.profile import Profile
 
 MESSAGE = 8192  # samples in a message at most
 QUEUE = 4  # messages queued at each end; the in-tree blocks' thousand would be 700 MB and seconds of delay
@@ -53,6 +58,9 @@ class ZmqSink(gr.hier_block2):
     Raises:
         RadioError: nothing can listen there.
     """
+
+    statistics = RadioStatistics()  # it loses nothing that it could tell of
+    tuned = None
 
     def __init__(self, address: RadioAddress) -> None:
         signature = gr.io_signature(1, 1, gr.sizeof_gr_complex)
@@ -105,6 +113,9 @@ class ZmqSource(gr.hier_block2):
         RadioError: there is no such host.
     """
 
+    statistics = RadioStatistics()  # it loses nothing that it could tell of
+    tuned = None
+
     def __init__(self, address: RadioAddress) -> None:
         signature = gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "ZMQ Radio Source", gr.io_signature(0, 0, 0), signature)
@@ -122,12 +133,12 @@ class ZmqSource(gr.hier_block2):
         self.connect(self._source, self)
 
 
-def sink(address: RadioAddress) -> ZmqSink:
+def sink(address: RadioAddress, profile: Profile | None = None, reconnect: bool = False) -> ZmqSink:
     """See `gr_jscc.radio.radio_sink`."""
     return ZmqSink(address)
 
 
-def source(address: RadioAddress, silence: int) -> ZmqSource:
+def source(address: RadioAddress, silence: int, profile: Profile | None = None, reconnect: bool = False) -> ZmqSource:
     """See `gr_jscc.radio.radio_source`; a stream over ZMQ has no end for silence to follow."""
     return ZmqSource(address)
 
