@@ -40,6 +40,12 @@ def rx(
     feedback: Annotated[
         str, typer.Option(help="How received symbols are fed back: complex64, exact, or float16, half the bytes.")
     ] = "complex64",
+    feedback_snr: Annotated[
+        float,
+        typer.Option(
+            min=0, max=60, help="Es/N0 in dB of an analog feedback channel to imitate; 0: as exact as its format."
+        ),
+    ] = 0.0,
     sample_rate: options.SampleRate = 1e6,
     patience: options.Patience = 60.0,
     keys: options.Keys = "",
@@ -68,7 +74,7 @@ def rx(
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     graph = ReceiveFlowgraph(
-        radio, out, codec, weights, device, channel, feedback, originals, sample_rate, patience, layers
+        radio, out, codec, weights, device, channel, feedback, originals, sample_rate, patience, layers, feedback_snr
     )
     title = f"{codec} from {radio}" + (f", back-channel {back_channel}" if back_channel else "")
     shown = _Shown()

@@ -151,6 +151,7 @@ class ReceiveFlowgraph(_Host):
         sample_rate: samples per second, for the reports.
         patience: seconds without a back-channel after which nothing is expected of it.
         rounds: of a picture that are good enough; 0 for all.
+        feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
     """
 
     def __init__(
@@ -166,6 +167,7 @@ class ReceiveFlowgraph(_Host):
         sample_rate: float = 1e6,
         patience: float = 60.0,
         rounds: int = 0,
+        feedback_snr_db: float = 0.0,
     ) -> None:
         gr.top_block.__init__(self, "JSCC receiver")
         self.channel = channel
@@ -173,7 +175,7 @@ class ReceiveFlowgraph(_Host):
         self.demodulator = ofdm_demodulator()
         self.decoder = jscc_decoder(
             codec, weights, device, live=True, back_channel=channel is not None,
-            feedback_format=feedback_format, patience=patience, rounds=rounds,
+            feedback_format=feedback_format, patience=patience, rounds=rounds, feedback_snr_db=feedback_snr_db,
         )  # fmt: skip
         self.sink = image_file_sink(
             str(out), radio, None, sample_rate, remote=True, originals=originals, patience=patience if channel else 0.0

@@ -48,6 +48,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         feedback_format: how symbols are fed back, ``complex64`` or ``float16``.
         patience: seconds without a back-channel after which rounds with holes are decoded as they are.
         rounds: of a picture that are good enough; the transmitter is then told to stop. 0 wants all.
+        feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
 
     Raises:
         CodecError: unknown codec.
@@ -64,13 +65,16 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         feedback_format: str = "complex64",
         patience: float = 60.0,
         rounds: int = 0,
+        feedback_snr_db: float = 0.0,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Decoder", in_sig=[np.complex64, np.float32], out_sig=None)
         self.failure: Exception | None = None
         self.codec = load_codec(codec, weights or None, device)
         self._back_channel = back_channel
         send = self._send if back_channel else None
-        self._receiving = ReceivingEnd(self.codec, send, feedback_format, patience, rounds or None)
+        self._receiving = ReceivingEnd(
+            self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None
+        )
         live = live or back_channel
         self._worker = Worker(self._decode, QUEUED_ROUNDS_LIVE if live else QUEUED_ROUNDS)
         self._ticker = Ticker(self, "wake") if live else None

@@ -65,7 +65,7 @@ class Feedback:
     Attributes:
         rounds: rounds that were fed back in time.
         bytes: they took on the back-channel.
-        missed: rounds that went without, or whose feedback came too late.
+        missed: rounds whose feedback came too late, or never.
     """
 
     rounds: int = 0

@@ -56,7 +56,7 @@ def write_successive_report(figures: list[Figure], folder: Path) -> Path:
             plot_psnr_over_snr(pictures / name, shown, title)
             lines += [f"## {title}", "", f"![{title}](images/{name})", ""]
             lines += _curve_rows({key: curve for key, curve in curves.items() if key[0] in models})
-    lines += _comparisons(figures) + _one_snr(curves)
+    lines += _on_air(figures) + _comparisons(figures) + _one_snr(curves)
     page = folder / "successive.md"
     part = page.with_name(page.name + ".part")
     part.write_text("\n".join(lines).rstrip() + "\n")
@@ -68,7 +68,7 @@ def _curves(figures: list[Figure]) -> dict[tuple[str, int], Curve]:
     """(weights, layers) → PSNR over SNR."""
     curves: dict[tuple[str, int], Curve] = {}
     for figure in figures:
-        if figure.name == "psnr_db" and "realisations" not in figure.at:
+        if figure.name == "psnr_db" and "layers" in figure.at and "realisations" not in figure.at:
             curve = curves.setdefault((figure.at["weights"], figure.at["layers"]), {})
             curve[figure.at["snr_db"]] = figure.value
     return curves
@@ -101,8 +101,39 @@ def _curve_rows(curves: dict[tuple[str, int], Curve]) -> list[str]:
     return [*rows, ""]
 
 
+def _on_air(figures: list[Figure]) -> list[str]:
+    """What crossed the modem and the back-channel, with one fault after another."""
+    crossed = [f for f in figures if "feedback" in f.at]
+    if not crossed:
+        return []
+    at = crossed[0].at
+    lines = [
+        "## Direct feedback between two hosts, and what faults of it cost",
+        "",
+        f"{at['images']} of the pictures, {at['codec']} at CBR 1/{1 / at['cbr']:.0f}, {at['snr_db']:g} dB: `tx`,"
+        " `channel` and `rx` in three processes; the first rows are the codec's two halves over the ideal channel."
+        " Missed are rounds whose feedback did not come in time: the transmitter goes on with what it can simulate.",
+        "",
+        "| channel | feedback | fault | PSNR, dB | lost by the fault, dB | missed |",
+        "|---|---|---|---|---|---|",
+    ]
+    loss, missed = (
+        {f.at["fault"]: f.value for f in crossed if f.name == name} for name in ("feedback_loss_db", "feedback_missed")
+    )
+    for figure in crossed:
+        if figure.name == "psnr_db":
+            fault = figure.at.get("fault", "")
+            cells = [f"{loss[fault]:.2f}" if fault in loss else "", f"{missed[fault]:.0f}" if fault in missed else ""]
+            lines.append(
+                f"| {figure.at['channel']} | {figure.at['feedback']} | {fault} | {figure.value:.2f} | "
+                + " | ".join(cells)
+                + " |"
+            )
+    return [*lines, ""]
+
+
 def _comparisons(figures: list[Figure]) -> list[str]:
-    shown = [figure for figure in figures if figure.name != "psnr_db"]
+    shown = [figure for figure in figures if figure.name != "psnr_db" and "feedback" not in figure.at]
     if not shown:
         return []
     rows = ["## What layers gain and cost, at 13 dB", "", "| figure | of | dB | bar | holds |", "|---|---|---|---|---|"]

@@ -68,7 +68,7 @@ class Outgoing:
         uses, analog_bursts, repeated_bursts, papr_db: what the air carried.
         side_info_bytes: manifests and side information that went over the back-channel.
         feedback_rounds, feedback_bytes: that were of use.
-        feedback_missed: rounds that went without, and feedback that came too late.
+        feedback_missed: rounds whose feedback came too late, or never.
     """
 
     number: int
@@ -93,7 +93,7 @@ class Outgoing:
     side_info_bytes: int = 0
     feedback_rounds: int = 0
     feedback_bytes: int = 0
-    feedback_missed: int = 0
+    feedback_missed: set[int] = field(default_factory=set)
 
     @property
     def settled(self) -> bool:

@@ -55,6 +55,8 @@ class ReceivingEnd:
             other side will hold, so that both compute from the same values.
         patience: seconds without a back-channel after which rounds with holes are handed over.
         rounds: of a picture that are good enough; the transmitter is told to send no more. None wants all.
+        feedback_snr_db: Es/N0 of a feedback channel to imitate, whose white noise only the transmitter's copy has; None
+            for the back-channel as it is.
         clock: seconds.
     """
 
@@ -65,12 +67,15 @@ class ReceivingEnd:
         feedback_format: str = "complex64",
         patience: float = 60.0,
         rounds: int | None = None,
+        feedback_snr_db: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.codec = codec
         self.refused = 0  # rounds of another codec or other weights
         self._send, self._format, self._patience, self._clock = send, feedback_format, patience, clock
         self._rounds = rounds
+        self._feedback_snr_db = feedback_snr_db
+        self._noise = np.random.default_rng(1)
         self._assembler = Assembler(MOST_OPEN if send else 1)
         self._announced: dict[tuple[int, int], _Announced] = {}
         self._first_heard: dict[tuple[int, int], int] = {}  # of open rounds, in the order of the air
@@ -220,7 +225,7 @@ class ReceivingEnd:
             self._tell(Stop(arrival.transfer))  # before anything that makes the transmitter go on
         if self.codec.uses_feedback and arrival.reception is not None:
             symbols, noise_var = quantise(arrival.reception.symbols, arrival.reception.noise_var, self._format)
-            self._tell(Symbols(*key, symbols, noise_var, self._format))
+            self._tell(Symbols(*key, self._disturbed(symbols), noise_var, self._format))
             reception = Reception(symbols, noise_var, arrival.reception.side_info)
             arrival = dataclasses.replace(arrival, reception=reception)
         state = ChannelState(
@@ -228,6 +233,13 @@ class ReceivingEnd:
         )
         self._tell(state)
         return arrival
+
+    def _disturbed(self, symbols: np.ndarray) -> np.ndarray:
+        """Symbols as an imitated feedback channel delivers them; their power counts as that of a round, 1."""
+        if self._feedback_snr_db is None:
+            return symbols
+        noise = self._noise.standard_normal((len(symbols), 2), np.float32).view(np.complex64)[:, 0]
+        return symbols + noise * np.float32(np.sqrt(0.5 * 10 ** (-self._feedback_snr_db / 10)))
 
     def _tell(self, message: object) -> None:
         if self._send is not None:

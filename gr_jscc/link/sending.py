@@ -408,7 +408,7 @@ class SendingEnd:
             "side_info_bytes": flight.side_info_bytes,
             "feedback_rounds": flight.feedback_rounds,
             "feedback_bytes": flight.feedback_bytes,
-            "feedback_missed": flight.feedback_missed,
+            "feedback_missed": len(flight.feedback_missed),
             "tries": flight.tries,
         }
         self._tell(Report(flight.number, fields))
@@ -416,7 +416,7 @@ class SendingEnd:
 
     def _take_feedback(self, flight: Outgoing, message: Symbols) -> None:
         if message.round != flight.awaiting:
-            self._missed_feedback(flight, f"feedback on round {message.round} came too late")
+            self._missed_feedback(flight, message.round, f"feedback on round {message.round} came too late")
             return
         flight.awaiting = None
         flight.feedback_rounds += 1
@@ -426,12 +426,12 @@ class SendingEnd:
 
     def _proceed_without_feedback(self, flight: Outgoing, reason: str) -> None:
         if flight.awaiting is not None:
+            self._missed_feedback(flight, flight.awaiting, reason)
             flight.awaiting = None
-            self._missed_feedback(flight, reason)
             self._defer(self.proceed, flight, None)
 
-    def _missed_feedback(self, flight: Outgoing, reason: str) -> None:
-        flight.feedback_missed += 1
+    def _missed_feedback(self, flight: Outgoing, round_: int, reason: str) -> None:
+        flight.feedback_missed.add(round_)
         self._on_event({"event": "late", "transfer": flight.number, "name": flight.name, "reason": reason}, None)
 
     def _take_report(self, flight: Outgoing, content: dict) -> None:

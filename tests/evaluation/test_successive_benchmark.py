@@ -131,6 +131,7 @@ def test_the_command_prints_figures_and_writes_a_page(runs, pictures, tmp_path, 
     app = typer.Typer()
     app.command()(reproduce)
     arguments = ["successive", "--data", str(tmp_path / "cifar"), "--runs", str(runs), "--images", "4", "--draws", "1"]
+    arguments += ["--on-air", "0"]
     result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "docs"), "--json"])
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in result.stdout.splitlines()]

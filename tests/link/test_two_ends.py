@@ -161,6 +161,16 @@ def test_feedback_in_half_precision_is_the_same_on_both_sides_and_half_the_bytes
     assert link.events_of("done")[0]["feedback_bytes"] == 2 * (12_000 * 6 + 8)
 
 
+def test_noise_of_a_feedback_channel_reaches_only_the_transmitter():
+    codec = ToyCodec(rounds=2, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy())
+    link.receiving = link.new_receiver(feedback_snr_db=13.0)
+    run_pictures(link, 1)
+    noise = codec.fed_back[0].symbols - codec.pushed[0].symbols
+    assert 10 * np.log10(np.mean(np.abs(noise) ** 2)) == pytest.approx(-13, abs=0.2)
+    assert abs(np.mean(noise)) < 0.01 and np.array_equal(codec.fed_back[0].noise_var, codec.pushed[0].noise_var)
+
+
 def test_several_pictures_are_in_flight_while_feedback_is_awaited():
     codec = ToyCodec(rounds=4, feedback=True, symbols=4800)
     link = SimulatedLink(codec, SendingPolicy(in_flight=4))
