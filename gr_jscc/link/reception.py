@@ -25,6 +25,7 @@ from gr_jscc.link.back_channel import (
     Symbols,
     quantise,
 )
+from gr_jscc.link.journal import Journal
 from gr_jscc.modem import ReceivedBurst
 
 MOST_OPEN = 64  # rounds that wait for repeats
@@ -57,6 +58,7 @@ class ReceivingEnd:
         rounds: of a picture that are good enough; the transmitter is told to send no more. None wants all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate, whose white noise only the transmitter's copy has; None
             for the back-channel as it is.
+        journal: is told what came and what was decided.
         clock: seconds.
     """
 
@@ -68,6 +70,7 @@ class ReceivingEnd:
         patience: float = 60.0,
         rounds: int | None = None,
         feedback_snr_db: float | None = None,
+        journal: Journal | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.codec = codec
@@ -76,6 +79,7 @@ class ReceivingEnd:
         self._rounds = rounds
         self._feedback_snr_db = feedback_snr_db
         self._noise = np.random.default_rng(1)
+        self._journal = journal or Journal()
         self._assembler = Assembler(MOST_OPEN if send else 1)
         self._announced: dict[tuple[int, int], _Announced] = {}
         self._first_heard: dict[tuple[int, int], int] = {}  # of open rounds, in the order of the air
@@ -90,8 +94,10 @@ class ReceivingEnd:
         """Takes the next burst of the stream; returns the rounds that it ends."""
         key, now = (burst.header.transfer, burst.header.round), self._clock()
         self._last_burst = now
-        if self._assembler.is_done(*key):
-            return self._answer()  # a repeat that was not needed
+        needed = not self._assembler.is_done(*key)
+        self._journal.burst(burst, needed)
+        if not needed:
+            return self._answer()  # a repeat
         self._last_of[key] = now
         if key not in self._first_heard:
             self._first_heard[key] = self._heard
@@ -104,6 +110,7 @@ class ReceivingEnd:
     def message(self, message: object) -> list[Arrival]:
         """Takes a message from the back-channel; returns the rounds that it ends."""
         if isinstance(message, SideInfo):
+            self._journal.manifest(message.transfer, message.round, message.data)
             return self._ended(self._assembler.set_manifest(message.transfer, message.round, message.data))
         if isinstance(message, RoundSent):
             key = (message.transfer, message.round)
@@ -119,6 +126,7 @@ class ReceivingEnd:
         if connected != self._connected:
             self._connected, self._lost_at = connected, self._clock()
         if restarted:
+            self._journal.restarted()
             for transfer in {transfer for transfer, _ in self._assembler.open_rounds()}:
                 self._assembler.drop(transfer)
             self._announced.clear()
@@ -129,6 +137,12 @@ class ReceivingEnd:
             quiet = self._clock() - self._last_burst > ENDED_SECONDS
             return self._ended(self._assembler.flush()) if quiet else []
         return self._answer() + self._give_up()
+
+    def end(self, transfer: int, round_: int) -> list[Arrival]:
+        """Hands over a round as it stands, or that nothing of it came."""
+        if self._assembler.progress(transfer, round_) is None:
+            return self._ended([nothing(transfer, round_)])
+        return self._ended(self._assembler.end(transfer, round_))
 
     def flush(self) -> list[Arrival]:
         """Hands over all that is open; at the end of the stream."""
@@ -213,6 +227,7 @@ class ReceivingEnd:
             key = (arrival.transfer, arrival.round)
             self._first_heard.pop(key, None)
             self._last_of.pop(key, None)
+            self._journal.handed_over(arrival)
             if self._send is not None:
                 arrival = self._feed_back(arrival)
             told.append(arrival)

@@ -1,8 +1,8 @@
-"""Recordings: raw complex64 samples, little-endian, nothing else in the file (GNU Radio's file blocks, ``.cf32``)."""
+"""Recordings as radios: SigMF where the path ends in ``.sigmf-meta`` or ``.sigmf-data``; else raw complex64 samples,
+little-endian, nothing else in the file (GNU Radio's file blocks, ``.cf32``)."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,46 +12,37 @@ from gnuradio import gr
 from gr_jscc.blocks.guard import WORK_DONE, guarded
 from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.radio.address import RadioAddress, RadioError
-from gr_jscc.radio.statistics import RadioStatistics
+from gr_jscc.radio.sample_file import SampleFile
+from gr_jscc.radio.sigmf_file import Datatype, Recording, SigmfFile, count_samples, is_sigmf, read_recording
+from gr_jscc.radio.statistics import RadioStatistics, Tuned
 
 if TYPE_CHECKING:
     from gr_jscc.radio.profile import Profile
 
-SAMPLE_BYTES = np.dtype(np.complex64).itemsize
+COMPLEX64 = Datatype("cf32_le")
 
 
 class FileSink(gr.sync_block):
-    """Writes samples to PATH.part, which `finish` renames to PATH: nothing half-written stands under the final name.
+    """Writes samples to a file, which gets its name by `finish`: nothing half-written stands there.
 
     Args:
-        path: an earlier file there is replaced when the new one is finished.
+        file: to write to.
 
-    Raises:
-        RadioError: it cannot be written.
+    Attributes:
+        statistics, tuned: as of other radios.
     """
 
     statistics = RadioStatistics()
     tuned = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: SampleFile | SigmfFile) -> None:
         gr.sync_block.__init__(self, name="File Radio Sink", in_sig=[np.complex64], out_sig=None)
         self.failure: Exception | None = None
-        self.path, self.part = path, path.with_name(path.name + ".part")
-        if path.exists() and not path.is_file():
-            raise RadioError(f"cannot write {path}: it is no file")
-        try:
-            self._file = open(self.part, "wb", buffering=0)
-        except OSError as error:
-            raise RadioError(f"cannot write {self.part}: {error.strerror}") from error
+        self._file = file
 
     @guarded
     def work(self, input_items: list, output_items: list) -> int:
-        left = memoryview(np.ascontiguousarray(input_items[0]).view(np.uint8))
-        try:
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError as error:
-            raise RadioError(f"cannot write {self.part}: {error.strerror}") from error
+        self._file.write(input_items[0])
         return len(input_items[0])
 
     def finish(self, patience: float = 5.0) -> bool:
@@ -62,13 +53,10 @@ class FileSink(gr.sync_block):
         """
         if self._file.closed:
             return self.failure is None
-        self._file.close()
         if self.failure is not None:
+            self._file.close()
             return False
-        try:
-            os.replace(self.part, self.path)
-        except OSError as error:
-            raise RadioError(f"cannot write {self.path}: {error.strerror}") from error
+        self._file.finish()
         return True
 
 
@@ -78,27 +66,28 @@ class FileSource(gr.sync_block):
     Args:
         path: of the file.
         silence: zeros that follow its samples.
+        recording: what is known of it; None where it is raw complex64.
+
+    Attributes:
+        statistics, tuned: as of other radios; the sample rate and frequency are the recording's.
 
     Raises:
         RadioError: it is not there, cannot be read or holds no whole number of samples.
     """
 
     statistics = RadioStatistics()
-    tuned = None
 
-    def __init__(self, path: Path, silence: int = 0) -> None:
+    def __init__(self, path: Path, silence: int = 0, recording: Recording | None = None) -> None:
         gr.sync_block.__init__(self, name="File Radio Source", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
+        self.tuned = Tuned(None, recording.sample_rate, recording.frequency) if recording else None
         self.path, self._silence = path, silence
+        self._datatype = recording.datatype if recording else COMPLEX64
+        count_samples(path, self._datatype.sample_bytes, "complex64" if recording is None else self._datatype.name)
         try:
-            if path.exists() and not path.is_file():
-                raise RadioError(f"cannot read {path}: it is no file")
             self._file = open(path, "rb")
-            size = os.fstat(self._file.fileno()).st_size
         except OSError as error:
             raise RadioError(f"cannot read {path}: {error.strerror}") from error
-        if not size or size % SAMPLE_BYTES:
-            raise RadioError(f"cannot read {path}: {size} bytes are no complex64 samples of {SAMPLE_BYTES} bytes each")
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
 
@@ -106,7 +95,7 @@ class FileSource(gr.sync_block):
     def work(self, input_items: list, output_items: list) -> int:
         out = output_items[0]
         try:
-            count = self._file.readinto(memoryview(out.view(np.uint8))) // SAMPLE_BYTES
+            count = self._read(out)
         except OSError as error:
             raise RadioError(f"cannot read {self.path}: {error.strerror}") from error
         if not count:
@@ -115,12 +104,30 @@ class FileSource(gr.sync_block):
             self._silence -= count
         return count or WORK_DONE
 
+    def _read(self, out: np.ndarray) -> int:
+        if self._datatype.is_complex64:
+            return self._file.readinto(memoryview(out.view(np.uint8))) // self._datatype.sample_bytes
+        size = self._datatype.sample_bytes
+        data = self._file.read(len(out) * size)
+        samples = self._datatype.convert(data[: len(data) // size * size])
+        out[: len(samples)] = samples
+        return len(samples)
+
 
 def sink(address: RadioAddress, profile: Profile | None = None, reconnect: bool = False) -> FileSink:
-    """See `gr_jscc.radio.radio_sink`."""
-    return FileSink(Path(address.place))
+    """See `gr_jscc.radio.radio_sink`; the profile says what stands in the metadata."""
+    path = Path(address.place)
+    if not is_sigmf(path):
+        return FileSink(SampleFile(path))
+    rate = profile.stream.sample_rate if profile else None
+    frequency = profile.direction("tx").frequency if profile else None
+    return FileSink(SigmfFile(path, "Pictures as sent", rate, frequency))
 
 
 def source(address: RadioAddress, silence: int, profile: Profile | None = None, reconnect: bool = False) -> FileSource:
-    """See `gr_jscc.radio.radio_source`."""
-    return FileSource(Path(address.place), silence)
+    """See `gr_jscc.radio.radio_source`; a recording says its rate and frequency itself."""
+    path = Path(address.place)
+    if not is_sigmf(path):
+        return FileSource(path, silence)
+    recording = read_recording(path)
+    return FileSource(recording.data, silence, recording)

@@ -1,0 +1,78 @@
+"""Files of samples that are being written: nothing half-written stands under the final name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from gr_jscc.radio.address import RadioError
+
+
+class SampleFile:
+    """Writes samples to PATH.part, which `finish` renames to PATH.
+
+    Args:
+        path: an earlier file there is replaced when the new one is finished.
+
+    Attributes:
+        samples: written so far.
+
+    Raises:
+        RadioError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.part = path, path.with_name(path.name + ".part")
+        self.samples = 0
+        if path.exists() and not path.is_file():
+            raise RadioError(f"cannot write {path}: it is no file")
+        try:
+            self._file = open(self.part, "wb", buffering=0)
+        except OSError as error:
+            raise RadioError(f"cannot write {self.part}: {error.strerror}") from error
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._file.closed
+
+    def write(self, samples: np.ndarray) -> None:
+        """Appends complex64[n].
+
+        Raises:
+            RadioError: it cannot be written.
+        """
+        left = memoryview(np.ascontiguousarray(samples).view(np.uint8))
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise RadioError(f"cannot write {self.part}: {error.strerror}") from error
+        self.samples += len(samples)
+
+    def close(self) -> None:
+        """Ends it as it stands; without `finish` it keeps the name of a part."""
+        self._file.close()
+
+    def finish(self) -> None:
+        """Ends it and gives it its name.
+
+        Raises:
+            RadioError: it cannot be renamed.
+        """
+        self.close()
+        replace(self.part, self.path)
+
+
+def replace(part: Path, path: Path) -> None:
+    """Gives a finished file its name.
+
+    Raises:
+        RadioError: it cannot be renamed.
+    """
+    try:
+        os.replace(part, path)
+    except OSError as error:
+        raise RadioError(f"cannot write {path}: {error.strerror}") from error
