@@ -19,6 +19,8 @@ pytestmark = pytest.mark.timeout(60)
         ("zmq-pub:tcp://lab-pc.example.org:65535", "zmq-pub", "tcp://lab-pc.example.org:65535"),
         ("zmq-req:ipc:///tmp/air", "zmq-req", "ipc:///tmp/air"),
         ("file:recordings/a:b.cf32", "file", "recordings/a:b.cf32"),
+        ("soapy:driver=hackrf,serial=0", "soapy", "driver=hackrf,serial=0"),
+        ("uhd:", "uhd", ""),
     ],
 )
 def test_addresses_are_taken_apart(address, kind, place):
@@ -47,6 +49,9 @@ def test_addresses_are_taken_apart(address, kind, place):
         ("zmq-req:ipc://", "path of a socket"),
         ("zmq:ipc://*", "path of a socket"),
         ("file:", "the path of a file"),
+        ("soapy:", "arguments must follow"),
+        ("soapy:hackrf", "NAME=VALUE"),
+        ("uhd:type=b200,", "NAME=VALUE"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(address, message):

@@ -1,0 +1,288 @@
+"""SoapySDR devices as blocks. Unlike the in-tree ones they count what was lost and notice a device that goes away."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+from gnuradio import gr
+
+from gr_jscc.blocks.guard import guarded
+from gr_jscc.blocks.pacing import BUFFER_ITEMS
+from gr_jscc.blocks.tags import BURST
+from gr_jscc.radio.address import RadioAddress, RadioError
+from gr_jscc.radio.profile import Profile
+from gr_jscc.radio.soapy_device import DeviceGoneError, SoapyDevice
+from gr_jscc.radio.statistics import RadioStatistics, Tuned
+from gr_jscc.radio.transmit_queue import TransmitQueue
+
+STALL_SECONDS = 10.0  # without a sample, after which a device is gone: some drivers return nothing but timeouts then
+RETRY_SECONDS = 0.5  # between attempts to reach a device that went away
+CHUNK = 16_384  # samples prepared together
+SILENCE_SECONDS = 0.01  # that follow the last burst
+PLAYING_SECONDS = 1.0  # most that is waited for a device to send what it holds
+
+
+class _SoapyBlock:
+    """What sink and source have in common: a device that may go away and come back."""
+
+    failure: Exception | None
+
+    def _prepare(self, address: RadioAddress, profile: Profile, direction: str, reconnect: bool) -> None:
+        self.failure = None
+        self.away = False  # whether the device is gone and waited for
+        self._address, self._profile, self._direction = address, profile, direction
+        self._reconnect = reconnect
+        self._stopping = threading.Event()
+        self._counts = dict.fromkeys(("overflows", "underflows", "lost_samples", "reconnects"), 0)
+        self._device = self._open()
+        self._tuned = self._device.tuned
+
+    def _open(self) -> SoapyDevice:
+        return SoapyDevice(str(self._address), self._address.place, self._profile, self._direction)
+
+    @property
+    def statistics(self) -> RadioStatistics:
+        return RadioStatistics(**self._counts)
+
+    @property
+    def tuned(self) -> Tuned:
+        return self._tuned
+
+    def set_frequency(self, frequency: float) -> None:
+        """Tunes to a frequency in Hz.
+
+        Raises:
+            RadioError: the device does not tune there.
+        """
+        self._profile = self._profile.adjusted(self._direction, frequency=frequency)
+        if not self.away:
+            self._device.set_frequency(frequency)
+            self._tuned = self._device.tuned
+
+    def set_gain(self, stage: str, gain: float) -> None:
+        """Sets a gain stage, dB.
+
+        Raises:
+            RadioError: there is no such stage, or it does not take this gain.
+        """
+        self._profile = self._profile.adjusted(self._direction, gains={stage: gain})
+        if not self.away:
+            self._device.set_gain(stage, gain)
+            self._tuned = self._device.tuned
+
+    def close(self) -> None:
+        """Gives the device back; the block cannot run again."""
+        self._device.close()
+
+    def _come_back(self) -> bool:
+        """Tries once to reach the device again, after a while."""
+        self.away = True
+        self._device.close()
+        if self._stopping.wait(RETRY_SECONDS):
+            return False
+        try:
+            device = self._open()
+            device.start()
+        except RadioError:
+            return False
+        self._device, self.away = device, False
+        self._counts["reconnects"] += 1
+        return True
+
+
+class SoapySink(_SoapyBlock, gr.sync_block):
+    """Sends samples; stream in: complex64, mean power 1 in a burst, tagged ``burst`` where one begins or not at all.
+
+    A thread of its own hands the samples to the device. A burst never has a gap, see `TransmitQueue`. Between bursts
+    the device sends nothing or, where the profile says ``continuous``, zeros.
+
+    Args:
+        address: of the device.
+        profile: its.
+        reconnect: whether to go on when it went away and is back.
+
+    Raises:
+        RadioError: it cannot be opened or cannot do what the profile says.
+    """
+
+    def __init__(self, address: RadioAddress, profile: Profile, reconnect: bool = False) -> None:
+        gr.sync_block.__init__(self, name="Soapy Radio Sink", in_sig=[np.complex64], out_sig=None)
+        self._prepare(address, profile, "tx", reconnect)
+        self._rate = profile.stream.sample_rate
+        self._complete = True
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> bool:
+        self._stopping.clear()
+        prefill = max(CHUNK, round(self._profile.stream.buffer_seconds * self._rate))
+        self._queue = TransmitQueue(prefill + 4 * BUFFER_ITEMS, prefill)
+        self._complete, self._fresh = False, True
+        self._progress = self._played = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="Soapy Radio Sink", daemon=True)
+        self._thread.start()
+        return True
+
+    @guarded
+    def work(self, input_items: list, output_items: list) -> int:
+        samples, read = input_items[0], self.nitems_read(0)
+        starts = [tag.offset - read for tag in self.get_tags_in_window(0, 0, len(samples), BURST)]
+        return self._queue.put(samples, starts)
+
+    def stop(self) -> bool:
+        self.finish()
+        return True
+
+    def finish(self, patience: float = 5.0) -> bool:
+        """Sends what is queued and some silence, then ends the stream.
+
+        Args:
+            patience: seconds to go on for while the device takes nothing.
+
+        Returns:
+            whether all was sent.
+        """
+        if self._thread is None:
+            return self._complete
+        self._queue.finish()
+        while self._thread.is_alive():
+            self._thread.join(0.02)
+            if self.away or time.monotonic() - self._progress > patience:
+                self._stopping.set()
+        self._thread = None
+        return self._complete
+
+    # ----------------------------------------------------------------------------------------- in a thread of its own
+
+    def _run(self) -> None:
+        try:
+            self._device.start()
+            while not self._stopping.is_set() and not self._complete:
+                try:
+                    self._step()
+                except DeviceGoneError:
+                    if not self._reconnect:
+                        raise
+                    while not self._stopping.is_set() and not self._come_back():
+                        pass
+                    self._fresh, self._progress = True, time.monotonic()
+            self._device.stop()
+        except Exception as error:  # told by the program that runs the flowgraph
+            self.failure = error
+
+    def _step(self) -> None:
+        """Sends some samples that are due, or zeros, or ends."""
+        continuous = self._profile.device.continuous
+        taken = self._queue.take(CHUNK, 0.0 if continuous else 0.1)
+        if taken is not None:
+            samples, pause = taken
+            self._write(samples, end=pause and not continuous)
+        elif self._queue.finished:
+            silence = self._profile.stream.device_samples + round(SILENCE_SECONDS * self._rate)
+            for begin in range(0, silence, CHUNK):
+                self._write(np.zeros(min(CHUNK, silence - begin), np.complex64), end=begin + CHUNK >= silence)
+            self._stopping.wait(min(PLAYING_SECONDS, max(0.0, self._played - time.monotonic())))
+            self._complete = not self._stopping.is_set()
+        elif continuous:
+            self._write(np.zeros(min(CHUNK, self._device.mtu), np.complex64), end=False)
+        else:
+            self._counts["underflows"] += self._device.underflows()
+            self._progress = time.monotonic()
+
+    def _write(self, samples: np.ndarray, end: bool) -> None:
+        left, device = self._device.prepared(samples), self._device
+        when = device.start_time() if self._fresh else None
+        self._progress = time.monotonic()
+        while len(left) and not self._stopping.is_set():
+            count = device.write(left, end, when)
+            now = time.monotonic()
+            self._counts["underflows"] += device.underflows() + (count < 0)
+            if count > 0:
+                left, when, self._progress = left[count:], None, now
+                self._played = max(self._played, now) + count / self._rate
+            elif now - self._progress > STALL_SECONDS:
+                raise DeviceGoneError(
+                    f"{self._address}: the device took no samples for {STALL_SECONDS:.0f} s; is it unplugged?"
+                )
+        self._fresh = end
+
+
+class SoapySource(_SoapyBlock, gr.sync_block):
+    """Receives samples; stream out: complex64, full scale 1. What the device lost is left out and counted.
+
+    Args:
+        address, profile, reconnect: as for `SoapySink`.
+
+    Raises:
+        RadioError: it cannot be opened or cannot do what the profile says.
+    """
+
+    def __init__(self, address: RadioAddress, profile: Profile, reconnect: bool = False) -> None:
+        gr.sync_block.__init__(self, name="Soapy Radio Source", in_sig=None, out_sig=[np.complex64])
+        self._prepare(address, profile, "rx", reconnect)
+        self._rate = profile.stream.sample_rate
+        self.set_log_level("warn")  # the next line would be announced on standard output
+        self.set_min_output_buffer(max(BUFFER_ITEMS, round(profile.stream.buffer_seconds * self._rate)))
+
+    def start(self) -> bool:
+        self._stopping.clear()
+        self._due: float | None = None  # time of the next sample, where the device tells times
+        self._heard = time.monotonic()
+        try:
+            self._device.start()
+        except RadioError as error:
+            self.failure = error
+        return True
+
+    @guarded
+    def work(self, input_items: list, output_items: list) -> int:
+        out = output_items[0]
+        try:
+            if self.away:
+                self._come_back()
+                self._due, self._heard = None, time.monotonic()
+                return 0
+            return self._receive(out)
+        except DeviceGoneError:
+            if not self._reconnect:
+                raise
+            self.away = True
+            return 0
+
+    def _receive(self, out: np.ndarray) -> int:
+        block = self._device.read(out)
+        self._counts["overflows"] += block.overflow
+        if not block.count:
+            if time.monotonic() - self._heard > STALL_SECONDS:
+                raise DeviceGoneError(
+                    f"{self._address}: the device gave no samples for {STALL_SECONDS:.0f} s; is it unplugged?"
+                )
+            return 0
+        self._heard = time.monotonic()
+        if block.time is not None:
+            if self._due is not None:
+                self._counts["lost_samples"] += max(0, round((block.time - self._due) * self._rate))
+            self._due = block.time + block.count / self._rate
+        elif self._due is not None:
+            self._due += block.count / self._rate
+        return block.count
+
+    def stop(self) -> bool:
+        self._stopping.set()
+        if not self.away:
+            try:
+                self._device.stop()
+            except DeviceGoneError as error:
+                self.failure = self.failure or error
+        return True
+
+
+def sink(address: RadioAddress, profile: Profile, reconnect: bool) -> SoapySink:
+    """See `gr_jscc.radio.radio_sink`."""
+    return SoapySink(address, profile, reconnect)
+
+
+def source(address: RadioAddress, silence: int, profile: Profile, reconnect: bool) -> SoapySource:
+    """See `gr_jscc.radio.radio_source`; a device's stream has no end for silence to follow."""
+    return SoapySource(address, profile, reconnect)
