@@ -46,6 +46,14 @@ def rx(
             min=0, max=60, help="Es/N0 in dB of an analog feedback channel to imitate; 0: as exact as its format."
         ),
     ] = 0.0,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            help="Record what is received as SigMF, NAME.sigmf-data and NAME.sigmf-meta; see gr-jscc replay.",
+            show_default=False,
+        ),
+    ] = None,
     sample_rate: options.SampleRate = 1e6,
     patience: options.Patience = 60.0,
     keys: options.Keys = "",
@@ -74,8 +82,9 @@ def rx(
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     graph = ReceiveFlowgraph(
-        radio, out, codec, weights, device, channel, feedback, originals, sample_rate, patience, layers, feedback_snr
-    )
+        radio, out, codec, weights, device, channel, feedback, originals, sample_rate, patience, layers, feedback_snr,
+        record,
+    )  # fmt: skip
     title = f"{codec} from {radio}" + (f", back-channel {back_channel}" if back_channel else "")
     shown = _Shown()
     with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:

@@ -25,7 +25,9 @@ from gr_jscc.evaluation.collector import Result
 from gr_jscc.link.back_channel import BackChannelError
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.policy import SendingPolicy
-from gr_jscc.radio import RadioError, radio_sink, radio_source
+from gr_jscc.radio import RadioError, Tuned, radio_sink, radio_source
+
+from .recording import About, LiveRecording
 
 POLL_SECONDS = 0.2
 TAIL_SECONDS = 10.0  # most that the last samples may take to the radio
@@ -152,6 +154,7 @@ class ReceiveFlowgraph(_Host):
         patience: seconds without a back-channel after which nothing is expected of it.
         rounds: of a picture that are good enough; 0 for all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
+        record: SigMF file for all that is received; None for none.
     """
 
     def __init__(
@@ -168,10 +171,13 @@ class ReceiveFlowgraph(_Host):
         patience: float = 60.0,
         rounds: int = 0,
         feedback_snr_db: float = 0.0,
+        record: Path | None = None,
     ) -> None:
         gr.top_block.__init__(self, "JSCC receiver")
         self.channel = channel
         self.radio = radio_source(radio, SILENCE_SAMPLES)
+        tuned = self.radio.tuned or Tuned()
+        sample_rate = tuned.sample_rate or sample_rate
         self.demodulator = ofdm_demodulator()
         self.decoder = jscc_decoder(
             codec, weights, device, live=True, back_channel=channel is not None,
@@ -181,7 +187,12 @@ class ReceiveFlowgraph(_Host):
             str(out), radio, None, sample_rate, remote=True, originals=originals, patience=patience if channel else 0.0
         )
         self.own_blocks = [self.radio, self.demodulator, self.decoder, self.sink]
-        self.connect(self.radio, self.demodulator)
+        self.recording = None
+        if record:
+            about = About(weights, radio, channel is not None, feedback_format, originals)
+            self.recording = LiveRecording(record, self.demodulator, self.decoder, sample_rate, about, tuned.frequency)
+            self.own_blocks.append(self.recording)
+        self.connect(self.radio, *([self.recording.block] if self.recording else []), self.demodulator)
         self.connect((self.demodulator, 0), (self.decoder, 0))
         self.connect((self.demodulator, 1), (self.decoder, 1))
         self.msg_connect(self.decoder, "received", self.sink, "events")
@@ -214,7 +225,16 @@ class ReceiveFlowgraph(_Host):
                     self.check()
                     return
                 last = time.monotonic()
+                self._note(result)
                 yield result
         finally:
             self.stop()
             self.wait()
+            while not self.sink.results.empty():  # what the end brought
+                self._note(self.sink.results.get())
+            if self.recording:
+                self.recording.finish()
+
+    def _note(self, result: Result | None) -> None:
+        if self.recording and result is not None:
+            self.recording.result(result)

@@ -14,7 +14,7 @@ from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.tags import BURST, QUALITY, image_message, notice
 from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
-from gr_jscc.codecs.registry import load_codec
+from gr_jscc.codecs.registry import load_codec_for_air
 from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.back_channel import Report
 from gr_jscc.link.journal import Journal
@@ -50,10 +50,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         patience: seconds without a back-channel after which rounds with holes are decoded as they are.
         rounds: of a picture that are good enough; the transmitter is then told to stop. 0 wants all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
-        journal: is told what comes and what is decided, in the block's own thread; for recordings.
 
     Raises:
-        CodecError: unknown codec.
+        CodecError: unknown codec, or one that is only a bound.
         WeightsError: bad weights.
     """
 
@@ -68,18 +67,15 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         patience: float = 60.0,
         rounds: int = 0,
         feedback_snr_db: float = 0.0,
-        journal: Journal | None = None,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Decoder", in_sig=[np.complex64, np.float32], out_sig=None)
         self.failure: Exception | None = None
-        self.codec = load_codec(codec, weights or None, device)
+        self.codec = load_codec_for_air(codec, weights or None, device)
         self._back_channel = back_channel
         send = self._send if back_channel else None
-        self._journal = journal or Journal()
         self._receiving = ReceivingEnd(
-            self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None,
-            self._journal,
-        )  # fmt: skip
+            self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None
+        )
         live = live or back_channel
         self._worker = Worker(self._decode, QUEUED_ROUNDS_LIVE if live else QUEUED_ROUNDS)
         self._ticker = Ticker(self, "wake") if live else None
@@ -98,6 +94,10 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     def refused(self) -> int:
         """Rounds so far that came from other weights, or another codec."""
         return self._receiving.refused
+
+    def keep_journal(self, journal: Journal) -> None:
+        """Has all that comes and is decided told to a journal, in the block's own thread; before the start."""
+        self._receiving.journal = journal
 
     def start(self) -> bool:
         self._worker.start()
@@ -134,7 +134,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         if isinstance(content, Connection):
             self._receiving.connection(content.connected, content.restarted)
         elif isinstance(content, Report):
-            self._journal.told(content.transfer, content.content)
+            self._receiving.journal.told(content.transfer, content.content)
             told = notice(event="peer", transfer=content.transfer, content=json.dumps(content.content))
             self.message_port_pub(pmt.intern("received"), told)
         else:

@@ -58,8 +58,10 @@ class ReceivingEnd:
         rounds: of a picture that are good enough; the transmitter is told to send no more. None wants all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate, whose white noise only the transmitter's copy has; None
             for the back-channel as it is.
-        journal: is told what came and what was decided.
         clock: seconds.
+
+    Attributes:
+        journal: is told what comes and what is decided.
     """
 
     def __init__(
@@ -70,7 +72,6 @@ class ReceivingEnd:
         patience: float = 60.0,
         rounds: int | None = None,
         feedback_snr_db: float | None = None,
-        journal: Journal | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.codec = codec
@@ -79,7 +80,7 @@ class ReceivingEnd:
         self._rounds = rounds
         self._feedback_snr_db = feedback_snr_db
         self._noise = np.random.default_rng(1)
-        self._journal = journal or Journal()
+        self.journal = Journal()
         self._assembler = Assembler(MOST_OPEN if send else 1)
         self._announced: dict[tuple[int, int], _Announced] = {}
         self._first_heard: dict[tuple[int, int], int] = {}  # of open rounds, in the order of the air
@@ -95,7 +96,7 @@ class ReceivingEnd:
         key, now = (burst.header.transfer, burst.header.round), self._clock()
         self._last_burst = now
         needed = not self._assembler.is_done(*key)
-        self._journal.burst(burst, needed)
+        self.journal.burst(burst, needed)
         if not needed:
             return self._answer()  # a repeat
         self._last_of[key] = now
@@ -110,7 +111,7 @@ class ReceivingEnd:
     def message(self, message: object) -> list[Arrival]:
         """Takes a message from the back-channel; returns the rounds that it ends."""
         if isinstance(message, SideInfo):
-            self._journal.manifest(message.transfer, message.round, message.data)
+            self.journal.manifest(message.transfer, message.round, message.data)
             return self._ended(self._assembler.set_manifest(message.transfer, message.round, message.data))
         if isinstance(message, RoundSent):
             key = (message.transfer, message.round)
@@ -126,7 +127,7 @@ class ReceivingEnd:
         if connected != self._connected:
             self._connected, self._lost_at = connected, self._clock()
         if restarted:
-            self._journal.restarted()
+            self.journal.restarted()
             for transfer in {transfer for transfer, _ in self._assembler.open_rounds()}:
                 self._assembler.drop(transfer)
             self._announced.clear()
@@ -227,7 +228,7 @@ class ReceivingEnd:
             key = (arrival.transfer, arrival.round)
             self._first_heard.pop(key, None)
             self._last_of.pop(key, None)
-            self._journal.handed_over(arrival)
+            self.journal.handed_over(arrival)
             if self._send is not None:
                 arrival = self._feed_back(arrival)
             told.append(arrival)
