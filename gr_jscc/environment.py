@@ -49,6 +49,8 @@ DEPENDENCIES = {
     "tomlkit": "writing profiles of radios",
     "sigmf": "recordings",
     "av": "HEVC of the separation codecs",
+    "distributed": "sweeps",
+    "bjontegaard": "reports of sweeps",
 }
 OPTIONAL_DEPENDENCIES = {"tensorboard": "training logs", "pytest": "make test", "pytest-timeout": "make test"}
 
