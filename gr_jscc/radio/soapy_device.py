@@ -8,10 +8,9 @@ from typing import Literal
 import numpy as np
 
 from gr_jscc.radio.address import RadioError
-from gr_jscc.radio.correction import correct_receive, predistort
+from gr_jscc.radio.conditioning import FromConverter, ToConverter
 from gr_jscc.radio.limits import Limits, Range, check_frequency, check_gain, check_limits, check_shift
 from gr_jscc.radio.profile import Profile, split_arguments
-from gr_jscc.radio.shift import FrequencyShift
 from gr_jscc.radio.soapy_api import explained, found_devices, has_module, missing_module, soapy
 from gr_jscc.radio.statistics import Tuned
 
@@ -42,13 +41,18 @@ class Block:
 
 
 class SoapyDevice:
-    """Opens a device and sets it; samples go in and out scaled, shifted and corrected as the profile says.
+    """Opens a device and sets it.
 
     Args:
         address: for messages.
         place: SoapySDR's arguments.
         profile: the device's.
         direction: ``tx`` or ``rx``.
+
+    Attributes:
+        conditioner: `ToConverter` or `FromConverter`, for the samples that go in or come out.
+        limits: what the device can do.
+        mtu: samples that it takes or gives at most at once.
 
     Raises:
         RadioError: there is no such device, it is in use, or it cannot do what the profile says.
@@ -70,8 +74,9 @@ class SoapyDevice:
                 check_limits(self.limits, profile, direction)
             except RadioError as error:
                 raise RadioError(f"{address}: {error}") from error
-            self._shift: FrequencyShift | None = None
+            self._shift = 0.0  # cycles a sample, that the samples must be shifted
             self._set_up()
+            self.conditioner = (ToConverter if self._sends else FromConverter)(profile, self._shift)
             self._stream = self._device.setupStream(
                 self._way, self._api.SOAPY_SDR_CF32, [CHANNEL], dict(profile.stream.arguments)
             )
@@ -161,8 +166,7 @@ class SoapyDevice:
             except RadioError as error:
                 raise RadioError(f"{self.address}: {error}") from error
             self._device.setFrequency(self._way, CHANNEL, wanted + offset)
-            if self._shift is None:
-                self._shift = FrequencyShift((-offset if self._sends else offset) / rate)
+            self._shift = (-offset if self._sends else offset) / rate
         self._frequency = frequency
 
     def _ppm(self) -> float:
@@ -214,7 +218,7 @@ class SoapyDevice:
         self._guarded(self._device.deactivateStream, self._stream)
 
     def read(self, out: np.ndarray) -> Block:
-        """Reads up to complex64[n] samples, waiting at most `TIMEOUT_US`.
+        """Reads up to complex64[n] samples as they are after `conditioner`, waiting at most `TIMEOUT_US`.
 
         Raises:
             DeviceGoneError: the device returns an error.
@@ -225,33 +229,12 @@ class SoapyDevice:
         if result.ret == self._api.SOAPY_SDR_TIMEOUT:
             return Block(0)
         self._check(result.ret)
-        got = out[: result.ret]
-        calibration = self.profile.calibration and self.profile.calibration.rx
-        if calibration and (calibration.dc or calibration.iq):
-            got[:] = correct_receive(got, complex(*calibration.dc or (0, 0)), complex(*calibration.iq or (0, 0)))
-        if self._shift is not None:
-            self._shift.process(got)
+        self.conditioner.process(out[: result.ret])
         timed = result.flags & self._api.SOAPY_SDR_HAS_TIME
         return Block(result.ret, time=result.timeNs * 1e-9 if timed else None)
 
-    def prepared(self, samples: np.ndarray) -> np.ndarray:
-        """Samples as `write` takes them: scaled, shifted, predistorted, and clipped where they exceed full scale.
-
-        Args:
-            samples: complex64[n], mean power 1 in a burst; left as they are.
-        """
-        out = samples * np.float32(self._table.amplitude)
-        if self._shift is not None:
-            self._shift.process(out)
-        calibration = self.profile.calibration and self.profile.calibration.tx
-        if calibration and (calibration.dc or calibration.iq):
-            out = predistort(out, complex(*calibration.dc or (0, 0)), complex(*calibration.iq or (0, 0)))
-        parts = out.view(np.float32)
-        np.clip(parts, -1.0, 1.0, out=parts)  # drivers that convert to whole numbers wrap around
-        return out
-
     def write(self, samples: np.ndarray, end: bool = False, time: float | None = None) -> int:
-        """Hands over complex64[n] samples from `prepared`, waiting at most `TIMEOUT_US`.
+        """Hands over complex64[n] samples from `conditioner`, waiting at most `TIMEOUT_US`.
 
         Args:
             samples: any number; the rest must follow where not all were taken.

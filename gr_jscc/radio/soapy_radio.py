@@ -191,7 +191,7 @@ class SoapySink(_SoapyBlock, gr.sync_block):
             self._progress = time.monotonic()
 
     def _write(self, samples: np.ndarray, end: bool) -> None:
-        left, device = self._device.prepared(samples), self._device
+        left, device = self._device.conditioner.process(samples), self._device
         when = device.start_time() if self._fresh else None
         self._progress = time.monotonic()
         while len(left) and not self._stopping.is_set():

@@ -1,0 +1,64 @@
+"""What a profile does to samples on their way to a transmitter's converter and from a receiver's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gr_jscc.radio.correction import correct_receive, predistort
+from gr_jscc.radio.shift import FrequencyShift
+
+if TYPE_CHECKING:
+    from gr_jscc.radio.profile import Profile
+
+
+class ToConverter:
+    """Scales, shifts, predistorts, and clips what exceeds full scale.
+
+    Args:
+        profile: with its amplitude and calibration.
+        shift: in frequency, cycles a sample.
+    """
+
+    def __init__(self, profile: Profile, shift: float = 0.0) -> None:
+        self._amplitude = np.float32(profile.direction("tx").amplitude)
+        self._shift = FrequencyShift(shift) if shift else None
+        calibration = profile.calibration.tx if profile.calibration else None
+        self._dc, self._iq = _pair(calibration and calibration.dc), _pair(calibration and calibration.iq)
+
+    def process(self, samples: np.ndarray) -> np.ndarray:
+        """The next samples, complex64[n] with mean power 1 in a burst, for a converter whose full scale is 1."""
+        out = samples * self._amplitude
+        if self._shift:
+            self._shift.process(out)
+        if self._dc or self._iq:
+            out = predistort(out, self._dc, self._iq)
+        parts = out.view(np.float32)
+        np.clip(parts, -1.0, 1.0, out=parts)  # drivers that convert to whole numbers wrap around
+        return out
+
+
+class FromConverter:
+    """Takes away offset and image, and shifts.
+
+    Args:
+        profile: with its calibration.
+        shift: in frequency, cycles a sample.
+    """
+
+    def __init__(self, profile: Profile, shift: float = 0.0) -> None:
+        self._shift = FrequencyShift(shift) if shift else None
+        calibration = profile.calibration.rx if profile.calibration else None
+        self._dc, self._iq = _pair(calibration and calibration.dc), _pair(calibration and calibration.iq)
+
+    def process(self, samples: np.ndarray) -> None:
+        """Corrects the next samples, complex64[n], in place."""
+        if self._dc or self._iq:
+            samples[:] = correct_receive(samples, self._dc, self._iq)
+        if self._shift:
+            self._shift.process(samples)
+
+
+def _pair(value: tuple[float, float] | None) -> complex:
+    return complex(*value) if value else 0j

@@ -1,0 +1,144 @@
+"""What of the UHD radio can be shown without a USRP: bursts and their tags, what is counted, limits, errors."""
+
+import numpy as np
+import pmt
+import pytest
+from gnuradio import blocks, gr, uhd
+
+from gr_jscc.radio import RadioError, radio_sink, radio_source
+from gr_jscc.radio.conditioning import FromConverter, ToConverter
+from gr_jscc.radio.limits import check_limits
+from gr_jscc.radio.profile import load_profile
+from gr_jscc.radio.transmit_queue import TransmitQueue
+from gr_jscc.radio.uhd_radio import BurstQueue, BurstTagger, LateCounter, OverflowCounter, found_devices, limits_of
+
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
+
+
+def burst_tag(offset):
+    tag = gr.tag_t()
+    tag.offset, tag.key, tag.value = offset, pmt.intern("burst"), pmt.PMT_T
+    return tag
+
+
+def time_tag(offset, seconds):
+    tag = gr.tag_t()
+    tag.offset, tag.key = offset, pmt.intern("rx_time")
+    tag.value = pmt.make_tuple(pmt.from_uint64(int(seconds)), pmt.from_double(seconds % 1))
+    return tag
+
+
+def run(*chain):
+    graph = gr.top_block()
+    graph.connect(*chain)
+    graph.run()
+
+
+def calibrated(**tx):
+    profile = load_profile("b210-uhd")
+    return type(profile).model_validate(profile.model_dump() | {"calibration": {"date": "2026-01-01", **tx}})
+
+
+@pytest.mark.parametrize("now", [None, lambda: 7.25])
+def test_samples_leave_as_bursts_that_start_at_a_time(rng, now):
+    """300,000 samples come at once, the device is busy with them to the end: one burst, none lost."""
+    samples = (rng.standard_normal((300_000, 2)) @ [1, 1j]).astype(np.complex64) / 2
+    queue = TransmitQueue(200_000, 50_000)
+    source = blocks.vector_source_c(samples, False, 1, [burst_tag(0), burst_tag(100_000), burst_tag(299_000)])
+    entrance, tagger = BurstQueue(queue), BurstTagger(queue, ToConverter(load_profile("b210-uhd")), now)
+    sent = blocks.vector_sink_c()
+    graph = gr.top_block()
+    graph.connect(source, entrance)
+    graph.connect(tagger, sent)
+    graph.run()
+    assert np.allclose(sent.data(), 0.2 * samples, atol=1e-6)
+    tags = [(tag.offset, pmt.symbol_to_string(tag.key)) for tag in sent.tags()]
+    starts = [offset for offset, key in tags if key == "tx_sob"]
+    ends = [offset for offset, key in tags if key == "tx_eob"]
+    assert starts[0] == 0 and ends[-1] == len(samples) - 1
+    assert starts[1:] == [end + 1 for end in ends[:-1]]  # every sample lies in one burst
+    assert set(starts[1:]) <= {100_000, 299_000}  # and a pause only between ours
+    times = [tag for tag in sent.tags() if pmt.symbol_to_string(tag.key) == "tx_time"]
+    assert len(times) == (len(starts) if now else 0)
+    if now:
+        assert pmt.to_python(times[0].value) == (7, pytest.approx(0.3))
+
+
+def test_peaks_are_clipped_and_imbalance_is_predistorted():
+    profile = calibrated(tx={"dc": (0.25, 0.0), "iq": (0.0, 0.5)})
+    sent = ToConverter(profile).process(np.array([1, 100, -100j], np.complex64))
+    # 0.2 - 0.25 + 0.5j·0.2; what exceeds full scale stops there
+    assert np.allclose(sent, [-0.05 + 0.1j, 1 + 1j, -1 - 1j])
+
+
+def test_what_the_device_lost_is_counted_and_the_offset_corrected():
+    """10 ms are lost after 5000 samples, 3 samples after 9000."""
+    rate, profile = 1e6, calibrated(rx={"dc": (0.5, 0.0)})
+    tags = [time_tag(0, 1.75), time_tag(5000, 1.765), time_tag(9000, 1.769003)]
+    source = blocks.vector_source_c(np.ones(20_000), False, 1, tags)
+    counter, received = OverflowCounter(rate, FromConverter(profile)), blocks.vector_sink_c()
+    run(source, counter, received)
+    assert (counter.overflows, counter.lost_samples) == (2, 10_003)
+    assert np.allclose(received.data(), 0.5) and len(received.data()) == 20_000
+
+
+def test_late_samples_are_counted():
+    """In gr-uhd's form: a pair of a symbol and a dictionary."""
+    counter = LateCounter()
+    for code in ("underflow", "burst_ack", "time_error", "underflow_in_packet"):
+        event = pmt.dict_add(pmt.make_dict(), pmt.intern("event_code"), pmt.intern(code))
+        counter.handle_event(pmt.cons(pmt.intern("uhd_async_msg"), event))
+    counter.handle_event(pmt.cons(pmt.intern("other"), pmt.PMT_NIL))
+    assert counter.late == 3 and counter.failure is None
+
+
+class B210:
+    """A device in UHD's own types, with the figures of a B210's manual."""
+
+    def get_samp_rates(self):
+        return uhd.meta_range(62.5e3, 61.44e6, 0.0)
+
+    def get_freq_range(self, channel):
+        return uhd.freq_range(50e6, 6e9, 0.0)
+
+    def get_gain_names(self, channel):
+        return ["PGA"]
+
+    def get_gain_range(self, stage, channel):
+        return uhd.gain_range(0.0, 76.0, 1.0)
+
+    def get_antennas(self, channel):
+        return ("TX/RX", "RX2")
+
+    def get_clock_sources(self, board):
+        return ("internal", "external", "gpsdo")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, ""),
+        ({"sample_rate": 100e6}, "no sample rate of 100 Msps; possible: 0.0625 to 61.44 Msps"),
+        ({"frequency": 30e6}, "does not tune to 30 MHz; possible: 50 to 6000 MHz"),
+        ({"gains": {"PGA": 77}}, "PGA does not take 77 dB; possible: 0 to 76 dB"),
+        ({"antenna": "RX3"}, "no antenna 'RX3'; it has TX/RX, RX2"),
+    ],
+)
+def test_limits_are_read_from_uhd(changes, message):
+    profile = load_profile("b210-uhd").adjusted("rx", **changes)
+    if not message:
+        check_limits(limits_of(B210()), profile, "rx")
+        return
+    with pytest.raises(RadioError) as refused:
+        check_limits(limits_of(B210()), profile, "rx")
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("radio", [radio_sink, radio_source])
+def test_a_usrp_that_is_not_there_is_told_in_one_line(radio):
+    with pytest.raises(RadioError) as refused:
+        radio("uhd:type=b200,serial=nosuch")
+    assert str(refused.value) == ("uhd:type=b200,serial=nosuch: no such device is there; gr-jscc devices lists what is")
+    with pytest.raises(RadioError, match="to reconnect use soapy:driver=uhd"):
+        radio("uhd:type=b200", reconnect=True)
+    assert found_devices("type=b200,serial=nosuch") == []
