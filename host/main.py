@@ -9,7 +9,7 @@ import typer
 from gr_jscc import __version__
 from gr_jscc.errors import UserError
 
-from . import bench, channel, demo, doctor, keys, loopback, models, reproduce, rx, train, tx
+from . import bench, channel, demo, doctor, keys, loopback, models, replay, reproduce, rx, train, tx
 
 app = typer.Typer(
     name="gr-jscc",
@@ -23,6 +23,7 @@ app.command("loopback")(loopback.loopback)
 app.command("tx")(tx.tx)
 app.command("rx")(rx.rx)
 app.command("channel")(channel.channel)
+app.command("replay")(replay.replay)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("train")(train.train)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from functools import lru_cache
-from pathlib import Path
 
-import numpy as np
 import pmt
 from gnuradio import gr
 
@@ -17,8 +14,8 @@ from gr_jscc.blocks.tags import message_fields, message_image
 from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.evaluation.collector import Collector, Result
 from gr_jscc.evaluation.inbox import Inbox
+from gr_jscc.evaluation.originals import finder
 from gr_jscc.evaluation.report import OnAir, Received, Sent
-from gr_jscc.imaging import expand_inputs, load_image
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.back_channel import Bye, Have, Report
@@ -58,7 +55,7 @@ class ImageSink(gr.basic_block):
         gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
         self.failure: Exception | None = None
         self.collector = Collector(channel, snr_db, sample_rate)
-        self._inbox = Inbox(channel, sample_rate, _finder(originals), patience) if remote else None
+        self._inbox = Inbox(channel, sample_rate, finder(originals), patience) if remote else None
         self._run = bytes(8)  # the transmitter's
         self._keys = self.stored_keys(self._run.hex()) if remote else set()  # of its pictures that are stored
         self._ticker = Ticker(self, "wake") if remote else None
@@ -183,14 +180,3 @@ class ImageSink(gr.basic_block):
         if self._inbox:
             return self._inbox.received(f["transfer"], f["round"], received)
         return self.collector.received(f["transfer"], f["round"], received)
-
-
-def _finder(folder: str):
-    """A function from a picture's name to the picture in a folder, or to None."""
-    files = {path.name: path for path in expand_inputs([folder])} if folder else {}
-
-    @lru_cache(maxsize=8)
-    def find(name: str) -> np.ndarray | None:
-        return load_image(files[Path(name).name]) if Path(name).name in files else None
-
-    return find

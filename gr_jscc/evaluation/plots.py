@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 matplotlib.use("Agg")
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Writes the figure; the file is whole or not there."""
     part = path.with_name(path.name + ".part")
     figure.savefig(part, format="png", dpi=130)
@@ -53,7 +53,7 @@ def plot_comparison(path: Path, original: np.ndarray, received: np.ndarray | Non
         line += f" (estimated {link['snr_est_db']:.1f} dB)"
     line += f"   CBR {cbr['payload']:.4f}, with headers and side information {cbr['total']:.4f}"
     figure.supxlabel(line, fontsize=11)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_constellation(path: Path, symbols: np.ndarray, title: str) -> None:
@@ -68,7 +68,7 @@ def plot_constellation(path: Path, symbols: np.ndarray, title: str) -> None:
     figure.colorbar(image, label="symbols", ax=axes)
     axes.add_patch(matplotlib.patches.Circle((0, 0), 1, fill=False, color="white", linestyle="--", linewidth=0.8))
     axes.set(xlabel="in-phase", ylabel="quadrature", title=title, aspect="equal")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_psnr_over_snr(path: Path, curves: dict[str, list[tuple[float, float]]], title: str) -> None:
@@ -88,4 +88,4 @@ def plot_psnr_over_snr(path: Path, curves: dict[str, list[tuple[float, float]]],
     axes.set(xlabel="SNR (Es/N0 per data subcarrier), dB", ylabel="PSNR, dB", title=title)
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(figure, path)
+    save_figure(figure, path)

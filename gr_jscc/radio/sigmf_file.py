@@ -131,8 +131,8 @@ class Recording:
         except ValueError as error:
             raise RadioError(f"cannot read {self.meta}: {error}") from error
 
-    def blocks(self, count: int = 1 << 18, first: int = 0) -> Iterator[np.ndarray]:
-        """The samples as complex64, at most ``count`` at a time, from sample ``first`` on.
+    def read(self, first: int, count: int) -> np.ndarray:
+        """Samples from ``first`` on as complex64, fewer than ``count`` at the end.
 
         Raises:
             RadioError: they cannot be read.
@@ -140,8 +140,7 @@ class Recording:
         try:
             with open(self.data, "rb") as file:
                 file.seek(first * self.datatype.sample_bytes)
-                while data := file.read(count * self.datatype.sample_bytes):
-                    yield self.datatype.convert(data)
+                return self.datatype.convert(file.read(count * self.datatype.sample_bytes))
         except OSError as error:
             raise RadioError(f"cannot read {self.data}: {error.strerror}") from error
 

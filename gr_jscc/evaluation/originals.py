@@ -1,0 +1,29 @@
+"""The pictures that were sent, where a receiving host has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from gr_jscc.imaging import expand_inputs, load_image
+
+
+def finder(folder: str) -> Callable[[str], np.ndarray | None]:
+    """A function from a picture's name to the picture uint8[H, W, 3] in a folder, or to None.
+
+    Args:
+        folder: "" when there is none.
+
+    Raises:
+        ImageError: it holds no picture.
+    """
+    files = {path.name: path for path in expand_inputs([folder])} if folder else {}
+
+    @lru_cache(maxsize=8)
+    def find(name: str) -> np.ndarray | None:
+        return load_image(files[Path(name).name]) if Path(name).name in files else None
+
+    return find

@@ -1,0 +1,164 @@
+"""``gr-jscc replay``: pictures and reports out of a recording."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+
+from gr_jscc.errors import UserError
+from gr_jscc.evaluation.archive import Archive
+from gr_jscc.evaluation.figures import Figure
+
+from . import options
+from .live import number
+
+IGNORED = {"seconds"}  # in a report: what differs whenever something is done again
+
+
+def replay(
+    recording: Annotated[
+        Path,
+        typer.Argument(help="SigMF recording, NAME.sigmf-meta, from rx --record or any radio.", show_default=False),
+    ],
+    originals: Annotated[
+        str,
+        typer.Option(
+            help="Folder with the images that were sent, for PSNR; the receiver's, if it is still there.",
+            show_default=False,
+        ),
+    ] = "",
+    out: Annotated[Path, typer.Option(help="Folder for each image's picture and report.json.")] = Path("replayed"),
+    codec: Annotated[
+        str, typer.Option("--codec", help="Codec, where the recording does not name it.", show_default=False)
+    ] = "",
+    weights: options.Weights = "",
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Also draw the spectrogram with bursts and pictures marked, as PNG.", show_default=False),
+    ] = None,
+    sample_rate: Annotated[
+        float, typer.Option("--sample-rate", min=1.0, help="Samples per second, where the recording does not say.")
+    ] = 1e6,
+    device: options.Device = "cpu",
+    json_lines: options.Json = False,
+) -> None:
+    """Receive again from a recording, without a radio or a transmitter, and compare with the live run.
+
+    Of a recording by gr-jscc rx --record every picture comes out as it did then. Any other SigMF recording of complex
+    samples is received as it stands.
+    """
+    options.check_device(device)
+
+    import torch
+
+    from gr_jscc.codecs.registry import load_codec
+    from gr_jscc.evaluation.originals import finder
+    from gr_jscc.evaluation.replay import Replay
+    from gr_jscc.radio.sigmf_file import read_recording
+
+    # As rx does: with another number of threads sums may be rounded otherwise.
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    source = read_recording(recording)
+    fields = source.fields
+    if plot:
+        from gr_jscc.evaluation.spectrogram import plot_recording
+
+        plot_recording(plot, source, sample_rate)
+    weights = weights or ("" if codec else fields.get("jscc:weights", ""))
+    loaded = load_codec(codec or fields.get("jscc:codec", "deepjscc"), weights or None, device)
+    of_the_receiver = fields.get("jscc:originals", "")
+    if not originals and Path(of_the_receiver).is_dir():
+        originals = of_the_receiver
+    again = Replay(source, loaded, finder(originals), sample_rate)
+    archive, comparison = Archive(out), _Comparison()
+    console = Console(stderr=True)
+    bar = Progress(
+        "replaying", BarColumn(), TimeRemainingColumn(), console=console, transient=True,
+        disable=json_lines or not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("replaying", total=source.samples)
+        for picture in again.run(lambda samples: bar.update(task, completed=samples)):
+            if not picture.result.final:
+                if picture.result.layered:
+                    archive.save_estimate(picture.result)
+                continue
+            archive.save(picture.result)
+            line = comparison.take(picture)
+            if json_lines:
+                print(json.dumps(line), flush=True)
+    if again.refused:
+        console.print(f"{again.refused} rounds came from other weights or another codec: see --codec and --weights")
+    comparison.conclude(recording, out, json_lines)
+
+
+@dataclass
+class _Comparison:
+    """Of the pictures now with those of the live run."""
+
+    rows: list[dict] = field(default_factory=list)
+
+    def take(self, picture) -> dict:
+        """Takes a final `Replayed`; returns its report with the key ``live``: what there is to compare."""
+        report, live = picture.result.report, picture.live
+        compared = {"psnr_db": None, "same_picture": picture.same, "differs": None}
+        if live is not None:
+            compared["psnr_db"] = live["psnr_db"]
+            compared["differs"] = sorted(key for key in live if key not in IGNORED and live[key] != report.get(key))
+        self.rows.append({**report, "live": compared})
+        return self.rows[-1]
+
+    def conclude(self, recording: Path, out: Path, json_lines: bool) -> None:
+        """Prints the comparison.
+
+        Raises:
+            UserError: nothing came out.
+        """
+        if not self.rows:
+            raise UserError(f"no picture in {recording}")
+        figures = self._figures()
+        if json_lines:
+            for figure in figures:
+                print(json.dumps(figure.line()))
+            return
+        table = Table()
+        for name in ("image", "PSNR dB", "live", "bursts", "lost", "SNR dB", "picture"):
+            table.add_column(name, justify="left" if name in ("image", "picture") else "right", no_wrap=True)
+        for row in self.rows:
+            same = {None: "", True: "identical", False: "[red]differs[/]"}[row["live"]["same_picture"]]
+            table.add_row(
+                row["image"]["name"], number(row["psnr_db"]), number(row["live"]["psnr_db"]),
+                str(row["bursts"]["sent"]), str(row["bursts"]["lost"]), number(row["link"]["snr_est_db"]), same,
+            )  # fmt: skip
+        console = Console()
+        console.print(table)
+        known = [row["psnr_db"] for row in self.rows if row["psnr_db"] is not None]
+        if known:
+            console.print(f"mean PSNR {np.mean(known):.2f} dB", highlight=False)
+        same = [row["live"]["same_picture"] for row in self.rows if row["live"]["same_picture"] is not None]
+        if same:
+            console.print(f"{sum(same)} of {len(same)} pictures as in the live run, to the last bit", highlight=False)
+        console.print(f"pictures and reports: {out}/", highlight=False)
+
+    def _figures(self) -> list[Figure]:
+        """Named in docs/figures.md; those of which nothing is known are left out."""
+        at = {"images": len(self.rows)}
+        known = [row["psnr_db"] for row in self.rows if row["psnr_db"] is not None]
+        figures = [Figure("psnr_db", float(np.mean(known)), "dB", at)] if known else []
+        both = [row for row in self.rows if None not in (row["psnr_db"], row["live"]["psnr_db"])]
+        if both:
+            worst = max(abs(row["psnr_db"] - row["live"]["psnr_db"]) for row in both)
+            figures.append(Figure("replay_psnr_error_db", worst, "dB", at, most=0.0))
+        same = [row["live"]["same_picture"] for row in self.rows if row["live"]["same_picture"] is not None]
+        if same:
+            figures.append(Figure("replay_pictures_differ", same.count(False), "pictures", at, most=0.0))
+        return figures
