@@ -14,7 +14,7 @@ from gr_jscc.blocks.guard import WORK_DONE, guarded
 from gr_jscc.blocks.tags import BURST, ROUND_END, image_message, message_fields, message_image, notice
 from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
-from gr_jscc.codecs.registry import load_codec
+from gr_jscc.codecs.registry import load_codec_for_air
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.bursts import TRANSFERS, Burst, LinkSettings
 from gr_jscc.link.policy import SendingPolicy
@@ -44,7 +44,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         run: name of the run. A receiver does not take pictures of one run twice, whoever was started again.
 
     Raises:
-        CodecError: unknown codec, or a rate it does not serve.
+        CodecError: unknown codec, or one that is only a bound, or a rate it does not serve.
         WeightsError: bad weights.
     """
 
@@ -60,7 +60,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Encoder", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
-        self.codec = load_codec(codec, weights or None, device)
+        self.codec = load_codec_for_air(codec, weights or None, device)
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
         self._worker = Worker(lambda task: task[0](*task[1:]), depth=0)  # a full one would stop this thread
         self.sending = SendingEnd(

@@ -33,7 +33,7 @@ class Payload:
     """One round, as a transmitter hands it to the link.
 
     Attributes:
-        symbols: complex64[k], mean power 1 (exactly, unless all are zero).
+        symbols: complex64[k], mean power 1 (exactly, unless all are zero; of a digital constellation, on average).
         side_info: bytes the receiver cannot do without; empty when there are none.
     """
 
@@ -98,10 +98,12 @@ class Codec(ABC):
         name: in the registry.
         uses_feedback: whether its transmitters do better when `Transmitter.next` is handed the previous round as it
             arrived. The receiving end of the link then sends every round back.
+        ideal_only: a bound that no air can carry; the link refuses it.
     """
 
     name: ClassVar[str]
     uses_feedback: ClassVar[bool] = False
+    ideal_only: ClassVar[bool] = False
 
     @property
     def cbr_range(self) -> tuple[float, float]:
@@ -111,12 +113,12 @@ class Codec(ABC):
     @property
     @abstractmethod
     def weights_name(self) -> str:
-        """Name of the weights in use, e.g. ``deepjscc-photo``; empty for codecs without weights."""
+        """Name of the weights in use, e.g. ``deepjscc-photo``; for codecs without, what was chosen in their place."""
 
     @property
     @abstractmethod
     def weights_hash(self) -> bytes:
-        """Four bytes that identify the weights; sent in the manifest, so that a mismatch is refused."""
+        """Four bytes that identify the weights or choices; sent in the manifest, so that a mismatch is refused."""
 
     @abstractmethod
     def transmitter(self, cbr: float) -> Transmitter:

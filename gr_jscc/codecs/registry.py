@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gr_jscc.codecs.base import Codec, CodecError
 
-__all__ = ["CODECS", "codec_class", "load_codec"]
+__all__ = ["CODECS", "codec_class", "load_codec", "load_codec_for_air"]
 
 # Name → module and class. Modules are imported when asked for, so that listing codecs costs nothing.
 CODECS: dict[str, tuple[str, str]] = {
@@ -16,6 +16,8 @@ CODECS: dict[str, tuple[str, str]] = {
     "successive-multiple": ("gr_jscc.codecs.successive_multiple", "SuccessiveMultiple"),
     "successive-residual": ("gr_jscc.codecs.successive_residual", "SuccessiveResidual"),
     "successive-single": ("gr_jscc.codecs.successive_single", "SuccessiveSingle"),
+    "separation": ("gr_jscc.codecs.separation", "Separation"),
+    "separation-capacity": ("gr_jscc.codecs.separation_capacity", "SeparationCapacity"),
 }
 
 
@@ -36,7 +38,8 @@ def load_codec(name: str, weights: str | Path | None = None, device: str = "cpu"
 
     Args:
         name: one of `CODECS`.
-        weights: a shipped model's name or a ``.safetensors`` file; the codec's default when None.
+        weights: a shipped model's name or a ``.safetensors`` file, or what a codec without weights takes in their
+            place; the codec's default when None.
         device: a torch device, ``cpu`` or ``cuda``.
 
     Raises:
@@ -44,3 +47,15 @@ def load_codec(name: str, weights: str | Path | None = None, device: str = "cpu"
         WeightsError: weights missing, damaged, or of another codec.
     """
     return codec_class(name)(weights=weights, device=device)
+
+
+def load_codec_for_air(name: str, weights: str | Path | None = None, device: str = "cpu") -> Codec:
+    """`load_codec` of a codec whose symbols are going to be sent.
+
+    Raises:
+        CodecError: as `load_codec`; or the codec is a bound for ideal channels.
+    """
+    codec = load_codec(name, weights, device)
+    if codec.ideal_only:
+        raise CodecError(f"{name} is a bound, not something that can be sent: use gr-jscc loopback --ideal")
+    return codec
