@@ -12,6 +12,7 @@ from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.blocks.tags import BURST
 from gr_jscc.radio.address import RadioAddress, RadioError
+from gr_jscc.radio.limits import Limits
 from gr_jscc.radio.profile import Profile
 from gr_jscc.radio.soapy_device import DeviceGoneError, SoapyDevice
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
@@ -49,6 +50,11 @@ class _SoapyBlock:
     @property
     def tuned(self) -> Tuned:
         return self._tuned
+
+    @property
+    def limits(self) -> Limits:
+        """What the device can do."""
+        return self._device.limits
 
     def set_frequency(self, frequency: float) -> None:
         """Tunes to a frequency in Hz.
