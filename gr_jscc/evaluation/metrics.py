@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
 import numpy as np
+
+ALEXNET = "alexnet-owt-7be5be79.pth"  # torchvision's file, on which LPIPS stands
+LARGEST_MS_SSIM_DB = 50.0
 
 
 def psnr_db(original: np.ndarray, received: np.ndarray) -> float:
@@ -33,3 +40,48 @@ def ms_ssim(original: np.ndarray, received: np.ndarray) -> float | None:
         return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
 
     return float(score(tensor(original), tensor(received), data_range=255))
+
+
+def ms_ssim_db(value: float) -> float:
+    """MS-SSIM in dB, -10·log10(1 - MS-SSIM), which spreads what lies close to 1; at most 50."""
+    return float(min(-10 * np.log10(max(1 - value, 1e-9)), LARGEST_MS_SSIM_DB))
+
+
+def lpips(original: np.ndarray, received: np.ndarray) -> float | None:
+    """Learned perceptual image patch similarity (Zhang et al. 2018), version 0.1 on AlexNet; 0 is the same.
+
+    Args:
+        original, received: uint8[H, W, 3] of the same shape.
+
+    Returns:
+        None where this machine cannot (see `why_no_lpips`), and for pictures that are too small.
+    """
+    if why_no_lpips() or min(original.shape[:2]) < 64:
+        return None
+    import torch
+
+    def tensor(picture: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+    with torch.inference_mode():
+        return float(_lpips_network()(tensor(original), tensor(received)))
+
+
+@lru_cache(1)
+def why_no_lpips() -> str:
+    """Why this machine cannot compute LPIPS and what mends it, in one line; empty where it can."""
+    if importlib.util.find_spec("lpips") is None:
+        return "LPIPS is left out: its package is missing: pip install -c constraints.txt lpips"
+    import torch
+
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    if not (folder / ALEXNET).is_file():
+        return f"LPIPS is left out: {ALEXNET} of torchvision is not in {folder}: it is at download.pytorch.org/models"
+    return ""
+
+
+@lru_cache(1)
+def _lpips_network():
+    from lpips import LPIPS
+
+    return LPIPS(net="alex", verbose=False).eval()

@@ -1,0 +1,178 @@
+"""The cells of an experiment: what is measured, each known by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+from gr_jscc.codecs.base import Codec, CodecError
+from gr_jscc.codecs.registry import load_codec
+from gr_jscc.errors import UserError
+from gr_jscc.evaluation.sweep.experiment import Experiment, ExperimentError, Scheme, Strip
+from gr_jscc.evaluation.sweep.pictures import Picture, read_set
+from gr_jscc.weights import WeightsError
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture sent once, and all that its result depends on.
+
+    Attributes:
+        codec, weights: as after ``--codec`` and ``--weights``.
+        weights_hash: of what those weights were, hexadecimal.
+        image: name of the picture.
+        image_hash: see `picture_hash`.
+        snr_db: Es/N0 in dB.
+        cbr: that the codec may take.
+        channel: name of the profile.
+        mode: see `Experiment`.
+        seed: that the experiment names.
+    """
+
+    codec: str
+    weights: str
+    weights_hash: str
+    image: str
+    image_hash: str
+    snr_db: float
+    cbr: float
+    channel: str
+    mode: str
+    seed: int
+
+    @cached_property
+    def key(self) -> str:
+        """What the store knows the cell by, 16 hexadecimal digits; no names are in it, only what they stand for."""
+        content = {name: value for name, value in asdict(self).items() if name not in ("weights", "image")}
+        content["cbr"] = f"{self.cbr:.9g}"
+        content["snr_db"] = f"{self.snr_db:.9g}"
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def noise_seed(self) -> int:
+        """The seed of the cell's noise: the same whoever measures it, when and after what."""
+        return int(self.key[:8], 16) & 0x7FFFFFFF
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell's place in an experiment.
+
+    Attributes:
+        cell: what is measured.
+        picture: that is sent.
+        scheme, images: label and name of the image set.
+        shown: whether the received picture is kept, for a strip.
+    """
+
+    cell: Cell
+    picture: Picture
+    scheme: str
+    images: str
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment on this machine's codecs and pictures.
+
+    Attributes:
+        experiment: which.
+        cells: in the order to measure them.
+        remarks: lines about what is left out.
+        parameters: label → parameters of the networks; None without any.
+    """
+
+    experiment: Experiment
+    cells: list[Planned]
+    remarks: list[str]
+    parameters: dict[str, int | None]
+
+
+def make_plan(experiment: Experiment, data: Path | None, load: Callable[..., Codec] = load_codec) -> Plan:
+    """Finds pictures and codecs and lists the cells.
+
+    Args:
+        experiment: which.
+        data: see `read_set`.
+        load: as `load_codec`.
+
+    Raises:
+        UserError: something that is not optional is not there; or a codec cannot be sent the way that is asked for.
+    """
+    remarks: list[str] = []
+    sets: dict[str, list[Picture]] = {}
+    for images in experiment.images:
+        try:
+            sets[images.name] = read_set(images, data)
+        except UserError as error:
+            if not images.optional:
+                raise
+            remarks.append(f"left out: {error}")
+    cells, parameters = [], {}
+    for scheme in experiment.schemes:
+        try:
+            cells += _scheme_cells(experiment, scheme, sets, load, parameters)
+        except (CodecError, WeightsError) as error:
+            if not scheme.optional:
+                raise
+            remarks.append(f"left out: {scheme.label}: {error}")
+    if not cells:
+        raise ExperimentError(f"experiment {experiment.name}: nothing is left to measure; " + "; ".join(remarks))
+    return Plan(experiment, cells, remarks, parameters)
+
+
+def strip_point(experiment: Experiment, strip: Strip) -> tuple[float, float]:
+    """SNR in dB and CBR at which a strip's pictures are taken."""
+    snr_db = experiment.snr_db[0] if strip.snr_db is None else strip.snr_db
+    return snr_db, experiment.cbr[0] if strip.cbr is None else strip.cbr
+
+
+def _scheme_cells(
+    experiment: Experiment,
+    scheme: Scheme,
+    sets: dict[str, list[Picture]],
+    load: Callable[..., Codec],
+    parameters: dict[str, int | None],
+) -> list[Planned]:
+    cells = []
+    for snr_db in scheme.snr_db or experiment.snr_db:
+        weights = scheme.weights.format(snr_db=f"{snr_db:g}")
+        codec = load(scheme.codec, weights or None)
+        parameters[scheme.label] = _parameters(codec)
+        for mode in scheme.modes or experiment.modes:
+            if codec.ideal_only and mode != "ideal":
+                raise ExperimentError(f"scheme {scheme.label!r} cannot be sent: set its modes to ['ideal']")
+        points = product(
+            scheme.modes or experiment.modes,
+            scheme.channels or experiment.channels,
+            scheme.cbr or experiment.cbr,
+            experiment.seeds,
+            [(name, picture) for name in sets if not scheme.images or name in scheme.images for picture in sets[name]],
+        )
+        for mode, channel, cbr, seed, (name, picture) in points:
+            cell = Cell(
+                scheme.codec, weights, codec.weights_hash.hex(), picture.name, picture.hash, snr_db, cbr, channel, mode,
+                seed,
+            )  # fmt: skip
+            cells.append(Planned(cell, picture, scheme.label, name, _shown(experiment, cell, name)))
+    return cells
+
+
+def _parameters(codec: Codec) -> int | None:
+    network = getattr(codec, "network", None)
+    return None if network is None else sum(values.numel() for values in network.parameters())
+
+
+def _shown(experiment: Experiment, cell: Cell, images: str) -> bool:
+    for strip in experiment.strips:
+        snr_db, cbr = strip_point(experiment, strip)
+        here = strip.images == images and strip.image == cell.image and cell.seed == experiment.seeds[0]
+        if here and abs(cell.snr_db - snr_db) < 1e-9 and abs(cell.cbr / cbr - 1) < 1e-9:
+            return True
+    return False

@@ -1,0 +1,179 @@
+"""The store of a sweep: a folder that any number of sweeps add to and that is whole at every moment.
+
+    cells-0001.csv …   a line for every measured cell; each program run begins files of its own and only ever appends
+    experiments/       NAME.json for every experiment: itself, and which cells are its own
+    pictures/          received pictures that reports show (KEY.png), and their originals (original-HASH.png)
+    lock               held by the one program that writes
+
+A line is written in one piece and is on the disk before its cell counts as done. A line without its end, which a power
+cut may leave, is passed over: that cell is measured again. CSV, because a Parquet file cannot be appended to.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from gr_jscc.errors import UserError
+from gr_jscc.evaluation.report import write_json
+from gr_jscc.imaging import load_image, save_image
+
+Row = dict[str, object]
+
+# Columns that are text even where they look like numbers; the others hold JSON, and nothing for null.
+TEXT = frozenset(
+    ("key", "codec", "weights", "weights_hash", "image.name", "image_hash", "channel", "mode", "error", "measured")
+)
+
+
+class StoreError(UserError):
+    """A store cannot be read or written; the message is one line for a person."""
+
+
+class Store:
+    """Reads and writes a sweep's store.
+
+    Args:
+        folder: of the store.
+
+    Raises:
+        StoreError: there is none, or a line of it is not what a sweep wrote.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "experiments").is_dir():
+            raise StoreError(f"no store of a sweep: {self.folder}")
+        self._segment: io.FileIO | None = None
+        self._header: list[str] = []
+        self._lock: int | None = None
+
+    @classmethod
+    def create(cls, folder: Path | str) -> Store:
+        """Opens a store to write to; it is made if it is not there.
+
+        Raises:
+            StoreError: it cannot be written, or another program is writing to it.
+        """
+        folder = Path(folder)
+        try:
+            (folder / "experiments").mkdir(parents=True, exist_ok=True)
+            store = cls(folder)
+            store._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(store._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(f"another sweep is writing to {folder}") from error
+        except OSError as error:
+            raise StoreError(f"cannot write to the store {folder}: {error.strerror}") from error
+        return store
+
+    def close(self) -> None:
+        """Ends writing."""
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def rows(self) -> dict[str, Row]:
+        """Every cell by its key; of one that was measured again after an error, the latest."""
+        found: dict[str, Row] = {}
+        for path in sorted(self.folder.glob("cells-*.csv")):
+            for row in _read_segment(path):
+                found[row["key"]] = row
+        return found
+
+    def append(self, row: Row) -> None:
+        """Writes one row; it is on the disk when this returns.
+
+        Args:
+            row: values that JSON knows; text in the columns of `TEXT`. One with columns that the rows before did not
+                have begins a new file.
+        """
+        if self._segment is None or not set(row) <= set(self._header):
+            self._begin(list(row))
+        line = _line([_to_text(key, row.get(key)) for key in self._header])
+        self._segment.write(line)
+        os.fsync(self._segment.fileno())
+
+    def save_experiment(self, name: str, content: dict) -> None:
+        """Keeps an experiment and its cells; one of the same name is replaced."""
+        write_json(self.folder / "experiments" / f"{name}.json", content)
+
+    def experiments(self) -> dict[str, dict]:
+        """What `save_experiment` was given, by name."""
+        found = {}
+        for path in sorted((self.folder / "experiments").glob("*.json")):
+            try:
+                found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise StoreError(f"damaged store: {path}: {error}") from error
+        return found
+
+    def save_picture(self, name: str, picture: np.ndarray) -> None:
+        """Keeps a picture uint8[H, W, 3] under a name."""
+        save_image(self.folder / "pictures" / f"{name}.png", picture)
+
+    def has_picture(self, name: str) -> bool:
+        """Whether there is a picture of this name."""
+        return (self.folder / "pictures" / f"{name}.png").is_file()
+
+    def picture(self, name: str) -> np.ndarray | None:
+        """The picture of a name, uint8[H, W, 3]; None where there is none."""
+        return load_image(self.folder / "pictures" / f"{name}.png") if self.has_picture(name) else None
+
+    def _begin(self, header: list[str]) -> None:
+        """Opens a file of its own for this process's rows from now on."""
+        if self._segment is not None:
+            self._segment.close()
+        taken = [int(path.stem.partition("-")[2]) for path in self.folder.glob("cells-[0-9]*.csv")]
+        path = self.folder / f"cells-{max(taken, default=0) + 1:04d}.csv"
+        self._segment = open(path, "xb", buffering=0)  # noqa: SIM115 (open while the store is)
+        self._header = header
+        self._segment.write(_line(header))
+        folder = os.open(self.folder, os.O_RDONLY)
+        os.fsync(folder)  # the file's name must survive a power cut as well
+        os.close(folder)
+
+
+def _line(fields: list[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow(fields)
+    return text.getvalue().encode()
+
+
+def _to_text(key: str, value: object) -> str:
+    if value is None:
+        return ""
+    return " ".join(str(value).split()) if key in TEXT else json.dumps(value)
+
+
+def _read_segment(path: Path) -> list[Row]:
+    whole, _, torn = path.read_bytes().rpartition(b"\n")
+    lines = whole.decode(errors="replace").splitlines()
+    reader = csv.reader(lines)
+    header = next(reader, None)
+    if header is None:
+        return []
+    rows = []
+    for fields in reader:
+        try:
+            if len(fields) != len(header):
+                raise ValueError("wrong number of fields")
+            rows.append({key: _from_text(key, text) for key, text in zip(header, fields)})
+        except ValueError as error:
+            raise StoreError(f"damaged store: {path}, line {reader.line_num}: {error}") from error
+    return rows
+
+
+def _from_text(key: str, text: str) -> object:
+    if key in TEXT:
+        return text
+    return json.loads(text) if text else None

@@ -1,0 +1,129 @@
+"""``gr-jscc sweep``: measures an experiment's cells on all cores or on a cluster, and stores them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gr_jscc.errors import UserError
+from gr_jscc.evaluation.figures import Figure
+from gr_jscc.evaluation.metrics import why_no_lpips
+from gr_jscc.evaluation.sweep.experiment import load_experiment, shipped_experiments
+
+from . import options
+
+if TYPE_CHECKING:
+    from gr_jscc.evaluation.sweep.runner import Work
+    from gr_jscc.evaluation.sweep.store import Store
+
+
+def sweep(
+    experiment: Annotated[
+        str, typer.Argument(help="An experiment that ships (--list), or a TOML file.", show_default=False)
+    ] = "",
+    store: Annotated[Path, typer.Option(help="Folder for the results; sweeps may share one.")] = Path("sweep"),
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with the image sets, such as kodak/; the current one if not given.", show_default=False
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes on this machine; 0: one a core.")] = 0,
+    scheduler: Annotated[
+        str,
+        typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT, instead of this machine.", show_default=False),
+    ] = "",
+    list_them: Annotated[bool, typer.Option("--list", help="Name the experiments that ship.")] = False,
+    device: options.Device = "cpu",
+    json_lines: options.Json = False,
+) -> None:
+    """Measure codecs × pictures × SNR × CBR × channels × seeds, and keep every figure.
+
+    Whatever ends a sweep, what was measured is in the store, and the same command goes on from there. gr-jscc report
+    makes tables, plots and a page of it. docs/sweeps.md explains how experiments are written.
+    """
+    if list_them:
+        for name in shipped_experiments():
+            print(f"{name:20} {load_experiment(name).title}")
+        return
+    if not experiment:
+        raise UserError("which experiment? A name (gr-jscc sweep --list) or a TOML file")
+    wanted = load_experiment(experiment)
+    options.check_device(device)
+
+    from gr_jscc.evaluation.sweep.cells import make_plan
+    from gr_jscc.evaluation.sweep.runner import plan_content, work_left
+    from gr_jscc.evaluation.sweep.store import Store
+
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    plan = make_plan(wanted, data)
+    for remark in filter(None, [*plan.remarks, why_no_lpips()]):
+        console.print(remark)
+    kept = Store.create(store)
+    try:
+        kept.save_experiment(wanted.name, plan_content(plan))
+        work = work_left(plan, kept)
+        if work.done:
+            console.print(f"{work.done} of {work.done + work.cells} cells are in {store} already")
+        failed = _run(work, kept, workers, scheduler, device, console, json_lines) if work.tasks else 0
+    finally:
+        kept.close()
+    if not json_lines:
+        print(f"{work.done + work.cells - failed} cells of {wanted.name} in {store}; next: gr-jscc report {store}")
+    if failed:
+        raise UserError(f"{failed} of {work.cells} cells failed; the same command tries them again")
+
+
+def _run(
+    work: Work, store: Store, workers: int, scheduler: str, device: str, console: Console, json_lines: bool
+) -> int:
+    """Measures what is left; returns how many cells failed."""
+    from gr_jscc.evaluation.sweep.runner import run_work
+
+    from .sweep_cluster import local_client, remote_client
+    from .sweep_modes import send
+
+    most = workers or os.cpu_count() or 1
+    cluster = remote_client(scheduler) if scheduler else local_client(min(most, len(work.tasks)))
+    done = failed = 0
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left:"), TimeRemainingColumn(elapsed_when_finished=False),
+    )  # fmt: skip
+    try:
+        with options.stopped_by_signals(), cluster as client, Progress(*columns, console=console) as progress:
+            bar = progress.add_task("measuring", total=work.cells)
+            begun = time.monotonic()
+            for planned, measured in run_work(client, work.tasks, partial(send, device), store):
+                done += 1
+                error = measured.row["error"]
+                failed += bool(error)
+                if error:
+                    cell = planned.cell
+                    place = f"{planned.scheme}, {cell.image}, {cell.snr_db:g} dB, CBR {cell.cbr:.4g}, {cell.mode}"
+                    progress.console.print(f"failed: {place}: {error}")
+                progress.advance(bar)
+                if json_lines:
+                    print(json.dumps({"scheme": planned.scheme, **measured.row}), flush=True)
+            seconds = time.monotonic() - begun
+            threads = sum(client.nthreads().values())
+    except KeyboardInterrupt:
+        console.print(f"{done} of {work.cells} cells were measured; the same command goes on")
+        raise
+    if json_lines:
+        at = {"workers": threads}
+        for figure in (
+            Figure("cells_measured", done - failed, "cells", at),
+            Figure("cells_failed", failed, "cells", at, most=0),
+            Figure("sweep_seconds", seconds, "s", {**at, "cells": done}),
+        ):
+            print(json.dumps(figure.line()))
+    return failed

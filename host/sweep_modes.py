@@ -1,0 +1,109 @@
+"""How a sweep's cells are sent: over the ideal channel, through the flowgraph, or between two hosts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gr_jscc.errors import UserError
+from gr_jscc.evaluation.sweep.cells import Cell
+from gr_jscc.evaluation.sweep.measurement import check_weights, kept_codec
+from gr_jscc.imaging import load_image, save_image
+
+from .loopback import ideal_results
+
+CFO = 0.1  # subcarrier spacings, as loopback's and channel's
+START_SECONDS = 120  # for three programs on a busy machine
+PICTURE_SECONDS = 30  # for each picture between two hosts
+
+Sent = "list[tuple[dict, np.ndarray | None]]"
+
+
+def send(device: str, cells: Sequence[Cell], pictures: Sequence[np.ndarray]) -> Sent:
+    """Sends pictures as their cells say; see `gr_jscc.evaluation.sweep.measurement.Send`.
+
+    Args:
+        device: torch device of the networks.
+        cells: of the same mode; more than one between two hosts only.
+        pictures: uint8[H, W, 3] each.
+    """
+    import torch
+
+    torch.set_num_threads(1)  # a worker is one core's; and sums come out the same on machines with more cores
+    check_weights(cells[0], kept_codec(cells[0].codec, cells[0].weights, device))
+    with tempfile.TemporaryDirectory(prefix="gr-jscc-sweep-") as name:
+        sent = Path(name, "sent")
+        files = [sent / f"{number:05d}.ppm" for number in range(len(cells))]
+        for path, picture in zip(files, pictures):
+            save_image(path, picture)
+        modes = {"ideal": _ideal, "flowgraph": _flowgraph, "two-hosts": _two_hosts}
+        return modes[cells[0].mode](cells[0], files, device)
+
+
+def _ideal(cell: Cell, files: list[Path], device: str) -> Sent:
+    codec = kept_codec(cell.codec, cell.weights, device)
+    results = ideal_results(codec, files, cell.cbr, cell.channel, cell.snr_db, cell.noise_seed)
+    return [(result.report, result.received) for result in results if result.final]
+
+
+def _flowgraph(cell: Cell, files: list[Path], device: str) -> Sent:
+    from .loopback_flowgraph import LoopbackFlowgraph
+
+    seed = max(1, cell.noise_seed)  # GNU Radio takes 0 for "another one each time"
+    graph = LoopbackFlowgraph(
+        files, cell.codec, cell.cbr, cell.channel, cell.snr_db, cell.weights, device, cfo=CFO, seed=seed
+    )
+    return [(result.report, result.received) for result in graph.results() if result.final]
+
+
+def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
+    """Three programs: `gr-jscc tx`, `channel` and `rx`."""
+    folder = files[0].parent.parent
+    out, log = folder / "received", folder / "log"
+    near, far, back = (f"tcp://127.0.0.1:{port}" for port in _free_ports(3))
+    codec = ("--codec", cell.codec, "--weights", cell.weights, "--device", device, "--back-channel", back, "--quiet")
+    air = ("--snr", cell.snr_db, "--channel", cell.channel, "--seed", cell.noise_seed, "--cfo", CFO, "--quiet")
+    with contextlib.ExitStack() as running, open(log, "w") as stream:
+
+        def start(program: str, *arguments: object) -> subprocess.Popen:
+            command = [sys.executable, "-m", __package__, program, *map(str, arguments)]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stream)
+            running.callback(process.wait)
+            running.callback(process.kill)
+            return process
+
+        start("channel", "--from", f"zmq:{near}", "--to", f"zmq:{far}", *air)
+        receiver = start(
+            "rx", "--radio", f"zmq:{far}", "--out", out, "--originals", files[0].parent, "--once", *codec
+        )  # fmt: skip
+        transmitter = start("tx", *files, "--radio", f"zmq:{near}", "--cbr", cell.cbr, *codec)
+        patience = START_SECONDS + PICTURE_SECONDS * len(files)
+        try:
+            failed = any([transmitter.wait(patience), receiver.wait(patience)])
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"tx and rx did not end within {patience} s") from error
+    if failed:
+        raise UserError((log.read_text().strip().splitlines() or ["tx or rx failed without a word"])[-1])
+    return [_result(out / path.stem) for path in files]
+
+
+def _result(folder: Path) -> tuple[dict, np.ndarray | None]:
+    picture = folder / "received.png"
+    report = json.loads((folder / "report.json").read_text())
+    return report, load_image(picture) if picture.is_file() else None
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
