@@ -108,12 +108,6 @@ Device = Annotated[str, typer.Option("--device", help="Where networks run: cpu o
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON, one object a line, and nothing else.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Of the simulated noise.")]
 Images = Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", show_default=False)]
-Radio = Annotated[
-    str,
-    typer.Option(
-        "--radio", help="The radio: zmq:tcp://HOST:PORT for the virtual air, or file:PATH.", show_default=False
-    ),
-]
 BackChannel = Annotated[
     str,
     typer.Option(

@@ -14,14 +14,14 @@ import typer
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.collector import Result
 
-from . import options
+from . import options, radio_choice
 from .live import LiveView, number
 
 COLUMNS = ["image", "PSNR dB", "CBR total", "bursts", "lost", "SNR dB", "CFO Hz"]
 
 
 def rx(
-    radio: options.Radio,
+    radio: radio_choice.Radio = "",
     back_channel: options.BackChannel = "",
     out: Annotated[Path, typer.Option(help="Folder for each image's picture and report.json.")] = Path("received"),
     codec: options.Codec = "deepjscc",
@@ -54,7 +54,12 @@ def rx(
             show_default=False,
         ),
     ] = None,
-    sample_rate: options.SampleRate = 1e6,
+    profile: radio_choice.ProfileName = "",
+    frequency: radio_choice.Frequency = None,
+    sample_rate: radio_choice.SampleRate = None,
+    gain: radio_choice.Gain = None,
+    antenna: radio_choice.Antenna = "",
+    reconnect: radio_choice.Reconnect = False,
     patience: options.Patience = 60.0,
     keys: options.Keys = "",
     insecure: options.Insecure = False,
@@ -72,6 +77,7 @@ def rx(
     if layers and not back_channel:
         raise UserError("--layers needs --back-channel, to tell the transmitter")
     options.check_choice("--feedback", feedback, ("complex64", "float16"))
+    choice = radio_choice.choose_radio("rx", radio, profile, frequency, sample_rate, gain, antenna, reconnect)
 
     import torch
 
@@ -82,16 +88,17 @@ def rx(
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     graph = ReceiveFlowgraph(
-        radio, out, codec, weights, device, channel, feedback, originals, sample_rate, patience, layers, feedback_snr,
-        record,
-    )  # fmt: skip
-    title = f"{codec} from {radio}" + (f", back-channel {back_channel}" if back_channel else "")
+        choice, out, codec, weights, device, channel, feedback, originals, patience, layers, feedback_snr, record
+    )
+    title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     shown = _Shown()
     with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:
+        for line in graph.radio_warnings():
+            view.note(line)
         for result in graph.results(once, math.inf if idle is None else idle):
             shown.take(result, graph, view)
         shown.tell_of_weights(graph, view)
-    shown.conclude(out, json_lines, quiet)
+    shown.conclude(graph, out, json_lines, quiet)
 
 
 class _Shown:
@@ -102,9 +109,11 @@ class _Shown:
         self._refusal: str | None = None
         self._connected: bool | None = None
         self._told_of_weights = False
+        self._watch = radio_choice.RadioWatch()
 
     def take(self, result: Result | None, graph, view: LiveView) -> None:
         """Takes one of `ReceiveFlowgraph.results`."""
+        self._watch.look(graph, view)
         connected = graph.connected
         if connected is not None:
             if connected != self._connected:
@@ -140,12 +149,13 @@ class _Shown:
             self._told_of_weights = True
             view.note("rounds came that other weights made: start rx with the transmitter's --codec and --weights")
 
-    def conclude(self, out: Path, json_lines: bool, quiet: bool) -> None:
+    def conclude(self, graph, out: Path, json_lines: bool, quiet: bool) -> None:
         """Says what there is now."""
         known = [r["psnr_db"] for r in self.reports if r["psnr_db"] is not None]
         mean = round(float(np.mean(known)), 3) if known else None
         if json_lines:
-            print(json.dumps({"images": len(self.reports), "psnr_db": mean}), flush=True)
+            told = {"images": len(self.reports), "psnr_db": mean}
+            print(json.dumps(told | ({"radio": graph.radio_report()} if graph.choice.is_device else {})), flush=True)
         elif not quiet:
             psnr = "" if mean is None else f", mean PSNR {mean:.2f} dB"
             print(f"{len(self.reports)} images{psnr}: {out}/", flush=True)

@@ -26,7 +26,9 @@ from gr_jscc.link.back_channel import BackChannelError
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.radio import RadioError, Tuned, radio_sink, radio_source
+from gr_jscc.radio.statistics import radio_report
 
+from .radio_choice import RadioChoice
 from .recording import About, LiveRecording
 
 POLL_SECONDS = 0.2
@@ -37,6 +39,8 @@ class _Host(gr.top_block):
     """What both have in common."""
 
     channel: back_channel | None
+    choice: RadioChoice
+    radio: gr.basic_block
     own_blocks: list  # that may fail
 
     def join(self, end: gr.basic_block) -> None:
@@ -61,13 +65,27 @@ class _Host(gr.top_block):
         """Whether the back-channel's other end is there; None without a back-channel."""
         return None if self.channel is None else self.channel.connected
 
+    @property
+    def away(self) -> bool:
+        """Whether the radio is gone and waited for."""
+        return getattr(self.radio, "away", False)
+
+    def radio_report(self) -> dict:
+        """The key ``radio`` of a report, as things are now."""
+        return radio_report(self.choice.address, self.choice.profile, self.radio.tuned, self.radio.statistics)
+
+    def radio_warnings(self) -> list[str]:
+        """What speaks against the calibration that is used."""
+        calibration = self.choice.profile.calibration if self.choice.profile else None
+        return calibration.warnings(self.radio.tuned and self.radio.tuned.serial) if calibration else []
+
 
 class TransmitFlowgraph(_Host):
     """Images to a radio.
 
     Args:
         images: files.
-        radio: address, see `gr_jscc.radio`.
+        radio: where they are sent.
         codec, cbr, weights, device: the encoder's.
         channel: the back-channel's block; None for none.
         policy: how it is used.
@@ -79,7 +97,7 @@ class TransmitFlowgraph(_Host):
     def __init__(
         self,
         images: list[Path],
-        radio: str,
+        radio: RadioChoice,
         codec: str,
         cbr: float,
         weights: str = "",
@@ -91,11 +109,11 @@ class TransmitFlowgraph(_Host):
         papr_limit_db: float = 0.0,
     ) -> None:
         gr.top_block.__init__(self, "JSCC transmitter")
-        self.channel = channel
+        self.channel, self.choice = channel, radio
         self.source = image_source([str(path) for path in images])
         self.encoder = jscc_encoder(codec, cbr, weights, device, settings, policy if channel else None, run)
         self.modulator = ofdm_modulator(papr_limit_db=papr_limit_db)
-        self.radio = radio_sink(radio)
+        self.radio = radio_sink(radio.address, radio.profile, radio.reconnect)
         self.log = event_queue()
         self.own_blocks = [self.source, self.encoder, self.modulator, self.radio, self.log]
         self.msg_connect(self.source, "image", self.encoder, "image")
@@ -144,13 +162,12 @@ class ReceiveFlowgraph(_Host):
     """A radio to pictures.
 
     Args:
-        radio: address, see `gr_jscc.radio`.
+        radio: where they come from.
         out: folder for pictures and reports.
         codec, weights, device: the decoder's.
         channel: the back-channel's block; None for none.
         feedback_format: how symbols are fed back.
         originals: folder with the pictures that are sent, for PSNR; "" for none.
-        sample_rate: samples per second, for the reports.
         patience: seconds without a back-channel after which nothing is expected of it.
         rounds: of a picture that are good enough; 0 for all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
@@ -159,7 +176,7 @@ class ReceiveFlowgraph(_Host):
 
     def __init__(
         self,
-        radio: str,
+        radio: RadioChoice,
         out: Path,
         codec: str,
         weights: str = "",
@@ -167,29 +184,29 @@ class ReceiveFlowgraph(_Host):
         channel: back_channel | None = None,
         feedback_format: str = "complex64",
         originals: str = "",
-        sample_rate: float = 1e6,
         patience: float = 60.0,
         rounds: int = 0,
         feedback_snr_db: float = 0.0,
         record: Path | None = None,
     ) -> None:
         gr.top_block.__init__(self, "JSCC receiver")
-        self.channel = channel
-        self.radio = radio_source(radio, SILENCE_SAMPLES)
+        self.channel, self.choice = channel, radio
+        self.radio = radio_source(radio.address, SILENCE_SAMPLES, radio.profile, radio.reconnect)
         tuned = self.radio.tuned or Tuned()
-        sample_rate = tuned.sample_rate or sample_rate
+        sample_rate = tuned.sample_rate or radio.sample_rate
         self.demodulator = ofdm_demodulator()
         self.decoder = jscc_decoder(
             codec, weights, device, live=True, back_channel=channel is not None,
             feedback_format=feedback_format, patience=patience, rounds=rounds, feedback_snr_db=feedback_snr_db,
         )  # fmt: skip
         self.sink = image_file_sink(
-            str(out), radio, None, sample_rate, remote=True, originals=originals, patience=patience if channel else 0.0
-        )
+            str(out), radio.address, None, sample_rate, remote=True, originals=originals,
+            patience=patience if channel else 0.0, radio=self.radio_report,
+        )  # fmt: skip
         self.own_blocks = [self.radio, self.demodulator, self.decoder, self.sink]
         self.recording = None
         if record:
-            about = About(weights, radio, channel is not None, feedback_format, originals)
+            about = About(weights, radio.address, channel is not None, feedback_format, originals)
             self.recording = LiveRecording(record, self.demodulator, self.decoder, sample_rate, about, tuned.frequency)
             self.own_blocks.append(self.recording)
         self.connect(self.radio, *([self.recording.block] if self.recording else []), self.demodulator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from gr_jscc.errors import UserError
 from gr_jscc.imaging import expand_inputs, load_image
 
-from . import options
+from . import options, radio_choice
 from .live import LiveView, number
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def tx(
     images: options.Images,
-    radio: options.Radio,
+    radio: radio_choice.Radio = "",
     back_channel: options.BackChannel = "",
     codec: options.Codec = "deepjscc",
     weights: options.Weights = "",
@@ -53,6 +54,19 @@ def tx(
     papr_limit: Annotated[
         float, typer.Option(min=0, max=30, help="Clip and filter peaks to so many dB over the mean; 0 leaves them.")
     ] = 0.0,
+    profile: radio_choice.ProfileName = "",
+    frequency: radio_choice.Frequency = None,
+    sample_rate: radio_choice.SampleRate = None,
+    gain: radio_choice.Gain = None,
+    antenna: radio_choice.Antenna = "",
+    tx_snr: Annotated[
+        float | None,
+        typer.Option(
+            help="Es/N0 in dB that the receiver shall have: sets the transmit gain by the profile's calibration.",
+            show_default=False,
+        ),
+    ] = None,
+    reconnect: radio_choice.Reconnect = False,
     keys: options.Keys = "",
     insecure: options.Insecure = False,
     device: options.Device = "cpu",
@@ -68,6 +82,7 @@ def tx(
     options.check_device(device)
     if not back_channel and (adapt or side_info != "air"):
         raise UserError("--adapt and --side-info back-channel need --back-channel")
+    choice = radio_choice.choose_radio("tx", radio, profile, frequency, sample_rate, gain, antenna, reconnect, tx_snr)
     files = expand_inputs(images)
     for path in files:
         load_image(path)  # a bad file is told before anything is sent
@@ -84,13 +99,16 @@ def tx(
     policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)
     run = secrets.token_hex(8) if again else ""
     graph = TransmitFlowgraph(
-        files, radio, codec, ratio, weights, device, channel, policy, run=run, papr_limit_db=papr_limit
+        files, choice, codec, ratio, weights, device, channel, policy, run=run, papr_limit_db=papr_limit
     )
     log = _Log(len(files), graph.connected is not None)
-    title = f"{codec} at CBR {cbr} to {radio}" + (f", back-channel {back_channel}" if back_channel else "")
+    title = f"{codec} at CBR {cbr} to {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     with options.stopped_by_signals(), LiveView(title, _Log.COLUMNS, json_lines, quiet) as view:
+        for line in graph.radio_warnings():
+            view.note(line)
         for event in graph.events():
             log.take(event, graph, view)
+        log.tell_of_radio(graph, view, json_lines)
     log.conclude(view)
 
 
@@ -105,12 +123,14 @@ class _Log:
         self.sent = self.stored = self.skipped = self.failed = 0
         self.unconfirmed = 0
         self._was_connected: bool | None = None
+        self._watch = radio_choice.RadioWatch()
         self._remark: str | None = None
         self._cells: dict[int, dict] = {}
         self._psnr: list[float] = []
 
     def take(self, event: dict | None, graph: TransmitFlowgraph, view: LiveView) -> None:
         """Takes one of `TransmitFlowgraph.events`."""
+        self._watch.look(graph, view)
         connected = graph.connected
         if self.has_back_channel and graph.channel.remark not in (None, self._remark):
             self._remark = graph.channel.remark
@@ -171,6 +191,13 @@ class _Log:
             cells["name"], cells.get("state", ""), number(cells.get("cbr"), 4), str(cells.get("bursts", "–")),
             str(cells.get("repeated", "–")), number(cells.get("snr_db")), number(cells.get("psnr_db")),
         ]  # fmt: skip
+
+    def tell_of_radio(self, graph: TransmitFlowgraph, view: LiveView, json_lines: bool) -> None:
+        """Says what a device did."""
+        if graph.choice.is_device:
+            self._watch.look(graph, view)
+            if json_lines:
+                print(json.dumps({"event": "radio", "radio": graph.radio_report()}), flush=True)
 
     def conclude(self, view: LiveView) -> None:
         """Says how it ended.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 
 from gr_jscc.blocks.image_sink import ImageSink
 from gr_jscc.evaluation.archive import Archive
@@ -18,7 +19,7 @@ class image_file_sink(ImageSink):  # noqa: N801
 
     Args:
         folder: for the files, made if missing; "" writes none.
-        channel, snr_db, sample_rate, remote, originals, patience: see `ImageSink`.
+        channel, snr_db, sample_rate, remote, originals, patience, radio: see `ImageSink`.
 
     Attributes:
         results: queue of `Result`, and None at the end of the stream.
@@ -37,10 +38,11 @@ class image_file_sink(ImageSink):  # noqa: N801
         remote: bool = False,
         originals: str = "",
         patience: float = 60.0,
+        radio: Callable[[], dict] | None = None,
     ) -> None:
         self._remote = remote
         self.archive = Archive(folder) if folder else None
-        super().__init__("JSCC Image File Sink", channel, snr_db, sample_rate, remote, originals, patience)
+        super().__init__("JSCC Image File Sink", channel, snr_db, sample_rate, remote, originals, patience, radio)
         self.results: queue.Queue[Result | None] = queue.Queue()
         self.said_bye = threading.Event()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 import pmt
 from gnuradio import gr
@@ -37,6 +38,7 @@ class ImageSink(gr.basic_block):
         remote: the transmitter is on another host.
         originals: folder with the pictures that are sent, for PSNR on a receiving host; "" when there is none.
         patience: seconds without a back-channel after which a receiving host expects nothing of it.
+        radio: tells of a receiving host's radio, for the report; None in a simulation.
 
     Raises:
         ImageError: the folder of originals holds no picture.
@@ -51,11 +53,13 @@ class ImageSink(gr.basic_block):
         remote: bool = False,
         originals: str = "",
         patience: float = 60.0,
+        radio: Callable[[], dict] | None = None,
     ) -> None:
         gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
         self.failure: Exception | None = None
         self.collector = Collector(channel, snr_db, sample_rate)
-        self._inbox = Inbox(channel, sample_rate, finder(originals), patience) if remote else None
+        about = radio or (lambda: None)
+        self._inbox = Inbox(channel, sample_rate, finder(originals), patience, radio=about) if remote else None
         self._run = bytes(8)  # the transmitter's
         self._keys = self.stored_keys(self._run.hex()) if remote else set()  # of its pictures that are stored
         self._ticker = Ticker(self, "wake") if remote else None

@@ -37,6 +37,7 @@ class Inbox:
         original: finds the picture uint8[H, W, 3] that was sent, by its name; None where it is not known.
         patience: seconds without a back-channel after which nothing is expected of it.
         clock: seconds.
+        radio: tells of the receiver's radio, for the report.
 
     Attributes:
         failed: numbers of transfers that have ended without a picture; whoever tells the transmitter takes them out.
@@ -49,9 +50,10 @@ class Inbox:
         original: Callable[[str], np.ndarray | None] = lambda name: None,
         patience: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
+        radio: Callable[[], dict | None] = lambda: None,
     ) -> None:
         self.channel, self.sample_rate = channel, sample_rate
-        self._original, self._patience, self._clock = original, patience, clock
+        self._original, self._patience, self._clock, self._radio = original, patience, clock, radio
         self.failed: list[int] = []
         self._transfers: dict[int, _Transfer] = {}
         self._connected = False
@@ -135,7 +137,7 @@ class Inbox:
             _whole(cost, "side_info_bytes", 0),
         )  # fmt: skip
         feedback = Feedback(*(_whole(cost, f"feedback_{key}", 0) for key in ("rounds", "bytes", "missed")))
-        report = build_report(sent, air, received, self.channel, None, self.sample_rate, feedback)
+        report = build_report(sent, air, received, self.channel, None, self.sample_rate, feedback, self._radio())
         report["bursts"]["received"] = sum(r.arrival.bursts_received for r in state.pictures.values() if r.arrival)
         report["bursts"]["lost"] = report["bursts"]["sent"] - report["bursts"]["received"]
         state.psnr_db[last] = report["psnr_db"]

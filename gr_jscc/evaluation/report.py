@@ -103,6 +103,7 @@ def build_report(
     snr_db: float | None,
     sample_rate: float = 1e6,
     feedback: Feedback | None = None,
+    radio: dict | None = None,
 ) -> dict:
     """One image's report; null stands for what is not known.
 
@@ -111,6 +112,8 @@ def build_report(
         channel: its name; ``ideal-…`` without the OFDM link.
         snr_db: Es/N0 of the channel where known.
         sample_rate: samples per second, turns samples into seconds and cycles per sample into Hz.
+        feedback: what went back; None for nothing.
+        radio: the receiver's, see `gr_jscc.radio.statistics.radio_report`; None in a simulation.
     """
     arrival, picture, feedback = received.arrival, received.image, feedback or Feedback()
     known = next((image for image in (sent.image, picture) if image is not None), None)
@@ -141,6 +144,7 @@ def build_report(
             "cfo_hz": _rounded(arrival.cfo * sample_rate, 2) if arrival else None,
             "papr_db": _rounded(air.papr_db, 2),
         },
+        "radio": radio,
         "side_info": {"back_channel_bytes": air.side_info_bytes},
         "feedback": {"rounds": feedback.rounds, "bytes": feedback.bytes, "missed": feedback.missed},
         "seconds": {

@@ -25,7 +25,7 @@ KEYS = {
     "psnr_db": None, "ms_ssim": None, "bursts": {"sent", "received", "lost", "repeated"},
     "uses": {"payload", "side_info", "header", "air"}, "cbr": {"payload", "total", "air"},
     "link": {"snr_est_db", "evm_db", "cfo_hz", "papr_db"}, "feedback": {"rounds", "bytes", "missed"},
-    "side_info": {"back_channel_bytes"}, "rounds": None,
+    "side_info": {"back_channel_bytes"}, "rounds": None, "radio": None,
     "seconds": {"encode", "air", "decode", "total"},
 }  # fmt: skip
 

@@ -1,0 +1,164 @@
+"""The radio that a user's options choose, and how it is set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gr_jscc.errors import UserError
+from gr_jscc.radio import KINDS, parse_radio
+
+from . import options
+
+if TYPE_CHECKING:
+    from gr_jscc.radio.profile import Profile
+
+    from .live import LiveView
+
+Radio = Annotated[
+    str,
+    typer.Option(
+        "--radio",
+        help="The radio: soapy:driver=NAME or uhd:ARGUMENTS for a device (see gr-jscc devices), zmq:tcp://HOST:PORT "
+        "for the virtual air, or file:PATH. The profile's where only that is given.",
+        show_default=False,
+    ),
+]
+ProfileName = Annotated[
+    str,
+    typer.Option(
+        "--profile",
+        help="How a device is set: a shipped profile's name (gr-jscc devices) or a TOML file; see docs/radios.md.",
+        show_default=False,
+    ),
+]
+Frequency = Annotated[
+    float | None, typer.Option("--frequency", min=1.0, help="Hz, instead of the profile's.", show_default=False)
+]
+SampleRate = Annotated[
+    float | None,
+    typer.Option(
+        "--sample-rate",
+        min=1.0,
+        help="Samples per second: of a device, instead of the profile's; else for Hz and seconds in reports, 1e6.",
+        show_default=False,
+    ),
+]
+Gain = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gain", help="A gain stage, NAME=DB, instead of the profile's; again for others.", show_default=False
+    ),
+]
+Antenna = Annotated[str, typer.Option("--antenna", help="Instead of the profile's.", show_default=False)]
+Reconnect = Annotated[
+    bool, typer.Option("--reconnect", help="Wait for a device that goes away, and go on when it is back.")
+]
+
+
+@dataclass(frozen=True)
+class RadioChoice:
+    """A radio and how it is set.
+
+    Attributes:
+        address: see `gr_jscc.radio`.
+        profile: None where the address is no device and the user named none.
+        reconnect: go on when a device that went away is back.
+        sample_rate: samples per second, for reports.
+    """
+
+    address: str
+    profile: Profile | None = None
+    reconnect: bool = False
+    sample_rate: float = 1e6
+
+    @property
+    def is_device(self) -> bool:
+        """Whether there are samples that it can lose."""
+        return KINDS[parse_radio(self.address).kind].device
+
+
+def choose_radio(
+    direction: Literal["tx", "rx"],
+    address: str,
+    profile_name: str = "",
+    frequency: float | None = None,
+    sample_rate: float | None = None,
+    gains: list[str] | None = None,
+    antenna: str = "",
+    reconnect: bool = False,
+    snr_db: float | None = None,
+) -> RadioChoice:
+    """Checks a user's options and brings them together.
+
+    Args:
+        direction: of the samples.
+        address, profile_name, frequency, sample_rate, gains, antenna, reconnect: as the user gave them.
+        snr_db: wanted at the receiver, for which the calibration has the transmit gain; None leaves the gain.
+
+    Raises:
+        UserError: no radio, or what makes no sense with it; among them RadioError and ProfileError.
+    """
+    from gr_jscc.radio.gain_choice import gain_for_snr
+    from gr_jscc.radio.profile import default_profile, load_profile
+
+    profile = load_profile(profile_name) if profile_name else None
+    if not address and profile is None:
+        raise UserError("which radio? Give --radio, or --profile for a device")
+    address = address or profile.address
+    radio = parse_radio(address)
+    if not KINDS[radio.kind].device:
+        if frequency is not None or gains or antenna or reconnect or snr_db is not None:
+            raise UserError(
+                f"--frequency, --gain, --antenna, --tx-snr and --reconnect are for devices, not for {address}"
+            )
+        rate = sample_rate or (profile.stream.sample_rate if profile else 1e6)
+        return RadioChoice(address, profile, sample_rate=rate)
+    profile = profile or default_profile(radio.kind, radio.place)
+    if profile.device.radio != radio.kind:
+        raise UserError(f"the profile {profile.device.name!r} is for {profile.device.radio}: radios, not for {address}")
+    stages = parse_gains(gains or [])
+    if snr_db is not None:
+        stage, gain = gain_for_snr(profile, options.check_snr(snr_db))
+        if stage in stages:
+            raise UserError(f"--tx-snr sets the gain stage {stage}: leave out --gain {stage}=…")
+        stages[stage] = gain
+    profile = profile.adjusted(direction, frequency, sample_rate, stages, antenna)
+    return RadioChoice(address, profile, reconnect, profile.stream.sample_rate)
+
+
+class RadioWatch:
+    """Tells a person when a radio goes away and comes back, and shows what it lost."""
+
+    def __init__(self) -> None:
+        self._away = False
+
+    def look(self, graph, view: LiveView) -> None:
+        """Looks at a flowgraph of `gr_jscc.host.two_hosts`."""
+        if graph.away != self._away:
+            self._away = graph.away
+            view.note("the radio is gone and is waited for" if self._away else "the radio is back")
+        told = graph.radio.statistics
+        view.update(**{name: getattr(told, name) or None for name in ("overflows", "underflows")})
+
+
+def parse_gains(texts: list[str]) -> dict[str, float]:
+    """Gains in dB by stage from ``NAME=DB``.
+
+    Raises:
+        UserError: another form.
+    """
+    gains = {}
+    for text in texts:
+        stage, _, value = text.partition("=")
+        try:
+            gain = float(value)
+        except ValueError:
+            gain = math.nan
+        if not stage or not math.isfinite(gain):
+            raise UserError(f"--gain must be NAME=DB, such as LNA=16, not {text!r}")
+        gains[stage.strip()] = gain
+    return gains
