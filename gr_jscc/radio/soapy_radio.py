@@ -14,7 +14,7 @@ from gr_jscc.blocks.tags import BURST
 from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.limits import Limits
 from gr_jscc.radio.profile import Profile
-from gr_jscc.radio.soapy_device import DeviceGoneError, SoapyDevice
+from gr_jscc.radio.soapy_device import LEAD_SECONDS, DeviceGoneError, SoapyDevice
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
 from gr_jscc.radio.transmit_queue import TransmitQueue
 
@@ -22,6 +22,7 @@ STALL_SECONDS = 10.0  # without a sample, after which a device is gone: some dri
 RETRY_SECONDS = 0.5  # between attempts to reach a device that went away
 CHUNK = 16_384  # samples prepared together
 SILENCE_SECONDS = 0.01  # that follow the last burst
+MARGIN_SECONDS = 0.05  # that the last sample may take through the device
 PLAYING_SECONDS = 1.0  # most that is waited for a device to send what it holds
 
 
@@ -124,7 +125,7 @@ class SoapySink(_SoapyBlock, gr.sync_block):
         self._stopping.clear()
         prefill = max(CHUNK, round(self._profile.stream.buffer_seconds * self._rate))
         self._queue = TransmitQueue(prefill + 4 * BUFFER_ITEMS, prefill)
-        self._complete, self._fresh = False, True
+        self._complete, self._fresh, self._ends = False, True, 0.0  # of the latest burst, by the device's clock
         self._progress = self._played = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="Soapy Radio Sink", daemon=True)
         self._thread.start()
@@ -172,7 +173,7 @@ class SoapySink(_SoapyBlock, gr.sync_block):
                         raise
                     while not self._stopping.is_set() and not self._come_back():
                         pass
-                    self._fresh, self._progress = True, time.monotonic()
+                    self._fresh, self._ends, self._progress = True, 0.0, time.monotonic()
             self._device.stop()
         except Exception as error:  # told by the program that runs the flowgraph
             self.failure = error
@@ -188,7 +189,7 @@ class SoapySink(_SoapyBlock, gr.sync_block):
             silence = self._profile.stream.device_samples + round(SILENCE_SECONDS * self._rate)
             for begin in range(0, silence, CHUNK):
                 self._write(np.zeros(min(CHUNK, silence - begin), np.complex64), end=begin + CHUNK >= silence)
-            self._stopping.wait(min(PLAYING_SECONDS, max(0.0, self._played - time.monotonic())))
+            self._stopping.wait(min(PLAYING_SECONDS, max(0.0, self._played + MARGIN_SECONDS - time.monotonic())))
             self._complete = not self._stopping.is_set()
         elif continuous:
             self._write(np.zeros(min(CHUNK, self._device.mtu), np.complex64), end=False)
@@ -198,7 +199,10 @@ class SoapySink(_SoapyBlock, gr.sync_block):
 
     def _write(self, samples: np.ndarray, end: bool) -> None:
         left, device = self._device.conditioner.process(samples), self._device
-        when = device.start_time() if self._fresh else None
+        when, lead = None, 0.0
+        if self._fresh and (start := device.start_time()) is not None:
+            when, lead = max(start, self._ends), LEAD_SECONDS  # it may still send the burst before
+            self._ends = when
         self._progress = time.monotonic()
         while len(left) and not self._stopping.is_set():
             count = device.write(left, end, when)
@@ -206,7 +210,9 @@ class SoapySink(_SoapyBlock, gr.sync_block):
             self._counts["underflows"] += device.underflows() + (count < 0)
             if count > 0:
                 left, when, self._progress = left[count:], None, now
-                self._played = max(self._played, now) + count / self._rate
+                self._ends += count / self._rate
+                self._played = max(self._played, now + lead) + count / self._rate
+                lead = 0.0
             elif now - self._progress > STALL_SECONDS:
                 raise DeviceGoneError(
                     f"{self._address}: the device took no samples for {STALL_SECONDS:.0f} s; is it unplugged?"

@@ -57,13 +57,17 @@ class BurstTagger(gr.sync_block):
         queue: of what is to be sent.
         conditioner: of the samples.
         now: the device's time in seconds; None for bursts that start at once.
+        sample_rate: samples per second.
     """
 
-    def __init__(self, queue: TransmitQueue, conditioner: ToConverter, now: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, queue: TransmitQueue, conditioner: ToConverter, now: Callable[[], float] | None, sample_rate: float
+    ) -> None:
         gr.sync_block.__init__(self, name="Burst Tagger", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
         self._queue, self._conditioner, self._now = queue, conditioner, now
-        self._fresh = True
+        self._rate = sample_rate
+        self._fresh, self._ends = True, 0.0  # of the latest burst, by the device's clock
 
     @guarded
     def work(self, input_items: list, output_items: list) -> int:
@@ -76,12 +80,14 @@ class BurstTagger(gr.sync_block):
         if self._fresh:
             self.add_item_tag(0, written, SOB, pmt.PMT_T)
             if self._now is not None:
-                fraction, whole = math.modf(self._now() + LEAD_SECONDS)
+                self._ends = max(self._now() + LEAD_SECONDS, self._ends)  # it may still send the burst before
+                fraction, whole = math.modf(self._ends)
                 when = pmt.make_tuple(pmt.from_uint64(int(whole)), pmt.from_double(fraction))
                 self.add_item_tag(0, written, TX_TIME, when)
         if pause:
             self.add_item_tag(0, written + len(samples) - 1, EOB, pmt.PMT_T)
         self._fresh = pause
+        self._ends += len(samples) / self._rate
         return len(samples)
 
 
@@ -214,7 +220,8 @@ class UhdSink(_UhdBlock):
         self._queue = TransmitQueue(prefill + 4 * BUFFER_ITEMS, prefill)
         now = (lambda: device.get_time_now().get_real_secs()) if profile.device.timed else None
         self._input = BurstQueue(self._queue)
-        self._tagger, self._late = BurstTagger(self._queue, ToConverter(profile), now), LateCounter()
+        self._tagger = BurstTagger(self._queue, ToConverter(profile), now, profile.stream.sample_rate)
+        self._late = LateCounter()
         self.connect(self, self._input)
         self.connect(self._tagger, device)
         self.msg_connect(device, "async_msgs", self._late, "async_msgs")
