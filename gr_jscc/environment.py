@@ -49,6 +49,7 @@ DEPENDENCIES = {
     "tomlkit": "writing profiles of radios",
     "sigmf": "recordings",
     "av": "HEVC of the separation codecs",
+    "constriction": "side information of ntscc",
     "distributed": "sweeps",
     "bjontegaard": "reports of sweeps",
 }
