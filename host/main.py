@@ -9,7 +9,7 @@ import typer
 from gr_jscc import __version__
 from gr_jscc.errors import UserError
 
-from . import bench, channel, demo, doctor, keys, loopback, models, replay, reproduce, rx, sweep, train, tx
+from . import bench, channel, demo, doctor, keys, loopback, models, replay, report, reproduce, rx, sweep, train, tx
 
 app = typer.Typer(
     name="gr-jscc",
@@ -29,6 +29,7 @@ app.command("models")(models.models)
 app.command("train")(train.train)
 app.command("reproduce")(reproduce.reproduce)
 app.command("sweep")(sweep.sweep)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")

@@ -1,0 +1,323 @@
+"""What a report says: for every experiment of a store its plots, tables and picture strips."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from gr_jscc.evaluation.bd import bd_cbr_percent, bd_quality_db
+from gr_jscc.evaluation.references import ReferenceCurve, load_references
+from gr_jscc.evaluation.report_page_plots import Line, Plot
+from gr_jscc.evaluation.report_page_points import Conditions, Point, Points, gather
+from gr_jscc.evaluation.report_page_strip import Panel, PictureStrip, cut
+from gr_jscc.evaluation.report_page_tables import Table
+from gr_jscc.evaluation.sweep.cells import strip_point
+from gr_jscc.evaluation.sweep.experiment import Experiment, parse_experiment
+from gr_jscc.evaluation.sweep.runner import original_name
+from gr_jscc.evaluation.sweep.store import Store
+
+METRICS = {"psnr_db": "PSNR", "ms_ssim_db": "MS-SSIM", "lpips": "LPIPS"}
+UNITS = {"psnr_db": "dB", "ms_ssim_db": "dB", "lpips": "lower is better"}
+AXES = {"cbr": "CBR: complex channel uses / (3·H·W), as counted", "snr_db": "SNR (Es/N0), dB"}
+NOTHING = "–"
+
+
+@dataclass
+class Section:
+    """One experiment.
+
+    Attributes:
+        name: of the experiment.
+        title, about: its own.
+        remarks: what is missing, and where published figures are from.
+        parts: what there is to see, in order.
+        points: the figures behind it.
+    """
+
+    name: str
+    title: str
+    about: str
+    remarks: list[str] = field(default_factory=list)
+    parts: list[Plot | Table | PictureStrip] = field(default_factory=list)
+    points: Points = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _View:
+    """Points that one plot and one table show: those at one SNR over the CBR, or the other way round."""
+
+    conditions: Conditions
+    metric: str
+    over: str
+    fixed: float
+    points: list[Point]
+
+    @property
+    def place(self) -> str:
+        at = f"at {self.fixed:g} dB" if self.over == "cbr" else f"at CBR {ratio_text(self.fixed)}"
+        return f"{at}, {describe(self.conditions)}"
+
+    @property
+    def title(self) -> str:
+        return f"{METRICS[self.metric]} over {'CBR' if self.over == 'cbr' else 'SNR'} {self.place}"
+
+    @property
+    def name(self) -> str:
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+
+    def x(self, point: Point) -> float:
+        return point.asked if self.over == "cbr" else point.snr_db
+
+
+def sections(store: Store) -> list[Section]:
+    """The store's experiments.
+
+    Raises:
+        StoreError, ExperimentError: damaged.
+    """
+    rows = store.rows()
+    return [_section(content, rows, store) for content in store.experiments().values()]
+
+
+def describe(conditions: Conditions) -> str:
+    """The conditions in a few words; the textbook channel needs none."""
+    words = [conditions.images]
+    words += [] if conditions.channel == "awgn" else [conditions.channel]
+    words += [] if conditions.mode == "ideal" else [conditions.mode.replace("-", " ")]
+    return ", ".join(words)
+
+
+def ratio_text(value: float) -> str:
+    """``1/12`` where it is that, else a number."""
+    fraction = Fraction(value).limit_denominator(1000)
+    close = abs(float(fraction) - value) < 1e-6 and fraction.numerator < 10
+    return f"{fraction.numerator}/{fraction.denominator}" if close and fraction.denominator > 1 else f"{value:.4g}"
+
+
+def _section(content: dict, rows: dict[str, dict], store: Store) -> Section:
+    experiment = parse_experiment(content["experiment"], "damaged store")
+    points = gather(content["cells"], rows)
+    section = Section(experiment.name, experiment.title, experiment.about, points=points)
+    section.remarks += content["remarks"] + _progress(content["cells"], rows)
+    styles = {scheme.label: number for number, scheme in enumerate(experiment.schemes)}
+    sources: dict[str, str] = {}
+    for view in _views(experiment, points):
+        curves = _references(experiment, view)
+        sources |= {curve.scheme: curve.source for curve in curves}
+        section.parts += [_plot(view, styles, curves), _table(view, curves)]
+    if experiment.anchor:
+        section.parts += _bd_tables(experiment, points)
+    if experiment.times:
+        section.parts += [_times(conditions, group, content["parameters"]) for conditions, group in points.items()]
+    section.parts += _strips(experiment, content["cells"], rows, store)
+    section.remarks += [f"{scheme}, published: {source}." for scheme, source in sources.items()]
+    return section
+
+
+def _progress(cells: list[dict], rows: dict[str, dict]) -> list[str]:
+    keys = {cell["key"] for cell in cells}
+    failed = [rows[key]["error"] for key in keys if key in rows and rows[key]["error"]]
+    missing = sum(key not in rows for key in keys)
+    remarks = [f"{missing} of {len(keys)} cells are not measured yet."] if missing else []
+    return remarks + ([f"{len(failed)} of {len(keys)} cells failed, such as: {failed[0]}"] if failed else [])
+
+
+def _views(experiment: Experiment, points: Points) -> Iterator[_View]:
+    for conditions, group in points.items():
+        for metric in experiment.metrics:
+            with_metric = [point for point in group if point.values[metric]]
+            for over, fixed_of, varied_of in (("cbr", _snr_db, _asked), ("snr_db", _asked, _snr_db)):
+                for fixed in dict.fromkeys(map(fixed_of, with_metric)):
+                    shown = [point for point in with_metric if fixed_of(point) == fixed]
+                    if len(set(map(varied_of, shown))) > 1:
+                        yield _View(conditions, metric, over, fixed, shown)
+
+
+def _snr_db(point: Point) -> float:
+    return point.snr_db
+
+
+def _asked(point: Point) -> float:
+    return point.asked
+
+
+def _references(experiment: Experiment, view: _View) -> list[ReferenceCurve]:
+    """Published curves for the textbook channel's plots."""
+    if (view.conditions.mode, view.conditions.channel) != ("ideal", "awgn"):
+        return []
+    return [
+        curve
+        for curve in load_references().curves
+        if curve.scheme in experiment.references
+        and (curve.images, curve.metric, curve.over) == (view.conditions.images, view.metric, view.over)
+        and curve.is_at(view.fixed)
+    ]
+
+
+def _by_scheme(points: list[Point]) -> dict[str, list[Point]]:
+    found: dict[str, list[Point]] = {}
+    for point in points:
+        found.setdefault(point.scheme, []).append(point)
+    return found
+
+
+def _plot(view: _View, styles: dict[str, int], references: list[ReferenceCurve]) -> Plot:
+    lines = []
+    for scheme, points in _by_scheme(view.points).items():
+        curve = []
+        for point in sorted(points, key=view.x):
+            value = point.estimate(view.metric)
+            x = point.mean_cbr if view.over == "cbr" else point.snr_db
+            curve.append((x, value.mean, value.low, value.high))
+        lines.append(Line(scheme, curve, styles[scheme]))
+    for reference in references:
+        curve = [(x, y, None, None) for x, y in sorted(reference.points)]
+        lines.append(Line(f"{reference.scheme}, published", curve, styles.get(reference.scheme), published=True))
+    label = f"{METRICS[view.metric]}, {UNITS[view.metric]}"
+    notes = ["Bars: 95 % intervals of the mean, bootstrap over the pictures."]
+    return Plot(view.name, view.title, AXES[view.over], label, lines, notes)
+
+
+def _table(view: _View, references: list[ReferenceCurve]) -> Table:
+    xs = sorted(set(map(view.x, view.points)))
+    digits = 4 if view.metric == "lpips" else 2
+    schemes = _by_scheme(view.points)
+    rows = []
+    for scheme, points in schemes.items():
+        at = {view.x(point): point.estimate(view.metric) for point in points}
+        rows.append([scheme, *(_with_margin(at.get(x), digits) for x in xs)])
+    for reference in references:
+        at = {x: y for x, y in reference.points}
+        found = [next((y for rx, y in at.items() if abs(rx - x) <= 1e-3 * abs(x)), None) for x in xs]
+        if any(value is not None for value in found):
+            texts = [NOTHING if value is None else f"{value:.{digits}f}" for value in found]
+            rows.append([f"{reference.scheme}, published", *texts])
+    heads = [f"CBR {ratio_text(x)}" if view.over == "cbr" else f"{x:g} dB" for x in xs]
+    title = f"{METRICS[view.metric]} ({UNITS[view.metric]}) {view.place}"
+    return Table(view.name, title, ["scheme", *heads], rows, _table_notes(view, schemes))
+
+
+def _with_margin(value, digits: int) -> str:
+    if value is None:
+        return NOTHING
+    margin = "" if value.margin is None else f" ± {value.margin:.{digits}f}"
+    return f"{value.mean:.{digits}f}{margin}"
+
+
+def _table_notes(view: _View, schemes: dict[str, list[Point]]) -> list[str]:
+    count = max(len(point.values[view.metric]) for point in view.points)
+    seeds = max(len(seeds) for point in view.points for seeds in point.values[view.metric].values())
+    of = f"{count} picture{'s' if count > 1 else ''}" + (f", {seeds} seeds each" if seeds > 1 else "")
+    notes = [f"Mean of {of}; ± half the 95 % interval (bootstrap over {'pictures' if count > 1 else 'seeds'})."]
+    if count == seeds == 1:
+        notes = ["One picture, sent once."]
+    for scheme, points in schemes.items():
+        lost = [f"{point.lost} of {point.cells} at {view.x(point):.4g}" for point in points if point.lost]
+        if lost:
+            notes.append(f"{scheme}: pictures that did not arrive and are not in the mean: {', '.join(lost)}.")
+        if any(abs(point.mean_cbr / point.asked - 1) > 0.02 for point in points):
+            counted = ", ".join(f"{point.mean_cbr:.4f}" for point in sorted(points, key=view.x))
+            notes.append(f"{scheme}: CBR as counted, with headers and side information: {counted}.")
+    return notes
+
+
+def _bd_tables(experiment: Experiment, points: Points) -> Iterator[Table]:
+    for view in _views(experiment, points):
+        schemes = _by_scheme(view.points)
+        if view.over != "cbr" or view.metric == "lpips" or experiment.anchor not in schemes or len(schemes) < 2:
+            continue
+        curves = {
+            scheme: [(point.mean_cbr, point.estimate(view.metric).mean) for point in group]
+            for scheme, group in schemes.items()
+        }
+        published = {
+            reference.scheme: reference.values[view.conditions.images]
+            for reference in load_references().bd
+            if (reference.anchor, reference.metric) == (experiment.anchor, view.metric)
+            and view.conditions.images in reference.values
+            and (view.conditions.mode, view.conditions.channel, view.fixed) == ("ideal", "awgn", 10)
+        }
+        anchor = curves[experiment.anchor]
+        rows = []
+        for scheme, curve in curves.items():
+            if scheme == experiment.anchor:
+                continue
+            figures = bd_cbr_percent(anchor, curve), bd_quality_db(anchor, curve)
+            rows.append([scheme, *_bd_texts(*figures), *_bd_texts(*published.get(scheme, (np.nan, np.nan)))])
+        rows += [[scheme, NOTHING, NOTHING, *_bd_texts(*values)] for scheme, values in published.items()
+                 if scheme not in curves]  # fmt: skip
+        quality = f"BD-{METRICS[view.metric]}"
+        columns = ["scheme", "BD-CBR", quality, "BD-CBR, paper", f"{quality}, paper"]
+        title = f"BD-CBR and {quality} against {experiment.anchor} {view.place}"
+        notes = ["Below 0, BD-CBR says how many channel uses are saved at the same quality."]
+        if published:
+            notes.append("Paper: NTSCC, tables I and II; its anchor is BPG + LDPC at rate 2/3 with 16-QAM.")
+        yield Table(f"bd-{view.name}", title, columns, rows, notes)
+
+
+def _bd_texts(percent: float, quality: float) -> list[str]:
+    return [
+        NOTHING if np.isnan(percent) else f"{percent:+.1f} %",
+        NOTHING if np.isnan(quality) else f"{quality:+.2f} dB",
+    ]
+
+
+def _times(conditions: Conditions, points: list[Point], parameters: dict[str, int | None]) -> Table:
+    rows = []
+    for scheme, group in _by_scheme(points).items():
+        encode, decode = np.median([seconds for point in group for seconds in point.seconds], axis=0)
+        rows.append([scheme, _millions(parameters.get(scheme)), *_seconds(encode, decode, encode + decode), "here"])
+    for reference in load_references().times:
+        if conditions.images in reference.seconds:
+            total = reference.seconds[conditions.images]
+            row = [f"{reference.scheme}, published", _millions(reference.parameters), NOTHING, NOTHING]
+            rows.append([*row, *_seconds(total), reference.device])
+    title = f"Parameters and time a picture, {describe(conditions)}"
+    columns = ["scheme", "parameters", "encode, s", "decode, s", "both, s", "on"]
+    name = re.sub(r"[^a-z0-9]+", "-", title.lower())
+    return Table(name, title, columns, rows, ["Medians over all cells; one thread of this machine's CPU."])
+
+
+def _millions(count: int | None) -> str:
+    return NOTHING if count is None else f"{count / 1e6:.2f} M"
+
+
+def _seconds(*values: float) -> list[str]:
+    return [f"{value:.3f}" for value in values]
+
+
+def _strips(experiment: Experiment, cells: list[dict], rows: dict[str, dict], store: Store) -> Iterator[PictureStrip]:
+    for number, strip in enumerate(experiment.strips, 1):
+        snr_db, cbr = strip_point(experiment, strip)
+
+        def is_here(cell: dict, strip=strip, snr_db=snr_db, cbr=cbr) -> bool:
+            row = rows.get(cell["key"])
+            here = row is not None and not row["error"] and cell["images"] == strip.images
+            here = here and row["image.name"] == strip.image and row["seed"] == experiment.seeds[0]
+            return here and abs(row["snr_db"] - snr_db) < 1e-9 and abs(cell["cbr"] / cbr - 1) < 1e-9
+
+        groups: dict[Conditions, list[dict]] = {}
+        for cell in filter(is_here, cells):
+            row = rows[cell["key"]]
+            groups.setdefault(Conditions(cell["images"], row["mode"], row["channel"]), []).append(cell)
+        for conditions, group in groups.items():
+            original = store.picture(original_name(rows[group[0]["key"]]["image_hash"]))
+            if original is None:
+                continue
+            panels = [Panel(cut(original, strip.crop, strip.at), "original")]
+            panels += _panels(group, rows, store, lambda picture, strip=strip: cut(picture, strip.crop, strip.at))
+            stem = strip.image.rpartition(".")[0] or strip.image
+            title = f"{stem} at {snr_db:g} dB and CBR {ratio_text(cbr)}, {describe(conditions)}"
+            yield PictureStrip(f"strip-{number}-{conditions.mode}-{conditions.channel}", title, panels)
+
+
+def _panels(cells: list[dict], rows: dict[str, dict], store: Store, cutter: Callable) -> Iterator[Panel]:
+    for cell in cells:
+        row, picture = rows[cell["key"]], store.picture(cell["key"])
+        if picture is not None:
+            figures = f"PSNR {row['psnr_db']:.2f} dB, CBR {row['cbr.total']:.4f}"
+            yield Panel(cutter(picture), f"{cell['scheme']}\n{figures}")

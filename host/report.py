@@ -1,0 +1,44 @@
+"""``gr-jscc report``: tables, plots and a page of what sweeps have measured."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gr_jscc.errors import UserError
+
+
+def report(
+    store: Annotated[Path, typer.Argument(help="The store of a sweep.", show_default=False)],
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this experiment of the store; may be given more than once.", show_default=False),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report; STORE/report if not given.")] = None,
+    docs: Annotated[
+        Path | None, typer.Option(help="Write a Markdown page here instead, its pictures in images/ beside it.")
+    ] = None,
+) -> None:
+    """Make tables (Markdown, LaTeX, CSV), plots (PNG, PDF) and one page of what is in a store.
+
+    The page index.html holds all of it and needs nothing else. A sweep may still be running.
+    """
+    from gr_jscc.evaluation.report_page import write_docs, write_report
+    from gr_jscc.evaluation.report_page_content import sections
+    from gr_jscc.evaluation.sweep.store import Store
+
+    found = {section.name: section for section in sections(Store(store))}
+    unknown = [name for name in experiment or [] if name not in found]
+    if unknown:
+        raise UserError(f"no experiment {unknown[0]!r} in {store}; there are: {', '.join(found)}")
+    chosen = [found[name] for name in experiment or found]
+    if docs is not None:
+        options = [f"--experiment {shlex.quote(name)}" for name in experiment or []]
+        write_docs(chosen, docs, "Results", " ".join(["gr-jscc report STORE", *options, "--docs", docs.name]))
+        print(f"written: {docs}")
+        return
+    title = chosen[0].title if len(chosen) == 1 else f"Sweeps in {store.resolve().name}"
+    print(f"written: {write_report(chosen, out or store / 'report', title)}")
