@@ -34,6 +34,7 @@ from gr_jscc.weights import write_model
 # Codec → module and class of its training task.
 TASKS = {
     "deepjscc": ("gr_jscc.training.deepjscc", "DeepJSCCTask"),
+    "ntscc": ("gr_jscc.training.ntscc", "NTSCCTask"),
     "successive-multiple": ("gr_jscc.training.successive", "MultipleTask"),
     "successive-residual": ("gr_jscc.training.successive", "ResidualTask"),
     "successive-single": ("gr_jscc.training.successive", "SingleTask"),

@@ -1,0 +1,235 @@
+"""NTSCC: nonlinear transform source-channel coding (Dai et al. 2022), between two processes.
+
+Every latent vector gets as many channel values as the entropy model holds it worth. What the receiver needs to know of
+that crosses as entropy-coded side information (see `ntscc_side_info`) and is charged; public code hands it over as
+Python objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.deepjscc_network import quantise_scale, scale_of
+from gr_jscc.codecs.entropy_coding import CodingError
+from gr_jscc.codecs.ntscc_hyper import STRIDE as HYPER_STRIDE
+from gr_jscc.codecs.ntscc_network import NTSCCNetwork
+from gr_jscc.codecs.ntscc_side_info import LARGEST, SideInfo, SideInfoCoder
+from gr_jscc.codecs.trained import TrainedCodec
+
+__all__ = ["NTSCC"]
+
+QUALITIES = 33  # levels that a transmitter tries, from 0 to 1
+QUALITY_CODES = 255  # of a quality of 1
+ETAS = (1e-3, 1e3)  # between which η is sought
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a picture is going to be sent.
+
+    Attributes:
+        quality: code, 0 to `QUALITY_CODES`.
+        hyper: float32[1, Z, h', w'], rounded and limited; None without refinement.
+        index: int64[h, w], rate indexes.
+        eta: real channel values per bit.
+    """
+
+    quality: int
+    hyper: Tensor | None
+    index: np.ndarray
+    eta: float
+
+
+class NTSCC(TrainedCodec):
+    """The loaded model; see `gr_jscc.codecs.base.Codec`.
+
+    Attributes:
+        eta: real channel values per bit; None: what fits the CBR best. With it, only the quality follows the CBR.
+    """
+
+    name = "ntscc"
+    default_weights = "ntscc-photo"
+    side_info_mcs = 3  # QPSK and LDPC of rate 1/2
+    side_info_copies = 2
+    eta: float | None = None
+
+    def __init__(self, weights=None, device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        network = self.network
+        self.rates = network.rates.cpu().numpy()
+        self.refines = network.decoder.refinement is not None
+        prior = network.hyperprior.prior if self.refines else None
+        self.side_info = SideInfoCoder(prior, len(self.rates), network.adaptive)
+
+    @staticmethod
+    def build(config: dict) -> NTSCCNetwork:
+        return NTSCCNetwork(**config)
+
+    @property
+    def cbr_range(self) -> tuple[float, float]:
+        values = 2 * 3 * self.network.stride**2
+        return self.rates[0] / values, self.rates[-1] / values
+
+    def transmitter(self, cbr: float) -> Transmitter:
+        lowest, highest = self.cbr_range
+        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
+            raise CodecError(
+                f"{self.name} with {self.weights_name} serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, "
+                f"not {cbr:g}"
+            )
+        return _Transmitter(self, cbr)
+
+    def receiver(self, height: int, width: int) -> Receiver:
+        return _Receiver(self, height, width)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Latent positions down and across for a picture's size."""
+        return -(-height // self.network.stride), -(-width // self.network.stride)
+
+    @torch.inference_mode()
+    def analyse(self, image: np.ndarray) -> Tensor:
+        """g_a: uint8[H, W, 3] → latents float32[1, C, h, w]."""
+        height, width = image.shape[:2]
+        rows, columns = self.grid(height, width)
+        stride = self.network.stride
+        pixels = torch.from_numpy(image.copy()).to(self.device).permute(2, 0, 1)[None].float() / 255
+        padded = F.pad(pixels, (0, columns * stride - width, 0, rows * stride - height), mode="replicate")
+        return self.network.transforms.analyse(padded.contiguous(memory_format=torch.channels_last))
+
+    @torch.inference_mode()
+    def plan(self, latents: Tensor, symbols: int) -> Plan:
+        """The best way to send latents in at most so many complex symbols.
+
+        The quality is the highest whose rate, at the η that the model was made for, stays below; η then takes up the
+        rest.
+
+        Raises:
+            CodecError: not even the lowest rate everywhere fits.
+        """
+        if self.rates[0] / 2 * latents.shape[2] * latents.shape[3] > symbols:
+            raise CodecError("too small")
+        if not self.network.adaptive:
+            index = np.searchsorted(self.rates, 2 * symbols / latents[0, 0].numel(), side="right") - 1
+            return Plan(0, self._hyper(latents, 0), np.full(latents.shape[2:], index), 0.0)
+        nominal = self.eta or self.network.eta
+        low, high = 0, QUALITIES - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._symbols(self._bits(latents, _code(middle)), nominal) <= symbols:
+                low = middle
+            else:
+                high = middle - 1
+        quality = _code(low)
+        bits = self._bits(latents, quality)
+        eta = nominal
+        if self.eta is None or self._symbols(bits, nominal) > symbols:
+            eta = self._largest_eta(bits, symbols)
+        return Plan(quality, self._hyper(latents, quality), self._index(bits, eta), eta)
+
+    def _largest_eta(self, bits: np.ndarray, symbols: int) -> float:
+        low, high = ETAS
+        for _ in range(40):
+            middle = (low * high) ** 0.5
+            low, high = (middle, high) if self._symbols(bits, middle) <= symbols else (low, middle)
+        return low
+
+    def _bits(self, latents: Tensor, quality: int) -> np.ndarray:
+        given = torch.tensor([quality / QUALITY_CODES], device=self.device)
+        return self.network.model(latents, given).bits[0].cpu().numpy()
+
+    def _index(self, bits: np.ndarray, eta: float) -> np.ndarray:
+        """Indexes of the smallest rates ≥ η·bits, equation 28."""
+        return np.searchsorted(self.rates, eta * bits).clip(max=len(self.rates) - 1)
+
+    def _symbols(self, bits: np.ndarray, eta: float) -> int:
+        return int(self.rates[self._index(bits, eta)].sum()) // 2
+
+    def _hyper(self, latents: Tensor, quality: int) -> Tensor | None:
+        if not self.refines:
+            return None
+        steps = self.network.steps(torch.tensor([quality / QUALITY_CODES], device=self.device))
+        return self.network.hyperprior.summarise(latents / steps).round().clamp(-LARGEST, LARGEST)
+
+    def describe(
+        self, hyper: Tensor | None, quality: int, rows: int, columns: int
+    ) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """μ and σ of the normalised latents, as both ends know them."""
+        if hyper is None:
+            return None, None
+        given = torch.tensor([quality / QUALITY_CODES], device=self.device)
+        return self.network.describe(hyper, given, rows, columns)
+
+
+def _code(level: int) -> int:
+    return round(level * QUALITY_CODES / (QUALITIES - 1))
+
+
+class _Transmitter(Transmitter):
+    def __init__(self, codec: NTSCC, cbr: float) -> None:
+        self.codec, self.cbr = codec, cbr
+
+    @torch.inference_mode()
+    def start(self, image: np.ndarray) -> Payload:
+        codec = self.codec
+        height, width = image.shape[:2]
+        latents = codec.analyse(image)
+        try:
+            plan = codec.plan(latents, int(self.cbr * (1 + 1e-9) * 3 * height * width))
+        except CodecError:
+            size = f"{width}x{height}"
+            raise CodecError(f"a {size} picture is too small to be sent by ntscc at CBR {self.cbr:.4g}") from None
+        index = torch.from_numpy(plan.index).to(codec.device)[None]
+        symbols, sent, scale = codec.network.modulate(latents, index)
+        hyper = None if plan.hyper is None else plan.hyper[0].long().cpu().numpy()
+        side = SideInfo(int(quantise_scale(scale)[0]), plan.quality, hyper, plan.index)
+        return Payload(_in_order(symbols)[_in_order(sent)].cpu().numpy(), codec.side_info.pack(side, height, width))
+
+
+class _Receiver(Receiver):
+    def __init__(self, codec: NTSCC, height: int, width: int) -> None:
+        self.codec, self.height, self.width = codec, height, width
+
+    @torch.inference_mode()
+    def push(self, reception: Reception) -> np.ndarray:
+        codec, network = self.codec, self.codec.network
+        rows, columns = codec.grid(self.height, self.width)
+        hyper_size = -(-rows // HYPER_STRIDE), -(-columns // HYPER_STRIDE)
+        try:
+            side = codec.side_info.unpack(
+                reception.side_info or b"", self.height, self.width, (rows, columns), hyper_size
+            )
+        except CodingError:
+            return grey_picture(self.height, self.width)
+        index = torch.from_numpy(side.index).to(codec.device)[None]
+        sent = network.sent(index)[:, 0::2]
+        if int(sent.sum()) != len(reception.symbols):
+            return grey_picture(self.height, self.width)
+        usable = np.isfinite(reception.symbols) & np.isfinite(reception.noise_var)
+        symbols = _placed(np.where(usable, reception.symbols, 0).astype(np.complex64), sent)
+        noise_var = _placed(np.where(usable, reception.noise_var, np.inf).astype(np.float32), sent)
+        hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()
+        mean, spread = codec.describe(hyper, side.quality, rows, columns)
+        scale = scale_of(torch.tensor([side.scale], device=codec.device))
+        picture = network.demodulate(symbols, noise_var, scale, index, mean, spread)[0]
+        pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+        return pixels[: self.height, : self.width].cpu().numpy()
+
+
+def _in_order(x: Tensor) -> Tensor:
+    """[1, S, h, w] as [S·h·w], position by position, so that a position's symbols follow each other."""
+    return x[0].permute(1, 2, 0).reshape(-1)
+
+
+def _placed(values: np.ndarray, sent: Tensor) -> Tensor:
+    """Undoes the selection by `_in_order`: values[n] at the n places of bool[1, S, h, w] that were sent."""
+    _, count, rows, columns = sent.shape
+    tensor = torch.from_numpy(values).to(sent.device)
+    placed = torch.zeros(rows * columns * count, dtype=tensor.dtype, device=sent.device)
+    placed[_in_order(sent)] = tensor
+    return placed.reshape(rows, columns, count).permute(2, 0, 1)[None]

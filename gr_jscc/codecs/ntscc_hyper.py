@@ -1,0 +1,52 @@
+"""The hyperprior of NTSCC: h_a summarises latents, h_s says what mean and scale each latent has given the summary."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gr_jscc.nn.entropy_models import FactorisedPrior
+
+STRIDE = 4  # latent positions of a hyperlatent's side
+
+
+class Hyperprior(nn.Module):
+    """h_a, h_s and the density of what is between them.
+
+    Args:
+        latents: C.
+        width: channels inside.
+        channels: Z of the hyperlatents float32[B, Z, ⌈h/4⌉, ⌈w/4⌉].
+        kernel: side of the inner kernels; the paper has 5.
+    """
+
+    def __init__(self, latents: int, width: int, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.channels = channels
+        half = kernel // 2
+        self.analysis = nn.Sequential(
+            nn.Conv2d(latents, width, 1), nn.LeakyReLU(0.1),
+            nn.Conv2d(width, width, kernel, stride=2, padding=half), nn.LeakyReLU(0.1),
+            nn.Conv2d(width, channels, kernel, stride=2, padding=half),
+        )  # fmt: skip
+        self.synthesis = nn.Sequential(
+            nn.Conv2d(channels, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1),
+            nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1),
+            nn.Conv2d(width, 2 * latents, 1),
+        )  # fmt: skip
+        nn.init.normal_(self.synthesis[-1].weight, std=1e-3)
+        nn.init.zeros_(self.synthesis[-1].bias)
+        self.prior = FactorisedPrior(channels)
+
+    def summarise(self, values: Tensor) -> Tensor:
+        """h_a: hyperlatents, not rounded, of scaled latents float32[B, C, h, w]."""
+        height, width = values.shape[2:]
+        padded = F.pad(values, (0, -width % STRIDE, 0, -height % STRIDE))
+        # What counts is the latents' size, and large ones no more than others.
+        return self.analysis(torch.asinh(padded)).float()
+
+    def describe(self, hyper: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """h_s: mean and scale float32[B, C, height, width] of the scaled latents."""
+        mean, log_scale = self.synthesis(hyper)[:, :, :height, :width].float().chunk(2, dim=1)
+        return mean, log_scale.clamp(-3, 8).exp()

@@ -1,0 +1,59 @@
+"""A map of rate indexes as few bytes, by what its neighbours are: adaptive, and integer throughout.
+
+Each index is coded by its difference from the mean of the neighbours to the left and above, which were coded before.
+How often which difference came, is counted separately where the neighbours agree and where they do not; a picture
+starts from counts that fall off by half with every step of the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gr_jscc.codecs.entropy_coding import Decoder, Encoder, scaled, table
+
+START = 6  # bits of the initial count of the likeliest difference
+GAIN = 40  # added to the count of what came
+CLASSES = ((0, 1), (2, 3), (4, 99))  # of how far the neighbours are apart
+FALL = (1, 2, 3)  # differences in which the initial counts halve, for each class
+
+
+def encode_rate_map(index: np.ndarray, rates: int, encoder: Encoder) -> None:
+    """Appends int64[h, w] of values from 0 to rates − 1."""
+
+    def put(row: int, column: int, model: object) -> int:
+        value = int(index[row, column])
+        encoder.encode(value, model)
+        return value
+
+    _walk(*index.shape, rates, put)
+
+
+def decode_rate_map(height: int, width: int, rates: int, decoder: Decoder) -> np.ndarray:
+    """int64[height, width] as `encode_rate_map` was given it.
+
+    Raises:
+        CodingError: no such map was encoded.
+    """
+    return _walk(height, width, rates, lambda row, column, model: int(decoder.decode(model)))
+
+
+def _walk(height: int, width: int, rates: int, exchange: Callable[[int, int, object], int]) -> np.ndarray:
+    """Visits all places in order; ``exchange`` codes the one value there under a model and returns it."""
+    values = np.zeros((height, width), np.int64)
+    differences = np.abs(np.arange(-(rates - 1), rates))
+    counts = [np.maximum(1, (1 << START) >> (differences // fall)) for fall in FALL]
+    for row in range(height):
+        for column in range(width):
+            left = values[row, column - 1] if column else values[row - 1, column] if row else rates // 4
+            above = values[row - 1, column] if row else left
+            apart = abs(int(left) - int(above))
+            kind = next(i for i, (low, high) in enumerate(CLASSES) if low <= apart <= high)
+            likely = int(left + above) // 2
+            # Of the differences, only those that lead to an index that exists.
+            start = rates - 1 - likely
+            model = table(scaled(counts[kind][start : start + rates]))
+            values[row, column] = exchange(row, column, model)
+            counts[kind][start + values[row, column]] += GAIN
+    return values

@@ -1,0 +1,103 @@
+"""Self-attention within windows, every other block with its windows shifted (Liu et al. 2021, "Swin Transformer")."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class WindowAttention(nn.Module):
+    """Multi-head self-attention among the positions of a window, with a learned bias for every relative place.
+
+    Args:
+        channels: C of [B, C, H, W]; H and W are any.
+        inner: channels of queries, keys and values, over all heads.
+        heads: divides ``inner``.
+        window: positions of a window's side.
+        shift: places by which the windows are moved down and right, below ``window``.
+    """
+
+    def __init__(self, channels: int, inner: int, heads: int, window: int, shift: int) -> None:
+        super().__init__()
+        self.heads, self.window, self.shift = heads, window, shift
+        self.inputs = nn.Linear(channels, 3 * inner)
+        self.output = nn.Linear(inner, channels)
+        self.bias = nn.Parameter(torch.zeros(heads, (2 * window - 1) ** 2))
+        place = torch.stack(torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")).flatten(1)
+        apart = place[:, :, None] - place[:, None, :] + window - 1
+        self.register_buffer("relative", apart[0] * (2 * window - 1) + apart[1], persistent=False)
+        nn.init.zeros_(self.output.weight)  # a fresh block is the identity
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, H, W, C] → the same shape."""
+        count, height, width, _ = x.shape
+        side = self.window
+        # Windows are shifted by padding in front; no position ever sees the opposite edge of the picture.
+        front = (side - self.shift) % side if height > side or width > side else 0
+        below, right = -(height + front) % side, -(width + front) % side
+        inputs = F.pad(self.inputs(x), (0, 0, front, right, front, below))
+        rows, columns = inputs.shape[1] // side, inputs.shape[2] // side
+        inputs = inputs.reshape(count, rows, side, columns, side, 3, self.heads, -1)
+        query, key, value = inputs.permute(5, 0, 1, 3, 6, 2, 4, 7).reshape(
+            3, count * rows * columns, self.heads, side * side, -1
+        )
+        bias = self.bias[:, self.relative][None].to(query.dtype)
+        if front or below or right:
+            real = F.pad(torch.ones(height, width, device=x.device), (front, right, front, below))
+            real = real.reshape(rows, side, columns, side).transpose(1, 2).reshape(-1, 1, 1, side * side)
+            bias = (bias + torch.where(real > 0, 0.0, -1e4).to(query.dtype)).repeat(count, 1, 1, 1)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.expand(len(query), -1, -1, -1))
+        mixed = mixed.reshape(count, rows, columns, self.heads, side, side, -1).permute(0, 1, 4, 2, 5, 3, 6)
+        mixed = mixed.reshape(count, rows * side, columns * side, -1)
+        return self.output(mixed[:, front : front + height, front : front + width])
+
+
+class WindowBlock(nn.Module):
+    """Attention and a two-layer perceptron, each around a shortcut and behind a layer normalisation.
+
+    Args:
+        channels, inner, heads, window, shift: as `WindowAttention`.
+        hidden: channels inside the perceptron.
+    """
+
+    def __init__(self, channels: int, inner: int, heads: int, window: int, shift: int, hidden: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(channels)
+        self.attention = WindowAttention(channels, inner, heads, window, shift)
+        self.norm = nn.LayerNorm(channels)
+        self.expand = nn.Linear(channels, hidden)
+        self.reduce = nn.Linear(hidden, channels)
+        nn.init.zeros_(self.reduce.weight)
+        nn.init.zeros_(self.reduce.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, H, W, C] → the same shape."""
+        x = x + self.attention(self.attention_norm(x))
+        return x + self.reduce(F.gelu(self.expand(self.norm(x))))
+
+
+class WindowBlocks(nn.Module):
+    """Blocks in sequence, the second, fourth … with windows shifted by half; [B, C, H, W] → the same shape.
+
+    Args:
+        channels, inner, heads, window, hidden: of every `WindowBlock`.
+        blocks: how many.
+        shifted: whether the first one is shifted already.
+    """
+
+    def __init__(
+        self, channels: int, blocks: int, inner: int, heads: int, window: int, hidden: int, shifted: bool = False
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            WindowBlock(channels, inner, heads, window, window // 2 if (i + shifted) % 2 else 0, hidden)
+            for i in range(blocks)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 2, 3, 1)
+        for block in self.blocks:
+            x = block(x)
+        return x.permute(0, 3, 1, 2)

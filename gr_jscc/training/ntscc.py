@@ -1,0 +1,160 @@
+"""What training NTSCC means: first the compressor in it, then all of it jointly (algorithm 1 of the paper).
+
+The paper's loss is d(x, x̂_NTSCC) + d(x, x̂_NTC) + λ(k_y + k_z). The rates that are sent follow the entropy model by a
+rule without gradient, so the first term is free to be weighted otherwise than the others: its logarithm is taken, close
+to the PSNR that is reported, so that one model learns all SNRs. The others are divided by about what they come to at
+their λ, so that it learns all λ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gr_jscc.channel.differentiable import awgn, uneven
+from gr_jscc.codecs.ntscc_network import NTSCCNetwork
+from gr_jscc.training.recipe import RecipeError
+
+LEVELS = 255.0**2
+MS_SSIM_UNIT = 2000 / LEVELS  # 1 − MS-SSIM as a squared error: both make the same of a typical photo at CBR 1/12
+STAGES = ("compressor", "joint")
+DISTORTIONS = ("mse", "ms-ssim")
+
+
+def typical_error(multiplier: Tensor) -> Tensor:
+    """About the squared error (0–255) that photos come to at λ; fits DeepJSCC's figures on Kodak within a fifth."""
+    return 41 * (multiplier / 443) ** 0.46
+
+
+@dataclass(frozen=True)
+class NTSCCTask:
+    """Draws (SNR, quality, η, channel) for every image.
+
+    Attributes:
+        stage: ``compressor`` (NTC: transforms and entropy model) or ``joint``.
+        snr_db: lowest and highest Es/N0; uniform between.
+        eta: lowest and highest η, real channel values per bit; log-uniform between.
+        compressed: share of a batch whose compressed pictures join in the loss of the joint stage.
+        side_info: bits that a complex channel use carries for hyperlatents, C_z of the paper.
+        uneven: share of batches with erased symbols (up to 60 %) or Rayleigh subcarriers.
+        distortion: ``mse`` or ``ms-ssim``.
+        offset: distortion of a received picture below which it hardly counts more.
+
+    Raises:
+        RecipeError: unknown stage or distortion.
+    """
+
+    stage: str = "joint"
+    snr_db: tuple[float, float] = (-1.0, 16.0)
+    eta: tuple[float, float] = (0.25, 0.6)
+    compressed: float = 1.0
+    side_info: float = 0.5
+    uneven: float = 0.1
+    distortion: str = "mse"
+    offset: float = 3e-4
+
+    def __post_init__(self) -> None:
+        for what, value, known in (("stage", self.stage, STAGES), ("distortion", self.distortion, DISTORTIONS)):
+            if value not in known:
+                raise RecipeError(f"unknown {what} {value!r}; known: {', '.join(known)}")
+
+    def build(self, network: dict) -> NTSCCNetwork:
+        """A fresh network from a recipe's ``network`` table; while the compressor is trained, the codec is fixed."""
+        fresh = NTSCCNetwork(**network)
+        if self.stage == "compressor":
+            fresh.encoder.requires_grad_(False)
+            fresh.decoder.requires_grad_(False)
+        if not fresh.adaptive:
+            fresh.hyperprior.requires_grad_(False)
+            fresh.log_step.requires_grad_(False)
+        return fresh
+
+    def prepare(self, network: NTSCCNetwork, crops: Tensor) -> None:
+        """Starts the network from the linear code of some training crops float32[N, 3, H, W]."""
+        network.start_linear(crops)
+
+    def loss(self, network, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Rate and distortion of a batch.
+
+        Args:
+            network: `NTSCCNetwork`, maybe wrapped for several GPUs.
+            images: float32[B, 3, H, W].
+            generator: on the images' device.
+        """
+        count, device = len(images), images.device
+        plain = getattr(network, "module", network)
+
+        def draw(low: float = 0.0, high: float = 1.0) -> Tensor:
+            return low + (high - low) * torch.rand(count, generator=generator, device=device)
+
+        quality = draw()
+        eta = torch.exp(draw(*(float(torch.tensor(bound).log()) for bound in self.eta)))
+        snr_db = draw(*self.snr_db)
+        rough = draw()[0] < self.uneven
+        lost, faded = 0.6 * draw() * (draw() < 0.5), draw() < 0.5
+
+        def channel(symbols: Tensor) -> tuple[Tensor, Tensor]:
+            if rough:
+                return uneven(symbols, snr_db, lost, faded, generator)
+            return awgn(symbols, snr_db, generator)
+
+        joint = self.stage == "joint"
+        some = max(1, round(self.compressed * count)) if joint else count
+        if not plain.adaptive:
+            # Comparison-II: no entropy model; every position of a picture has one of the rates.
+            eta, some = draw(), 0
+        result = network(images, quality, eta, channel if joint else None, some, generator)
+        loss = images.new_zeros(())
+        if joint:
+            loss = loss + (self._distortion(result["transmitted"], images) + self.offset).log().mean()
+        if some:
+            low, high = (torch.tensor(bound, device=device).log() for bound in plain.multipliers)
+            multiplier = (low + (high - low) * quality).exp()
+            values = images[0].numel()
+            # λ is for the η that the steps are made for: with another one a bit costs more or less than they reckon.
+            uses = plain.eta * result["bits"].sum((1, 2)) / 2 + result["hyper_bits"] / self.side_info
+            error = LEVELS * self._distortion(result["compressed"], images[:some])
+            unit = typical_error(multiplier)
+            loss = loss + (error / unit[:some]).mean() + (multiplier * uses / values / unit).mean()
+        return loss
+
+    def _distortion(self, pictures: Tensor, images: Tensor) -> Tensor:
+        """float32[B], on the scale of a mean squared error of values in [0, 1]."""
+        if self.distortion == "mse":
+            return (pictures.float() - images).square().mean((1, 2, 3))
+        from pytorch_msssim import ms_ssim
+
+        # A window of 7 lets crops of 128 pixels have all five scales.
+        with torch.autocast(images.device.type, enabled=False):
+            similarity = ms_ssim(pictures.float().clamp(0, 1), images, 1.0, size_average=False, win_size=7)
+        return (1 - similarity) * MS_SSIM_UNIT
+
+    @torch.no_grad()
+    def validate(self, network: NTSCCNetwork, photos: list[Tensor]) -> dict[str, float]:
+        """Mean PSNR in dB and CBR over uint8[3, H, W] photos at 10 dB, for three qualities at the network's η."""
+        device = next(network.parameters()).device
+        figures = {}
+        for quality in (0.25, 0.5, 0.75):
+            generator = torch.Generator(device).manual_seed(1)
+            totals: dict[str, float] = {}
+            for photo in photos:
+                height, width = (side // network.stride * network.stride for side in photo.shape[1:])
+                image = photo[None, :, :height, :width].to(device).float() / 255
+                snr, given = torch.full((1,), 10.0, device=device), torch.full((1,), quality, device=device)
+                eta = torch.full((1,), network.eta if network.adaptive else quality, device=device)
+                channel = None if self.stage == "compressor" else (lambda s, snr=snr, g=generator: awgn(s, snr, g))
+                result = network(image, given, eta, channel, int(network.adaptive))
+                measured = {"bits_per_pixel": float(result["bits"].sum()) / (height * width)}
+                measured["side_bits_per_pixel"] = float(result["hyper_bits"].sum()) / (height * width)
+                if "uses" in result:
+                    measured["cbr"] = float(result["uses"]) / image.numel()
+                for name in ("compressed", "transmitted"):
+                    if name in result and len(result[name]):
+                        mse = (result[name].float().clamp(0, 1) - image).square().mean()
+                        measured[f"psnr_db_{name}"] = float(-10 * mse.log10())
+                for key, value in measured.items():
+                    totals[key] = totals.get(key, 0.0) + value / len(photos)
+            figures |= {f"{key}/quality{quality:g}": value for key, value in totals.items()}
+        return figures
