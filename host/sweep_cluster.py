@@ -28,7 +28,7 @@ def local_client(workers: int) -> Iterator[Client]:
         threads_per_worker=1,
         processes=True,
         memory_limit=0,  # a network's memory comes and goes: nothing to pause or restart workers for
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # Dask always serves its status somewhere: not to others, on any free port
         silence_logs=logging.CRITICAL,
     )
     with cluster, Client(cluster) as client:

@@ -125,7 +125,8 @@ def _points(sections: Iterable[Section]) -> str:
 def _html(sections: Iterable[Section], title: str) -> str:
     body = [f"<h1>{html.escape(title)}</h1>"]
     for section in sections:
-        body += [f'<h2 id="{html.escape(section.name)}">{html.escape(section.title)}</h2>']
+        if section.title != title:
+            body.append(f'<h2 id="{html.escape(section.name)}">{html.escape(section.title)}</h2>')
         body += [f"<p>{html.escape(section.about)}</p>"] if section.about else []
         for part in section.parts:
             body.append(part.html() if isinstance(part, Table) else _figure(part))
@@ -135,9 +136,7 @@ def _html(sections: Iterable[Section], title: str) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<link rel="icon" href="data:,">\n<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n'
-        "</head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body>\n</html>\n"
+        "</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
     )
 
 

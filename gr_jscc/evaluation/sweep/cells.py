@@ -110,10 +110,10 @@ def make_plan(experiment: Experiment, data: Path | None, load: Callable[..., Cod
     for images in experiment.images:
         try:
             sets[images.name] = read_set(images, data)
-        except UserError as error:
+        except UserError:
             if not images.optional:
                 raise
-            remarks.append(f"left out: {error}")
+            remarks.append(f"left out: the image set {images.name}, which is not there")
     cells, parameters = [], {}
     for scheme in experiment.schemes:
         try:
