@@ -2,7 +2,9 @@
 
 Tones on neighbouring harmonics m and m + 1 of a period P differ in phase by 2π t / P at time t. The period therefore
 fixes the phase with which each was sent, up to one common phase, whatever the delay was; so the images and the leakage
-that a transmitter adds can be told in the transmitter's own terms.
+that a transmitter adds can be told in the transmitter's own terms. A little noise goes with the tones, without which a
+converter of few bits would round each period alike and so make an offset and images of its own (Lipshitz, Wannamaker
+and Vanderkooy, "Quantization and dither: a theoretical survey", J. Audio Eng. Soc. 1992).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from gr_jscc.errors import UserError
 
 PERIOD = 64
 LINES = (5, 6)
+DITHER = 1 / 256  # half a step of 8 bits
 SEGMENT = 4096  # samples in which phase noise and drift are small
 SEARCHED = 65_536  # samples in which the tones are looked for
 LEAST_APART = 1e-3  # cycles per sample between tones that are fitted together: 4 of a segment's bins
@@ -37,7 +40,8 @@ def comb_samples(count: int, amplitude: float) -> np.ndarray:
     """
     cycles = np.arange(count) % PERIOD / PERIOD
     tones = sum(np.exp(2j * np.pi * line * cycles) for line in LINES)
-    return (amplitude / len(LINES) * tones).astype(np.complex64)
+    dither = DITHER * np.random.default_rng(1).uniform(-1, 1, (2, 2, count)).sum(axis=0)
+    return (amplitude / len(LINES) * tones + dither[0] + 1j * dither[1]).astype(np.complex64)
 
 
 @dataclass(frozen=True)

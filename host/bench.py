@@ -17,13 +17,15 @@ from gr_jscc.imaging import load_image
 from . import options
 from .bench_air import air
 from .bench_back_channel import back_channel
+from .bench_calibration import calibration
 from .bench_modem import modem
 from .printing import print_figures
 
-app = typer.Typer(help="Measure the modem, the back-channel, the virtual air and the codecs.", no_args_is_help=True)
+app = typer.Typer(help="Measure the modem, the back-channel, the virtual air, radios and codecs.", no_args_is_help=True)
 app.command()(modem)
 app.command()(back_channel)
 app.command()(air)
+app.command()(calibration)
 
 OVERHEAD_BAR = 1.1
 

@@ -9,7 +9,23 @@ import typer
 from gr_jscc import __version__
 from gr_jscc.errors import UserError
 
-from . import bench, channel, demo, doctor, keys, loopback, models, replay, report, reproduce, rx, sweep, train, tx
+from . import (
+    bench,
+    calibrate,
+    channel,
+    demo,
+    doctor,
+    keys,
+    loopback,
+    models,
+    replay,
+    report,
+    reproduce,
+    rx,
+    sweep,
+    train,
+    tx,
+)
 
 app = typer.Typer(
     name="gr-jscc",
@@ -24,6 +40,7 @@ app.command("tx")(tx.tx)
 app.command("rx")(rx.rx)
 app.command("channel")(channel.channel)
 app.command("replay")(replay.replay)
+app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("train")(train.train)

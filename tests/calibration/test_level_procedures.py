@@ -14,7 +14,7 @@ from gr_jscc.calibration.compression import (
     highest_power,
     staircase,
 )
-from gr_jscc.calibration.gain_to_snr import gain_for_snr, link_snr_db
+from gr_jscc.calibration.gain_to_snr import link_snr_db
 from gr_jscc.calibration.latency import arrival
 from gr_jscc.calibration.noise_floor import noise_floor
 from gr_jscc.calibration.output_power import check_level, gain_errors, received_dbfs
@@ -106,14 +106,6 @@ def test_snr_estimator_and_bursts_against_truth(stream, snr_db):
     assert trial.true_db == pytest.approx(snr_db, abs=0.2) and abs(trial.bias_db) < 0.2
     assert link_snr_db(received) == pytest.approx(snr_db, abs=0.3)
     assert burst_offset(bursts, 0.0, FREQUENCY, SAMPLE_RATE).ppm == pytest.approx(-7.31, abs=0.002)
-
-
-def test_gain_for_a_wanted_snr():
-    table = [(30.0, 19.0), (10.0, 2.0), (20.0, 12.0), (40.0, 15.0)]
-    assert gain_for_snr(table, 7) == pytest.approx(15)
-    assert gain_for_snr(table, -3) == 10
-    with pytest.raises(CalibrationError, match="19.0 dB"):
-        gain_for_snr(table, 25)
 
 
 @pytest.mark.parametrize("late", [0.0, 137.0, 1000.25, 5000.5])

@@ -1,0 +1,83 @@
+"""What limits the link now, with both profiles as they are."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gr_jscc.evaluation.figures import Figure
+
+from .advice import advice
+from .bursts import burst_samples
+from .carrier_offset import ppm_of
+from .error_budget import ErrorBudget, error_budget, together
+
+if TYPE_CHECKING:
+    from .bench import Bench
+
+ROUNDS = 6  # of the known bursts in a capture
+
+
+@dataclass(frozen=True)
+class LinkCheck:
+    """What a check found.
+
+    Attributes:
+        budget: of all captures together.
+        overflows: that the receiver counted.
+        ppm: by which the receiver's reference is fast, what the profile corrects already left out.
+        seconds: it took.
+    """
+
+    budget: ErrorBudget
+    overflows: int
+    ppm: float
+    seconds: float
+
+    @property
+    def advice(self) -> str:
+        """One sentence."""
+        return advice(self.budget, self.overflows)
+
+    def figures(self) -> list[Figure]:
+        """For people and programs."""
+        budget, at = self.budget, {"bursts": self.budget.bursts}
+        errors = [
+            Figure("error_db", _db(getattr(budget, cause)), "dB", at | {"cause": cause}) for cause in budget.CAUSES
+        ]
+        return [
+            Figure("snr_db", budget.snr_db, "dB", at),
+            Figure("error_db", _db(budget.total), "dB", at | {"cause": "all"}),
+            *errors,
+            Figure("dc_dbc", budget.dc_dbc, "dB", at | {"of": "receiver"}),
+            Figure("clipped_samples", budget.clipped, "1", at),
+            Figure("peak_dbfs", budget.peak_dbfs, "dBFS", at),
+            Figure("ppm", self.ppm, "ppm", at | {"of": "carrier"}),
+            Figure("missed_bursts", round(budget.missed * budget.bursts / max(1 - budget.missed, 1e-9)), "bursts", at),
+            Figure("overflows", self.overflows, "1", at),
+        ]
+
+
+def check_link(bench: Bench, seconds: float) -> Iterator[LinkCheck]:
+    """Measures again and again until `seconds` have passed, at least once; yields what is known so far.
+
+    Raises:
+        CalibrationError: no burst arrives.
+        RadioError: a radio fails.
+    """
+    waveform = burst_samples()
+    budgets, overflows, begun = [], 0, time.monotonic()
+    while not budgets or time.monotonic() - begun < seconds:
+        capture = bench.link(waveform, ROUNDS * len(waveform))
+        budgets.append(error_budget(capture.samples))
+        overflows += capture.statistics.overflows
+        both = together(budgets)
+        ppm = ppm_of(both.cfo * bench.sample_rate, bench.frequency)
+        yield LinkCheck(both, overflows, ppm, time.monotonic() - begun)
+
+
+def _db(power: float) -> float:
+    return 10 * math.log10(max(power, 1e-12))
