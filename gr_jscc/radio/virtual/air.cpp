@@ -121,13 +121,17 @@ void Air::open_table() {
 }
 
 void Air::claim(const std::string& id, const std::string& model, bool loop) {
-    int free = -1;
+    int free = -1, value = 0;
     std::string taken;
     for (int i = 0; i < DEVICES; ++i) {
         const Entry& entry = table_->entries[i];
         if (!locked_by_other(file_, i)) {
-            // The line of a device that died keeps its number for its successor.
-            if (free < 0 || (!id.empty() && id == entry.id)) free = i;
+            // The line of its predecessor, or else one with nothing in it that others may still hear.
+            const int worth = !id.empty() && id == entry.id ? 3 : entry.tx.ring == 0 ? 2 : 1;
+            if (worth > value) {
+                free = i;
+                value = worth;
+            }
         } else if (id == entry.id) {
             throw std::runtime_error(
                 "the virtual radio " + id + " of the air " + name_ + " is in use by process " + std::to_string(entry.pid));

@@ -32,15 +32,12 @@ private:
 
 // Lockstep: the clock of the air goes on as receivers read. A transmitter in a burst keeps no more samples ahead of the
 // slowest receiver than its device holds; receivers read no further than a burst has been written. Where nobody receives,
-// time stands still; where nobody is in a burst, receivers hear silence and noise, no faster than a real clock goes.
+// time stands still; where nobody is in a burst any more, receivers hear noise, no faster than a real clock goes.
 
 // Time of the air from which on every receiver hears a new burst whole. The table's lock must be held.
 double heard_until(Air& air);
 
 // Time of the air up to which nobody who hears this device needs anything any more.
 double kept_by_listeners(Air& air);
-
-// Waits until all who hear this device have heard its last sample, or none of them has gone on for a second.
-void drain(Air& air);
 
 }  // namespace jscc

@@ -1,12 +1,13 @@
 #include "radio.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace jscc {
 
 namespace {
 
-// Devices that were unplugged, by air and id: when they are back (CLOCK_MONOTONIC). A device is plugged out once.
+// Devices that were unplugged, by air and id: when they are back (CLOCK_MONOTONIC). Each is unplugged once.
 struct Unplugged {
     std::mutex mutex;
     std::map<std::pair<std::string, std::string>, double> back;
@@ -15,31 +16,34 @@ struct Unplugged {
 }  // namespace
 
 Radio::Radio(const Settings& wanted)
-    : model(model_named(wanted.model)), air(wanted.air, wanted.id, wanted.model, wanted.pace, wanted.loop), settings(wanted) {
+    : model(model_named(wanted.model)),
+      air(wanted.air, wanted.id, wanted.model, wanted.pace, wanted.loop),
+      settings(wanted),
+      place_(wanted.air, wanted.id),
+      opened_(air.now()) {
     settings.id = air.id();
-    opened_ = air.now();
     clock = {opened_, opened_, settings.ppm};
     std::lock_guard<std::mutex> lock(unplugged.mutex);
-    if (unplugged.back.count({settings.air, settings.id})) settings.unplug = std::numeric_limits<double>::infinity();
+    if (unplugged.back.count(place_)) settings.unplug = std::numeric_limits<double>::infinity();
 }
-
-Radio::~Radio() = default;
 
 bool Radio::gone() {
     if (gone_ || air.now() - opened_ < settings.unplug) return gone_;
     std::lock_guard<std::mutex> lock(unplugged.mutex);
-    if (!gone_.exchange(true)) {
-        air.own().tx.in_burst = 0;
-        air.own().rx.active = 0;
-        air.ring_bell();
-        unplugged.back[{settings.air, settings.id}] = monotonic() + settings.unplug_for;
-    }
+    if (gone_.exchange(true)) return true;
+    unplugged.back[place_] = monotonic() + settings.unplug_for;
+    // What the device still held is not sent.
+    Transmission& sent = air.own().tx;
+    if (sent.ring) sent.end = std::min(sent.end.load(), floor_tick(sent.clock.ticks(air.now(), sent.rate)));
+    sent.in_burst = 0;
+    air.own().rx.active = 0;
+    air.ring_bell();
     return true;
 }
 
-bool Radio::away(const std::string& air, const std::string& id) {
+bool Radio::away(const Settings& wanted) {
     std::lock_guard<std::mutex> lock(unplugged.mutex);
-    const auto found = unplugged.back.find({air, id});
+    const auto found = unplugged.back.find({wanted.air, wanted.id});
     return found != unplugged.back.end() && monotonic() < found->second;
 }
 
@@ -61,6 +65,7 @@ View::View(const Transmission& tx) {
             frequency = tx.frequency;
             clock = tx.clock;
             end = tx.end.load(std::memory_order_acquire);
+            std::atomic_thread_fence(std::memory_order_acquire);
             if (tx.version.load() == before) return;
         }
     }

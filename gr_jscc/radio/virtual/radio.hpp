@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace jscc {
 
@@ -28,12 +29,11 @@ struct Tuning {
 struct Radio {
     // Throws std::runtime_error, see Air and Settings.
     explicit Radio(const Settings& wanted);
-    ~Radio();
 
     // Whether the device was unplugged; from then on for good, a new one has to be opened.
     bool gone();
-    // Whether a device of this place cannot be opened as it was unplugged and is not back yet.
-    static bool away(const std::string& air, const std::string& id);
+    // Whether a device cannot be opened, as it was unplugged from this process and is not back yet.
+    static bool away(const Settings& wanted);
 
     const Model& model;
     Air air;
@@ -48,6 +48,7 @@ struct Radio {
     void publish();
 
 private:
+    const std::pair<std::string, std::string> place_;  // air and id, as they were asked for
     double opened_;
     std::atomic<bool> gone_{false};
 };

@@ -15,7 +15,7 @@ namespace jscc {
 namespace {
 
 constexpr std::size_t BLOCK = 4096;     // samples worked on at once
-constexpr std::size_t TOGETHER = 4096;  // lockstep: samples worth waiting for
+constexpr std::size_t TOGETHER = 1024;  // lockstep: samples worth waiting for
 constexpr double NEAR = 0.06;           // of the bandwidth: two carriers that are as good as equal for filters
 constexpr double NARROWEST = 0.02;      // of a transmitter's rate: what a receiver beside it still hears
 
@@ -145,18 +145,22 @@ int Receiver::wait_real(std::size_t count, const Deadline& deadline) {
     }
 }
 
-// Time of the air up to which all bursts that this receiver hears have been written.
-double Receiver::burst_limit(bool& bursts) {
+// Time of the air up to which all bursts that this receiver hears have been written; where all have ended, their end.
+double Receiver::written(bool& bursts) {
     double limit = 0;
     bursts = false;
     for (int i = 0; i < DEVICES; ++i) {
         const Transmission& tx = radio_.air.table().entries[i].tx;
         Path path;
-        if (!tx.in_burst || !radio_.air.hears(radio_.air.index(), i) || !radio_.air.alive(i) || !path_from(i, path)) continue;
+        if (!radio_.air.hears(radio_.air.index(), i) || !path_from(i, path)) continue;
+        const double end = static_cast<double>(path.tx.clock.time(path.tx.end, path.tx.rate)) + settings_.delay / rate_;
         const double reach = interpolator(path.bandwidth).reach() / path.tx.rate;
-        const double written = static_cast<double>(path.tx.clock.time(path.tx.end, path.tx.rate)) - reach + settings_.delay / rate_;
-        limit = bursts ? std::min(limit, written) : written;
-        bursts = true;
+        if (tx.in_burst && radio_.air.alive(i)) {
+            limit = bursts ? std::min(limit, end - reach) : end - reach;
+            bursts = true;
+        } else if (!bursts) {
+            limit = std::max(limit, end + reach);
+        }
     }
     return limit;
 }
@@ -180,13 +184,14 @@ int Receiver::wait_lockstep(std::size_t count, const Deadline& deadline) {
         {
             Air::Lock lock(radio_.air);
             bool bursts;
-            double limit = burst_limit(bursts);
+            double limit = written(bursts);
             if (!bursts) {
-                if (!idle_) {
-                    idle_air_ = static_cast<double>(clock_.time(next_, rate_));
-                    idle_wall_ = monotonic();
+                const double wall = monotonic(), reached = static_cast<double>(clock_.time(next_, rate_));
+                if (!idle_ || reached > idle_air_ + wall - idle_wall_) {
+                    idle_air_ = reached;
+                    idle_wall_ = wall;
                 }
-                limit = idle_air_ + monotonic() - idle_wall_;
+                limit = std::max(limit, idle_air_ + wall - idle_wall_);
             }
             idle_ = !bursts;
             const std::int64_t ready = floor_tick(clock_.ticks(limit, rate_)) - next_;

@@ -29,7 +29,7 @@ private:
     void stamp(int& flags, long long& time_ns) const;
     int wait_real(std::size_t count, const class Deadline& deadline);
     int wait_lockstep(std::size_t count, const class Deadline& deadline);
-    double burst_limit(bool& bursts);
+    double written(bool& bursts);
     void show_position(std::int64_t claimed);
     bool path_from(int index, Path& path) const;
     void hear(int index, std::int64_t first, Sample* out, std::size_t count);

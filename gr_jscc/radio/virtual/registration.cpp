@@ -29,7 +29,7 @@ SoapySDR::KwargsList find(const SoapySDR::Kwargs& arguments) {
     } catch (const std::runtime_error&) {
         return {arguments};  // make() says what is wrong with them
     }
-    if (Radio::away(wanted.air, wanted.id)) return found;
+    if (Radio::away(wanted)) return found;
     found.push_back(description(wanted.air, wanted.id, wanted.model));
     for (const auto& [id, model] : Air::living(wanted.air))
         if (wanted.id.empty() && (model == wanted.model || !arguments.count("model")))
@@ -39,8 +39,7 @@ SoapySDR::KwargsList find(const SoapySDR::Kwargs& arguments) {
 
 SoapySDR::Device* make(const SoapySDR::Kwargs& arguments) {
     const Settings settings = Settings::from(arguments);
-    if (Radio::away(settings.air, settings.id))
-        throw std::runtime_error("no virtual radio " + settings.id + " in the air " + settings.air + ": it was unplugged");
+    if (Radio::away(settings)) throw std::runtime_error("no virtual radio in the air " + settings.air + ": it was unplugged");
     return new VirtualRadio(settings);
 }
 

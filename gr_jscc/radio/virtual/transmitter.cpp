@@ -62,15 +62,11 @@ int Transmitter::activate(int flags, std::size_t count) {
 int Transmitter::deactivate() {
     if (!active_.exchange(false)) return 0;
     if (radio_.gone()) return 0;
-    if (radio_.air.lockstep()) {
-        shown_.in_burst = 0;
-        radio_.air.ring_bell();
-        drain(radio_.air);
-    } else {
-        // What the device still held is not sent.
+    // What the device still held is not sent; in lockstep nothing is lost.
+    if (!radio_.air.lockstep())
         shown_.end = std::max(std::min(shown_.end.load(), now_tick()), std::min(shown_.end.load(), begin_));
-        shown_.in_burst = 0;
-    }
+    shown_.in_burst = 0;
+    radio_.air.ring_bell();
     return 0;
 }
 
@@ -166,7 +162,7 @@ int Transmitter::write(const void* samples, std::size_t count, int flags, long l
         }
         const std::int64_t free = room(now);
         // Not sample by sample: each time somebody has to be woken.
-        const auto wanted = static_cast<std::int64_t>(std::min(count - done, BLOCK));
+        const std::int64_t wanted = std::min(static_cast<std::int64_t>(std::min(count - done, BLOCK)), held_ / 2);
         if (free < wanted && !(deadline.over() && free > 0)) {
             if (radio_.gone()) return SOAPY_SDR_STREAM_ERROR;
             if (!active_ || deadline.over()) return done ? static_cast<int>(done) : SOAPY_SDR_TIMEOUT;
