@@ -1,9 +1,9 @@
 """Separate source and channel coding, the digital rival: a picture codec, an LDPC code and QAM; one round.
 
 What papers call *BPG + LDPC*, with BPG's core (HEVC intra) or another picture codec. The rate control fills the channel
-uses that the CBR allows and never exceeds them. The message is the picture's bytes and a CRC-32; its length follows from
-the number of symbols, so there is no side information. Where it does not arrive whole the receiver shows a grey picture:
-the cliff.
+uses that the CBR allows and never exceeds them. The message is the picture's bytes and a CRC-32; its length follows
+from the number of symbols, so there is no side information. Where it does not arrive whole the receiver shows a grey
+picture: the cliff.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A picture codec and an ideal channel code, the bound that papers draw as *BPG + capacity*; no air.
 
 An ideal code carries log2(1 + SNR) bits on every channel use of white noise, as many as no real code does, and fails
-below that SNR. Nobody can build one, so nothing here can be sent: the symbols are complex Gaussian noise, as the words of
-such a code would look, and the bits that they stand for are handed over as side information, which costs nothing over the
+below that SNR. Nobody can build one, so nothing here can be sent: the symbols are complex Gaussian noise, as the words
+of such a code would look, and the bits that they stand for are handed over as side information, which is free over the
 ideal channel and nowhere else. The receiver looks at them only if the channel that it saw could have carried them.
 """
 

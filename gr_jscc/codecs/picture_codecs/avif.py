@@ -18,7 +18,6 @@ from .pillow_file import plain_file, read_file, write_file
 __all__ = ["Avif"]
 
 OPTIONS = {"subsampling": "4:4:4", "speed": 5, "max_threads": 1, "codec": "aom", "advanced": {"tune": "psnr"}}
-LENGTH_BYTES = 4
 
 
 class Avif(PictureCodec):
@@ -58,10 +57,8 @@ def _container(height: int, width: int, length: int) -> bytes:
     place = plain.index(b"iloc")
     size = int.from_bytes(plain[place - 4 : place], "big")
     end = place - 4 + size
-    before, between = plain[: end - LENGTH_BYTES], plain[end : -LENGTH_BYTES - len(b"mdat")]
-    return (
-        before + length.to_bytes(LENGTH_BYTES, "big") + between + (length + 8).to_bytes(LENGTH_BYTES, "big") + b"mdat"
-    )
+    parts = plain[: end - 4], length.to_bytes(4, "big"), plain[end:-8], (length + 8).to_bytes(4, "big"), plain[-4:]
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=64)
