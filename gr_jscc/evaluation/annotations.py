@@ -27,6 +27,7 @@ from gr_jscc.modem.header import BurstKind
 from gr_jscc.modem.layout import burst_length
 
 LABEL = 20  # characters, the most that every program shows
+FORGOTTEN_SECONDS = 100.0  # after which a burst is of another transfer with the same number
 AT_ONCE = 500  # annotations read from the disk together
 
 
@@ -110,8 +111,7 @@ class Annotations(Journal):
         with self._lock:
             self._after, self._end = burst.start, start + length
             if needed:
-                span = self._spans.setdefault((head.transfer, head.round), _Span(start, start))
-                span.end = max(span.end, start + length)
+                self._widen((head.transfer, head.round), start, start + length)
             middle = self._frequency + burst.cfo * self._rate
             fields = {
                 "core:label": _burst_label(head),
@@ -171,8 +171,10 @@ class Annotations(Journal):
     def told(self, transfer: int, content: dict) -> None:
         """The transmitter told something of a transfer."""
         event = content.get("event")
-        if event in ("sent", "done"):
-            with self._lock:
+        with self._lock:
+            if event == "sent":  # its number may have been used before
+                self._told[transfer] = {event: content}
+            elif event == "done":
                 self._told.setdefault(transfer, {})[event] = content
 
     def result(self, result: Result) -> None:
@@ -181,7 +183,8 @@ class Annotations(Journal):
             return
         report = result.report
         with self._lock:
-            spans = [self._spans.pop(key) for key in list(self._spans) if key[0] == result.transfer]
+            keys = [(result.transfer, round_) for round_ in result.rounds]
+            spans = [self._spans.pop(key) for key in keys if key in self._spans]
             start = min((span.start for span in spans), default=self._end)
             end = max((span.end for span in spans), default=self._end)
             told = self._told.pop(result.transfer, {})
@@ -193,7 +196,7 @@ class Annotations(Journal):
                 "core:freq_upper_edge": round(self._frequency + half, 3),
                 **self._step("picture"),
                 "jscc:transfer": result.transfer,
-                "jscc:round": result.round,
+                "jscc:rounds": list(result.rounds),
                 **{f"jscc:{event}": content for event, content in told.items()},
                 "jscc:report": report,
             }
@@ -202,6 +205,13 @@ class Annotations(Journal):
             self._store(start, end - start, fields)
 
     # --- storing -------------------------------------------------------------------------------------------------
+
+    def _widen(self, key: tuple[int, int], start: int, end: int) -> None:
+        span = self._spans.get(key)
+        if span is None or start - span.end > FORGOTTEN_SECONDS * self._rate:
+            self._spans[key] = _Span(start, end)
+        else:
+            span.end = max(span.end, end)
 
     def _step(self, mark: str) -> dict:
         """Where a decision stands among all: its number, and the burst after which it was taken."""

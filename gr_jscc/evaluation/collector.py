@@ -20,6 +20,7 @@ class Result:
         report: see `build_report`.
         final: whether no better one of the picture is to come.
         layered: whether the picture comes in several rounds.
+        rounds: on a receiving host, those that were heard of, with a picture or without.
     """
 
     transfer: int
@@ -29,6 +30,7 @@ class Result:
     report: dict
     final: bool = True
     layered: bool = False
+    rounds: tuple[int, ...] = ()
 
 
 @dataclass
@@ -116,9 +118,7 @@ class Collector:
             del self._transfers[key]
         return lost + results
 
-    def _result(
-        self, transfer: int, state: _Transfer, round_: int, received: Received, final: bool
-    ) -> Result:
+    def _result(self, transfer: int, state: _Transfer, round_: int, received: Received, final: bool) -> Result:
         so_far = [air for number, air in state.air.items() if number <= round_]
         uses = so_far[0].uses
         for air in so_far[1:]:

@@ -144,7 +144,8 @@ class Inbox:
         report["rounds"] = [{"round": number, "psnr_db": psnr} for number, psnr in sorted(state.psnr_db.items())]
         report["key"] = _text(about, "key")
         layered = about.get("layered") is True
-        return Result(transfer, last, original, received.image, report, final, layered)
+        rounds = tuple(sorted(state.pictures))
+        return Result(transfer, last, original, received.image, report, final, layered, rounds)
 
 
 def _text(content: dict, key: str) -> str:

@@ -28,6 +28,7 @@ from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
 from gr_jscc.radio.sigmf_file import EXTENSION, Recording
 
 SAME_BURST = 16  # samples by which the start of a burst may differ from one version of the modem to another
+NOT_IN_SAMPLES = ("radio", "run")  # of a report: taken from the live one
 AT_ONCE = 1 << 18  # samples read together
 STEP = 65_536  # samples that the demodulator takes at once, where the recording does not say
 
@@ -130,11 +131,12 @@ class Replay:
             progress(burst.start)
             yield from self._take_steps(burst.start + SAME_BURST)
             if self._has_steps and not self._steps:
-                return
+                break
         if self._has_steps:
             yield from self._take_steps(math.inf)
-            return
-        self._decode(self._receiving.flush())
+        else:
+            self._decode(self._receiving.flush())
+        # What the receiver was not granted the time to conclude, as when it was interrupted.
         for transfer in list(self._decoded):
             yield from self._conclude(transfer, {})
 
@@ -185,22 +187,24 @@ class Replay:
 
     def _conclude(self, transfer: int, step: dict) -> Iterator[Replayed]:
         """A picture of which no more will come, from its rounds and what the transmitter told."""
-        rounds = self._decoded.pop(transfer, {})
+        decoded = self._decoded[transfer]
+        rounds = {number: decoded.pop(number) for number in step.get("jscc:rounds", list(decoded)) if number in decoded}
+        if not decoded:
+            del self._decoded[transfer]
         inbox = Inbox(self.recording.fields.get("jscc:radio", str(self.recording.meta)), self._rate, self._original)
         live = step.get("jscc:report")
         results: list[Result] = []
         if "jscc:sent" in step:
             results += inbox.told(transfer, step["jscc:sent"])
         for number in sorted(rounds):
-            if number <= step.get("jscc:round", number):
-                results += inbox.received(transfer, number, rounds[number])
+            results += inbox.received(transfer, number, rounds[number])
         if "jscc:done" in step:
             results += inbox.told(transfer, step["jscc:done"])
         if not (results and results[-1].final):
             results += inbox.end()
         for result in results:
             if live is not None:
-                result.report.update({key: live[key] for key in live.keys() - result.report.keys()})
+                result.report.update({key: live[key] for key in NOT_IN_SAMPLES if key in live})
             same = None
             if result.final and "jscc:picture_sha256" in step and result.received is not None:
                 same = picture_digest(result.received) == step["jscc:picture_sha256"]
