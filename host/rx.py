@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -95,8 +96,10 @@ def rx(
     with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:
         for line in graph.radio_warnings():
             view.note(line)
-        for result in graph.results(once, math.inf if idle is None else idle):
-            shown.take(result, graph, view)
+        # Closed here, however it ends, so that a recording is finished.
+        with contextlib.closing(graph.results(once, math.inf if idle is None else idle)) as results:
+            for result in results:
+                shown.take(result, graph, view)
         shown.tell_of_weights(graph, view)
     shown.conclude(graph, out, json_lines, quiet)
 

@@ -207,7 +207,11 @@ class ReceiveFlowgraph(_Host):
         self.recording = None
         if record:
             about = About(weights, radio.address, channel is not None, feedback_format, originals)
-            self.recording = LiveRecording(record, self.demodulator, self.decoder, sample_rate, about, tuned.frequency)
+            device_name = radio.profile.device.name if radio.profile else ""
+            self.recording = LiveRecording(
+                record, self.demodulator, self.decoder, sample_rate, about, tuned.frequency,
+                f"{device_name} {tuned.serial or ''}".strip(),
+            )  # fmt: skip
             self.own_blocks.append(self.recording)
         self.connect(self.radio, *([self.recording.block] if self.recording else []), self.demodulator)
         self.connect((self.demodulator, 0), (self.decoder, 0))
