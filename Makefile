@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint grc clean
+.PHONY: help setup demo test lint grc virtual-radio clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -18,6 +18,7 @@ help:
 	@echo "make lint    check the style"
 	@echo "make setup   only set up: Debian packages, virtual environment, this project"
 	@echo "             with an NVIDIA GPU: make setup TORCH=torch  (CUDA build, several GB)"
+	@echo "make virtual-radio   build the SoapySDR driver of a radio without hardware (docs/virtual-radio.md)"
 	@echo "make clean   remove the virtual environment, caches and results"
 	@echo
 	@echo "demo, test, grc and lint do the set-up themselves and ask for sudo only if a Debian package is missing."
@@ -40,6 +41,9 @@ grc: setup
 	 PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
 	 GR_CONF_GRC_XTERM_EXECUTABLE="$${GR_CONF_GRC_XTERM_EXECUTABLE:-$$(command -v xterm)}" \
 	 $(PYTHON) "$$(PATH=/usr/local/bin:/usr/bin command -v gnuradio-companion)" $(FLOWGRAPH)
+
+virtual-radio:
+	@scripts/build-virtual-radio.sh
 
 clean:
 	@rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .ruff_cache

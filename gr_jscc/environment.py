@@ -85,6 +85,7 @@ def run_checks() -> list[Check]:
         check_numpy,
         check_qt,
         check_soapy,
+        check_virtual_radio,
         check_companion,
         check_blocks,
         check_xvfb,
@@ -191,6 +192,27 @@ def check_soapy() -> Check:
         return Check("SoapySDR", True, str(probe.answer), needed_for, required=False)
     explained = _explain_system_import("SoapySDR", "python3-soapysdr soapysdr-tools", probe, needed_for)
     return Check("SoapySDR", False, *explained, required=False)
+
+
+def check_virtual_radio() -> Check:
+    """Whether the SoapySDR driver of the virtual radio is built, and loads."""
+    from gr_jscc.radio.virtual import module_folder
+
+    name, needed_for, folder = "virtual radio", "trying radios without hardware, tests", module_folder()
+    if folder is None:
+        missing = [tool for tool in ("cmake", "g++") if not shutil.which(tool)]
+        missing += [] if Path("/usr/include/SoapySDR/Device.hpp").exists() else ["libsoapysdr-dev"]
+        found = "not built" + (f", and {', '.join(missing)} missing" if missing else "")
+        remedy = (f"{APT}{' '.join(missing)} && " if missing else "") + "make virtual-radio"
+        return Check(name, False, found, needed_for, remedy, required=False)
+    code = f"import os\nos.environ['SOAPY_SDR_PLUGIN_PATH'] = {str(folder)!r}\nimport SoapySDR\n"
+    code += "answer = [dict(found)['label'] for found in SoapySDR.Device.enumerate('driver=jscc')]"
+    probe = _probe(code)
+    if probe.answer:
+        return Check(name, True, f"driver=jscc in {folder}", needed_for, required=False)
+    found = probe.trouble or f"built in {folder}, but SoapySDR does not load it"
+    remedy = f"rm -r {shlex.quote(str(folder))} && make virtual-radio"
+    return Check(name, False, found, needed_for, remedy, required=False)
 
 
 def check_qt() -> Check:

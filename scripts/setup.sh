@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything a fresh Debian 12+ or Ubuntu 22.04+ machine lacks: Debian packages, the virtual environment .venv, the project.
+# Everything a fresh Debian 12+ or Ubuntu 22.04+ machine lacks: Debian packages, the virtual environment .venv, the project,
+# the virtual radio.
 # Does only what is missing, so a second call is instant. Used by `make setup`, `make demo`, `make test`, `make grc`.
 #
 # The environment variable TORCH chooses another PyTorch than the tested CPU build, in words for `pip install`:
@@ -21,6 +22,7 @@ export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1
 PACKAGES=(
   gnuradio python3-venv
   python3-soapysdr soapysdr-tools         # radios
+  libsoapysdr-dev cmake make g++          # the virtual radio
   python3-pyqt5 python3-pyqt5.qtsvg       # windows of flowgraphs
   gir1.2-gtk-3.0 python3-gi-cairo xterm   # GNU Radio Companion; with xterm here, apt does not add gnome-terminal
   xvfb xauth x11-utils fonts-dejavu-core  # windows without a display: tests, screenshots
@@ -191,3 +193,5 @@ if [[ $(cat "$STATE/stamp" 2>/dev/null) != "$STAMP" ]] || ! [[ -x $VENV/bin/pyth
   echo "$STAMP" > "$STATE/stamp"
   say "Ready: $VENV/bin/gr-jscc"
 fi
+
+scripts/build-virtual-radio.sh || say "Going on without the virtual radio (driver=jscc); '$VENV/bin/gr-jscc doctor' says what it lacks"

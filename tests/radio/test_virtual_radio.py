@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr_jscc.radio.virtual import SHARED_MEMORY, cleanup, module_folder
+from gr_jscc.environment import check_virtual_radio
+from gr_jscc.radio.virtual import MODULE_NAME, SHARED_MEMORY, cleanup, module_folder
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
 
@@ -561,3 +562,22 @@ class TestOthersPrograms:
         middle = received[on[0] + 1000 : on[0] + 200_000]
         assert power_db(middle) == pytest.approx(20 * np.log10(0.5), abs=0.05)
         assert frequency(middle) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_doctor_finds_it(environment):
+    check = check_virtual_radio()
+    assert check.ok and "driver=jscc" in check.found
+
+
+def test_doctor_says_how_to_build_it(monkeypatch, tmp_path):
+    monkeypatch.setattr("gr_jscc.radio.virtual.BUILD_FOLDER", tmp_path)
+    assert check_virtual_radio().remedy.endswith("make virtual-radio")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert re.search(r"apt-get install .*cmake g\+\+.* && make virtual-radio$", check_virtual_radio().remedy)
+
+
+def test_doctor_notices_a_module_that_does_not_load(monkeypatch, tmp_path):
+    monkeypatch.setattr("gr_jscc.radio.virtual.BUILD_FOLDER", tmp_path)
+    (tmp_path / MODULE_NAME).write_bytes(b"no library")
+    check = check_virtual_radio()
+    assert not check.ok and "does not load" in check.found and check.remedy.startswith(f"rm -r {tmp_path}")

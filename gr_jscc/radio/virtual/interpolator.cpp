@@ -28,7 +28,7 @@ Lanes load(const float* from) {
     return lanes;
 }
 
-#if defined(__x86_64__) && defined(__GLIBC__)
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 #define JSCC_FASTEST __attribute__((target_clones("default", "arch=haswell")))
 #else
 #define JSCC_FASTEST
