@@ -18,6 +18,7 @@ from . import options
 from .bench_air import air
 from .bench_back_channel import back_channel
 from .bench_calibration import calibration
+from .bench_ldpc import ldpc
 from .bench_modem import modem
 from .printing import print_figures
 
@@ -26,6 +27,7 @@ app.command()(modem)
 app.command()(back_channel)
 app.command()(air)
 app.command()(calibration)
+app.command()(ldpc)
 
 OVERHEAD_BAR = 1.1
 

@@ -1,4 +1,4 @@
-"""``gr-jscc models``: the codecs and the trained models that ship."""
+"""``gr-jscc models``: the codecs, the trained models that ship, and what the separation codecs are made of."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ import json
 from rich.console import Console
 from rich.table import Table
 
+from gr_jscc.codecs.picture_codecs import PICTURE_CODECS
 from gr_jscc.codecs.registry import CODECS
+from gr_jscc.codecs.separation_channel_code import CHANNEL_CODES
+from gr_jscc.codecs.separation_table import thresholds_db
 from gr_jscc.weights import FOLDER, describe_model, shipped_models
 
 from . import options
 
 
 def models(json_lines: options.Json = False) -> None:
-    """List the codecs and the trained models that ship, with their measured figures."""
+    """List the codecs, the trained models that ship, and what can be chosen for codecs without models."""
     rows = [describe_model(name) for name in shipped_models()]
     if json_lines:
         for row in rows:
             print(json.dumps(row))
+        for name, snr_db in thresholds_db().items():
+            bits = round(float(CHANNEL_CODES[name].bits_per_use), 3)
+            choice = {"model": f"hevc:{name}", "codec": "separation", "bits_per_use": bits, "needs_snr_db": snr_db}
+            print(json.dumps(choice))
         return
     console = Console()
     console.print(f"codecs: {', '.join(CODECS)}")
@@ -31,3 +38,15 @@ def models(json_lines: options.Json = False) -> None:
             row["model"], row["codec"], f"{row['bytes'] / 1e6:.1f}", row["steps"], str(card) if card.is_file() else "–"
         )
     console.print(table)
+    console.print(
+        "\nseparation has no models: --weights PICTURES:CODE, such as hevc:ldpc-2/3:16qam, or PICTURES:SNRdB, such as "
+        f"hevc:5dB, for the code that suits an SNR. PICTURES: {', '.join(PICTURE_CODECS)}. separation-capacity, which "
+        "no air can carry, takes PICTURES:SNRdB.",
+        highlight=False,
+    )
+    codes = Table()
+    for name in ("code", "bits a channel use", "needs dB"):
+        codes.add_column(name, justify="left" if name == "code" else "right")
+    for name, snr_db in thresholds_db().items():
+        codes.add_row(name, f"{float(CHANNEL_CODES[name].bits_per_use):.2f}", f"{snr_db:.1f}")
+    console.print(codes)

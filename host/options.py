@@ -84,14 +84,17 @@ def stopped_by_signals() -> Iterator[None]:
 
 Codec = Annotated[str, typer.Option("--codec", help=f"Codec: {', '.join(CODECS)}.")]
 Weights = Annotated[
-    str, typer.Option("--weights", help="A shipped model's name (gr-jscc models) or a .safetensors file.")
+    str,
+    typer.Option(
+        "--weights",
+        help="A shipped model's name (gr-jscc models) or a .safetensors file; for separation what it is made of, such "
+        "as hevc:ldpc-2/3:16qam, or hevc:5dB for what suits 5 dB.",
+    ),
 ]
 Cbr = Annotated[str, typer.Option("--cbr", help="Complex channel uses per colour value (3·H·W), e.g. 1/24, 1/12, 1/6.")]
 Snr = Annotated[float, typer.Option("--snr", help="Es/N0 per data subcarrier, dB.")]
 Channel = Annotated[str, typer.Option("--channel", help=f"Simulated channel: {', '.join(PROFILES)}.")]
-Cfo = Annotated[
-    float, typer.Option("--cfo", min=-2, max=2, help="Carrier frequency offset, subcarrier spacings.")
-]
+Cfo = Annotated[float, typer.Option("--cfo", min=-2, max=2, help="Carrier frequency offset, subcarrier spacings.")]
 Loss = Annotated[
     float, typer.Option("--loss", min=0, max=1, help="Share of the bursts that are erased in the air, at random.")
 ]

@@ -78,7 +78,7 @@ def _block_error_rate(k: int, n: int, ebn0_db: float, blocks: int, rng: np.rando
 
 def _gap_db(k: int, n: int, published_db: float, blocks: int, rng: np.random.Generator) -> float:
     """Eb/N0 at which 1 % of the blocks are lost, less the published one, dB."""
-    ebn0_db = published_db - 6 * STEP_DB
+    ebn0_db = published_db - 12 * STEP_DB
     before = _block_error_rate(k, n, ebn0_db, blocks, rng)
     while ebn0_db < published_db + 2:
         share = _block_error_rate(k, n, ebn0_db + STEP_DB, blocks, rng)

@@ -1,0 +1,36 @@
+"""``gr-jscc bench ldpc``: the LDPC codes of the separation codec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gr_jscc.errors import UserError
+from gr_jscc.evaluation.ldpc_benchmark import ldpc_figures, write_table
+
+from . import options
+from .printing import print_figures
+
+
+def ldpc(
+    blocks: Annotated[int, typer.Option(min=10, help="Code blocks at each point.")] = 3000,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to time the decoder, for each code.")] = 5.0,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure instead, in minutes, the SNR that each code needs, and write it as CSV; the codec chooses by "
+            "gr_jscc/codecs/separation_table.csv."
+        ),
+    ] = None,
+    seed: options.Seed = 1,
+    json_lines: options.Json = False,
+) -> None:
+    """Decode LDPC codes on one core: Mbit/s, and blocks lost in white noise beside a published curve."""
+    if table is None:
+        print_figures(ldpc_figures(blocks, seconds, seed), "LDPC", json_lines)
+        return
+    if not table.resolve().parent.is_dir():
+        raise UserError(f"--table: folder not found: {table.resolve().parent}")
+    print_figures(write_table(table, blocks, seed), "LDPC", json_lines)
