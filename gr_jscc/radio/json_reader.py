@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import IO
 
 CHUNK = 1 << 16  # characters read at once
+DELIMITERS = tuple(" \t\r\n,:]}")  # behind a value
 
 
 class JsonReader:
@@ -63,8 +64,8 @@ class JsonReader:
                 if not self._more():
                     raise ValueError(f"{error.msg}: {self._text[self._at : self._at + 40]!r}") from error
                 continue
-            if end == len(self._text) and self._more():
-                continue  # a number may go on
+            if self._text[end : end + 1] not in DELIMITERS and self._more():
+                continue  # a number that goes on
             self._at = end
             return value
 
