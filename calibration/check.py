@@ -18,6 +18,7 @@ from .error_budget import ErrorBudget, error_budget, together
 if TYPE_CHECKING:
     from .bench import Bench
 
+LEAST_ERROR = 1e-8  # that can be seen at all
 ROUNDS = 6  # of the known bursts in a capture
 
 
@@ -80,4 +81,4 @@ def check_link(bench: Bench, seconds: float) -> Iterator[LinkCheck]:
 
 
 def _db(power: float) -> float:
-    return 10 * math.log10(max(power, 1e-12))
+    return 10 * math.log10(max(power, LEAST_ERROR))

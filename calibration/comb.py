@@ -40,8 +40,13 @@ def comb_samples(count: int, amplitude: float) -> np.ndarray:
     """
     cycles = np.arange(count) % PERIOD / PERIOD
     tones = sum(np.exp(2j * np.pi * line * cycles) for line in LINES)
-    dither = DITHER * np.random.default_rng(1).uniform(-1, 1, (2, 2, count)).sum(axis=0)
-    return (amplitude / len(LINES) * tones + dither[0] + 1j * dither[1]).astype(np.complex64)
+    return (amplitude / len(LINES) * tones + dither(count)).astype(np.complex64)
+
+
+def dither(count: int) -> np.ndarray:
+    """Noise that makes the rounding of converters random, triangular in distribution: complex128[count]."""
+    parts = DITHER * np.random.default_rng(1).uniform(-1, 1, (2, 2, count)).sum(axis=0)
+    return parts[0] + 1j * parts[1]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Compression of the transmitter: the 1 dB point, and the back-off for a wanted error or picture quality.
 
 What to send: a tone whose amplitude climbs in steps of 1 dB from -30 dBFS to full scale and falls back, again and again
-(`staircase`). The gain of each step over that of the lowest is AM/AM; the 1 dB point is where it has fallen by 1 dB
-(Cripps, "RF Power Amplifiers for Wireless Communications", 2006, ch. 1). From the curve follows, by sending a modulated
-signal through it on paper, the error that a link would see at any mean power.
+(`staircase`), with the noise that `calibration.comb` explains. The gain of each step over that of the lowest is AM/AM;
+the 1 dB point is where it has fallen by 1 dB (Cripps, "RF Power Amplifiers for Wireless Communications", 2006, ch. 1).
+From the curve follows, by sending a modulated signal through it on paper, the error that a link would see at any mean
+power.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstHeader, BurstKind, modulate
 from gr_jscc.modem.rows import demodulate_rows
 
-from .comb import CalibrationError
+from .comb import CalibrationError, dither
 
 STEP_SAMPLES = 4096
 LEVELS_DBFS = np.arange(-30.0, 0.5)
@@ -28,7 +29,8 @@ _BLOCK = 64
 def staircase() -> np.ndarray:
     """What to send, again and again: complex64[STEP_SAMPLES * len(LEVELS_DBFS)]."""
     sizes = np.repeat(10 ** (LEVELS_DBFS / 20), STEP_SAMPLES)
-    return (sizes * np.exp(2j * np.pi * TONE * np.arange(len(sizes)))).astype(np.complex64)
+    tone = sizes * np.exp(2j * np.pi * TONE * np.arange(len(sizes)))
+    return (tone + dither(len(sizes))).astype(np.complex64)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 What to send: `calibration.bursts.burst_samples`. What arrives of a burst x is, carrier offset, timing and the channel H
 of each carrier removed, x plus an error, and every cause leaves a mark of its own on that:
 
-- noise of the receiver is there in the silence between bursts, too;
+- noise of the receiver is there in the silence between bursts, too, beside the leakage of the transmitter's oscillator;
 - an IQ imbalance of the transmitter adds x*, one of the receiver y*, which turn differently with a carrier offset;
 - compression adds |x|² x, in the lowest order that falls in band (Schetzen, "Theory of nonlinear networks", 1981);
 - phase noise turns x: its error is in quadrature to the signal, where all the others have as much in phase.
@@ -174,7 +174,9 @@ def _burst_part(samples: np.ndarray, burst: ReceivedBurst) -> _Part:
     channel = np.sum(received * np.conj(own), axis=0) / np.sum(np.abs(own) ** 2, axis=0)
     mirrored = carriers(np.conj(samples), first, burst.cfo) * straight
     images = np.stack([channel * carriers(np.conj(sent), inside, 0.0), mirrored, channel * third])
+    # The leakage of the transmitter's oscillator turns as the carrier does, and so falls on the empty carrier.
     silence = _silence(samples, burst.start)
+    silence = silence * np.exp(-2j * np.pi * burst.cfo * np.arange(len(silence)))
     pieces = silence[: len(silence) // layout.fft_size * layout.fft_size].reshape(-1, layout.fft_size)
     noise = np.mean(np.abs(np.fft.fft(pieces, norm="ortho")[:, layout.used_bins]) ** 2)
     wanted = channel * own

@@ -60,7 +60,7 @@ def _carrier(axes: Axes, data: tuple[ReceivedComb, float]) -> None:
     axes.set(
         xlabel="time, ms",
         ylabel="phase, degrees",
-        title=f"Phase of the carrier, its offset of {(found.lo) * sample_rate / 1e3:.3f} kHz removed",
+        title="Phase of the transmitter's carrier, offset removed",
     )
     _finish(axes)
 
@@ -79,11 +79,11 @@ def _front_end(axes: Axes, data: tuple[np.ndarray, np.ndarray]) -> None:
         "leakage": [found.lo],
         "DC": [0.0],
     }
-    for name, places in marks.items():
-        axes.annotate(name, (np.mean(places), 3), ha="center", fontsize=8, annotation_clip=False)
+    for row, (name, places) in enumerate(marks.items()):
+        axes.annotate(name, (np.mean(places), 4 + 5 * row), ha="center", fontsize=8)
         for place in places:
             axes.axvline(place, color="grey", linewidth=0.5, linestyle=":")
-    axes.set(xlabel="frequency, cycles per sample", ylabel="power of a bin over the tones, dB", ylim=(-90, 8))
+    axes.set(xlabel="frequency, cycles per sample", ylabel="power of a bin over the tones, dB", ylim=(-90, 32))
     _finish(axes)
 
 

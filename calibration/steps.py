@@ -28,6 +28,7 @@ AMPLITUDE = 0.5  # peak of the comb
 SENT_DBFS = 10 * math.log10(AMPLITUDE**2 / 2)
 COMB_SAMPLES = 256 * comb.PERIOD  # that are repeated
 CAPTURE = 2**18  # samples
+LEAST_VALUES = 6  # of the converter that noise must show, or rounding is no noise
 SNR_RANGE_DB = (0.0, 25.0)  # in which the estimator is tried
 
 
@@ -40,6 +41,7 @@ class Findings:
         amplitude: of the transmitter for the wanted back-off.
         data: of the plots, by step.
         figures: for people and programs.
+        warnings: for people, a line each.
     """
 
     rx: dict = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Findings:
     amplitude: float | None = None
     data: dict = field(default_factory=dict)
     figures: list[Figure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def table(self) -> CalibrationTable:
         """As the profile will have it."""
@@ -84,6 +87,8 @@ def measure_noise(bench: Bench, findings: Findings, wanted: Wanted) -> None:
     findings.rx["noise_dbfs"] = round(found.dbfs, 2)
     findings.data["noise"] = found
     findings.figures.append(Figure("noise_dbfs", found.dbfs, "dBFS", {"spurs": len(found.spurs)}))
+    if len(np.unique(capture.samples.real)) < LEAST_VALUES:
+        findings.warnings.append("the receiver's noise hardly moves its converter: raise the receive gain")
 
 
 def measure_carrier(bench: Bench, findings: Findings, wanted: Wanted) -> None:

@@ -126,6 +126,8 @@ def calibrate(
             draw(plots, name, data)
     print_figures(findings.figures, f"calibration of {bench.tx_profile.device.name}", json_lines)
     if not json_lines:
+        for warning in findings.warnings:
+            console.print(warning, style="yellow", highlight=False, soft_wrap=True)
         print(f"written: {' and '.join(dict.fromkeys(map(str, (files.tx, files.rx))))}")
 
 
@@ -202,10 +204,12 @@ def _measure(bench: Bench, findings, wanted: Wanted, chosen: list[str], console:
                 PROCEDURES[name].run(bench, findings, wanted)
             except CalibrationError as error:
                 raise UserError(f"step {name}: {error}; nothing was written") from error
+            progress.advance(task)
+            if quiet:
+                continue
             told = ", ".join(_told(figure) for figure in findings.figures[before:])
             told = told or "not measured, as these devices know no times"
             progress.console.print(f"{PROCEDURES[name].title}: {told}", highlight=False, soft_wrap=True)
-            progress.advance(task)
 
 
 def _told(figure) -> str:

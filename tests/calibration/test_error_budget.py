@@ -92,6 +92,11 @@ def test_dc_is_told_but_the_link_bears_it(sent, level_db):
     assert ("DC offset" in advice(found)) == (level_db > 0)
 
 
+def test_leakage_of_the_transmitter_is_not_taken_for_noise(sent):
+    found = budget(sent, before=[DcOffset(-20.0)], snr_db=35)
+    assert db(found.noise) == pytest.approx(-35, abs=0.3) and db(found.total) == pytest.approx(-35, abs=0.5)
+
+
 def test_a_slow_clock_is_no_error(sent):
     received = SampleOffset(20.0).process(np.concatenate([sent, np.zeros(500, np.complex64)]))
     found = budget(received, snr_db=30)
