@@ -108,7 +108,7 @@ def _check_name(what: str, name: str, known: Sequence[str]) -> None:
 def _listed(ranges: Sequence[Range], unit: float, name: str) -> str:
     """The ranges in words."""
     words = []
-    for allowed in ranges:
+    for allowed in _joined(ranges):
         text = f"{allowed.low / unit:g}"
         if allowed.high > allowed.low:
             text += f" to {allowed.high / unit:g}"
@@ -116,3 +116,12 @@ def _listed(ranges: Sequence[Range], unit: float, name: str) -> str:
             text += f" in steps of {allowed.step / unit:g}"
         words.append(text)
     return "possible: " + ", ".join(words) + f" {name}"
+
+
+def _joined(ranges: Sequence[Range]) -> Sequence[Range]:
+    """Single values at equal distances as one range in steps."""
+    values = sorted(allowed.low for allowed in ranges if allowed.low == allowed.high)
+    steps = {round(after - before, 3) for before, after in zip(values, values[1:])}
+    if len(values) < len(ranges) or len(values) < 3 or len(steps) > 1:
+        return ranges
+    return [Range(values[0], values[-1], steps.pop())]

@@ -9,7 +9,7 @@ import pytest
 
 from gr_jscc.errors import UserError
 from gr_jscc.radio import parse_radio
-from gr_jscc.radio.limits import Limits, Range, check_limits, check_shift
+from gr_jscc.radio.limits import Limits, Range, check_limits, check_rate, check_shift
 from gr_jscc.radio.profile import (
     CalibrationTable,
     ProfileError,
@@ -170,6 +170,16 @@ def test_limits_of_a_device(written, changes, message):
     with pytest.raises(UserError) as refused:
         check_limits(LIMITS, profile, "rx")
     assert message in str(refused.value)
+
+
+def test_rates_one_by_one_are_told_in_short():
+    """As SoapyHackRF tells them."""
+    limits = Limits([Range(rate * 1e6, rate * 1e6) for rate in range(1, 21)])
+    with pytest.raises(UserError, match="possible: 1 to 20 in steps of 1 Msps"):
+        check_rate(limits, 1.5e6)
+    check_rate(limits, 3e6)
+    with pytest.raises(UserError, match="possible: 1, 2, 4 Msps"):
+        check_rate(Limits([Range(1e6, 1e6), Range(2e6, 2e6), Range(4e6, 4e6)]), 3e6)
 
 
 def test_limits_of_an_offset_and_a_clock(written):
