@@ -99,6 +99,7 @@ class LiveRecording:
             UserError: it cannot be finished.
         """
         try:
+            self._annotations.conclude()
             if self.failure is None:
                 self._file.fields["jscc:samples"] = self.samples
                 self._file.finish(self._annotations)

@@ -181,28 +181,19 @@ class Annotations(Journal):
         """A picture is final."""
         if not result.final:
             return
-        report = result.report
+        report, keys = result.report, [(result.transfer, round_) for round_ in result.rounds]
+        fields = {"core:comment": _picture_comment(report), "jscc:rounds": list(result.rounds), "jscc:report": report}
+        if result.received is not None:
+            fields["jscc:picture_sha256"] = picture_digest(result.received)
         with self._lock:
-            keys = [(result.transfer, round_) for round_ in result.rounds]
-            spans = [self._spans.pop(key) for key in keys if key in self._spans]
-            start = min((span.start for span in spans), default=self._end)
-            end = max((span.end for span in spans), default=self._end)
-            told = self._told.pop(result.transfer, {})
-            half = 0.49 * self._rate
-            fields = {
-                "core:label": report["image"]["name"][:LABEL],
-                "core:comment": _picture_comment(report),
-                "core:freq_lower_edge": round(self._frequency - half, 3),
-                "core:freq_upper_edge": round(self._frequency + half, 3),
-                **self._step("picture"),
-                "jscc:transfer": result.transfer,
-                "jscc:rounds": list(result.rounds),
-                **{f"jscc:{event}": content for event, content in told.items()},
-                "jscc:report": report,
-            }
-            if result.received is not None:
-                fields["jscc:picture_sha256"] = picture_digest(result.received)
-            self._store(start, end - start, fields)
+            self._store_picture(result.transfer, keys, report["image"]["name"], fields)
+
+    def conclude(self) -> None:
+        """The run ends: pictures that are under way are marked, so that a replay knows their names."""
+        with self._lock:
+            for transfer, told in list(self._told.items()):
+                keys = [key for key in self._spans if key[0] == transfer]
+                self._store_picture(transfer, keys, str(told.get("sent", {}).get("name", "")), {})
 
     # --- storing -------------------------------------------------------------------------------------------------
 
@@ -212,6 +203,23 @@ class Annotations(Journal):
             self._spans[key] = _Span(start, end)
         else:
             span.end = max(span.end, end)
+
+    def _store_picture(self, transfer: int, keys: list[tuple[int, int]], name: str, fields: dict) -> None:
+        """Marks a picture from its first burst to its last, with what was told of it."""
+        spans = [self._spans.pop(key) for key in keys if key in self._spans]
+        start = min((span.start for span in spans), default=self._end)
+        end = max((span.end for span in spans), default=self._end)
+        told = self._told.pop(transfer, {})
+        half = 0.49 * self._rate
+        marks = {
+            "core:label": name[:LABEL],
+            "core:freq_lower_edge": round(self._frequency - half, 3),
+            "core:freq_upper_edge": round(self._frequency + half, 3),
+            **self._step("picture"),
+            "jscc:transfer": transfer,
+            **{f"jscc:{event}": content for event, content in told.items()},
+        }
+        self._store(start, end - start, marks | fields)
 
     def _step(self, mark: str) -> dict:
         """Where a decision stands among all: its number, and the burst after which it was taken."""

@@ -30,6 +30,11 @@ from gr_jscc.radio.sigmf_file import EXTENSION, Recording
 SAME_BURST = 16  # samples by which the start of a burst may differ from one version of the modem to another
 NOT_IN_SAMPLES = ("radio", "run")  # of a report: taken from the live one
 AT_ONCE = 1 << 18  # samples read together
+# Whole numbers that each kind of step must have.
+WANTED = {
+    "round": ("step", "after", "transfer", "round"), "picture": ("step", "after", "transfer"),
+    "restart": ("step", "after"),
+}  # fmt: skip
 STEP = 65_536  # samples that the demodulator takes at once, where the recording does not say
 
 
@@ -85,7 +90,8 @@ class Replay:
         sample_rate: where the recording does not say.
 
     Raises:
-        ReplayError: it was recorded with other weights, by a version that cannot be understood, or is cut off.
+        ReplayError: it was recorded with other weights, by a version that cannot be understood, or is cut off; or its
+            annotations make no sense.
     """
 
     def __init__(
@@ -213,5 +219,13 @@ class Replay:
 
 def _steps(recording: Recording) -> collections.deque[dict]:
     """What the receiver did, in the order in which it did."""
-    found = [step for step in recording.annotations() if step.get("jscc:mark") in ("round", "picture", "restart")]
+    found = []
+    for step in recording.annotations():
+        wanted = WANTED.get(step.get("jscc:mark"))
+        if wanted is None:
+            continue
+        for key in wanted:
+            if not isinstance(step.get(f"jscc:{key}"), int):
+                raise ReplayError(f"{recording.meta}: an annotation without jscc:{key}")
+        found.append(step)
     return collections.deque(sorted(found, key=lambda step: step["jscc:step"]))

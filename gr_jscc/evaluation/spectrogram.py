@@ -109,7 +109,7 @@ def _mark(axes: Axes, recording: Recording, rate: float, mark: dict, colour: str
     if mark.get("jscc:mark") == "burst":
         # Digital bursts are short: their labels would cover those of their neighbours.
         height, align = (low, "top") if mark.get("jscc:kind") == "digital" else (high, "bottom")
-    elif mark.get("jscc:mark") == "picture" and mark["jscc:report"]["psnr_db"] is not None:
-        label += f" {mark['jscc:report']['psnr_db']:.2f} dB"
+    elif (psnr := mark.get("jscc:report", {}).get("psnr_db")) is not None:
+        label += f" {psnr:.2f} dB"
     box = {"facecolor": "black", "alpha": 0.5, "pad": 1, "edgecolor": "none"}
     axes.text(start, height, label, color=colour, fontsize=8, va=align, ha="left", clip_on=True, bbox=box)
