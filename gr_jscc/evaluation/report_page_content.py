@@ -131,7 +131,7 @@ def _views(experiment: Experiment, points: Points) -> Iterator[_View]:
         for metric in experiment.metrics:
             with_metric = [point for point in group if point.values[metric]]
             for over, fixed_of, varied_of in (("cbr", _snr_db, _asked), ("snr_db", _asked, _snr_db)):
-                for fixed in dict.fromkeys(map(fixed_of, with_metric)):
+                for fixed in sorted(set(map(fixed_of, with_metric))):
                     shown = [point for point in with_metric if fixed_of(point) == fixed]
                     if len(set(map(varied_of, shown))) > 1:
                         yield _View(conditions, metric, over, fixed, shown)

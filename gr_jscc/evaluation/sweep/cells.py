@@ -122,6 +122,9 @@ def make_plan(experiment: Experiment, data: Path | None, load: Callable[..., Cod
             if not scheme.optional:
                 raise
             remarks.append(f"left out: {scheme.label}: {error}")
+    # Picture by picture: what codecs remember of one, such as its encodings at several rates, serves all its cells.
+    places = {(name, picture.name): place for name in sets for place, picture in enumerate(sets[name])}
+    cells.sort(key=lambda planned: places[planned.images, planned.picture.name])
     if not cells:
         raise ExperimentError(f"experiment {experiment.name}: nothing is left to measure; " + "; ".join(remarks))
     return Plan(experiment, cells, remarks, parameters)

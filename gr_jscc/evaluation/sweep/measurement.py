@@ -16,7 +16,7 @@ from gr_jscc.evaluation.metrics import lpips
 from gr_jscc.evaluation.sweep.cells import Cell
 from gr_jscc.evaluation.sweep.store import Row
 
-MODELS_KEPT = 4  # a process; experiments go through one scheme after the other
+MODELS_KEPT = 16  # a process; experiments go through all schemes picture by picture
 
 
 @dataclass(frozen=True)

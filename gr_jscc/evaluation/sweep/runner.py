@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.sweep.cells import Plan, Planned
+from gr_jscc.evaluation.sweep.cells import Cell, Plan, Planned
 from gr_jscc.evaluation.sweep.measurement import Measured, Send, failed, measure
 from gr_jscc.evaluation.sweep.store import Store
 
@@ -54,11 +53,11 @@ def work_left(plan: Plan, store: Store) -> Work:
         return not planned.shown or row["psnr_db"] is None or store.has_picture(planned.cell.key)
 
     left = sorted((p for p in unique.values() if not is_done(p)), key=lambda planned: order[planned.cell.key])
-    tasks: list[list[Planned]] = []
-    for point, group in groupby(left, key=_point):
-        cells = list(group)
-        tasks += [[planned] for planned in cells] if point is None else [cells]
-    return Work(tasks, len(unique) - len(left))
+    tasks: dict[tuple | str, list[Planned]] = {}
+    for planned in left:
+        cell = planned.cell
+        tasks.setdefault(_point(cell) if cell.mode == "two-hosts" else cell.key, []).append(planned)
+    return Work(list(tasks.values()), len(unique) - len(left))
 
 
 def run_work(
@@ -79,7 +78,7 @@ def run_work(
 
     waiting = iter(tasks)
     under_way: dict[str, list[Planned]] = {}
-    finished = as_completed()
+    finished = as_completed(loop=client.loop)
 
     def hand_out() -> None:
         most = QUEUED_PER_THREAD * max(1, sum(client.nthreads().values()))
@@ -120,10 +119,8 @@ def original_name(image_hash: str) -> str:
     return f"original-{image_hash}"
 
 
-def _point(planned: Planned) -> tuple | None:
-    cell = planned.cell
-    if cell.mode != "two-hosts":
-        return None
+def _point(cell: Cell) -> tuple:
+    """All of a cell but its picture."""
     return cell.codec, cell.weights_hash, cell.snr_db, cell.cbr, cell.channel, cell.seed
 
 

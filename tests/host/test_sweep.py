@@ -1,0 +1,220 @@
+"""gr-jscc sweep and report as programs: killed and started again, on a scheduler, and what the page holds."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+
+import pytest
+from gr_jscc.host.main import main
+from gr_jscc.host.sweep_modes import send
+
+from gr_jscc.evaluation.sweep.cells import make_plan
+from gr_jscc.evaluation.sweep.experiment import load_experiment
+from gr_jscc.evaluation.sweep.measurement import measure
+from gr_jscc.evaluation.sweep.store import Store
+
+pytestmark = pytest.mark.timeout(180)
+PATIENCE = 90
+
+EXPERIMENT = """
+title = "Two codecs, <small> & quick"
+snr_db = [0, 10]
+cbr = ["1/24", "1/12", "1/6"]
+seeds = [1, 2]
+metrics = ["psnr_db"]
+anchor = "A"
+times = true
+images = [{name = "demo", kind = "demo", crop = 64}]
+strips = [{images = "demo", image = "demo.png", snr_db = 10, cbr = "1/6"}]
+
+[[schemes]]
+label = "A"
+codec = "deepjscc"
+
+[[schemes]]
+label = "B, layers"
+codec = "successive-single"
+weights = "successive-photo"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Holds the experiment, and the store that the tests here fill one after the other."""
+    path = tmp_path_factory.mktemp("sweep")
+    (path / "small.toml").write_text(EXPERIMENT)
+    return path
+
+
+def start(folder, *arguments):
+    command = [sys.executable, "-m", "gr_jscc.host", "sweep", *map(str, arguments)]
+    log = open(folder / "log", "a")
+    return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+
+
+def lines(store):
+    """Whole lines of all the store's files, without heads."""
+    found = []
+    for path in sorted(store.glob("cells-*.csv")):
+        found += path.read_bytes().split(b"\n")[1:-1]
+    return found
+
+
+def processes_of(group):
+    """Those of a process group that still run."""
+    status = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True).stdout
+    return [line for line in status.splitlines() if line.split()[0] == str(group) and "Z" not in line.split()[1]]
+
+
+def figures(row):
+    """A row without what no two runs have in common."""
+    return {key: value for key, value in row.items() if not key.startswith(("seconds.", "measured"))}
+
+
+def test_a_killed_sweep_goes_on_and_loses_and_repeats_nothing(folder):
+    store = folder / "store"
+    arguments = ("small.toml", "--store", store, "--workers", 1)
+    first = start(folder, *arguments)
+    end = time.monotonic() + PATIENCE
+    while len(lines(store)) < 5:
+        assert first.poll() is None and time.monotonic() < end, (folder / "log").read_text()
+        time.sleep(0.01)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    while processes_of(first.pid):  # its workers notice
+        assert time.monotonic() < end, processes_of(first.pid)
+        time.sleep(0.05)
+    done = lines(store)
+    assert 5 <= len(done) < 24
+
+    second = start(folder, *arguments)
+    assert second.wait(PATIENCE) == 0, (folder / "log").read_text()
+    assert lines(store)[: len(done)] == done and len(lines(store)) == 24
+    assert f"{len(done)} of 24 cells are in" in (folder / "log").read_text()
+
+    plan = make_plan(load_experiment(folder / "small.toml"), None)
+    rows = Store(store).rows()
+    assert set(rows) == {planned.cell.key for planned in plan.cells} and len(rows) == 24
+    for planned in plan.cells[::-1]:  # as an unbroken run in another order would measure them
+        (alone,) = measure(lambda *task: send("cpu", *task), [planned.cell], [planned.picture.read()])
+        assert figures(rows[planned.cell.key]) == figures(json.loads(json.dumps(alone.row)))
+
+
+def test_a_scheduler_of_another_process_serves_the_same_sweep(folder):
+    commands = [
+        ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+         "--scheduler-file", "scheduler.json"],
+        ["distributed.cli.dask_worker", "--scheduler-file", "scheduler.json", "--nthreads", "1", "--no-nanny",
+         "--no-dashboard"],
+    ]  # fmt: skip
+    with open(folder / "cluster.log", "w") as log:
+        cluster = [
+            subprocess.Popen([sys.executable, "-m", *command], stdout=log, stderr=log, cwd=folder)
+            for command in commands
+        ]
+        try:
+            end = time.monotonic() + PATIENCE
+            while not (folder / "scheduler.json").exists():
+                assert time.monotonic() < end, (folder / "cluster.log").read_text()
+                time.sleep(0.05)
+            time.sleep(0.1)
+            address = json.loads((folder / "scheduler.json").read_text())["address"]
+            sweep = start(folder, "small.toml", "--store", "elsewhere", "--scheduler", address)
+            assert sweep.wait(PATIENCE) == 0, (folder / "log").read_text() + (folder / "cluster.log").read_text()
+        finally:
+            for process in cluster[::-1]:
+                process.terminate()
+                process.wait(20)
+    here, there = Store(folder / "store").rows(), Store(folder / "elsewhere").rows()
+    assert {key: figures(row) for key, row in here.items()} == {key: figures(row) for key, row in there.items()}
+
+
+def test_nobody_at_the_scheduler(folder, monkeypatch, capsys):
+    monkeypatch.setattr("gr_jscc.host.sweep_cluster.CONNECT_SECONDS", 1)
+    code, told = run(
+        capsys, "sweep", folder / "small.toml", "--store", folder / "none", "--scheduler", "tcp://127.0.0.1:9"
+    )
+    assert code == 2 and told.strip().splitlines()[-1].startswith("gr-jscc: no Dask scheduler at tcp://127.0.0.1:9")
+
+
+def test_failed_cells_are_told_and_the_others_go_on(folder, capsys):
+    text = EXPERIMENT.replace('"1/24", "1/12", "1/6"', '"1/12", "1/2"').replace("[1, 2]", "[1]")
+    (folder / "half.toml").write_text(text)
+    code, told = run(capsys, "sweep", folder / "half.toml", "--store", folder / "store", "--workers", "1")
+    assert code == 2 and "gr-jscc: 4 of 8 cells failed" in told
+    assert "failed: A, demo.png, 0 dB, CBR 0.5, ideal: CodecError: deepjscc serves a CBR from 1/48 to 1/6" in told
+    rows = Store(folder / "store").rows().values()
+    assert sum(bool(row["error"]) for row in rows) == 4 and len(rows) == 24 + 4
+
+
+def test_the_list_and_what_is_not_in_it(capsys):
+    code, told = run(capsys, "sweep", "--list")
+    assert code == 0 and "ntscc-fig-11 " in told and "references" not in told
+    code, told = run(capsys, "sweep")
+    assert code == 2 and told.startswith("gr-jscc: which experiment?")
+
+
+class Sources(HTMLParser):
+    """Everything in a page that a browser would fetch, and its text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.fetched, self.text = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        assert tag not in ("script", "iframe", "object", "embed", "base")
+        self.fetched += [value for key, value in attributes if key in ("src", "href", "srcset", "poster", "data")]
+        assert "url(" not in (dict(attributes).get("style") or "")
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_report_is_one_page_that_fetches_nothing_and_files_for_papers(folder, capsys):
+    code, _ = run(capsys, "report", folder / "store", "--experiment", "small", "--out", folder / "out")
+    assert code == 0
+    page = (folder / "out" / "index.html").read_text()
+    sources = Sources(page)
+    assert sources.fetched and all(source.startswith("data:") for source in sources.fetched)
+    assert "http://" not in page and "https://" not in page and "@import" not in page and "url(" not in page
+    text = "".join(sources.text)
+    assert "Two codecs, <small> & quick" in text and "BD-CBR" in text and "B, layers" in text
+    rows = [row for row in Store(folder / "store").rows().values() if row["cbr"] == 1 / 6 and row["snr_db"] == 10]
+    mean = sum(row["psnr_db"] for row in rows if row["codec"] == "deepjscc") / 2
+    assert f"{mean:.2f} ± " in text
+
+    names = {path.relative_to(folder / "out" / "small").as_posix() for path in (folder / "out").rglob("*.*")
+             if "small" in path.parts}  # fmt: skip
+    for name in ("tables/psnr-over-cbr-at-10-db-demo.md", "tables/psnr-over-cbr-at-10-db-demo.tex",
+                 "tables/psnr-over-cbr-at-10-db-demo.csv", "tables/bd-psnr-over-cbr-at-10-db-demo.tex",
+                 "plots/psnr-over-snr-at-cbr-1-12-demo.png", "plots/psnr-over-snr-at-cbr-1-12-demo.pdf",
+                 "pictures/strip-1-ideal-awgn.png"):  # fmt: skip
+        assert name in names
+    latex = (folder / "out/small/tables/psnr-over-cbr-at-10-db-demo.tex").read_text()
+    assert re.search(r"^  A( & \d\d\.\d\d \$\\pm\$ \d\.\d\d){3} \\\\$", latex, re.MULTILINE)
+    assert not [path for path in (folder / "out").rglob("*.part")]
+
+
+def test_the_report_as_a_document(folder, capsys):
+    code, _ = run(capsys, "report", folder / "store", "--experiment", "small", "--docs", folder / "docs" / "results.md")
+    assert code == 0
+    page = (folder / "docs" / "results.md").read_text()
+    shown = re.findall(r"\]\((images/[^)]+)\)", page)
+    assert len(shown) == 6 and all((folder / "docs" / name).stat().st_size > 1000 for name in shown)
+    code, told = run(capsys, "report", folder / "store", "--experiment", "moon")
+    assert code == 2 and "no experiment 'moon'" in told
+    code, told = run(capsys, "report", folder / "docs")
+    assert code == 2 and "no store of a sweep" in told
+
+
+def run(capsys, *arguments):
+    """A program in this process: its exit code, and what it printed."""
+    with pytest.raises(SystemExit) as left:
+        main(list(map(str, arguments)))
+    printed = capsys.readouterr()
+    return left.value.code, printed.out + printed.err
