@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gr_jscc.errors import UserError
+from gr_jscc.evaluation.figures import Figure
 
 from . import options
 from .printing import print_figures
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="What to reproduce: successive.")],
-    data: Annotated[list[Path], typer.Option(help="Folder with the data set; successive: CIFAR-10.")],
+    name: Annotated[str, typer.Argument(help="What to reproduce: successive or separation.")],
+    data: Annotated[
+        list[Path], typer.Option(help="Folder with the data set; successive: CIFAR-10; separation: Kodak's photos.")
+    ],
     runs: Annotated[
         Path | None, typer.Option(help="Folder of training runs, for models that do not ship and for newer ones.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for a page with tables and plots, e.g. docs.")] = None,
     images: Annotated[int, typer.Option(min=0, help="Test pictures, spread evenly; 0: all.")] = 1000,
-    draws: Annotated[int, typer.Option(min=1, help="Channel draws for each picture.")] = 10,
+    draws: Annotated[int, typer.Option(min=1, help="Channel draws for each picture; successive only.")] = 10,
     on_air: Annotated[
         int,
-        typer.Option(
-            min=0, help="Pictures that also cross the modem and the back-channel, between processes; needs GNU Radio."
-        ),
+        typer.Option(min=0, help="Pictures that also cross the modem, and the back-channel if any; needs GNU Radio."),
     ] = 200,
     device: options.Device = "cpu",
     seed: options.Seed = 1,
@@ -35,39 +37,85 @@ def reproduce(
     """Measure what a paper reports with the models that ship, beside the paper's own figures.
 
     successive: Kurka & Gündüz 2019, successive refinement on CIFAR-10: Table I and the curves of figures 3 and 4.
-    """
-    from gr_jscc.evaluation.successive_benchmark import DESIGN_SNR_DB, successive_figures
-    from gr_jscc.evaluation.successive_report import write_successive_report
-    from gr_jscc.training.cifar import read_cifar10
 
-    options.check_choice("NAME", name, ("successive",))
+    separation: BPG + LDPC and BPG + capacity at 10 dB, and the cliff beside DeepJSCC through the flowgraph.
+    """
+    options.check_choice("NAME", name, ("successive", "separation"))
+    options.check_device(device)
     if runs is not None and not runs.is_dir():
         raise UserError(f"--runs: folder not found: {runs}")
-    pictures = read_cifar10(data, "test")
-    options.check_device(device)
-    if images:
-        pictures = _spread(pictures, images)
+    if name == "successive":
+        figures, write = _successive(data, runs, images, draws, on_air, device, seed)
+    else:
+        figures, write = _separation(data, images, on_air, device, seed)
     measured = []
 
-    def noted():
-        for figure in successive_figures(pictures, runs, draws, seed, device):
+    def noted() -> Iterator[Figure]:
+        for figure in figures:
             measured.append(figure)
             yield figure
-        if on_air:
-            from .feedback_trial import feedback_figures
-
-            crossing = [picture.permute(1, 2, 0).numpy() for picture in _spread(pictures, on_air)]
-            for figure in feedback_figures(crossing, "successive-residual", 1 / 6, DESIGN_SNR_DB):
-                measured.append(figure)
-                yield figure
 
     print_figures(noted(), name, json_lines)
     if out is not None:
-        page = write_successive_report(measured, out)
+        page = write(measured, out)
         if not json_lines:
             typer.echo(f"written: {page}")
 
 
+Reproduction = tuple[Iterator[Figure], Callable[[list[Figure], Path], Path]]
+
+
+def _successive(
+    data: list[Path], runs: Path | None, images: int, draws: int, on_air: int, device: str, seed: int
+) -> Reproduction:
+    from gr_jscc.evaluation.successive_benchmark import DESIGN_SNR_DB, successive_figures
+    from gr_jscc.evaluation.successive_report import write_successive_report
+    from gr_jscc.training.cifar import read_cifar10
+
+    pictures = _spread(read_cifar10(data, "test"), images)
+
+    def figures() -> Iterator[Figure]:
+        yield from successive_figures(pictures, runs, draws, seed, device)
+        if on_air:
+            from .feedback_trial import feedback_figures
+
+            crossing = [picture.permute(1, 2, 0).numpy() for picture in _spread(pictures, on_air)]
+            yield from feedback_figures(crossing, "successive-residual", 1 / 6, DESIGN_SNR_DB)
+
+    return figures(), write_successive_report
+
+
+def _separation(data: list[Path], images: int, on_air: int, device: str, seed: int) -> Reproduction:
+    from gr_jscc.evaluation.separation_benchmark import cliff_figures, kodak_figures
+    from gr_jscc.evaluation.separation_report import write_separation_report
+    from gr_jscc.imaging import expand_inputs, load_image
+
+    files = _spread(expand_inputs(data), images)
+    for path in files:
+        load_image(path)  # a bad file is told before anything is measured
+    crossing = _spread(files, on_air) if on_air else []
+
+    def through_the_flowgraph(codec: str, weights: str, cbr: float, snr_db: float) -> list[dict]:
+        from .loopback import flowgraph_results
+
+        results = flowgraph_results(
+            crossing, codec=codec, weights=weights, cbr=cbr, channel="awgn", snr_db=snr_db, device=device, cfo=0.1,
+            seed=seed,
+        )  # fmt: skip
+        return [
+            {**result.report, "grey": result.received is not None and bool((result.received == 128).all())}
+            for result in results
+            if result.final
+        ]
+
+    def figures() -> Iterator[Figure]:
+        yield from kodak_figures(files, seed)
+        if crossing:
+            yield from cliff_figures(through_the_flowgraph, len(crossing))
+
+    return figures(), write_separation_report
+
+
 def _spread(pictures, count: int):
-    """So many of uint8[N, 3, H, W], evenly spread."""
-    return pictures[:: max(1, len(pictures) // count)][:count]
+    """So many of a sequence, evenly spread; all for 0."""
+    return pictures[:: max(1, len(pictures) // count)][:count] if count else pictures
