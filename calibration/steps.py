@@ -28,6 +28,7 @@ AMPLITUDE = 0.5  # peak of the comb
 SENT_DBFS = 10 * math.log10(AMPLITUDE**2 / 2)
 COMB_SAMPLES = 256 * comb.PERIOD  # that are repeated
 CAPTURE = 2**18  # samples
+LINEAR_DB = 25.0  # of gain below the profile's, in which the output must follow the gain
 LEAST_VALUES = 6  # of the converter that noise must show, or rounding is no noise
 SNR_RANGE_DB = (0.0, 25.0)  # in which the estimator is tried
 
@@ -185,7 +186,7 @@ def measure_power(bench: Bench, findings: Findings, wanted: Wanted) -> None:
     findings.tx["stage"], findings.tx["output_dbfs_by_gain"] = wanted.stage, table
     findings.data["power"] = table
     usual = bench.tx_profile.direction("tx").gains.get(wanted.stage, wanted.gains[-1])
-    linear = [row for row in table if row[0] <= usual] or table
+    linear = [row for row in table if usual - LINEAR_DB <= row[0] <= usual] or table
     worst = max(abs(error) for error in output_power.gain_errors(linear))
     findings.figures.append(Figure("gain_error_db", worst, "dB", {"stage": wanted.stage, "up_to_db": linear[-1][0]}))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gr_jscc.errors import UserError
 from gr_jscc.evaluation.figures import Figure
 
 from . import options
@@ -15,20 +17,35 @@ from .printing import print_figures
 
 def calibration(
     seeds: Annotated[int, typer.Option(min=1, help="Draws of faults.")] = 4,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also send this folder's pictures over such radios, calibrated and not, and over radios without faults.",
+            show_default=False,
+        ),
+    ] = None,
+    snr: options.Snr = 20.0,
     json_lines: options.Json = False,
 ) -> None:
     """Put faults into virtual radios and measure what calibration recovers of them."""
-    print_figures(_figures(seeds), "calibration", json_lines)
+    if images is not None and not images.is_dir():
+        raise UserError(f"--images: there is no folder {images}")
+    options.check_snr(snr)
+    print_figures(_figures(seeds, images, snr), "calibration", json_lines)
 
 
-def _figures(seeds: int) -> Iterator[Figure]:
+def _figures(seeds: int, images: Path | None, snr_db: float) -> Iterator[Figure]:
     from gr_jscc.calibration import virtual_trial as trial
+
+    from .calibrated_link_trial import pictures
 
     yield from _front_ends(trial, seeds)
     yield from _carriers(trial, seeds)
     yield from _estimator(trial)
     yield from _compression(trial)
     yield from _latency(trial)
+    if images is not None:
+        yield from pictures(images, snr_db)
 
 
 def _front_ends(trial, seeds: int) -> Iterator[Figure]:
