@@ -156,15 +156,6 @@ class NTSCC(TrainedCodec):
         steps = self.network.steps(torch.tensor([quality / QUALITY_CODES], device=self.device))
         return self.network.hyperprior.summarise(latents / steps).round().clamp(-LARGEST, LARGEST)
 
-    def describe(
-        self, hyper: Tensor | None, quality: int, rows: int, columns: int
-    ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-        """μ and σ of the normalised latents, as both ends know them."""
-        if hyper is None:
-            return None, None
-        given = torch.tensor([quality / QUALITY_CODES], device=self.device)
-        return self.network.describe(hyper, given, rows, columns)
-
 
 def _code(level: int) -> int:
     return round(level * QUALITY_CODES / (QUALITIES - 1))
@@ -213,8 +204,10 @@ class _Receiver(Receiver):
         usable = np.isfinite(reception.symbols) & np.isfinite(reception.noise_var)
         symbols = _placed(np.where(usable, reception.symbols, 0).astype(np.complex64), sent)
         noise_var = _placed(np.where(usable, reception.noise_var, np.inf).astype(np.float32), sent)
-        hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()
-        mean, spread = codec.describe(hyper, side.quality, rows, columns)
+        mean = spread = None
+        if side.hyper is not None:
+            hyper = torch.from_numpy(side.hyper).to(codec.device)[None].float()
+            mean, spread = network.hyperprior.describe(hyper, rows, columns)
         scale = scale_of(torch.tensor([side.scale], device=codec.device))
         picture = network.demodulate(symbols, noise_var, scale, index, mean, spread)[0]
         pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)

@@ -35,7 +35,7 @@ class Hyperprior(nn.Module):
             nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1),
             nn.Conv2d(width, 2 * latents, 1),
         )  # fmt: skip
-        nn.init.normal_(self.synthesis[-1].weight, std=1e-3)
+        nn.init.zeros_(self.synthesis[-1].weight)  # a fresh one says what holds of all pictures
         nn.init.zeros_(self.synthesis[-1].bias)
         self.prior = FactorisedPrior(channels)
 
@@ -47,6 +47,6 @@ class Hyperprior(nn.Module):
         return self.analysis(torch.asinh(padded)).float()
 
     def describe(self, hyper: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """h_s: mean and scale float32[B, C, height, width] of the scaled latents."""
+        """h_s: mean and scale float32[B, C, height, width] of latents that have unit variance over all pictures."""
         mean, log_scale = self.synthesis(hyper)[:, :, :height, :width].float().chunk(2, dim=1)
-        return mean, log_scale.clamp(-3, 8).exp()
+        return mean, log_scale.clamp(-5, 2).exp()

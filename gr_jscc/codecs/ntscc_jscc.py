@@ -98,4 +98,4 @@ class JSCCDecoder(nn.Module):
         x = self.blocks(estimate + self.tokens(index).permute(0, 3, 1, 2)).float()
         if self.refinement is not None:
             x = x + self.refinement(torch.cat([x, mean, prior.log() / 2], dim=1)).float()
-        return x, trust.clamp(min=-1)
+        return x, trust.clamp(min=0)

@@ -92,21 +92,18 @@ class NTSCCNetwork(nn.Module):
     @torch.no_grad()
     def start_linear(self, images: Tensor) -> None:
         """Makes a fresh network the linear code of training crops, with steps that fit its multipliers."""
-        power, error = self.transforms.start_linear(images)
-        self.log_power.copy_(power.log())
-        self._set_steps(error)
+        self._start(*self.transforms.start_linear(images))
 
-    def _set_steps(self, error: Tensor) -> None:
-        """Steps at which a bit saves as much squared error as its channel values cost at λ.
+    def _start(self, power: Tensor, error: Tensor) -> None:
+        """Channel values that are the latents, and steps at which a bit saves as much error as its values cost at λ.
 
         A quantiser of step Δ saves ln 2 · Δ²/6 a bit, and a bit costs η/2 channel uses.
         """
+        self.log_power.copy_(power.log())
+        self.encoder.log_gain.weight.copy_(power.log() / 2)
         for quality in (0, 1):
             saved = self.multipliers[quality] * self.eta / 2 / (math.log(2) / 6) / 255**2
             self.log_step.data[quality] = (saved / error).log() / 2
-        step = self.log_step.mean(0)
-        size = len(self.hyperprior.synthesis[-1].bias) // 2
-        self.hyperprior.synthesis[-1].bias.data[size:] = (self.log_power / 2 - step).clamp(-2, 5)
 
     @torch.no_grad()
     def translated(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -114,8 +111,8 @@ class NTSCCNetwork(nn.Module):
         if "log_step" in tensors or not hasattr(self.transforms, "translated"):
             return tensors
         kept = {f"transforms.{key}": value for key, value in self.transforms.translated(tensors).items()}
-        self.log_power.copy_(tensors["log_power"].float().repeat_interleave(4))
-        self._set_steps(tensors["synthesis.weight"].float().square().sum((0, 2, 3)).repeat_interleave(4))
+        error = tensors["synthesis.weight"].float().square().sum((0, 2, 3))
+        self._start(tensors["log_power"].float().exp().repeat_interleave(4), error.repeat_interleave(4))
         return kept
 
     # --- entropy model -----------------------------------------------------------------------------------------------
@@ -130,12 +127,6 @@ class NTSCCNetwork(nn.Module):
         """Standard deviations of the latents, float32[1, C, 1, 1]."""
         return (self.log_power / 2).exp()[None, :, None, None]
 
-    def describe(self, hyper: Tensor, quality: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """μ and σ float32[B, C, height, width] of the normalised latents, from rounded hyperlatents."""
-        mean, scale = self.hyperprior.describe(hyper, height, width)
-        unit = self.steps(quality) / self.amplitude
-        return mean * unit, scale * unit
-
     def model(self, latents: Tensor, quality: Tensor, generator: torch.Generator | None = None) -> Modelled:
         """Runs the entropy model.
 
@@ -147,15 +138,15 @@ class NTSCCNetwork(nn.Module):
         values = latents / self.steps(quality)
         hyper = self.hyperprior.summarise(values)
         mean, scale = self.hyperprior.describe(rounded(hyper), *values.shape[2:])
+        unit = self.amplitude / self.steps(quality)
         if generator is None:
             counted, counted_hyper = values.round(), hyper.round()
         else:
             counted, counted_hyper = (
                 x + torch.rand(x.shape, generator=generator, device=x.device) - 0.5 for x in (values, hyper)
             )
-        bits = gaussian_bits(counted, mean, scale).sum(1)
-        unit = self.steps(quality) / self.amplitude
-        return Modelled(bits, self.hyperprior.prior(counted_hyper).sum((1, 2, 3)), mean * unit, scale * unit)
+        bits = gaussian_bits(counted, mean * unit, scale * unit).sum(1)
+        return Modelled(bits, self.hyperprior.prior(counted_hyper).sum((1, 2, 3)), mean, scale)
 
     def rate_index(self, bits: Tensor, eta: Tensor) -> Tensor:
         """Indexes int64[B, h, w] of the smallest rates ≥ η·bits (equation 28).
@@ -232,10 +223,11 @@ class NTSCCNetwork(nn.Module):
         """The picture from rounded latents, as a compressor (NTC) of this entropy model would give it."""
         step = self.steps(quality)
         noise = (step.square() * QUANTISING_NOISE).expand(latents.shape)
-        trust = 1 - noise / self.amplitude.square()
+        # What rounds to nothing is off by itself, and by no more.
+        trust = (1 - noise / self.amplitude.square()).clamp(min=0)
         everything = torch.ones(latents.shape, dtype=torch.bool, device=latents.device)
         numbers = self._numbers(everything, trust, noise)
-        return self.transforms.synthesise(rounded(latents / step) * step, trust.clamp(min=-1), numbers)
+        return self.transforms.synthesise(rounded(latents / step) * step, trust, numbers)
 
     def transmit(self, latents: Tensor, modelled: Modelled, index: Tensor, channel) -> Tensor:
         """The picture by way of a differentiable channel, see `gr_jscc.channel.differentiable`."""
@@ -258,13 +250,14 @@ class NTSCCNetwork(nn.Module):
             generator: as in `model`.
 
         Returns:
-            ``compressed`` float32[compressed, 3, H, W], ``transmitted`` float32[B, 3, H, W], ``bits`` float32[B, h, w],
-            ``hyper_bits`` float32[B], ``uses`` float32[B] complex symbols sent.
+            ``compressed`` float32[compressed, 3, H, W] if any, ``transmitted`` float32[B, 3, H, W],
+            ``bits`` float32[B, h, w], ``hyper_bits`` float32[B], ``uses`` float32[B] complex symbols sent.
         """
         latents = self.transforms.analyse(images)
         modelled = self.model(latents, quality, generator)
         result = {"bits": modelled.bits, "hyper_bits": modelled.hyper_bits}
-        result["compressed"] = self.compress(latents[:compressed], quality[:compressed])
+        if compressed != 0:
+            result["compressed"] = self.compress(latents[:compressed], quality[:compressed])
         if channel is not None:
             index = self.rate_index(modelled.bits, eta)
             result["uses"] = self.rates[index].sum((1, 2)) / 2

@@ -25,6 +25,20 @@ def gaussian_bits(values: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     return -(upper - lower).clamp(min=LEAST).log2()
 
 
+def logistic_mixture_bits(values: Tensor, mean: Tensor, log_scale: Tensor, log_weight: Tensor) -> Tensor:
+    """−log2 of the probability that a mixture of logistic distributions puts into [value − ½, value + ½].
+
+    Args:
+        values: float32[...].
+        mean, log_scale, log_weight: float32[..., components], broadcastable; weights are the softmax of the last.
+    """
+    distance = (values.float()[..., None] - mean).abs()
+    rate = (-log_scale).clamp(max=4).exp()
+    upper, lower = torch.sigmoid((0.5 - distance) * rate), torch.sigmoid((-0.5 - distance) * rate)
+    probability = (F.softmax(log_weight, dim=-1) * (upper - lower)).sum(-1)
+    return -probability.clamp(min=LEAST).log2()
+
+
 class FactorisedPrior(nn.Module):
     """Each hyperlatent channel's own density: a mixture of logistic distributions, [B, Z, H, W] → bits.
 
@@ -42,12 +56,8 @@ class FactorisedPrior(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """−log2 of the probability of [z − ½, z + ½], float32[B, Z, H, W]."""
-        mean, log_scale, log_weight = (p[None, :, None, None] for p in (self.mean, self.log_scale, self.log_weight))
-        distance = (z.float()[..., None] - mean).abs()
-        rate = (-log_scale).clamp(max=4).exp()
-        upper, lower = torch.sigmoid((0.5 - distance) * rate), torch.sigmoid((-0.5 - distance) * rate)
-        probability = (F.softmax(log_weight, dim=-1) * (upper - lower)).sum(-1)
-        return -probability.clamp(min=LEAST).log2()
+        parameters = (p[None, :, None, None] for p in (self.mean, self.log_scale, self.log_weight))
+        return logistic_mixture_bits(z, *parameters)
 
 
 def rounded(x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from gr_jscc.training.recipe import RecipeError
 
 LEVELS = 255.0**2
 MS_SSIM_UNIT = 2000 / LEVELS  # 1 − MS-SSIM as a squared error: both make the same of a typical photo at CBR 1/12
-STAGES = ("compressor", "joint")
+STAGES = ("entropy-model", "compressor", "joint")
 DISTORTIONS = ("mse", "ms-ssim")
 
 
@@ -33,7 +33,8 @@ class NTSCCTask:
     """Draws (SNR, quality, η, channel) for every image.
 
     Attributes:
-        stage: ``compressor`` (NTC: transforms and entropy model) or ``joint``.
+        stage: ``entropy-model`` (for transforms that are trained already), ``compressor`` (NTC: transforms and entropy
+            model) or ``joint``.
         snr_db: lowest and highest Es/N0; uniform between.
         eta: lowest and highest η, real channel values per bit; log-uniform between.
         compressed: share of a batch whose compressed pictures join in the loss of the joint stage.
@@ -61,9 +62,12 @@ class NTSCCTask:
                 raise RecipeError(f"unknown {what} {value!r}; known: {', '.join(known)}")
 
     def build(self, network: dict) -> NTSCCNetwork:
-        """A fresh network from a recipe's ``network`` table; while the compressor is trained, the codec is fixed."""
+        """A fresh network from a recipe's ``network`` table; what the stage does not train is fixed."""
         fresh = NTSCCNetwork(**network)
-        if self.stage == "compressor":
+        if self.stage == "entropy-model":
+            fresh.requires_grad_(False)
+            fresh.hyperprior.requires_grad_(True)
+        elif self.stage == "compressor":
             fresh.encoder.requires_grad_(False)
             fresh.decoder.requires_grad_(False)
         if not fresh.adaptive:
@@ -101,23 +105,25 @@ class NTSCCTask:
             return awgn(symbols, snr_db, generator)
 
         joint = self.stage == "joint"
-        some = max(1, round(self.compressed * count)) if joint else count
+        some = {"joint": round(self.compressed * count), "compressor": count, "entropy-model": 0}[self.stage]
         if not plain.adaptive:
             # Comparison-II: no entropy model; every position of a picture has one of the rates.
-            eta, some = draw(), 0
+            eta = draw()
         result = network(images, quality, eta, channel if joint else None, some, generator)
         loss = images.new_zeros(())
         if joint:
             loss = loss + (self._distortion(result["transmitted"], images) + self.offset).log().mean()
-        if some:
+        if plain.adaptive:
             low, high = (torch.tensor(bound, device=device).log() for bound in plain.multipliers)
             multiplier = (low + (high - low) * quality).exp()
             values = images[0].numel()
             # λ is for the η that the steps are made for: with another one a bit costs more or less than they reckon.
             uses = plain.eta * result["bits"].sum((1, 2)) / 2 + result["hyper_bits"] / self.side_info
-            error = LEVELS * self._distortion(result["compressed"], images[:some])
             unit = typical_error(multiplier)
-            loss = loss + (error / unit[:some]).mean() + (multiplier * uses / values / unit).mean()
+            loss = loss + (multiplier * uses / values / unit).mean()
+            if some:
+                error = LEVELS * self._distortion(result["compressed"], images[:some])
+                loss = loss + (error / unit[:some]).mean()
         return loss
 
     def _distortion(self, pictures: Tensor, images: Tensor) -> Tensor:
@@ -144,14 +150,14 @@ class NTSCCTask:
                 image = photo[None, :, :height, :width].to(device).float() / 255
                 snr, given = torch.full((1,), 10.0, device=device), torch.full((1,), quality, device=device)
                 eta = torch.full((1,), network.eta if network.adaptive else quality, device=device)
-                channel = None if self.stage == "compressor" else (lambda s, snr=snr, g=generator: awgn(s, snr, g))
-                result = network(image, given, eta, channel, int(network.adaptive))
+                result = network(
+                    image, given, eta, lambda s, snr=snr, g=generator: awgn(s, snr, g), int(network.adaptive)
+                )
                 measured = {"bits_per_pixel": float(result["bits"].sum()) / (height * width)}
                 measured["side_bits_per_pixel"] = float(result["hyper_bits"].sum()) / (height * width)
-                if "uses" in result:
-                    measured["cbr"] = float(result["uses"]) / image.numel()
+                measured["cbr"] = float(result["uses"]) / image.numel()
                 for name in ("compressed", "transmitted"):
-                    if name in result and len(result[name]):
+                    if name in result:
                         mse = (result[name].float().clamp(0, 1) - image).square().mean()
                         measured[f"psnr_db_{name}"] = float(-10 * mse.log10())
                 for key, value in measured.items():
