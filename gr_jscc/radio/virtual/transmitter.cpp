@@ -64,7 +64,7 @@ int Transmitter::deactivate() {
     if (radio_.gone()) return 0;
     // What the device still held is not sent; in lockstep nothing is lost.
     if (!radio_.air.lockstep())
-        shown_.end = std::max(std::min(shown_.end.load(), now_tick()), std::min(shown_.end.load(), begin_));
+        shown_.end = std::max(std::min(shown_.end.load(), now_tick()), std::min(shown_.end.load(), begin_.load()));
     shown_.in_burst = 0;
     radio_.air.ring_bell();
     return 0;
@@ -116,14 +116,14 @@ void Transmitter::silence_until(std::int64_t tick) {
 
 // Samples that the device still takes.
 std::int64_t Transmitter::room(std::int64_t now) {
-    const std::int64_t end = std::max(shown_.end.load(), begin_);
+    const std::int64_t end = std::max(shown_.end.load(), begin_.load());
     if (begin_ - now > held_ + static_cast<std::int64_t>(EARLY * rate_)) return 0;
-    return std::max(now, begin_) + held_ - end;
+    return std::max(now, begin_.load()) + held_ - end;
 }
 
 void Transmitter::notice_underflow() {
     std::lock_guard<std::mutex> lock(events_mutex_);
-    if (radio_.air.lockstep() || !active_ || !shown_.in_burst || now_tick() <= std::max(shown_.end.load(), begin_)) return;
+    if (radio_.air.lockstep() || !active_ || !shown_.in_burst || now_tick() <= std::max(shown_.end.load(), begin_.load())) return;
     shown_.in_burst = 0;
     events_.push_back({SOAPY_SDR_UNDERFLOW, 0, shown_.end.load(), false});
 }
@@ -144,7 +144,7 @@ int Transmitter::write(const void* samples, std::size_t count, int flags, long l
     notice_underflow();
     if (!shown_.in_burst && count) {
         if (!begin_burst(flags, time_ns)) {
-            tell(SOAPY_SDR_TIME_ERROR, 0, begin_);
+            tell(SOAPY_SDR_TIME_ERROR, 0, begin_.load());
             dropping_ = !last_of_burst;
             return static_cast<int>(count);
         }
@@ -178,7 +178,7 @@ int Transmitter::write(const void* samples, std::size_t count, int flags, long l
                 underflow = radio_.settings.underflow;
             }
             if (underflow > 0 && faults_.uniform() < underflow) {
-                silence_until(std::max(shown_.end.load(), begin_) + static_cast<std::int64_t>(left_));
+                silence_until(std::max(shown_.end.load(), begin_.load()) + static_cast<std::int64_t>(left_));
                 tell(SOAPY_SDR_UNDERFLOW, 0, shown_.end.load());
                 continue;
             }

@@ -41,8 +41,8 @@ private:
     Transmission& shown_;
     std::atomic<bool> active_{false};
     Sample* ring_ = nullptr;
-    double rate_ = 0;          // while active
-    std::int64_t begin_ = 0;   // of the burst
+    std::atomic<double> rate_{0};         // while active
+    std::atomic<std::int64_t> begin_{0};  // of the burst
     bool dropping_ = false;    // the rest of a burst that came too late
     std::size_t left_ = 0;     // until the next buffer
     Random faults_;
