@@ -363,20 +363,19 @@ class TestTime:
 class TestLosses:
     def test_injected_overflows(self, link):
         """Each costs one buffer: what follows is what would have been there, and its time says so."""
-        sent = tone(0.1, -10, 3_000_000)
-        received, answer = link(sent, rx=f"model=b210,{QUIET},bits=0,overflow=0.05,seed=2", count=800_000)
-        buffers = 800_000 / 2040
-        assert len(answer["lost"]) == pytest.approx(buffers * 0.05, abs=4 * np.sqrt(buffers * 0.05))
+        sent = tone(0.1, -10, 800_000)
+        received, answer = link(sent, rx=f"model=b210,{QUIET},bits=0,overflow=0.1,seed=2", count=300_000)
+        buffers = 300_000 / 2040
+        assert len(answer["lost"]) == pytest.approx(buffers * 0.1, abs=4 * np.sqrt(buffers * 0.1))
         assert all(code == -4 for _, code, _ in answer["lost"])
-        skipped, phase = 0, np.angle(part(received[3000:3500], 0.1)) if answer["lost"][0][0] > 4000 else None
-        assert phase is not None
+        assert answer["lost"][0][0] > 3500
+        before, skipped = part(received[3000:3500], 0.1), 0
         for place, _, time_ns in answer["lost"]:
             skipped += 2040
             assert time_ns - answer["times"][0][2] == pytest.approx((place + skipped) * 1000, abs=1)
-            piece = received[place + 10 : place + 510] * np.exp(-2j * np.pi * 0.1 * (skipped + place + 10 - 3000))
-            assert np.angle(np.mean(piece * np.exp(-2j * np.pi * 0.1 * np.arange(500) - 1j * phase))) == pytest.approx(
-                0, abs=1e-3
-            )
+            after = part(received[place + 10 : place + 510], 0.1)
+            passed = place + 10 + skipped - 3000  # samples of the air, among them those that were lost
+            assert after * np.exp(-2j * np.pi * 0.1 * passed) == pytest.approx(before, abs=1e-4)
 
     def test_injected_underflows(self, link):
         sent = tone(0.1, -10, 400_000)
@@ -418,7 +417,9 @@ class TestComingAndGoing:
     def test_two_processes(self, start, bench, air, tmp_path):
         """Real pace: a tone crosses with both clocks off, and nothing is lost."""
         np.save(tmp_path / "tone.npy", tone(0.1, -10, 100_000))
-        sender = start("send", tx={"args": f"air={air},ppm=10"}, waveform=str(tmp_path / "tone.npy"), forever=True)
+        sender = start(
+            "send", tx={"args": f"air={air},ppm=10", "buffers": 60}, waveform=str(tmp_path / "tone.npy"), forever=True
+        )
         assert sender.line().split() == ["0", "sending"]
         capture = tmp_path / "received.npy"
         answer = bench(
@@ -430,18 +431,18 @@ class TestComingAndGoing:
         assert power_db(received) == pytest.approx(-10, abs=0.02)
         offset = 2.45e9 * 20e-6 / 1e6
         assert frequency(received) == pytest.approx(0.1 * (1 + 20e-6) + offset, abs=2e-6)
-        assert cleanup() == [air]
+        assert air in cleanup()
 
     def test_lockstep_waits_for_the_receiver(self, start, bench, air, tmp_path, rng):
         """The transmitter comes first and waits; the receiver, in another process, gets all of it."""
-        sent = burst(rng, 1_000_000)
+        sent = burst(rng, 400_000)
         np.save(tmp_path / "sent.npy", sent)
         sender = start("send", tx={"args": f"air={air},pace=lockstep"}, waveform=str(tmp_path / "sent.npy"))
         sender.line()
         time.sleep(0.3)
         capture = tmp_path / "received.npy"
         rx = {"args": f"air={air},{QUIET}"}
-        assert bench("receive", rx=rx, capture=str(capture), count=1_010_000)["lost"] == 0
+        assert bench("receive", rx=rx, capture=str(capture), count=410_000)["lost"] == 0
         assert sender.answer() == {"sent": len(sent)}
         received = np.load(capture)
         begin = int(np.argmax(np.abs(received) > 1e-6))
@@ -511,7 +512,9 @@ class TestOthersPrograms:
     def test_an_in_tree_flowgraph_records_it(self, start, environment, air, tmp_path):
         """GNU Radio's own Soapy source and file sink, nothing of ours in the process."""
         np.save(tmp_path / "tone.npy", tone(0.1, -10, 100_000))
-        sender = start("send", tx={"args": f"air={air},rx_dc_i=0"}, waveform=str(tmp_path / "tone.npy"), forever=True)
+        sender = start(
+            "send", tx={"args": f"air={air}", "buffers": 60}, waveform=str(tmp_path / "tone.npy"), forever=True
+        )
         sender.line()
         code = (
             "from gnuradio import gr, blocks, soapy\n"
@@ -531,11 +534,8 @@ class TestOthersPrograms:
         assert frequency(recording) == pytest.approx(0.1, abs=1e-6)
         cleanup()
 
-    def test_an_in_tree_sink_sends_with_it(self, start, environment, air, tmp_path):
-        np.save(tmp_path / "tone.npy", tone(0.1, -10, 100_000))
-        capture = tmp_path / "received.npy"
+    def test_an_in_tree_sink_sends_with_it(self, bench, environment, air, tmp_path):
         code = (
-            "import time\n"
             "from gnuradio import analog, gr, soapy\n"
             "tone = analog.sig_source_c(1e6, analog.GR_COS_WAVE, 1e5, 0.5, 0)\n"
             f"sink = soapy.sink('driver=jscc', 'fc32', 1, 'air={air},model=hackrf,bits=0', '', [''], [''])\n"
@@ -544,21 +544,22 @@ class TestOthersPrograms:
             "graph = gr.top_block()\n"
             "graph.connect(tone, sink)\n"
             "graph.start()\n"
-            "time.sleep(1.2)\n"
+            "print('sending', flush=True)\n"
+            "input()\n"
             "graph.stop()\n"
             "graph.wait()\n"
         )
-        sender = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL)
-        time.sleep(0.2)
-        receiver = start("receive", rx={"args": f"air={air},{QUIET}"}, capture=str(capture), count=1_500_000)
-        assert sender.wait(30) == 0
-        receiver.answer()
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
+        with subprocess.Popen([sys.executable, "-c", code], **pipes) as sender:
+            assert "sending\n" in iter(sender.stdout.readline, "")
+            capture = tmp_path / "received.npy"
+            rx = {"args": f"air={air},{QUIET}"}
+            bench("receive", rx=rx, capture=str(capture), count=200_000, skip=300_000)
+            sender.communicate("\n", timeout=30)
+        assert sender.returncode == 0
         received = np.load(capture)
-        on = np.flatnonzero(np.abs(received) > 0.1)
-        assert len(on) > 300_000
-        middle = received[on[0] + 1000 : on[0] + 200_000]
-        assert power_db(middle) == pytest.approx(20 * np.log10(0.5), abs=0.05)
-        assert frequency(middle) == pytest.approx(0.1, abs=1e-6)
+        assert power_db(received) == pytest.approx(20 * np.log10(0.5), abs=0.02)
+        assert frequency(received) == pytest.approx(0.1, abs=1e-6)
 
 
 def test_doctor_finds_it(environment):
