@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ def local_client(workers: int) -> Iterator[Client]:
         silence_logs=logging.CRITICAL,
     )
     with cluster, Client(cluster) as client:
+        client.register_worker_callbacks(_leave_interrupts_to_the_program)
         yield client
 
 
@@ -62,6 +64,11 @@ def remote_client(scheduler: str) -> Iterator[Client]:
         if others:
             raise UserError(f"workers have gr-jscc {', '.join(sorted(others))}, but this is {__version__}")
         yield client
+
+
+def _leave_interrupts_to_the_program() -> None:
+    """Ctrl-C goes to all processes of a terminal; the program ends its workers itself, in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def version() -> str:
