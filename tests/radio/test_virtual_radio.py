@@ -236,6 +236,19 @@ class TestMixer:
         level = 10 ** ((6 - 2) / 20) if end == "tx" else 1.0  # the transmitter's leakage goes through the gains
         assert part(settled(received), 0) == pytest.approx(level * (0.01 - 0.02j), abs=1e-5)
 
+    @pytest.mark.parametrize("end", ["tx", "rx"])
+    def test_phase_noise(self, link, end):
+        """An rms phase, with the correlation of a loop of 50 kHz."""
+        fault = f"{end}_phase_noise_deg=2,seed=5"
+        args = {"tx": fault} if end == "tx" else {"rx": f"{QUIET},{fault}"}
+        received, _ = link(tone(0.1, -10), **args, tx_spec={"rate": 2e6}, rx_spec={"rate": 2e6})
+        still = settled(received) * np.exp(-2j * np.pi * 0.1 * np.arange(len(received) - 2000))
+        phase = np.rad2deg(np.angle(still / np.mean(still)))
+        assert np.std(phase) == pytest.approx(2, rel=0.05)
+        after = np.mean(phase[:-4] * phase[4:]) / np.var(phase)
+        assert after == pytest.approx(np.exp(-2 * np.pi * 50e3 * 4 / 2e6), abs=0.03)
+        assert 20 * np.log10(np.mean(np.abs(still))) == pytest.approx(-10, abs=0.01)
+
     def test_lo_offset_moves_dc_and_image_aside(self, link):
         received, _ = link(
             tone(0.1, -20),

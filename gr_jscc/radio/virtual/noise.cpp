@@ -47,6 +47,10 @@ const Ziggurat ZIGGURAT;
 
 }  // namespace
 
+std::uint64_t seeded(double seed, Use use) {
+    return (static_cast<std::uint64_t>(seed) << 3) + static_cast<std::uint64_t>(use);
+}
+
 Random::Random(std::uint64_t seed) {
     for (std::uint64_t& word : state_) word = splitmix(seed);
 }
@@ -89,6 +93,17 @@ void Noise::add(Sample* samples, std::size_t count, double power) {
     const float size = static_cast<float>(std::sqrt(power / 2));
     float* parts = reinterpret_cast<float*>(samples);
     for (std::size_t i = 0; i < 2 * count; ++i) parts[i] += size * normal();
+}
+
+void PhaseNoise::apply(Sample* samples, std::size_t count, double rms_degrees, double rate) {
+    constexpr double PI = 3.14159265358979323846, LOOP = 50e3;
+    if (rms_degrees == 0) return;
+    const double rms = rms_degrees * PI / 180, kept = std::exp(-2 * PI * LOOP / rate), fresh = std::sqrt(1 - kept * kept);
+    for (std::size_t i = 0; i < count; ++i) {
+        phase_ = kept * phase_ + fresh * noise_.normal();
+        const float angle = static_cast<float>(rms * phase_), c = std::cos(angle), s = std::sin(angle);
+        samples[i] = {samples[i].real() * c - samples[i].imag() * s, samples[i].real() * s + samples[i].imag() * c};
+    }
 }
 
 }  // namespace jscc

@@ -1,4 +1,4 @@
-// White Gaussian noise.
+// Noise, of receivers and of oscillators.
 #pragma once
 
 #include "air.hpp"
@@ -19,6 +19,10 @@ private:
     std::uint64_t state_[4];
 };
 
+// What random numbers of a device are for; each use has its own, whatever the others do.
+enum class Use { noise, overflows, underflows, received_phase, sent_phase };
+std::uint64_t seeded(double seed, Use use);
+
 // Circular complex Gaussian noise by the ziggurat of 128 layers (Marsaglia and Tsang, "The ziggurat method for generating
 // random variables", J. Stat. Softw. 2000). What comes does not depend on how many samples a call asks for.
 class Noise {
@@ -26,9 +30,23 @@ public:
     explicit Noise(std::uint64_t seed) : random_(seed) {}
     void add(Sample* samples, std::size_t count, double power);  // mean power |n|²
 
+    float normal();  // mean 0, variance 1
+
 private:
-    float normal();
     Random random_;
+};
+
+// The phase noise of a synthesiser: an oscillator held by a first-order phase-locked loop of 50 kHz. The phase is an
+// Ornstein-Uhlenbeck process, φ[n] = a φ[n-1] + σ sqrt(1 - a²) w[n] with a = exp(-2π 50 kHz / rate) (Mehrotra, "Noise
+// analysis of phase-locked loops", IEEE Trans. Circuits Syst. I 2002), as gr_jscc.channel has it.
+class PhaseNoise {
+public:
+    explicit PhaseNoise(std::uint64_t seed) : noise_(seed) {}
+    void apply(Sample* samples, std::size_t count, double rms_degrees, double rate);
+
+private:
+    Noise noise_;
+    double phase_ = 0;  // in units of σ
 };
 
 }  // namespace jscc

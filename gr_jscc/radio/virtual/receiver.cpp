@@ -34,8 +34,9 @@ Receiver::Receiver(Radio& radio, Format format, std::size_t buffers)
     : radio_(radio),
       format_(format),
       buffers_(static_cast<std::int64_t>(buffers * radio.model.mtu)),
-      noise_(static_cast<std::uint64_t>(radio.settings.seed) * 2),
-      faults_(static_cast<std::uint64_t>(radio.settings.seed) * 2 + 0x1000000000000000),
+      noise_(seeded(radio.settings.seed, Use::noise)),
+      faults_(seeded(radio.settings.seed, Use::overflows)),
+      oscillator_(seeded(radio.settings.seed, Use::received_phase)),
       scratch_(BLOCK),
       part_(BLOCK) {}
 
@@ -285,6 +286,7 @@ void Receiver::produce(std::int64_t first, Sample* out, std::size_t count) {
         if (radio_.air.hears(radio_.air.index(), i)) hear(i, first, out, count);
     noise_.add(out, count, std::pow(10, settings_.noise_dbfs / 10));
     amplify(out, count, tuning_.level_db, std::numeric_limits<double>::infinity());
+    oscillator_.apply(out, count, settings_.rx_phase_noise_deg, rate_);
     const MixerFaults mixer{settings_.rx_iq_gain_db, settings_.rx_iq_phase_deg,
                             Sample(static_cast<float>(settings_.rx_dc_i), static_cast<float>(settings_.rx_dc_q))};
     mixer.apply(out, count, tuning_.away(), static_cast<long double>(first) * tuning_.away());

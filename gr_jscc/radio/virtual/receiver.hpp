@@ -55,6 +55,7 @@ private:
 
     Noise noise_;
     Random faults_;
+    PhaseNoise oscillator_;
     std::map<int, std::unique_ptr<Interpolator>> interpolators_;
     std::vector<Sample> scratch_, window_, part_;
 };

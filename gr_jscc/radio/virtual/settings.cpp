@@ -34,6 +34,8 @@ const Number NUMBERS[] = {
     {"rx_dc_q", &Settings::rx_dc_q, -1, 1, true, "", "DC offset of the receiver, full scale 1"},
     {"rx_iq_gain_db", &Settings::rx_iq_gain_db, -20, 20, true, "dB", "gain of the receiver's Q against its I"},
     {"rx_iq_phase_deg", &Settings::rx_iq_phase_deg, -45, 45, true, "degrees", "by which the receiver's Q is not at 90"},
+    {"tx_phase_noise_deg", &Settings::tx_phase_noise_deg, 0, 90, true, "degrees", "of the transmitter's oscillator, rms"},
+    {"rx_phase_noise_deg", &Settings::rx_phase_noise_deg, 0, 90, true, "degrees", "of the receiver's oscillator, rms"},
     {"compression_dbfs", &Settings::compression_dbfs, -100, ANY, true, "dBFS",
      "power before the power amplifier at which its output is 1 dB less than linear"},
     {"bits", &Settings::bits, 0, 16, true, "", "of both converters; 0: perfect"},

@@ -20,6 +20,7 @@ struct Settings {
     double ppm = 0;
     double tx_dc_i = 0, tx_dc_q = 0, tx_iq_gain_db = 0, tx_iq_phase_deg = 0;
     double rx_dc_i = 0, rx_dc_q = 0, rx_iq_gain_db = 0, rx_iq_phase_deg = 0;
+    double tx_phase_noise_deg = 0, rx_phase_noise_deg = 0;
     double compression_dbfs = std::numeric_limits<double>::infinity();
     double bits = 0;  // the model's
     double overflow = 0, underflow = 0;

@@ -24,7 +24,8 @@ Transmitter::Transmitter(Radio& radio, Format format, std::size_t buffers)
       format_(format),
       held_(static_cast<std::int64_t>(buffers * radio.model.mtu)),
       shown_(radio.air.own().tx),
-      faults_(static_cast<std::uint64_t>(radio.settings.seed) * 2 + 1),
+      faults_(seeded(radio.settings.seed, Use::underflows)),
+      oscillator_(seeded(radio.settings.seed, Use::sent_phase)),
       scratch_(BLOCK) {}
 
 Transmitter::~Transmitter() { deactivate(); }
@@ -213,6 +214,7 @@ void Transmitter::put(const Sample* samples, std::size_t count) {
     const MixerFaults mixer{settings.tx_iq_gain_db, settings.tx_iq_phase_deg,
                             Sample(static_cast<float>(settings.tx_dc_i), static_cast<float>(settings.tx_dc_q))};
     mixer.apply(work, count, tuning.away(), static_cast<long double>(end) * tuning.away());
+    oscillator_.apply(work, count, settings.tx_phase_noise_deg, rate_);
     amplify(work, count, tuning.level_db, settings.compression_dbfs);
     for (std::size_t done = 0; done < count;) {
         const std::int64_t place = (end + static_cast<std::int64_t>(done)) % capacity;

@@ -46,6 +46,7 @@ private:
     bool dropping_ = false;    // the rest of a burst that came too late
     std::size_t left_ = 0;     // until the next buffer
     Random faults_;
+    PhaseNoise oscillator_;
     std::vector<Sample> scratch_;
 
     std::mutex events_mutex_;
