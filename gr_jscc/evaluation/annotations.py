@@ -79,6 +79,7 @@ class Annotations(Journal):
                 "CREATE TABLE annotation (start INTEGER, number INTEGER, text TEXT, PRIMARY KEY (start, number)) "
                 "WITHOUT ROWID"
             )
+            self._base.execute("BEGIN")  # one write of many: nobody else reads it
         except (OSError, sqlite3.Error) as error:
             raise RecordError(f"cannot write {scratch}: {error}") from error
 
@@ -112,13 +113,11 @@ class Annotations(Journal):
             self._after, self._end = burst.start, start + length
             if needed:
                 self._widen((head.transfer, head.round), start, start + length)
-            middle = self._frequency + burst.cfo * self._rate
             fields = {
                 "core:label": _burst_label(head),
                 "core:comment": f"SNR {burst.snr_db:.1f} dB, CFO {burst.cfo * self._rate:.1f} Hz"
                 + ("" if math.isnan(burst.evm_db) else f", EVM {burst.evm_db:.1f} dB"),
-                "core:freq_lower_edge": round(middle - self._half_band, 3),
-                "core:freq_upper_edge": round(middle + self._half_band, 3),
+                **self._edges(self._half_band, burst.cfo * self._rate),
                 "jscc:mark": "burst",
                 "jscc:kind": head.kind.name.lower(),
                 "jscc:transfer": head.transfer,
@@ -145,6 +144,7 @@ class Annotations(Journal):
                 "core:label": f"{arrival.transfer}.{arrival.round}",
                 "core:comment": f"round {arrival.round} of transfer {arrival.transfer}: "
                 f"{arrival.bursts_received} of {arrival.bursts_sent} bursts",
+                **self._edges(0.47 * self._rate),
                 **self._step("round"),
                 "jscc:transfer": arrival.transfer,
                 "jscc:round": arrival.round,
@@ -161,6 +161,7 @@ class Annotations(Journal):
             fields = {
                 "core:label": "transmitter restarts",
                 "core:comment": "rounds that were not complete were dropped",
+                **self._edges(0.5 * self._rate),
                 **self._step("restart"),
             }
             self._store(self._end, 0, fields)
@@ -210,16 +211,22 @@ class Annotations(Journal):
         start = min((span.start for span in spans), default=self._end)
         end = max((span.end for span in spans), default=self._end)
         told = self._told.pop(transfer, {})
-        half = 0.49 * self._rate
         marks = {
             "core:label": name[:LABEL],
-            "core:freq_lower_edge": round(self._frequency - half, 3),
-            "core:freq_upper_edge": round(self._frequency + half, 3),
+            **self._edges(0.49 * self._rate),
             **self._step("picture"),
             "jscc:transfer": transfer,
             **{f"jscc:{event}": content for event, content in told.items()},
         }
         self._store(start, end - start, marks | fields)
+
+    def _edges(self, half: float, offset: float = 0.0) -> dict:
+        """Frequencies, Hz: so far to either side of the band's middle. Programs draw no annotation without them."""
+        middle = self._frequency + offset
+        return {
+            "core:freq_lower_edge": round(middle - half, 3),
+            "core:freq_upper_edge": round(middle + half, 3),
+        }
 
     def _step(self, mark: str) -> dict:
         """Where a decision stands among all: its number, and the burst after which it was taken."""
@@ -228,7 +235,9 @@ class Annotations(Journal):
     def _store(self, start: int, count: int, fields: dict) -> None:
         if self.failure is not None:
             return
-        text = json.dumps({"core:sample_start": start, "core:sample_count": count, **fields}, allow_nan=False)
+        # At least one sample, as there are programs that compute with the last one.
+        place = {"core:sample_start": start, "core:sample_count": max(count, 1)}
+        text = json.dumps(place | fields, allow_nan=False)
         try:
             self._base.execute("INSERT INTO annotation VALUES (?, ?, ?)", (start, self._stored, text))
         except sqlite3.Error as error:
