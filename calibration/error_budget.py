@@ -93,7 +93,6 @@ def error_budget(samples: np.ndarray) -> ErrorBudget:
     offset = np.mean([_silence(samples, burst.start).mean() for burst in whole])
     clean = np.asarray(samples - offset, np.complex64)
     parts = [_burst_part(clean, burst) for burst in whole]
-    signal = np.mean([np.mean(np.abs(part.wanted) ** 2) for part in parts])
     regressors = np.concatenate([part.regressors.reshape(3, -1) for part in parts], axis=1)
     errors = np.concatenate([part.error.reshape(-1) for part in parts])
     # Without a carrier offset both images are the same: then the fit shares them, and only their sum means something.
@@ -102,6 +101,8 @@ def error_budget(samples: np.ndarray) -> ErrorBudget:
     compression = np.mean(np.abs(coefficients[2] * regressors[2]) ** 2)
     left = errors - coefficients @ regressors
     total, noise = np.mean(np.abs(errors) ** 2), np.mean([part.noise for part in parts])
+    # The fit of the channel has put a little of the error into the signal.
+    signal = np.mean([np.mean(np.abs(part.wanted) ** 2) for part in parts]) - total / len(parts[0].wanted)
     phase_noise = _phase_noise(parts, left) * signal
     rest = max(0.0, total - image - compression - phase_noise - noise)
     expected = max(len(bursts), sum(1 for _ in range(0, len(samples) - 2 * length, length)))
@@ -172,6 +173,7 @@ def _burst_part(samples: np.ndarray, burst: ReceivedBurst) -> _Part:
     straight = np.exp(-1j * (turn + slip * carrier * (np.arange(rows)[:, None] - rows / 2)))
     received = received * straight
     channel = np.sum(received * np.conj(own), axis=0) / np.sum(np.abs(own) ** 2, axis=0)
+    fitted = np.float32(math.sqrt(rows / (rows - 1)))  # the fit takes away that much of the error
     mirrored = carriers(np.conj(samples), first, burst.cfo) * straight
     images = np.stack([channel * carriers(np.conj(sent), inside, 0.0), mirrored, channel * third])
     # The leakage of the transmitter's oscillator turns as the carrier does, and so falls on the empty carrier.
@@ -180,7 +182,7 @@ def _burst_part(samples: np.ndarray, burst: ReceivedBurst) -> _Part:
     pieces = silence[: len(silence) // layout.fft_size * layout.fft_size].reshape(-1, layout.fft_size)
     noise = np.mean(np.abs(np.fft.fft(pieces, norm="ortho")[:, layout.used_bins]) ** 2)
     wanted = channel * own
-    return _Part(wanted, received - wanted, images, float(noise))
+    return _Part(wanted, (received - wanted) * fitted, images, float(noise))
 
 
 def _line(received: np.ndarray, own: np.ndarray, layout: Numerology) -> tuple[np.ndarray, float]:

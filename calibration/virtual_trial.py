@@ -145,7 +145,7 @@ def estimator_bias(bench: Bench, amplitude: float, snr_db: float) -> tuple[float
         snr_db: true.
     """
     waveform = bursts.burst_samples() * np.float32(amplitude)
-    trial = snr_estimator.estimator_trial(bursts.receive_bursts(bench.probe(waveform, 2 * len(waveform)).samples))
+    trial = snr_estimator.estimator_trial(bench.probe(waveform, 2 * len(waveform)).samples)
     return trial.estimated_db - snr_db, trial.bias_db
 
 
