@@ -21,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gr_jscc.radio.soapy_api import MODULES
+
 __all__ = ["Check", "run_checks"]
 
 PACKAGE = Path(__file__).resolve().parent
@@ -31,6 +33,8 @@ SYSTEM_PACKAGES = Path("/usr/lib/python3/dist-packages")
 APT = "sudo apt-get update && sudo apt-get install --no-install-recommends "
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_SECONDS = 90
+UHD_IMAGE_FOLDERS = [Path("/usr/share/uhd/images"), Path("/usr/local/share/uhd/images")]
+SOAPY_DRIVERS = {"hackrf": ("HackRF", "a HackRF"), "uhd": ("USRP", "a USRP through SoapySDR")}
 
 # The packages from PyPI that pyproject.toml asks for, and what each one is for.
 DEPENDENCIES = {
@@ -85,6 +89,8 @@ def run_checks() -> list[Check]:
         check_numpy,
         check_qt,
         check_soapy,
+        check_soapy_drivers,
+        check_uhd_images,
         check_virtual_radio,
         check_companion,
         check_blocks,
@@ -212,6 +218,33 @@ def check_virtual_radio() -> Check:
         return Check(name, True, f"driver=jscc in {folder}", needed_for, required=False)
     found = probe.trouble or f"built in {folder}, but SoapySDR does not load it"
     remedy = f"rm -r {shlex.quote(str(folder))} && make virtual-radio"
+    return Check(name, False, found, needed_for, remedy, required=False)
+
+
+def check_soapy_drivers() -> list[Check]:
+    """Whether SoapySDR has the drivers of the radios that we ship profiles for."""
+    probe = _probe("import SoapySDR\nanswer = SoapySDR.listModules()")
+    modules = [Path(path).name for path in probe.answer or []]
+    checks = []
+    for driver, (radio, needed_for) in SOAPY_DRIVERS.items():
+        known, package = MODULES[driver]
+        found = next((name for name in modules if known in name.lower()), None)
+        remedy = "" if found else APT + package
+        checks.append(
+            Check(f"SoapySDR: {radio}", found is not None, found or "not installed", needed_for, remedy, required=False)
+        )
+    return checks
+
+
+def check_uhd_images() -> Check:
+    """Whether the firmware and FPGA images are there that UHD loads into a USRP."""
+    name, needed_for = "UHD images", "USRPs, through uhd: and soapy:driver=uhd"
+    folders = [Path(os.environ[key]) for key in ("UHD_IMAGES_DIR",) if key in os.environ] or UHD_IMAGE_FOLDERS
+    for folder in folders:
+        if count := len([*folder.glob("usrp_*"), *folder.glob("*.img")]):
+            return Check(name, True, f"{count} in {folder}", needed_for, required=False)
+    found = f"none in {' or '.join(str(folder) for folder in folders)}"
+    remedy = APT + "uhd-host && sudo uhd_images_downloader"
     return Check(name, False, found, needed_for, remedy, required=False)
 
 

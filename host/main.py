@@ -14,6 +14,7 @@ from . import (
     calibrate,
     channel,
     demo,
+    devices,
     doctor,
     keys,
     loopback,
@@ -41,6 +42,7 @@ app.command("rx")(rx.rx)
 app.command("channel")(channel.channel)
 app.command("replay")(replay.replay)
 app.command("calibrate")(calibrate.calibrate)
+app.command("devices")(devices.devices)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
 app.command("train")(train.train)

@@ -139,6 +139,23 @@ def test_gnuradio_broken(monkeypatch, system):
     assert "signal 11" in check.found and "--reinstall" in check.remedy
 
 
+@pytest.mark.parametrize("installed", [[], ["/usr/lib/SoapySDR/modules0.8/libHackRFSupport.so"]])
+def test_drivers_of_radios(monkeypatch, installed):
+    monkeypatch.setattr(environment, "_probe", lambda code: environment._Probe(answer=installed))
+    hackrf, usrp = environment.check_soapy_drivers()
+    assert not hackrf.required and hackrf.ok == bool(installed)
+    assert hackrf.remedy == ("" if installed else environment.APT + "soapysdr-module-hackrf")
+    assert not usrp.ok and usrp.remedy == environment.APT + "soapysdr-module-uhd"
+
+
+def test_images_for_usrps(monkeypatch, tmp_path):
+    monkeypatch.setenv("UHD_IMAGES_DIR", str(tmp_path))
+    check = environment.check_uhd_images()
+    assert not check.ok and check.remedy.endswith("uhd-host && sudo uhd_images_downloader")
+    (tmp_path / "usrp_b210_fpga.bin").touch()
+    assert environment.check_uhd_images().ok
+
+
 def test_unrelated_pmt(monkeypatch):
     monkeypatch.setattr(environment, "_probe", lambda code: environment._Probe(answer=""))
     check = environment.check_pmt()

@@ -105,8 +105,13 @@ def _check_name(what: str, name: str, known: Sequence[str]) -> None:
         raise RadioError(f"the device has no {what} {name!r}; it has {', '.join(known)}")
 
 
-def _listed(ranges: Sequence[Range], unit: float, name: str) -> str:
-    """The ranges in words."""
+def in_words(ranges: Sequence[Range], unit: float, name: str) -> str:
+    """Ranges for people.
+
+    Args:
+        ranges: of values.
+        unit: value of what ``name`` names, such as 1e6 for MHz.
+    """
     words = []
     for allowed in _joined(ranges):
         text = f"{allowed.low / unit:g}"
@@ -115,7 +120,11 @@ def _listed(ranges: Sequence[Range], unit: float, name: str) -> str:
         if allowed.step and allowed.high - allowed.low > allowed.step:
             text += f" in steps of {allowed.step / unit:g}"
         words.append(text)
-    return "possible: " + ", ".join(words) + f" {name}"
+    return ", ".join(words) + f" {name}"
+
+
+def _listed(ranges: Sequence[Range], unit: float, name: str) -> str:
+    return f"possible: {in_words(ranges, unit, name)}"
 
 
 def _joined(ranges: Sequence[Range]) -> Sequence[Range]:

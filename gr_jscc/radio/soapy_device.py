@@ -69,7 +69,7 @@ class SoapyDevice:
         self._device = self._open(place)
         try:
             self._reserve(place)
-            self.limits = self._read_limits()
+            self.limits = limits_of(self._device, self._way)
             try:
                 check_limits(self.limits, profile, direction)
             except RadioError as error:
@@ -115,17 +115,6 @@ class SoapyDevice:
             )
         self._key = _IN_USE[key] = key
         _IN_USE[key] = self.direction
-
-    def _read_limits(self) -> Limits:
-        device, way = self._device, self._way
-        stages = device.listGains(way, CHANNEL)
-        return Limits(
-            _ranges(device.getSampleRateRange(way, CHANNEL)),
-            _ranges(device.getFrequencyRange(way, CHANNEL)),
-            {stage: _ranges([device.getGainRange(way, CHANNEL, stage)])[0] for stage in stages},
-            list(device.listAntennas(way, CHANNEL)),
-            list(device.listClockSources()),
-        )
 
     def _set_up(self) -> None:
         device, way, table, stream = self._device, self._way, self._table, self.profile.stream
@@ -311,6 +300,18 @@ class SoapyDevice:
         if code < 0:
             name = self._api.SoapySDR_errToStr(code)
             raise DeviceGoneError(f"{self.address}: the device returned {name}; is it unplugged?")
+
+
+def limits_of(device, way: int) -> Limits:
+    """What a direction of a SoapySDR device can do."""
+    stages = device.listGains(way, CHANNEL)
+    return Limits(
+        _ranges(device.getSampleRateRange(way, CHANNEL)),
+        _ranges(device.getFrequencyRange(way, CHANNEL)),
+        {stage: _ranges([device.getGainRange(way, CHANNEL, stage)])[0] for stage in stages},
+        list(device.listAntennas(way, CHANNEL)),
+        list(device.listClockSources()),
+    )
 
 
 def _ranges(found) -> list[Range]:
