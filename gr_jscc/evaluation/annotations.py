@@ -28,6 +28,8 @@ from gr_jscc.modem.layout import burst_length
 
 LABEL = 20  # characters, the most that every program shows
 FORGOTTEN_SECONDS = 100.0  # after which a burst is of another transfer with the same number
+# Rounds and pictures are drawn around their bursts, and labels above, so that none hides another.
+ROUND_EDGE, PICTURE_EDGE = 1.035, 1.07
 AT_ONCE = 500  # annotations read from the disk together
 
 
@@ -141,10 +143,9 @@ class Annotations(Journal):
             span = self._spans.get(key) or _Span(self._end, self._end)
             manifest = self._manifests.pop(key, None)
             fields = {
-                "core:label": f"{arrival.transfer}.{arrival.round}",
                 "core:comment": f"round {arrival.round} of transfer {arrival.transfer}: "
                 f"{arrival.bursts_received} of {arrival.bursts_sent} bursts",
-                **self._edges(0.47 * self._rate),
+                **self._edges(ROUND_EDGE * self._half_band),
                 **self._step("round"),
                 "jscc:transfer": arrival.transfer,
                 "jscc:round": arrival.round,
@@ -161,7 +162,7 @@ class Annotations(Journal):
             fields = {
                 "core:label": "transmitter restarts",
                 "core:comment": "rounds that were not complete were dropped",
-                **self._edges(0.5 * self._rate),
+                **self._edges(PICTURE_EDGE * self._half_band),
                 **self._step("restart"),
             }
             self._store(self._end, 0, fields)
@@ -213,7 +214,7 @@ class Annotations(Journal):
         told = self._told.pop(transfer, {})
         marks = {
             "core:label": name[:LABEL],
-            **self._edges(0.49 * self._rate),
+            **self._edges(PICTURE_EDGE * self._half_band),
             **self._step("picture"),
             "jscc:transfer": transfer,
             **{f"jscc:{event}": content for event, content in told.items()},

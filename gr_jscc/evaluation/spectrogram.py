@@ -105,10 +105,9 @@ def _mark(axes: Axes, recording: Recording, rate: float, mark: dict, colour: str
     high = mark.get("core:freq_upper_edge", middle + rate / 2) / 1e6
     start, length = mark["core:sample_start"] / rate, mark.get("core:sample_count", 0) / rate
     axes.add_patch(Rectangle((start, low), length, high - low, fill=False, edgecolor=colour, linewidth=1.2))
-    label, (height, align) = mark.get("core:label", ""), (high, "top")
-    if mark.get("jscc:mark") == "burst":
-        # Digital bursts are short: their labels would cover those of their neighbours.
-        height, align = (low, "top") if mark.get("jscc:kind") == "digital" else (high, "bottom")
+    label, height, align = mark.get("core:label", ""), high, "bottom"
+    if mark.get("jscc:kind") == "digital":
+        height, align = low, "top"  # these are short: above they would cover their neighbours' labels
     elif (psnr := mark.get("jscc:report", {}).get("psnr_db")) is not None:
         label += f" {psnr:.2f} dB"
     box = {"facecolor": "black", "alpha": 0.5, "pad": 1, "edgecolor": "none"}
