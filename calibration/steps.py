@@ -203,9 +203,7 @@ def measure_snr(bench: Bench, findings: Findings, wanted: Wanted) -> None:
         raise CalibrationError("no burst arrives at any gain: check the cable, the frequency and the gains")
     findings.tx["stage"], findings.tx["snr_db_by_gain"] = wanted.stage, table
     findings.data["snr"] = table
-    findings.figures.append(
-        Figure("snr_db", max(snr for _, snr in table), "dB", {"stage": wanted.stage, "of": "best gain"})
-    )
+    findings.figures.append(Figure("highest_snr_db", max(snr for _, snr in table), "dB", {"stage": wanted.stage}))
 
 
 def measure_estimator(bench: Bench, findings: Findings, wanted: Wanted) -> None:

@@ -20,7 +20,7 @@ def calibration(
     images: Annotated[
         Path | None,
         typer.Option(
-            help="Also send this folder's pictures over such radios, calibrated and not, and over radios without faults.",
+            help="Also send the pictures of this folder over such radios, calibrated and not, and over sound ones.",
             show_default=False,
         ),
     ] = None,

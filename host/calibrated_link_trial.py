@@ -61,15 +61,15 @@ def pictures(folder: Path, snr_db: float, cbr: str = "1/12") -> Iterator[Figure]
     """
     with tempfile.TemporaryDirectory() as place:
         at = {"codec": "deepjscc", "cbr": cbr, "snr_db": snr_db}
-        clean, count = _sent(Radio("plain"), "virtual", "virtual", folder, snr_db, cbr)
-        yield Figure("psnr_db", clean, "dB", at | {"radio": "no faults", "images": count})
+        clean, counts = _sent(Radio("plain"), "virtual", "virtual", folder, snr_db, cbr)
+        yield Figure("psnr_db", clean, "dB", at | {"radio": "no faults"} | counts)
         for model in ("hackrf", "b210"):
             radio, name = Radio(model, *FAULTS), f"virtual-{model}"
             tx, rx = _calibrated(radio, Path(place), name)
             for profiles, calibrated in (((tx, rx), True), ((name, name), False)):
-                psnr_db, count = _sent(radio, *profiles, folder, snr_db, cbr)
+                psnr_db, counts = _sent(radio, *profiles, folder, snr_db, cbr)
                 of = at | {"radio": model, "calibrated": calibrated}
-                yield Figure("psnr_db", psnr_db, "dB", of | {"images": count})
+                yield Figure("psnr_db", psnr_db, "dB", of | counts)
                 most = MOST_BELOW_DB if calibrated else None
                 yield Figure("psnr_below_clean_db", clean - psnr_db, "dB", of, most=most)
 
@@ -96,8 +96,9 @@ def _calibrated(radio: Radio, place: Path, name: str) -> tuple[str, str]:
     return str(files.tx), str(files.rx)
 
 
-def _sent(radio: Radio, tx: str, rx: str, folder: Path, snr_db: float, cbr: str) -> tuple[float, int]:
-    """Sends a folder's pictures from one process to another: mean PSNR of those that arrived, and their number."""
+def _sent(radio: Radio, tx: str, rx: str, folder: Path, snr_db: float, cbr: str) -> tuple[float, dict]:
+    """Sends a folder's pictures from one process to another: mean PSNR of those that arrived, their number, and that of
+    bursts which had to be sent again."""
     from gr_jscc.radio.profile import load_profile
 
     sent_dbfs = 20 * math.log10(load_profile(tx).direction("tx").amplitude)
@@ -112,7 +113,7 @@ def _sent(radio: Radio, tx: str, rx: str, folder: Path, snr_db: float, cbr: str)
         receiver = subprocess.Popen([*program, *arguments], stdout=told, stderr=subprocess.PIPE, text=True)
         try:
             arguments = ["tx", str(folder), "--radio", radio.address(_air(), "tx"), "--profile", tx, "--cbr", cbr]
-            arguments += ["--back-channel", back, "--repeats", "0", "--quiet"]
+            arguments += ["--back-channel", back, "--quiet"]
             sender = subprocess.run([*program, *arguments], capture_output=True, text=True, timeout=TIMEOUT)
             errors = receiver.communicate(timeout=TIMEOUT)[1]
         finally:
@@ -123,5 +124,6 @@ def _sent(radio: Radio, tx: str, rx: str, folder: Path, snr_db: float, cbr: str)
         if sender.returncode not in (0, 2):  # 2: pictures that did not arrive, which is what is counted here
             raise UserError(f"tx: {sender.stderr.strip()}")
         told.seek(0)
-        last = json.loads(told.read().splitlines()[-1])
-    return (math.nan if last["psnr_db"] is None else last["psnr_db"]), last["images"]
+        *reports, last = map(json.loads, told.read().splitlines())
+    repeated = sum(report["bursts"]["repeated"] for report in reports)
+    return (math.nan if last["psnr_db"] is None else last["psnr_db"]), {"images": last["images"], "repeated": repeated}
