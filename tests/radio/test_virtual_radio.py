@@ -401,7 +401,6 @@ class TestLosses:
     def test_who_does_not_read_overflows(self, bench, air):
         answer = bench("stall", args=f"air={air}", seconds=1.6)
         assert answer["codes"] == [1000, -4, 1000]
-        assert answer["times"][1] == answer["times"][2]  # that of the first sample after the gap
         gap = (answer["times"][2] - answer["times"][0]) * 1e-9
         assert 1.6 - 0.5 < gap < 2.6
 

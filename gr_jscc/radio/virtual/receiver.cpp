@@ -59,7 +59,7 @@ int Receiver::activate(int flags, long long time_ns, std::size_t count) {
     rate_ = tuning_.rate;
     held_ = std::min(buffers_, static_cast<std::int64_t>(RECEIVER_SECONDS * rate_));
     left_ = 0;
-    idle_ = false;
+    idle_ = overflowed_ = false;
     Air::Lock lock(radio_.air);
     next_ = static_cast<std::int64_t>(std::ceil(clock_.ticks(radio_.air.now(), rate_) - 1e-6L));
     if (timed) {
@@ -87,14 +87,6 @@ void Receiver::stamp(int& flags, long long& time_ns) const {
     time_ns = std::llround((static_cast<long double>(next_) / rate_ + hardware_offset_) * 1e9L);
 }
 
-// Samples were lost; the time is that of the next one that is not.
-int Receiver::lost(int& flags, long long& time_ns) {
-    left_ = radio_.model.mtu;
-    flags |= SOAPY_SDR_END_ABRUPT;
-    stamp(flags, time_ns);
-    return SOAPY_SDR_OVERFLOW;
-}
-
 int Receiver::read(void* samples, std::size_t count, int& flags, long long& time_ns, long timeout_us) {
     const Deadline deadline(timeout_us);
     flags = 0;
@@ -108,12 +100,17 @@ int Receiver::read(void* samples, std::size_t count, int& flags, long long& time
         left_ = radio_.model.mtu;
         if (settings_.overflow > 0 && faults_.uniform() < settings_.overflow) {
             next_ += static_cast<std::int64_t>(left_);
-            return lost(flags, time_ns);
+            flags |= SOAPY_SDR_END_ABRUPT;
+            stamp(flags, time_ns);
+            return SOAPY_SDR_OVERFLOW;
         }
     }
     const std::size_t wanted = std::min(count, left_);
     const int ready = radio_.air.lockstep() ? wait_lockstep(wanted, deadline) : wait_real(wanted, deadline);
-    if (ready == SOAPY_SDR_OVERFLOW) return lost(flags, time_ns);
+    if (ready == SOAPY_SDR_OVERFLOW) {
+        flags |= SOAPY_SDR_END_ABRUPT;
+        return ready;
+    }
     if (ready < 0) return ready;
     stamp(flags, time_ns);
     for (std::size_t done = 0; done < static_cast<std::size_t>(ready);) {
@@ -135,9 +132,14 @@ int Receiver::wait_real(std::size_t count, const Deadline& deadline) {
     for (;;) {
         if (radio_.gone()) return SOAPY_SDR_STREAM_ERROR;
         const std::int64_t newest = floor_tick(clock_.ticks(radio_.air.now() - TRANSPORT, rate_));
+        if (overflowed_) {  // reported; however late this call comes, the device has samples for it
+            overflowed_ = false;
+            next_ = std::max(next_, newest - held_ / 2);
+            left_ = radio_.model.mtu;
+        }
         const std::int64_t ready = newest - next_;
         if (ready > held_) {
-            next_ = newest - held_ / 2;
+            overflowed_ = true;
             return SOAPY_SDR_OVERFLOW;
         }
         if (ready >= static_cast<std::int64_t>(count)) return static_cast<int>(count);

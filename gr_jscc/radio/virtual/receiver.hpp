@@ -25,7 +25,6 @@ private:
     struct Path;  // from one transmitter
 
     void refresh();
-    int lost(int& flags, long long& time_ns);
     void stamp(int& flags, long long& time_ns) const;
     int wait_real(std::size_t count, const class Deadline& deadline);
     int wait_lockstep(std::size_t count, const class Deadline& deadline);
@@ -44,6 +43,7 @@ private:
     double rate_ = 0;             // while active
     std::int64_t next_ = 0;       // sample that is read next
     std::size_t left_ = 0;        // of the current buffer
+    bool overflowed_ = false;     // and the call that tells of it has been made
     bool idle_ = false;           // lockstep: nobody was in a burst...
     double idle_air_ = 0, idle_wall_ = 0;  // ...from these moments on
 
