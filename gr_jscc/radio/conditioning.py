@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -24,8 +24,7 @@ class ToConverter:
     def __init__(self, profile: Profile, shift: float = 0.0) -> None:
         self._amplitude = np.float32(profile.direction("tx").amplitude)
         self._shift = FrequencyShift(shift) if shift else None
-        calibration = profile.calibration.tx if profile.calibration else None
-        self._dc, self._iq = _pair(calibration and calibration.dc), _pair(calibration and calibration.iq)
+        self._dc, self._iq = _known(profile, "tx", shift)
 
     def process(self, samples: np.ndarray) -> np.ndarray:
         """The next samples, complex64[n] with mean power 1 in a burst, for a converter whose full scale is 1."""
@@ -49,8 +48,7 @@ class FromConverter:
 
     def __init__(self, profile: Profile, shift: float = 0.0) -> None:
         self._shift = FrequencyShift(shift) if shift else None
-        calibration = profile.calibration.rx if profile.calibration else None
-        self._dc, self._iq = _pair(calibration and calibration.dc), _pair(calibration and calibration.iq)
+        self._dc, self._iq = _known(profile, "rx", shift)
 
     def process(self, samples: np.ndarray) -> None:
         """Corrects the next samples, complex64[n], in place."""
@@ -58,6 +56,18 @@ class FromConverter:
             samples[:] = correct_receive(samples, self._dc, self._iq)
         if self._shift:
             self._shift.process(samples)
+
+
+def _known(profile: Profile, direction: Literal["tx", "rx"], shift: float) -> tuple[complex, complex]:
+    """Offset and image as calibration knows them.
+
+    Not where the device itself makes up for an offset of its local oscillator: there they lie elsewhere, mostly beside
+    the band.
+    """
+    if profile.calibration is None or (profile.direction(direction).lo_offset and not shift):
+        return 0j, 0j
+    table = getattr(profile.calibration, direction)
+    return _pair(table.dc), _pair(table.iq)
 
 
 def _pair(value: tuple[float, float] | None) -> complex:
