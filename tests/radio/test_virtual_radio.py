@@ -54,9 +54,11 @@ class Bench:
         return self.process.stdout.readline()
 
     def answer(self):
-        line = self.line()
-        assert line, "the bench failed; its standard error says why"
-        return json.loads(line)
+        """What the job returned; what it says before is passed over."""
+        while line := self.line():
+            if line.startswith("{"):
+                return json.loads(line)
+        raise AssertionError("the bench failed; its standard error says why")
 
     def kill(self):
         self.process.kill()
@@ -74,6 +76,18 @@ def shared_bench(environment):
 def bench(shared_bench):
     """Does a job and returns its answer; one process does all of them, one after the other."""
     return lambda do, **job: shared_bench.begin(do, **job).answer()
+
+
+@pytest.fixture
+def receive(bench, tmp_path):
+    """Receives `count` samples after the first `skip`; samples, and how often some were lost."""
+
+    def run(args, count, skip=0):
+        rx = {"args": args}
+        answer = bench("receive", rx=rx, capture=str(tmp_path / "received.npy"), count=count, skip=skip)
+        return np.load(tmp_path / "received.npy"), answer["lost"]
+
+    return run
 
 
 @pytest.fixture
@@ -360,6 +374,29 @@ class TestTime:
         assert ended[:2] == [0, 2 | 4]  # END_BURST, HAS_TIME
         assert ended[2] == pytest.approx(answer["at"] + 1_000_000, abs=500)  # 1000 samples later, to the nearest
 
+    def test_receiving_from_a_time_on(self, bench, air):
+        answer = bench("timed_read", args=f"air={air}", clock_ns=5_000_000_000, after_ns=150_000_000)
+        assert answer["late"] == -6  # SOAPY_SDR_TIME_ERROR
+        assert answer["read"] == 1000
+        assert answer["time"] == pytest.approx(5_150_000_000, abs=500)
+
+    def test_a_device_hears_itself_through_a_loop(self, bench, air, tmp_path, rng):
+        sent = burst(rng, 4096)
+        np.save(tmp_path / "sent.npy", sent)
+        spec = {"args": f"air={air},pace=lockstep,loop=1,delay=25,{QUIET}"}
+        capture = tmp_path / "received.npy"
+        job = {"tx": spec, "rx": spec, "waveform": str(tmp_path / "sent.npy"), "capture": str(capture)}
+        answer = bench("exchange", **job, count=20_000, at_ns=5_000_000)
+        begin = 5_000 + 25 - answer["times"][0][2] // 1000
+        np.testing.assert_allclose(np.load(capture)[begin:][: len(sent)], sent, atol=1e-7)
+
+    def test_a_device_does_not_hear_itself_without(self, bench, air, tmp_path):
+        np.save(tmp_path / "sent.npy", tone(0.1, -10, 4096))
+        spec = {"args": f"air={air},pace=lockstep,{QUIET}"}
+        capture = tmp_path / "received.npy"
+        bench("exchange", tx=spec, rx=spec, waveform=str(tmp_path / "sent.npy"), capture=str(capture), count=5_000)
+        assert power_db(np.load(capture)) < -190
+
     def test_mtu(self, link, rng):
         _, answer = link(burst(rng, 20_000), rx=f"model=b210,{QUIET}", count=20_000)
         assert answer["longest"] == 2040
@@ -426,39 +463,56 @@ class TestComingAndGoing:
         assert answer["error"]
         assert answer["read_later"] == 1000  # and it stays this time
 
-    def test_two_processes(self, start, bench, air, tmp_path):
+    def test_two_processes(self, start, receive, air, tmp_path):
         """Real pace: a tone crosses with both clocks off, and nothing is lost."""
         np.save(tmp_path / "tone.npy", tone(0.1, -10, 100_000))
         sender = start(
             "send", tx={"args": f"air={air},ppm=10", "buffers": 60}, waveform=str(tmp_path / "tone.npy"), forever=True
         )
         assert sender.line().split() == ["0", "sending"]
-        capture = tmp_path / "received.npy"
-        answer = bench(
-            "receive", rx={"args": f"air={air},ppm=-10,{QUIET}"}, capture=str(capture), count=300_000, skip=100_000
-        )
+        received, lost = receive(f"air={air},ppm=-10,{QUIET}", count=300_000, skip=100_000)
         sender.kill()
-        assert answer["lost"] == 0
-        received = np.load(capture)
+        assert lost == 0
         assert power_db(received) == pytest.approx(-10, abs=0.02)
         offset = 2.45e9 * 20e-6 / 1e6
         assert frequency(received) == pytest.approx(0.1 * (1 + 20e-6) + offset, abs=2e-6)
         assert air in cleanup()
 
-    def test_lockstep_waits_for_the_receiver(self, start, bench, air, tmp_path, rng):
+    def test_lockstep_waits_for_the_receiver(self, start, receive, air, tmp_path, rng):
         """The transmitter comes first and waits; the receiver, in another process, gets all of it."""
         sent = burst(rng, 400_000)
         np.save(tmp_path / "sent.npy", sent)
         sender = start("send", tx={"args": f"air={air},pace=lockstep"}, waveform=str(tmp_path / "sent.npy"))
         sender.line()
         time.sleep(0.3)
-        capture = tmp_path / "received.npy"
-        rx = {"args": f"air={air},{QUIET}"}
-        assert bench("receive", rx=rx, capture=str(capture), count=410_000)["lost"] == 0
+        received, lost = receive(f"air={air},{QUIET}", count=410_000)
+        assert lost == 0
         assert sender.answer() == {"sent": len(sent)}
-        received = np.load(capture)
         begin = int(np.argmax(np.abs(received) > 1e-6))
         np.testing.assert_allclose(received[begin:][: len(sent)], sent, atol=1e-7)
+
+    def test_lockstep_goes_on_without_a_killed_transmitter(self, start, air, tmp_path):
+        """It was killed within a burst: what it had written is heard, then noise."""
+        holder = start("hold", args=f"air={air},pace=lockstep")
+        holder.line()
+        receiver = start("receive", rx={"args": f"air={air},{QUIET}"}, capture=str(tmp_path / "rest.npy"), count=50_000)
+        assert receiver.line() == "receiving\n"
+        holder.kill()
+        assert receiver.answer() == {"lost": 0}
+
+    def test_lockstep_goes_on_with_another_receiver(self, start, receive, air, tmp_path):
+        np.save(tmp_path / "tone.npy", tone(0.1, -10, 100_000))
+        tx = {"args": f"air={air},pace=lockstep"}
+        sender = start("send", tx=tx, waveform=str(tmp_path / "tone.npy"), forever=True)
+        sender.line()
+        receiver = start("receive", rx={"args": f"air={air}"}, capture=str(tmp_path / "rest.npy"), count=10**9)
+        assert receiver.line() == "receiving\n"
+        receiver.kill()
+        received, lost = receive(f"air={air},{QUIET}", count=100_000, skip=10_000)
+        assert lost == 0
+        assert power_db(received) == pytest.approx(-10, abs=0.01)
+        sender.kill()
+        cleanup()
 
     def test_a_killed_process_leaves_its_place(self, start, bench, air):
         holder = start("hold", args=f"air={air},id=x,pace=lockstep")
@@ -546,7 +600,7 @@ class TestOthersPrograms:
         assert frequency(recording) == pytest.approx(0.1, abs=1e-6)
         cleanup()
 
-    def test_an_in_tree_sink_sends_with_it(self, bench, environment, air, tmp_path):
+    def test_an_in_tree_sink_sends_with_it(self, receive, environment, air):
         code = (
             "from gnuradio import analog, gr, soapy\n"
             "tone = analog.sig_source_c(1e6, analog.GR_COS_WAVE, 1e5, 0.5, 0)\n"
@@ -564,12 +618,9 @@ class TestOthersPrograms:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
         with subprocess.Popen([sys.executable, "-c", code], **pipes) as sender:
             assert "sending\n" in iter(sender.stdout.readline, "")
-            capture = tmp_path / "received.npy"
-            rx = {"args": f"air={air},{QUIET}"}
-            bench("receive", rx=rx, capture=str(capture), count=200_000, skip=300_000)
+            received, _ = receive(f"air={air},{QUIET}", count=200_000, skip=300_000)
             sender.communicate("\n", timeout=30)
         assert sender.returncode == 0
-        received = np.load(capture)
         assert power_db(received) == pytest.approx(20 * np.log10(0.5), abs=0.02)
         assert frequency(received) == pytest.approx(0.1, abs=1e-6)
 

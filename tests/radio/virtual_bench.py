@@ -102,8 +102,9 @@ def send(tx, waveform, forever=False, pieces=1):
 
 
 def receive(rx, capture, count, skip=0):
-    """Receives samples, the first ones thrown away."""
+    """Receives samples, the first ones thrown away. Prints "receiving"."""
     source, pieces, got, lost = Stream(SOAPY_SDR_RX, rx), [], 0, 0
+    print("receiving", flush=True)
     while got < skip + count:
         answer, received = source.read(source.mtu, 100_000)
         lost += answer.ret == SoapySDR.SOAPY_SDR_OVERFLOW
@@ -157,6 +158,19 @@ def too_late(args):
     at = now + 100_000_000
     wrote = sink.write(zeros, SOAPY_SDR_HAS_TIME | SOAPY_SDR_END_BURST, at, timeout_us=1_000_000)
     return {"events": [sink.status(1_000_000), sink.status(1_000_000)], "wrote": wrote, "at": at}
+
+
+def timed_read(args, clock_ns, after_ns):
+    """Sets the hardware time and receives from a later time on, after having tried an earlier one."""
+    device = SoapySDR.Device(f"driver=jscc,{args}")
+    device.setSampleRate(SOAPY_SDR_RX, 0, 1e6)
+    stream = device.setupStream(SOAPY_SDR_RX, "CF32")
+    device.setHardwareTime(clock_ns)
+    late = device.activateStream(stream, SOAPY_SDR_HAS_TIME, clock_ns - 1_000_000)
+    assert device.activateStream(stream, SOAPY_SDR_HAS_TIME, clock_ns + after_ns) == 0
+    answer = device.readStream(stream, [np.zeros(1000, np.complex64)], 1000, timeoutUs=5_000_000)
+    device.closeStream(stream)
+    return {"late": late, "read": answer.ret, "time": answer.timeNs}
 
 
 def unplugged(args, wait):
