@@ -133,13 +133,14 @@ class TransmitFlowgraph(_Host):
         """
         self.start()
         try:
-            finished = False
+            finished, confirmed = False, False
             while not finished:
                 try:
                     event = self.log.events.get(timeout=POLL_SECONDS)
                 except queue.Empty:
                     event = None
-                finished = event is not None and event["event"] == "finished"
+                if event is not None and event["event"] == "finished":
+                    finished, confirmed = True, self.channel is not None and not event["unconfirmed"]
                 yield event
                 self.check()
                 if self.channel is not None and self.channel.refusal:
@@ -148,7 +149,7 @@ class TransmitFlowgraph(_Host):
         finally:
             self.stop()
             self.wait()
-        if not self.radio.finish():
+        if not self.radio.finish() and not confirmed:
             raise RadioError("the radio's other end took nothing for some time: the last samples were not sent")
 
     def _wait_for_the_tail(self) -> None:

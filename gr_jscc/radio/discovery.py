@@ -73,7 +73,7 @@ def find_uhd() -> list[FoundDevice]:
     Raises:
         RadioError: GNU Radio's UHD blocks are not installed.
     """
-    from gr_jscc.radio.uhd_radio import found_devices
+    from gr_jscc.radio.uhd_api import found_devices
 
     found = []
     for told in found_devices():

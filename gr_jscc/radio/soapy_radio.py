@@ -14,11 +14,12 @@ from gr_jscc.blocks.tags import BURST
 from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.limits import Limits
 from gr_jscc.radio.profile import Profile
+from gr_jscc.radio.soapy_api import found_devices
 from gr_jscc.radio.soapy_device import LEAD_SECONDS, DeviceGoneError, SoapyDevice
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
 from gr_jscc.radio.transmit_queue import TransmitQueue
 
-STALL_SECONDS = 10.0  # without a sample, after which a device is gone: some drivers return nothing but timeouts then
+STALL_SECONDS = 3.0  # without a sample, after which a device is looked for: of some that are gone nothing is told
 RETRY_SECONDS = 0.5  # between attempts to reach a device that went away
 CHUNK = 16_384  # samples prepared together
 SILENCE_SECONDS = 0.01  # that follow the last burst
@@ -36,6 +37,7 @@ class _SoapyBlock:
         self.away = False  # whether the device is gone and waited for
         self._address, self._profile, self._direction = address, profile, direction
         self._reconnect = reconnect
+        self._progress = self._looked = time.monotonic()  # of the latest sample, and of looking for the device
         self._stopping = threading.Event()
         self._counts = dict.fromkeys(("overflows", "underflows", "lost_samples", "reconnects"), 0)
         self._device = self._open()
@@ -82,6 +84,13 @@ class _SoapyBlock:
     def close(self) -> None:
         """Gives the device back; the block cannot run again."""
         self._device.close()
+
+    def _look_for_the_device(self, now: float) -> None:
+        """Raises: DeviceGoneError: no sample has moved for some time, and the device is not listed any more."""
+        if now - max(self._progress, self._looked) > STALL_SECONDS:
+            self._looked = now
+            if not found_devices(self._address.place):
+                raise DeviceGoneError(f"{self._address}: the device is not there any more; is it unplugged?")
 
     def _come_back(self) -> bool:
         """Tries once to reach the device again, after a while."""
@@ -213,10 +222,8 @@ class SoapySink(_SoapyBlock, gr.sync_block):
                 self._ends += count / self._rate
                 self._played = max(self._played, now + lead) + count / self._rate
                 lead = 0.0
-            elif now - self._progress > STALL_SECONDS:
-                raise DeviceGoneError(
-                    f"{self._address}: the device took no samples for {STALL_SECONDS:.0f} s; is it unplugged?"
-                )
+            else:
+                self._look_for_the_device(now)
         self._fresh = end
 
 
@@ -240,7 +247,7 @@ class SoapySource(_SoapyBlock, gr.sync_block):
     def start(self) -> bool:
         self._stopping.clear()
         self._due: float | None = None  # time of the next sample, where the device tells times
-        self._heard = time.monotonic()
+        self._progress = self._looked = time.monotonic()
         try:
             self._device.start()
         except RadioError as error:
@@ -253,7 +260,7 @@ class SoapySource(_SoapyBlock, gr.sync_block):
         try:
             if self.away:
                 self._come_back()
-                self._due, self._heard = None, time.monotonic()
+                self._due, self._progress = None, time.monotonic()
                 return 0
             return self._receive(out)
         except DeviceGoneError:
@@ -266,12 +273,9 @@ class SoapySource(_SoapyBlock, gr.sync_block):
         block = self._device.read(out)
         self._counts["overflows"] += block.overflow
         if not block.count:
-            if time.monotonic() - self._heard > STALL_SECONDS:
-                raise DeviceGoneError(
-                    f"{self._address}: the device gave no samples for {STALL_SECONDS:.0f} s; is it unplugged?"
-                )
+            self._look_for_the_device(time.monotonic())
             return 0
-        self._heard = time.monotonic()
+        self._progress = self._looked = time.monotonic()
         if block.time is not None:
             if self._due is not None:
                 self._counts["lost_samples"] += max(0, round((block.time - self._due) * self._rate))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
-from importlib import import_module
-from types import ModuleType
 
 import numpy as np
 import pmt
@@ -19,9 +16,10 @@ from gr_jscc.blocks.tags import BURST
 from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.conditioning import FromConverter, ToConverter
 from gr_jscc.radio.limits import Limits, Range, check_frequency, check_gain, check_limits
-from gr_jscc.radio.profile import Profile, split_arguments
+from gr_jscc.radio.profile import Profile
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
 from gr_jscc.radio.transmit_queue import TransmitQueue
+from gr_jscc.radio.uhd_api import first_line, open_block, uhd
 
 LEAD_SECONDS = 0.05  # before a timed burst, in which its first samples reach the device
 STALL_SECONDS = 10.0  # without a sample, after which a device is gone
@@ -173,7 +171,7 @@ class _UhdBlock(gr.hier_block2):
             for stage, gain in table.gains.items():
                 self.set_gain(stage, gain)
         except (RadioError, RuntimeError) as error:
-            raise RadioError(f"{address}: {_first_line(error)}") from error
+            raise RadioError(f"{address}: {first_line(error)}") from error
 
     def set_frequency(self, frequency: float) -> None:
         """Tunes to a frequency in Hz.
@@ -185,7 +183,7 @@ class _UhdBlock(gr.hier_block2):
         table, calibration = self._profile.direction(self._direction), self._profile.calibration
         found = getattr(calibration, self._direction) if calibration else None
         wanted = frequency / (1 + ((found and found.ppm) or 0.0) * 1e-6)  # a clock that is too fast tunes too high
-        self._device.set_center_freq(_uhd().tune_request(wanted, table.lo_offset), 0)
+        self._device.set_center_freq(uhd().tune_request(wanted, table.lo_offset), 0)
         self._frequency = frequency
 
     def set_gain(self, stage: str, gain: float) -> None:
@@ -214,7 +212,7 @@ class UhdSink(_UhdBlock):
     def __init__(self, address: RadioAddress, profile: Profile) -> None:
         signature = gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "UHD Radio Sink", signature, gr.io_signature(0, 0, 0))
-        device = _opened(address, profile, "usrp_sink")
+        device = open_block(address, profile, "usrp_sink")
         self._set_up(device, address, profile, "tx")
         prefill = round(profile.stream.buffer_seconds * profile.stream.sample_rate)
         self._queue = TransmitQueue(prefill + 4 * BUFFER_ITEMS, prefill)
@@ -249,7 +247,7 @@ class UhdSource(_UhdBlock):
     def __init__(self, address: RadioAddress, profile: Profile) -> None:
         signature = gr.io_signature(1, 1, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "UHD Radio Source", gr.io_signature(0, 0, 0), signature)
-        device = _opened(address, profile, "usrp_source")
+        device = open_block(address, profile, "usrp_source")
         self._set_up(device, address, profile, "rx")
         self._address = address
         device.set_min_output_buffer(
@@ -283,48 +281,6 @@ def limits_of(device) -> Limits:
 
 def _range(found) -> Range:
     return Range(found.start(), found.stop())  # UHD takes the nearest step
-
-
-def found_devices(place: str = "") -> list[dict[str, str]]:
-    """What UHD finds: each device's arguments.
-
-    Args:
-        place: arguments that they must have.
-
-    Raises:
-        RadioError: UHD is not installed.
-    """
-    uhd = _uhd()
-    return [split_arguments(found.to_string()) for found in uhd.find(uhd.device_addr(place))]
-
-
-def _uhd() -> ModuleType:
-    os.environ.setdefault("UHD_LOG_CONSOLE_LEVEL", "error")  # what is wrong is told in one line, by us
-    try:
-        return import_module("gnuradio.uhd")
-    except ImportError as error:
-        raise RadioError("GNU Radio's UHD blocks are missing; gr-jscc doctor names the command") from error
-
-
-def _opened(address: RadioAddress, profile: Profile, name: str):
-    """A USRP block.
-
-    Raises:
-        RadioError: there is none, or it cannot be opened.
-    """
-    uhd = _uhd()
-    arguments = ",".join(f"{key}={value}" for key, value in profile.stream.arguments.items())
-    stream = uhd.stream_args(cpu_format="fc32", args=arguments, channels=[0])
-    try:
-        return getattr(uhd, name)(uhd.device_addr(address.place), stream)
-    except RuntimeError as error:
-        if "No devices found" in str(error):
-            raise RadioError(f"{address}: no such device is there; gr-jscc devices lists what is") from error
-        raise RadioError(f"{address}: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _refuse_reconnect(address: RadioAddress, reconnect: bool) -> None:

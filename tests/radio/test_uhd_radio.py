@@ -10,7 +10,8 @@ from gr_jscc.radio.conditioning import FromConverter, ToConverter
 from gr_jscc.radio.limits import check_limits
 from gr_jscc.radio.profile import load_profile
 from gr_jscc.radio.transmit_queue import TransmitQueue
-from gr_jscc.radio.uhd_radio import BurstQueue, BurstTagger, LateCounter, OverflowCounter, found_devices, limits_of
+from gr_jscc.radio.uhd_api import found_devices
+from gr_jscc.radio.uhd_radio import BurstQueue, BurstTagger, LateCounter, OverflowCounter, limits_of
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
 
