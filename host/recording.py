@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from gr_jscc.blocks import jscc_decoder, ofdm_demodulator
 from gr_jscc.blocks.pacing import STEP_SAMPLES
 from gr_jscc.evaluation.annotations import Annotations
@@ -70,6 +72,7 @@ class LiveRecording:
             "jscc:back_channel": about.back_channel,
             "jscc:feedback_format": about.feedback_format,
             "jscc:originals": about.originals,
+            "jscc:threads": torch.get_num_threads(),
         }
         self._file = SigmfFile(path, "Pictures as received", sample_rate, frequency, hardware, fields)
         meta, _ = recording_paths(path)

@@ -65,10 +65,12 @@ def replay(
     from gr_jscc.evaluation.replay import Replay
     from gr_jscc.radio.sigmf_file import read_recording
 
-    # As rx does: with another number of threads sums may be rounded otherwise.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     source = read_recording(recording)
     fields = source.fields
+    # With another number of threads than the receiver's, sums are rounded otherwise; what rx would take is the default.
+    threads = fields.get("jscc:threads")
+    known = isinstance(threads, int) and threads > 0
+    torch.set_num_threads(threads if known else max(1, (os.cpu_count() or 2) // 2))
     if plot:
         from gr_jscc.evaluation.spectrogram import plot_recording
 
