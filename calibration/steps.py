@@ -169,7 +169,7 @@ def measure_compression(bench: Bench, findings: Findings, wanted: Wanted) -> Non
     else:
         findings.tx["compression_dbfs"], findings.tx["backoff_db"] = round(point, 2), round(point - power, 2)
         findings.figures.append(Figure("compression_dbfs", point, "dBFS"))
-    findings.figures.append(Figure("highest_power_dbfs", power, "dBFS", {"evm_db": wanted.evm_db}))
+    findings.figures.append(Figure("highest_power_dbfs", power, "dBFS", {"evm_db": round(wanted.evm_db, 2)}))
 
 
 def measure_power(bench: Bench, findings: Findings, wanted: Wanted) -> None:
