@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -71,7 +73,12 @@ def lpips(original: np.ndarray, received: np.ndarray) -> float | None:
 def why_no_lpips() -> str:
     """Why this machine cannot compute LPIPS and what mends it, in one line; empty where it can."""
     if importlib.util.find_spec("lpips") is None:
-        return "LPIPS is left out: its package is missing: pip install -c constraints.txt lpips"
+        return "LPIPS is left out: pip install lpips, and torchvision from where your torch is (docs/sweeps.md)"
+    try:
+        importlib.import_module("lpips")
+    except Exception as error:  # torchvision for another torch raises RuntimeError, OSError …
+        reason = " ".join(str(error).split())
+        return f"LPIPS is left out: torchvision does not load, it must be of the same kind as torch ({reason})"
     import torch
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
@@ -84,4 +91,6 @@ def why_no_lpips() -> str:
 def _lpips_network():
     from lpips import LPIPS
 
-    return LPIPS(net="alex", verbose=False).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it names torchvision's weights in an old way
+        return LPIPS(net="alex", verbose=False).eval()

@@ -90,7 +90,7 @@ def write_docs(sections: list[Section], page: Path, title: str, command: str) ->
 
 def _write_part(part: Plot | Table | PictureStrip, folder: Path) -> None:
     if isinstance(part, Table):
-        for suffix, text in (("md", part.markdown()), ("tex", part.latex()), ("csv", part.csv())):
+        for suffix, text in (("md", part.markdown() + "\n"), ("tex", part.latex()), ("csv", part.csv())):
             _write(folder / "tables" / f"{part.name}.{suffix}", text.encode())
     elif isinstance(part, Plot):
         for kind in ("png", "pdf"):

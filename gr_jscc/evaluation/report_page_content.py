@@ -16,7 +16,7 @@ from gr_jscc.evaluation.report_page_points import Conditions, Point, Points, gat
 from gr_jscc.evaluation.report_page_strip import Panel, PictureStrip, cut
 from gr_jscc.evaluation.report_page_tables import Table
 from gr_jscc.evaluation.sweep.cells import strip_point
-from gr_jscc.evaluation.sweep.experiment import Experiment, parse_experiment
+from gr_jscc.evaluation.sweep.experiment import Experiment, ImageSet, parse_experiment
 from gr_jscc.evaluation.sweep.runner import original_name
 from gr_jscc.evaluation.sweep.store import Store
 
@@ -24,6 +24,7 @@ METRICS = {"psnr_db": "PSNR", "ms_ssim_db": "MS-SSIM", "lpips": "LPIPS"}
 UNITS = {"psnr_db": "dB", "ms_ssim_db": "dB", "lpips": "lower is better"}
 AXES = {"cbr": "CBR: complex channel uses / (3·H·W), as counted", "snr_db": "SNR (Es/N0), dB"}
 NOTHING = "–"
+BD_SNR_DB = 10  # of the published Bjontegaard figures
 
 
 @dataclass
@@ -51,6 +52,7 @@ class _View:
     """Points that one plot and one table show: those at one SNR over the CBR, or the other way round."""
 
     conditions: Conditions
+    images: ImageSet
     metric: str
     over: str
     fixed: float
@@ -59,7 +61,13 @@ class _View:
     @property
     def place(self) -> str:
         at = f"at {self.fixed:g} dB" if self.over == "cbr" else f"at CBR {ratio_text(self.fixed)}"
-        return f"{at}, {describe(self.conditions)}"
+        return f"{at}, {describe(self.conditions, self.images)}"
+
+    @property
+    def is_as_published(self) -> bool:
+        """Whether published figures are of the same pictures and the same channel."""
+        part = self.images.crop or (self.images.count and self.images.kind == "photos")
+        return not part and (self.conditions.mode, self.conditions.channel) == ("ideal", "awgn")
 
     @property
     def title(self) -> str:
@@ -83,9 +91,11 @@ def sections(store: Store) -> list[Section]:
     return [_section(content, rows, store) for content in store.experiments().values()]
 
 
-def describe(conditions: Conditions) -> str:
+def describe(conditions: Conditions, images: ImageSet) -> str:
     """The conditions in a few words; the textbook channel needs none."""
-    words = [conditions.images]
+    words = [images.name]
+    words += [f"{images.count} pictures"] if images.count else []
+    words += [f"crops of {images.crop}"] if images.crop else []
     words += [] if conditions.channel == "awgn" else [conditions.channel]
     words += [] if conditions.mode == "ideal" else [conditions.mode.replace("-", " ")]
     return ", ".join(words)
@@ -112,7 +122,10 @@ def _section(content: dict, rows: dict[str, dict], store: Store) -> Section:
     if experiment.anchor:
         section.parts += _bd_tables(experiment, points)
     if experiment.times:
-        section.parts += [_times(conditions, group, content["parameters"]) for conditions, group in points.items()]
+        sets = {images.name: images for images in experiment.images}
+        for conditions, group in points.items():
+            place = describe(conditions, sets[conditions.images])
+            section.parts.append(_times(conditions, place, group, content["parameters"]))
     section.parts += _strips(experiment, content["cells"], rows, store)
     section.remarks += [f"{scheme}, published: {source}." for scheme, source in sources.items()]
     return section
@@ -127,6 +140,7 @@ def _progress(cells: list[dict], rows: dict[str, dict]) -> list[str]:
 
 
 def _views(experiment: Experiment, points: Points) -> Iterator[_View]:
+    sets = {images.name: images for images in experiment.images}
     for conditions, group in points.items():
         for metric in experiment.metrics:
             with_metric = [point for point in group if point.values[metric]]
@@ -134,7 +148,7 @@ def _views(experiment: Experiment, points: Points) -> Iterator[_View]:
                 for fixed in sorted(set(map(fixed_of, with_metric))):
                     shown = [point for point in with_metric if fixed_of(point) == fixed]
                     if len(set(map(varied_of, shown))) > 1:
-                        yield _View(conditions, metric, over, fixed, shown)
+                        yield _View(conditions, sets[conditions.images], metric, over, fixed, shown)
 
 
 def _snr_db(point: Point) -> float:
@@ -146,13 +160,11 @@ def _asked(point: Point) -> float:
 
 
 def _references(experiment: Experiment, view: _View) -> list[ReferenceCurve]:
-    """Published curves for the textbook channel's plots."""
-    if (view.conditions.mode, view.conditions.channel) != ("ideal", "awgn"):
-        return []
     return [
         curve
         for curve in load_references().curves
-        if curve.scheme in experiment.references
+        if view.is_as_published
+        and curve.scheme in experiment.references
         and (curve.images, curve.metric, curve.over) == (view.conditions.images, view.metric, view.over)
         and curve.is_at(view.fixed)
     ]
@@ -239,7 +251,8 @@ def _bd_tables(experiment: Experiment, points: Points) -> Iterator[Table]:
             for reference in load_references().bd
             if (reference.anchor, reference.metric) == (experiment.anchor, view.metric)
             and view.conditions.images in reference.values
-            and (view.conditions.mode, view.conditions.channel, view.fixed) == ("ideal", "awgn", 10)
+            and view.is_as_published
+            and view.fixed == BD_SNR_DB
         }
         anchor = curves[experiment.anchor]
         rows = []
@@ -247,11 +260,12 @@ def _bd_tables(experiment: Experiment, points: Points) -> Iterator[Table]:
             if scheme == experiment.anchor:
                 continue
             figures = bd_cbr_percent(anchor, curve), bd_quality_db(anchor, curve)
-            rows.append([scheme, *_bd_texts(*figures), *_bd_texts(*published.get(scheme, (np.nan, np.nan)))])
-        rows += [[scheme, NOTHING, NOTHING, *_bd_texts(*values)] for scheme, values in published.items()
-                 if scheme not in curves]  # fmt: skip
+            paper = _bd_texts(*published.get(scheme, (np.nan, np.nan))) if published else []
+            rows.append([scheme, *_bd_texts(*figures), *paper])
+        for scheme in [scheme for scheme in published if scheme not in curves]:
+            rows.append([scheme, NOTHING, NOTHING, *_bd_texts(*published[scheme])])
         quality = f"BD-{METRICS[view.metric]}"
-        columns = ["scheme", "BD-CBR", quality, "BD-CBR, paper", f"{quality}, paper"]
+        columns = ["scheme", "BD-CBR", quality] + (["BD-CBR, paper", f"{quality}, paper"] if published else [])
         title = f"BD-CBR and {quality} against {experiment.anchor} {view.place}"
         notes = ["Below 0, BD-CBR says how many channel uses are saved at the same quality."]
         if published:
@@ -266,7 +280,7 @@ def _bd_texts(percent: float, quality: float) -> list[str]:
     ]
 
 
-def _times(conditions: Conditions, points: list[Point], parameters: dict[str, int | None]) -> Table:
+def _times(conditions: Conditions, place: str, points: list[Point], parameters: dict[str, int | None]) -> Table:
     rows = []
     for scheme, group in _by_scheme(points).items():
         encode, decode = np.median([seconds for point in group for seconds in point.seconds], axis=0)
@@ -276,7 +290,7 @@ def _times(conditions: Conditions, points: list[Point], parameters: dict[str, in
             total = reference.seconds[conditions.images]
             row = [f"{reference.scheme}, published", _millions(reference.parameters), NOTHING, NOTHING]
             rows.append([*row, *_seconds(total), reference.device])
-    title = f"Parameters and time a picture, {describe(conditions)}"
+    title = f"Parameters and time a picture, {place}"
     columns = ["scheme", "parameters", "encode, s", "decode, s", "both, s", "on"]
     name = re.sub(r"[^a-z0-9]+", "-", title.lower())
     return Table(name, title, columns, rows, ["Medians over all cells; one thread of this machine's CPU."])
@@ -311,7 +325,8 @@ def _strips(experiment: Experiment, cells: list[dict], rows: dict[str, dict], st
             panels = [Panel(cut(original, strip.crop, strip.at), "original")]
             panels += _panels(group, rows, store, lambda picture, strip=strip: cut(picture, strip.crop, strip.at))
             stem = strip.image.rpartition(".")[0] or strip.image
-            title = f"{stem} at {snr_db:g} dB and CBR {ratio_text(cbr)}, {describe(conditions)}"
+            (images,) = [images for images in experiment.images if images.name == strip.images]
+            title = f"{stem} at {snr_db:g} dB and CBR {ratio_text(cbr)}, {describe(conditions, images)}"
             yield PictureStrip(f"strip-{number}-{conditions.mode}-{conditions.channel}", title, panels)
 
 

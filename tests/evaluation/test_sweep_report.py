@@ -80,16 +80,27 @@ def test_ms_ssim_in_decibels():
     assert [metrics.ms_ssim_db(value) for value in (0.0, 0.9, 0.99, 1.0)] == pytest.approx([0, 10, 20, 50])
 
 
-def test_lpips_that_is_not_there_is_one_line(monkeypatch, tmp_path):
+def no_module(name):
+    raise RuntimeError("operator torchvision::nms does not exist")
+
+
+@pytest.mark.parametrize(
+    "package, load, told",
+    [
+        (None, no_module, "pip install lpips"),
+        (object(), no_module, "nms does not exist"),
+        (object(), lambda name: None, metrics.ALEXNET),
+    ],
+)
+def test_lpips_that_is_not_there_is_one_line(package, load, told, monkeypatch, tmp_path):
     import torch
 
-    picture = np.zeros((64, 64, 3), np.uint8)
-    for package, told in ((None, "pip install"), (object(), metrics.ALEXNET)):
-        monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name, package=package: package)
-        monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-        metrics.why_no_lpips.cache_clear()
-        reason = metrics.why_no_lpips()
-        assert told in reason and "\n" not in reason and metrics.lpips(picture, picture) is None
+    monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: package)
+    monkeypatch.setattr(metrics.importlib, "import_module", load)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    metrics.why_no_lpips.cache_clear()
+    reason, picture = metrics.why_no_lpips(), np.zeros((64, 64, 3), np.uint8)
+    assert told in reason and "\n" not in reason and metrics.lpips(picture, picture) is None
     metrics.why_no_lpips.cache_clear()
 
 

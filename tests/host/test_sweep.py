@@ -17,8 +17,8 @@ from gr_jscc.evaluation.sweep.experiment import load_experiment
 from gr_jscc.evaluation.sweep.measurement import measure
 from gr_jscc.evaluation.sweep.store import Store
 
-pytestmark = pytest.mark.timeout(180)
-PATIENCE = 90
+pytestmark = pytest.mark.timeout(300)
+PATIENCE = 140  # seconds, for a run of a few
 
 EXPERIMENT = """
 title = "Two codecs, <small> & quick"
@@ -127,8 +127,8 @@ def test_a_scheduler_of_another_process_serves_the_same_sweep(folder):
             assert sweep.wait(PATIENCE) == 0, (folder / "log").read_text() + (folder / "cluster.log").read_text()
         finally:
             for process in cluster[::-1]:
-                process.terminate()
-                process.wait(20)
+                process.kill()
+                process.wait()
     here, there = Store(folder / "store").rows(), Store(folder / "elsewhere").rows()
     assert {key: figures(row) for key, row in here.items()} == {key: figures(row) for key, row in there.items()}
 
@@ -142,13 +142,13 @@ def test_nobody_at_the_scheduler(folder, monkeypatch, capsys):
 
 
 def test_failed_cells_are_told_and_the_others_go_on(folder, capsys):
-    text = EXPERIMENT.replace('"1/24", "1/12", "1/6"', '"1/12", "1/2"').replace("[1, 2]", "[1]")
+    text = EXPERIMENT.replace('"1/24", "1/12", "1/6"', '"1/8", "1/2"').replace("[1, 2]", "[1]")
     (folder / "half.toml").write_text(text)
     code, told = run(capsys, "sweep", folder / "half.toml", "--store", folder / "store", "--workers", "1")
     assert code == 2 and "gr-jscc: 4 of 8 cells failed" in told
     assert "failed: A, demo.png, 0 dB, CBR 0.5, ideal: CodecError: deepjscc serves a CBR from 1/48 to 1/6" in told
     rows = Store(folder / "store").rows().values()
-    assert sum(bool(row["error"]) for row in rows) == 4 and len(rows) == 24 + 4
+    assert sum(bool(row["error"]) for row in rows) == 4 and len(rows) == 24 + 8
 
 
 def test_the_list_and_what_is_not_in_it(capsys):
@@ -188,14 +188,13 @@ def test_the_report_is_one_page_that_fetches_nothing_and_files_for_papers(folder
     mean = sum(row["psnr_db"] for row in rows if row["codec"] == "deepjscc") / 2
     assert f"{mean:.2f} ± " in text
 
-    names = {path.relative_to(folder / "out" / "small").as_posix() for path in (folder / "out").rglob("*.*")
-             if "small" in path.parts}  # fmt: skip
-    for name in ("tables/psnr-over-cbr-at-10-db-demo.md", "tables/psnr-over-cbr-at-10-db-demo.tex",
-                 "tables/psnr-over-cbr-at-10-db-demo.csv", "tables/bd-psnr-over-cbr-at-10-db-demo.tex",
-                 "plots/psnr-over-snr-at-cbr-1-12-demo.png", "plots/psnr-over-snr-at-cbr-1-12-demo.pdf",
-                 "pictures/strip-1-ideal-awgn.png"):  # fmt: skip
-        assert name in names
-    latex = (folder / "out/small/tables/psnr-over-cbr-at-10-db-demo.tex").read_text()
+    files = {path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*") if path.is_file()}
+    demo = "demo-crops-of-64"
+    over_cbr, over_snr = f"psnr-over-cbr-at-10-db-{demo}", f"psnr-over-snr-at-cbr-1-12-{demo}"
+    assert {f"small/tables/{over_cbr}.{kind}" for kind in ("md", "tex", "csv")} <= files
+    assert {f"small/plots/{over_snr}.{kind}" for kind in ("png", "pdf")} <= files
+    assert {f"small/tables/bd-{over_cbr}.tex", "small/pictures/strip-1-ideal-awgn.png", "points.csv"} <= files
+    latex = (folder / "out" / "small" / "tables" / f"{over_cbr}.tex").read_text()
     assert re.search(r"^  A( & \d\d\.\d\d \$\\pm\$ \d\.\d\d){3} \\\\$", latex, re.MULTILINE)
     assert not [path for path in (folder / "out").rglob("*.part")]
 
