@@ -27,6 +27,7 @@ PUBLISHED = {(512, 1024): 1.82, (6144, 12288): 1.23}
 GAP_BAR_DB = 0.3
 LOST_SHARE = 0.01  # of the blocks, at the published points
 STEP_DB = 0.05
+ENOUGH_LOST = 100  # blocks, to know an error rate by
 
 
 def ldpc_figures(blocks: int, seconds: float, seed: int) -> Iterator[Figure]:
@@ -62,18 +63,18 @@ def _speed(code: ChannelCode, snr_db: float, seconds: float, rng: np.random.Gene
 
 
 def _block_error_rate(k: int, n: int, ebn0_db: float, blocks: int, rng: np.random.Generator) -> float:
-    """Share of code blocks that are lost with BPSK in white noise."""
+    """Share of code blocks that are lost with BPSK in white noise, of so many or until enough are."""
     code = LdpcCode(k, n)
     variance = 1 / (2 * k / n * 10 ** (ebn0_db / 10))  # of a real value
     lost = done = 0
-    while done < blocks:
+    while done < blocks and lost < ENOUGH_LOST:
         count = min(100, blocks - done)
         bits = rng.integers(0, 2, (count, k), dtype=np.uint8)
         received = 1.0 - 2.0 * code.encode(bits) + rng.normal(scale=np.sqrt(variance), size=(count, n))
         decoded, _ = code.decode((2 * received / variance).astype(np.float32))
         lost += int((decoded != bits).any(axis=1).sum())
         done += count
-    return lost / blocks
+    return lost / done
 
 
 def _gap_db(k: int, n: int, published_db: float, blocks: int, rng: np.random.Generator) -> float:
