@@ -25,6 +25,8 @@ from gr_jscc.evaluation.collector import Collector, Result
 from gr_jscc.evaluation.report import OnAir, Received, Sent
 from gr_jscc.imaging import expand_inputs, load_image
 from gr_jscc.link.accounting import ChannelUses
+from gr_jscc.link.budget import WithinTotal
+from gr_jscc.link.bursts import settings_of
 from gr_jscc.link.ideal import ideal_reception
 
 from . import options
@@ -39,6 +41,8 @@ def loopback(
     codec: options.Codec = "deepjscc",
     weights: options.Weights = "",
     cbr: options.Cbr = "1/12",
+    cbr_max: options.CbrMax = "",
+    eta: options.Eta = None,
     snr: options.Snr = 10.0,
     channel: options.Channel = "awgn",
     cfo: options.Cfo = 0.1,
@@ -57,7 +61,7 @@ def loopback(
     Runs a GNU Radio flowgraph: encoder, OFDM modulator, channel model, OFDM demodulator, decoder.
     With --ideal the symbols meet white noise only, as in the papers.
     """
-    ratio = options.parse_cbr(cbr)
+    ratio = options.parse_cbr(cbr_max or cbr)
     options.check_snr(snr)
     options.check_device(device)
     taps(channel)
@@ -68,11 +72,16 @@ def loopback(
     for path in files:
         load_image(path)  # a bad file is told before anything is sent
     if ideal:
-        results = ideal_results(load_codec(codec, weights or None, device), files, ratio, channel, snr, seed)
+        loaded = load_codec(codec, weights or None, device)
+        if eta is not None:
+            loaded.set_eta(eta)
+        if cbr_max:
+            loaded = WithinTotal(loaded, settings_of(loaded))
+        results = ideal_results(loaded, files, ratio, channel, snr, seed)
     else:
         results = flowgraph_results(
             files, codec=codec, weights=weights, cbr=ratio, channel=channel, snr_db=snr, device=device, cfo=cfo,
-            sample_rate=sample_rate, seed=seed, loss=loss, scenario=air,
+            sample_rate=sample_rate, seed=seed, loss=loss, scenario=air, total=bool(cbr_max), eta=eta,
         )  # fmt: skip
     console = Console(stderr=True)
     shown = track(results, "sending", total=len(files), console=console, disable=json_lines or not console.is_terminal)

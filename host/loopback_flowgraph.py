@@ -41,6 +41,7 @@ class LoopbackFlowgraph(gr.top_block):
         sample_rate: samples per second, for the report.
         seed: of the noise.
         probe: keep some equalised symbols for `symbols`.
+        total, eta: the encoder's.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class LoopbackFlowgraph(gr.top_block):
         probe: bool = False,
         loss: float = 0.0,
         scenario: Scenario | None = None,
+        total: bool = False,
+        eta: float | None = None,
     ) -> None:
         gr.top_block.__init__(self, "JSCC loopback")
         self.source = image_source([str(path) for path in images])
-        self.encoder = jscc_encoder(codec, cbr, weights, device)
+        self.encoder = jscc_encoder(codec, cbr, weights, device, total=total, eta=eta)
         self.modulator = ofdm_modulator(pad_rounds=True)
         fft_size = self.modulator.numerology.fft_size
         told_snr_db = snr_db if scenario is None or "awgn" not in scenario else None

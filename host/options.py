@@ -92,6 +92,22 @@ Weights = Annotated[
     ),
 ]
 Cbr = Annotated[str, typer.Option("--cbr", help="Complex channel uses per colour value (3·H·W), e.g. 1/24, 1/12, 1/6.")]
+CbrMax = Annotated[
+    str,
+    typer.Option(
+        "--cbr-max",
+        help="In place of --cbr: a bound on all that is charged, with side information and headers.",
+        show_default=False,
+    ),
+]
+Eta = Annotated[
+    float | None,
+    typer.Option(
+        "--eta",
+        help="For ntscc: real channel values per bit of the source. Unless given, what fits the CBR.",
+        show_default=False,
+    ),
+]
 Snr = Annotated[float, typer.Option("--snr", help="Es/N0 per data subcarrier, dB.")]
 Channel = Annotated[str, typer.Option("--channel", help=f"Simulated channel: {', '.join(PROFILES)}.")]
 Cfo = Annotated[float, typer.Option("--cfo", min=-2, max=2, help="Carrier frequency offset, subcarrier spacings.")]

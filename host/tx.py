@@ -26,6 +26,8 @@ def tx(
     codec: options.Codec = "deepjscc",
     weights: options.Weights = "",
     cbr: options.Cbr = "1/12",
+    cbr_max: options.CbrMax = "",
+    eta: options.Eta = None,
     side_info: Annotated[
         str, typer.Option(help="How sizes and side information travel: air, in coded bursts, or back-channel.")
     ] = "air",
@@ -78,7 +80,7 @@ def tx(
     With a back-channel lost bursts are sent again, and codecs that use feedback get it. Either side may start first,
     and either may be started again: images that the receiver has are not sent twice by the same command.
     """
-    ratio = options.parse_cbr(cbr)
+    ratio = options.parse_cbr(cbr_max or cbr)
     options.check_device(device)
     if not back_channel and (adapt or side_info != "air"):
         raise UserError("--adapt and --side-info back-channel need --back-channel")
@@ -99,8 +101,9 @@ def tx(
     policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)
     run = secrets.token_hex(8) if again else ""
     graph = TransmitFlowgraph(
-        files, choice, codec, ratio, weights, device, channel, policy, run=run, papr_limit_db=papr_limit
-    )
+        files, choice, codec, ratio, weights, device, channel, policy, run=run, papr_limit_db=papr_limit,
+        total=bool(cbr_max), eta=eta,
+    )  # fmt: skip
     log = _Log(len(files), graph.connected is not None)
     title = f"{codec} at CBR {cbr} to {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     with options.stopped_by_signals(), LiveView(title, _Log.COLUMNS, json_lines, quiet) as view:

@@ -16,7 +16,8 @@ from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.registry import load_codec_for_air
 from gr_jscc.link.accounting import ChannelUses
-from gr_jscc.link.bursts import TRANSFERS, Burst, LinkSettings
+from gr_jscc.link.budget import WithinTotal
+from gr_jscc.link.bursts import TRANSFERS, Burst, LinkSettings, settings_of
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.sending import SendingEnd
 
@@ -42,6 +43,8 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         settings: how rounds become bursts.
         policy: how a back-channel is used; None without one.
         run: name of the run. A receiver does not take pictures of one run twice, whoever was started again.
+        total: whether ``cbr`` bounds headers and side information as well, see `WithinTotal`.
+        eta: for codecs that adapt their rate to the content, see `Codec.set_eta`; None leaves it to the codec.
 
     Raises:
         CodecError: unknown codec, or one that is only a bound, or a rate it does not serve.
@@ -57,10 +60,16 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         settings: LinkSettings | None = None,
         policy: SendingPolicy | None = None,
         run: str = "",
+        total: bool = False,
+        eta: float | None = None,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Encoder", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
         self.codec = load_codec_for_air(codec, weights or None, device)
+        if eta is not None:
+            self.codec.set_eta(eta)
+        if total:
+            self.codec = WithinTotal(self.codec, settings or settings_of(self.codec))
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
         self._worker = Worker(lambda task: task[0](*task[1:]), depth=0)  # a full one would stop this thread
         self.sending = SendingEnd(

@@ -99,11 +99,16 @@ class Codec(ABC):
         uses_feedback: whether its transmitters do better when `Transmitter.next` is handed the previous round as it
             arrived. The receiving end of the link then sends every round back.
         ideal_only: a bound that no air can carry; the link refuses it.
+        side_info_mcs: modulation and coding of its manifests and side information, see `gr_jscc.modem.digital.MCS`.
+            The most robust suits a few bytes; a codec with hundreds of them pays too much for it.
+        side_info_copies: how often they are sent; None leaves it to the link.
     """
 
     name: ClassVar[str]
     uses_feedback: ClassVar[bool] = False
     ideal_only: ClassVar[bool] = False
+    side_info_mcs: ClassVar[int] = 0
+    side_info_copies: ClassVar[int | None] = None
 
     @property
     def cbr_range(self) -> tuple[float, float]:
@@ -119,6 +124,14 @@ class Codec(ABC):
     @abstractmethod
     def weights_hash(self) -> bytes:
         """Four bytes that identify the weights or choices; sent in the manifest, so that a mismatch is refused."""
+
+    def set_eta(self, eta: float) -> None:
+        """Fixes the channel values that a bit of the source is given, for codecs that adapt the rate to the content.
+
+        Raises:
+            CodecError: this one does not, or not by such a number.
+        """
+        raise CodecError(f"{self.name} has no eta: it does not adapt its rate to the content")
 
     @abstractmethod
     def transmitter(self, cbr: float) -> Transmitter:

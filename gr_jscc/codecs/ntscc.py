@@ -7,6 +7,7 @@ Python objects.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +51,7 @@ class NTSCC(TrainedCodec):
     """The loaded model; see `gr_jscc.codecs.base.Codec`.
 
     Attributes:
-        eta: real channel values per bit; None: what fits the CBR best. With it, only the quality follows the CBR.
+        eta: real channel values per bit, see `set_eta`; None: what fits the CBR. With it, only the quality follows.
     """
 
     name = "ntscc"
@@ -66,6 +67,7 @@ class NTSCC(TrainedCodec):
         self.refines = network.decoder.refinement is not None
         prior = network.hyperprior.prior if self.refines else None
         self.side_info = SideInfoCoder(prior, len(self.rates), network.adaptive)
+        self._analysed: tuple[bytes, Tensor] | None = None  # the last picture's digest and latents
 
     @staticmethod
     def build(config: dict) -> NTSCCNetwork:
@@ -75,6 +77,12 @@ class NTSCC(TrainedCodec):
     def cbr_range(self) -> tuple[float, float]:
         values = 2 * 3 * self.network.stride**2
         return self.rates[0] / values, self.rates[-1] / values
+
+    def set_eta(self, eta: float) -> None:
+        low, high = ETAS
+        if not low <= eta <= high:
+            raise CodecError(f"eta must be from {low:g} to {high:g}, not {eta:g}")
+        self.eta = eta
 
     def transmitter(self, cbr: float) -> Transmitter:
         lowest, highest = self.cbr_range
@@ -94,13 +102,18 @@ class NTSCC(TrainedCodec):
 
     @torch.inference_mode()
     def analyse(self, image: np.ndarray) -> Tensor:
-        """g_a: uint8[H, W, 3] → latents float32[1, C, h, w]."""
+        """g_a: uint8[H, W, 3] → latents float32[1, C, h, w]; those of the last picture are remembered."""
+        digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes()).digest()
+        if self._analysed is not None and self._analysed[0] == digest:
+            return self._analysed[1]
         height, width = image.shape[:2]
         rows, columns = self.grid(height, width)
         stride = self.network.stride
         pixels = torch.from_numpy(image.copy()).to(self.device).permute(2, 0, 1)[None].float() / 255
         padded = F.pad(pixels, (0, columns * stride - width, 0, rows * stride - height), mode="replicate")
-        return self.network.transforms.analyse(padded.contiguous(memory_format=torch.channels_last))
+        latents = self.network.transforms.analyse(padded.contiguous(memory_format=torch.channels_last))
+        self._analysed = digest, latents
+        return latents
 
     @torch.inference_mode()
     def plan(self, latents: Tensor, symbols: int) -> Plan:

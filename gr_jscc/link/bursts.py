@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gr_jscc.codecs.base import Payload
+from gr_jscc.codecs.base import Codec, Payload
 from gr_jscc.errors import UserError
 from gr_jscc.link.interleaver import interleave
 from gr_jscc.link.manifest import Manifest
@@ -51,6 +51,11 @@ class LinkSettings:
         if self.manifest_copies is not None:
             return self.manifest_copies
         return min(max(round(analog / (5 * control)), 3), 10)
+
+
+def settings_of(codec: Codec) -> LinkSettings:
+    """As a codec asks for its side information to be carried."""
+    return LinkSettings(mcs=codec.side_info_mcs, manifest_copies=codec.side_info_copies)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from gr_jscc.link.bursts import (
     analog_bursts,
     manifest_of,
     round_bursts,
+    settings_of,
 )
 from gr_jscc.link.outgoing import Outgoing, OutgoingRound, adapted_cbr, picture_key
 from gr_jscc.link.policy import REMEMBERED, SendingPolicy
@@ -70,7 +71,7 @@ class SendingEnd:
             (the picture went to the link), ``done`` (nothing of it will be sent again), ``stored``, ``skipped`` (the
             receiver has it from an earlier start), ``again``, ``failed``, ``state`` (of the channel, as reported)
             or ``late`` (feedback that came too late, or never).
-        settings: how rounds become bursts.
+        settings: how rounds become bursts; None: as the codec asks.
         policy: how the back-channel is used.
         send: hands a message to the back-channel, false when it is refused; None without a back-channel.
         first_transfer: number of the first.
@@ -90,7 +91,7 @@ class SendingEnd:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.codec, self.cbr = codec, cbr
-        self.settings, self.policy = settings or LinkSettings(), policy or SendingPolicy()
+        self.settings, self.policy = settings or settings_of(codec), policy or SendingPolicy()
         self.snr_db: float | None = None  # as the receiver last reported it
         self._defer, self._on_event, self._send, self._clock = defer, on_event, send, clock
         self._lock = threading.RLock()

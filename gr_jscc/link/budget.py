@@ -1,0 +1,91 @@
+"""A codec held to a bound on everything that is charged: payload, side information as coded, and headers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
+from gr_jscc.link.accounting import count_uses
+from gr_jscc.link.bursts import LinkSettings, round_bursts
+from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
+
+TRIES = 6
+CLOSE = 0.985  # share of the bound that is near enough
+
+
+class WithinTotal(Codec):
+    """A codec of one round whose ``cbr`` bounds what a report calls ``cbr.total``, without repeats.
+
+    Args:
+        codec: what is held to the bound.
+        settings: how its rounds become bursts.
+        numerology: of the modulator; says what a header costs.
+    """
+
+    def __init__(self, codec: Codec, settings: LinkSettings, numerology: Numerology = DEFAULT_NUMEROLOGY) -> None:
+        self.codec, self.settings, self.numerology = codec, settings, numerology
+        self.name = codec.name
+        self.uses_feedback, self.ideal_only = codec.uses_feedback, codec.ideal_only
+        self.side_info_mcs, self.side_info_copies = codec.side_info_mcs, codec.side_info_copies
+
+    @property
+    def cbr_range(self) -> tuple[float, float]:
+        return self.codec.cbr_range[0], 1.0
+
+    @property
+    def weights_name(self) -> str:
+        return self.codec.weights_name
+
+    @property
+    def weights_hash(self) -> bytes:
+        return self.codec.weights_hash
+
+    def transmitter(self, cbr: float) -> Transmitter:
+        lowest = self.codec.cbr_range[0]
+        if not lowest <= cbr <= 1:
+            raise CodecError(f"{self.name} needs a CBR of at least 1/{1 / lowest:g} for its payload alone, not {cbr:g}")
+        return _Transmitter(self, cbr)
+
+    def receiver(self, height: int, width: int) -> Receiver:
+        return self.codec.receiver(height, width)
+
+    def total(self, payload: Payload, height: int, width: int) -> int:
+        """Complex symbols that a round is charged with."""
+        bursts = round_bursts(payload, height, width, self.codec.weights_hash, 0, 0, self.settings)
+        uses = count_uses([burst.header for burst in bursts], self.numerology)
+        return uses.payload + uses.side_info + uses.header
+
+
+class _Transmitter(Transmitter):
+    def __init__(self, within: WithinTotal, bound: float) -> None:
+        self.within, self.bound = within, bound
+
+    def start(self, image: np.ndarray) -> Payload:
+        codec, values = self.within.codec, image.size
+        lowest, highest = codec.cbr_range
+        cbr, most = min(self.bound, highest), self.bound * values
+        best: Payload | None = None
+        for _ in range(TRIES):
+            transmitter = codec.transmitter(cbr)
+            payload = transmitter.start(image)
+            if transmitter.next(None) is not None:
+                raise CodecError(f"{codec.name} sends several rounds: only the CBR of the payload can be bounded")
+            total = self.within.total(payload, *image.shape[:2])
+            if total <= most and (best is None or len(payload.symbols) > len(best.symbols)):
+                best = payload
+            if best is payload and (total >= CLOSE * most or cbr >= highest):
+                break
+            # What is left over or missing, given to the payload: the rest hardly depends on it.
+            wanted = min(max((len(payload.symbols) + most - total) / values, lowest), highest)
+            if wanted == cbr:
+                break
+            cbr = wanted
+        if best is None:
+            raise CodecError(
+                f"a {image.shape[1]}x{image.shape[0]} picture cannot be sent by {codec.name} at a total CBR of "
+                f"{self.bound:.4g}: headers and side information take too much"
+            )
+        return best
+
+    def next(self, feedback: Reception | None) -> Payload | None:
+        return None
