@@ -44,6 +44,7 @@ class LiveRecording:
 
     Attributes:
         block: to connect before the demodulator.
+        meta: where its metadata will be.
 
     Raises:
         UserError: it cannot be written.
@@ -74,9 +75,10 @@ class LiveRecording:
             "jscc:originals": about.originals,
             "jscc:threads": torch.get_num_threads(),
         }
+        self.meta, _ = recording_paths(path)
+        self._rate = sample_rate
         self._file = SigmfFile(path, "Pictures as received", sample_rate, frequency, hardware, fields)
-        meta, _ = recording_paths(path)
-        scratch = meta.with_name(meta.name + ".annotations.part")
+        scratch = self.meta.with_name(self.meta.name + ".annotations.part")
         self._annotations = Annotations(scratch, layout, sample_rate, frequency)
         self.block = Recorder(self._file)
         decoder.keep_journal(self._annotations)
@@ -87,9 +89,9 @@ class LiveRecording:
         return self.block.failure or self._annotations.failure
 
     @property
-    def samples(self) -> int:
+    def seconds(self) -> float:
         """Recorded so far."""
-        return self._file.samples
+        return self._file.samples / self._rate
 
     def result(self, result: Result) -> None:
         """Notes a picture."""
@@ -104,7 +106,7 @@ class LiveRecording:
         try:
             self._annotations.conclude()
             if self.failure is None:
-                self._file.fields["jscc:samples"] = self.samples
+                self._file.fields["jscc:samples"] = self._file.samples
                 self._file.finish(self._annotations)
         finally:
             self._file.close()

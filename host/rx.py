@@ -162,3 +162,5 @@ class _Shown:
         elif not quiet:
             psnr = "" if mean is None else f", mean PSNR {mean:.2f} dB"
             print(f"{len(self.reports)} images{psnr}: {out}/", flush=True)
+            if graph.recording:
+                print(f"{graph.recording.seconds:.3g} s recorded: {graph.recording.meta}", flush=True)
