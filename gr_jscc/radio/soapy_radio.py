@@ -81,6 +81,15 @@ class _SoapyBlock:
             self._device.set_gain(stage, gain)
             self._tuned = self._device.tuned
 
+    def set_gains(self, gains: dict[str, float]) -> None:
+        """Sets several gain stages, dB; others stay.
+
+        Raises:
+            RadioError: there is no such stage, or it does not take this gain.
+        """
+        for stage, gain in gains.items():
+            self.set_gain(stage, gain)
+
     def close(self) -> None:
         """Gives the device back; the block cannot run again."""
         self._device.close()

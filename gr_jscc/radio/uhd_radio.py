@@ -195,6 +195,15 @@ class _UhdBlock(gr.hier_block2):
         check_gain(self.limits, stage, gain)
         self._device.set_gain(gain, stage, 0)
 
+    def set_gains(self, gains: dict[str, float]) -> None:
+        """Sets several gain stages, dB; others stay.
+
+        Raises:
+            RadioError: there is no such stage, or it does not take this gain.
+        """
+        for stage, gain in gains.items():
+            self.set_gain(stage, gain)
+
     @property
     def tuned(self) -> Tuned:
         serial = dict(self._device.get_usrp_info(0)).get("mboard_serial")

@@ -1,11 +1,13 @@
-"""Runs the program compiled from rx_zmq.grc until its window has shown a whole picture; leaves a screenshot.
+"""Runs the program compiled from rx_zmq.grc or rx_soapy.grc until its window has shown a whole picture; leaves a
+screenshot.
 
-Usage: drive_receiver.py RX_ZMQ.py SCREENSHOT RADIO BACK_CHANNEL FOLDER
+Usage: drive_receiver.py PROGRAM.py SCREENSHOT RADIO BACK_CHANNEL FOLDER
 """
 
 import importlib.util
 import sys
 import time
+from pathlib import Path
 
 from PyQt5 import Qt
 
@@ -14,11 +16,12 @@ STORING_SECONDS = 3
 
 
 def main(program, screenshot, radio, back, folder):
-    spec = importlib.util.spec_from_file_location("rx_zmq", program)
+    name = Path(program).stem
+    spec = importlib.util.spec_from_file_location(name, program)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     application = Qt.QApplication(sys.argv[:1])
-    window = module.rx_zmq(radio=radio, back=back, folder=folder)
+    window = getattr(module, name)(radio=radio, back=back, folder=folder)
     window.start()
     window.show()
     print("receiver runs", flush=True)

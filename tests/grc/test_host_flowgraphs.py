@@ -1,6 +1,7 @@
 """The transmitter's and the receiver's flowgraph, as two programs."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -21,14 +22,19 @@ def addresses():
         return [f"tcp://127.0.0.1:{s.getsockname()[1]}" for s in (a, b)]
 
 
-def test_a_picture_goes_from_flowgraph_to_flowgraph(programs, environment, display, addresses, tmp_path, photo):
+@pytest.mark.parametrize("kind", ["zmq", "soapy"])
+def test_a_picture_goes_from_flowgraph_to_flowgraph(kind, programs, environment, display, addresses, tmp_path, photo):
     air, back = addresses
+    near = far = air
+    if kind == "soapy":
+        air = f"soapy:driver=jscc,pace=lockstep,air=flowgraphs-{os.getpid()}"
+        near, far = f"{air},id=t", f"{air},id=r,loss_db=50"
     receiver = subprocess.Popen(
-        [sys.executable, str(DRIVER), str(programs["rx_zmq"]), "window.png", air, back, "out"],
+        [sys.executable, str(DRIVER), str(programs[f"rx_{kind}"]), "window.png", far, back, "out"],
         env=display, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     sender = subprocess.run(
-        [sys.executable, str(programs["tx_zmq"]), "--radio", air, "--back", back],
+        [sys.executable, str(programs[f"tx_{kind}"]), "--radio", near, "--back", back],
         env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=90,
     )  # fmt: skip
     told = receiver.communicate(timeout=60)[0]

@@ -1,0 +1,64 @@
+"""Radios as GNU Radio Companion's blocks make them: from an address, a profile's name and what differs from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from gr_jscc.radio import parse_radio, radio_sink, radio_source
+from gr_jscc.radio.profile import Profile, default_profile, load_profile
+
+if TYPE_CHECKING:
+    from gnuradio import gr
+
+
+def companion_sink(
+    address: str = "",
+    profile: str = "",
+    frequency: float = 0.0,
+    sample_rate: float = 0.0,
+    gains: dict[str, float] | None = None,
+    reconnect: bool = False,
+) -> gr.basic_block:
+    """`gr_jscc.radio.radio_sink` of a device.
+
+    Args:
+        address: of a device; "" for the profile's.
+        profile: a shipped profile's name or a TOML file; "" for the one that ships for the device.
+        frequency: Hz; 0 for the profile's.
+        sample_rate: samples per second; 0 for the profile's.
+        gains: dB by stage, in place of the profile's.
+        reconnect: go on when a device that went away is back.
+
+    Raises:
+        RadioError, ProfileError: as `radio_sink`.
+    """
+    address, chosen = _chosen("tx", address, profile, frequency, sample_rate, gains)
+    return radio_sink(address, chosen, reconnect)
+
+
+def companion_source(
+    address: str = "",
+    profile: str = "",
+    frequency: float = 0.0,
+    sample_rate: float = 0.0,
+    gains: dict[str, float] | None = None,
+    reconnect: bool = False,
+) -> gr.basic_block:
+    """`gr_jscc.radio.radio_source` of a device; arguments and errors are those of `companion_sink`."""
+    address, chosen = _chosen("rx", address, profile, frequency, sample_rate, gains)
+    return radio_source(address, 0, chosen, reconnect)
+
+
+def _chosen(
+    direction: Literal["tx", "rx"],
+    address: str,
+    name: str,
+    frequency: float,
+    sample_rate: float,
+    gains: dict[str, float] | None,
+) -> tuple[str, Profile]:
+    profile = load_profile(name) if name else None
+    address = address or (profile.address if profile else "")
+    radio = parse_radio(address)
+    profile = profile or default_profile(radio.kind, radio.place)
+    return address, profile.adjusted(direction, frequency or None, sample_rate or None, gains)
