@@ -264,16 +264,20 @@ class TestMixer:
         assert 20 * np.log10(np.mean(np.abs(still))) == pytest.approx(-10, abs=0.01)
 
     def test_lo_offset_moves_dc_and_image_aside(self, link):
+        """With the oscillator's phase ψ: DC at exp(jψ), the image ν x* exp(2jψ)."""
         received, _ = link(
             tone(0.1, -20),
-            rx=f"{QUIET},rx_dc_i=0.01,rx_iq_gain_db=1",
+            rx=f"{QUIET},rx_dc_i=0.01,rx_iq_gain_db=1,rx_iq_phase_deg=5",
             rx_spec={"tuning": {"RF": "2449800000"}},  # 0.2 cycles per sample below
         )
         received = settled(received)
-        assert abs(part(received, -0.2)) == pytest.approx(0.01, rel=1e-3)
+        leakage = part(received, -0.2)
+        assert abs(leakage) == pytest.approx(0.01, rel=1e-3)
         assert abs(part(received, 0)) < 1e-5
-        image = abs(part(received, -0.5)) / abs(part(received, 0.1))  # mirrored around -0.2
-        assert image == pytest.approx((10 ** (1 / 20) - 1) / (10 ** (1 / 20) + 1), rel=1e-3)
+        gain, angle = 10 ** (1 / 20), np.deg2rad(5)
+        image = (1 - gain * np.exp(1j * angle)) / (1 + gain * np.exp(1j * angle))  # ν / μ*
+        measured = part(received, -0.5) / np.conj(part(received, 0.1)) * (0.01 / leakage) ** 2  # mirrored around -0.2
+        assert measured == pytest.approx(image, abs=1e-4)
 
 
 class TestAmplifier:
