@@ -166,17 +166,25 @@ class WindowTransforms(Transforms):
         widths: channels of each stage; the paper has 256 everywhere.
         blocks: of each stage: 1, 1, 2, 6 for photos, 2, 6 for CIFAR-10.
         heads, window: of the attention.
+        expansion: channels inside a block's perceptron over those outside.
         condition: length of the condition vectors.
     """
 
     def __init__(
-        self, latents: int, widths: list[int], blocks: list[int], heads: int, window: int, condition: int = 64
+        self,
+        latents: int,
+        widths: list[int],
+        blocks: list[int],
+        heads: int,
+        window: int,
+        expansion: int = 2,
+        condition: int = 64,
     ) -> None:
         super().__init__()
         self.latents, self.stride = latents, 2 ** len(widths)
 
         def stage(width: int, count: int) -> WindowBlocks:
-            return WindowBlocks(width, count, width, heads, window, 2 * width)
+            return WindowBlocks(width, count, width, heads, window, expansion * width)
 
         values = 3 * self.stride**2
         self.components = min(latents, values)
