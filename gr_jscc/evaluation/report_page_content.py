@@ -49,7 +49,10 @@ class Section:
 
 @dataclass(frozen=True)
 class _View:
-    """Points that one plot and one table show: those at one SNR over the CBR, or the other way round."""
+    """Points that one plot and one table show: those at one SNR over the CBR, or the other way round.
+
+    All are of the same pictures, those that every point has; not ``everything`` where some have more.
+    """
 
     conditions: Conditions
     images: ImageSet
@@ -57,6 +60,7 @@ class _View:
     over: str
     fixed: float
     points: list[Point]
+    everything: bool
 
     @property
     def place(self) -> str:
@@ -147,8 +151,11 @@ def _views(experiment: Experiment, points: Points) -> Iterator[_View]:
             for over, fixed_of, varied_of in (("cbr", _snr_db, _asked), ("snr_db", _asked, _snr_db)):
                 for fixed in sorted(set(map(fixed_of, with_metric))):
                     shown = [point for point in with_metric if fixed_of(point) == fixed]
-                    if len(set(map(varied_of, shown))) > 1:
-                        yield _View(conditions, sets[conditions.images], metric, over, fixed, shown)
+                    common = set.intersection(*(set(point.values[metric]) for point in shown))
+                    if common and len(set(map(varied_of, shown))) > 1:
+                        everything = all(len(point.values[metric]) == len(common) for point in shown)
+                        shown = [point.of(common) for point in shown]
+                        yield _View(conditions, sets[conditions.images], metric, over, fixed, shown, everything)
 
 
 def _snr_db(point: Point) -> float:
@@ -225,7 +232,9 @@ def _table_notes(view: _View, schemes: dict[str, list[Point]]) -> list[str]:
     seeds = max(len(seeds) for point in view.points for seeds in point.values[view.metric].values())
     of = f"{count} picture{'s' if count > 1 else ''}" + (f", {seeds} seeds each" if seeds > 1 else "")
     notes = [f"Mean of {of}; ± half the 95 % interval (bootstrap over {'pictures' if count > 1 else 'seeds'})."]
-    if count == seeds == 1:
+    if not view.everything:
+        notes.append("Only the pictures that all schemes have here; some have more.")
+    elif count == seeds == 1:
         notes = ["One picture, sent once."]
     for scheme, points in schemes.items():
         lost = [f"{point.lost} of {point.cells} at {view.x(point):.4g}" for point in points if point.lost]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Point:
         snr_db: Es/N0 in dB.
         asked: CBR that the codec might take.
         values: metric → picture → values, one a seed.
-        cbr: CBRs as counted, with headers and side information where they are sent.
+        cbr: picture → CBRs as counted, with headers and side information where they are sent.
         seconds: of encoding and decoding.
         lost: pictures of which nothing arrived.
         cells: measured.
@@ -69,7 +69,7 @@ class Point:
     snr_db: float
     asked: float
     values: dict[str, dict[str, list[float]]] = field(default_factory=lambda: {metric: {} for metric in METRICS})
-    cbr: list[float] = field(default_factory=list)
+    cbr: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[tuple[float, float]] = field(default_factory=list)
     lost: int = 0
     cells: int = 0
@@ -81,7 +81,15 @@ class Point:
     @property
     def mean_cbr(self) -> float:
         """The mean CBR as counted."""
-        return float(np.mean(self.cbr)) if self.cbr else self.asked
+        return float(np.mean([np.mean(seeds) for seeds in self.cbr.values()])) if self.cbr else self.asked
+
+    def of(self, pictures: Set[str]) -> Point:
+        """The same from these pictures only, as far as metrics and CBR go."""
+        values = {
+            metric: {key: seeds for key, seeds in found.items() if key in pictures}
+            for metric, found in self.values.items()
+        }
+        return replace(self, values=values, cbr={key: seeds for key, seeds in self.cbr.items() if key in pictures})
 
 
 Points = dict[Conditions, list[Point]]
@@ -128,7 +136,7 @@ def _add(point: Point, row: dict) -> None:
     point.cells += 1
     point.lost += row["psnr_db"] is None
     if row["cbr.total"] is not None:
-        point.cbr.append(row["cbr.total"])
+        point.cbr.setdefault(row["image_hash"], []).append(row["cbr.total"])
     if row["seconds.encode"] is not None and row["seconds.decode"] is not None:
         point.seconds.append((row["seconds.encode"], row["seconds.decode"]))
     score = row["ms_ssim"]

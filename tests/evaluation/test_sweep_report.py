@@ -74,6 +74,8 @@ def test_failed_cells_are_passed_over_and_lost_pictures_counted():
     assert (point.cells, point.lost, point.mean_cbr, point.asked) == (3, 1, pytest.approx(0.11), 0.1)
     assert point.estimate("psnr_db").mean == 31 and point.estimate("ms_ssim_db").mean == pytest.approx(20)
     assert point.estimate("lpips") is None
+    part = point.of({"4"})
+    assert part.estimate("psnr_db").mean == 32 and part.estimate("psnr_db").count == 1 and point.lost == part.lost
 
 
 def test_ms_ssim_in_decibels():
