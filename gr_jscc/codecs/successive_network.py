@@ -112,6 +112,15 @@ class MultipleNetwork(LayeredNetwork):
             for layer, equaliser in enumerate(self.equalisers):
                 start_offset(self.encoders[0], self.decoders, (layer + 1) * self.per_layer - 2, equaliser.offset)
 
+    def translated(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of another model as a start for this one: its last decoder is that of a network of one layer."""
+        last = max((int(name.split(".")[1]) for name in tensors if name.startswith("decoders.")), default=0)
+        if self.layers > 1 or last == 0:
+            return tensors
+        own = f"decoders.{last}."
+        kept = {name: value for name, value in tensors.items() if not name.startswith("decoders.")}
+        return kept | {f"decoders.0.{n.removeprefix(own)}": v for n, v in tensors.items() if n.startswith(own)}
+
     def encode_all(self, images: Tensor) -> Tensor:
         """Latents of all layers, float32[B, L·latents, H/4, W/4]."""
         return self.encoders[0](images)

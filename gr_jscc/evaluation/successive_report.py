@@ -150,19 +150,21 @@ def _one_snr(curves: dict[tuple[str, int], Curve]) -> list[str]:
     """The paper's network trained and tested at one SNR, and ours beside it."""
     snrs = sorted(PAPER_CNN)
 
-    def row(label: str, weights: str) -> list[str]:
-        """One model, or one for each SNR where its name says so; no row where none is there."""
-        names = {snr: weights.format(snr=snr) for snr in snrs}
-        found = {
-            snr: [curves.get((name, layer), {}).get(float(snr)) for layer in (1, 2)] for snr, name in names.items()
-        }
-        if all(value is None for values in found.values() for value in values):
+    def row(label: str, *places: tuple[str, int]) -> list[str]:
+        """PSNR for CBR 1/12 and 1/6 of (weights, layers), an SNR may stand in their names; no row without any."""
+        found = [
+            curves.get((weights.format(snr=snr), layers), {}).get(float(snr))
+            for snr in snrs
+            for weights, layers in places
+        ]
+        if all(value is None for value in found):
             return []
-        cells = (f"{value:.2f}" if value is not None else "" for snr in snrs for value in found[snr])
-        return [f"| {label} | " + " | ".join(cells) + " |"]
+        return [f"| {label} | " + " | ".join("" if value is None else f"{value:.2f}" for value in found) + " |"]
 
-    ours = row("successive-multiple-2, one model", "successive-multiple-2")
-    ours += row("the paper's network, trained here", "successive-cnn-{snr}")
+    ours = row("the same trained here", ("successive-cnn-{snr}", 1), ("successive-cnn-one-{snr}", 1))
+    ours += row("the same trained here in two layers", ("successive-cnn-{snr}", 1), ("successive-cnn-{snr}", 2))
+    two = "successive-multiple-2"
+    ours += row(f"{two}, one model for 10 to 16 dB", (two, 1), (two, 2))
     if not ours:
         return []
     paper = (f"{value}" for snr in snrs for value in PAPER_CNN[snr])
@@ -171,7 +173,7 @@ def _one_snr(curves: dict[tuple[str, int], Curve]) -> list[str]:
         "",
         "| PSNR, dB | " + " | ".join(f"{snr} dB, CBR 1/12 | {snr} dB, CBR 1/6" for snr in snrs) + " |",
         "|---|" + "---|---|" * len(snrs),
-        "| the paper's network, one model an SNR, read off its figures | " + " | ".join(paper) + " |",
+        "| the paper's network, one model for each column, read off its figures | " + " | ".join(paper) + " |",
         *ours,
         "",
     ]
