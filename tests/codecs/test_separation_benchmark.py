@@ -8,7 +8,7 @@ from gr_jscc.evaluation.separation_benchmark import CLIFF_SNRS_DB, LITERATURE, c
 from gr_jscc.evaluation.separation_report import BEGIN, END, write_separation_report
 from gr_jscc.imaging import save_image
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def files(tmp_path_factory, photo):
     folder = tmp_path_factory.mktemp("pictures")
     paths = [folder / f"p{number}.png" for number in range(2)]
     for number, path in enumerate(paths):
-        save_image(path, photo[100:164, 100 * number : 100 * number + 96])
+        save_image(path, photo[100:148, 100 * number : 100 * number + 64])
     return paths
 
 

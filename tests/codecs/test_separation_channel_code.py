@@ -73,6 +73,6 @@ def test_the_table_can_be_measured_again(tmp_path, monkeypatch):
 
 def test_the_decoder_is_as_strong_as_published(monkeypatch):
     monkeypatch.setattr(ldpc_benchmark, "PUBLISHED", {(512, 1024): ldpc_benchmark.PUBLISHED[512, 1024]})
-    figures = {figure.name: figure for figure in ldpc_figures(blocks=1500, seconds=0.2, seed=1)}
+    figures = {figure.name: figure for figure in ldpc_figures(blocks=1000, seconds=0.2, seed=1)}
     assert figures["ldpc_block_error_rate"].holds and figures["ldpc_gap_db"].holds
     assert -0.3 < figures["ldpc_gap_db"].value and figures["ldpc_mbps"].value > 0.1

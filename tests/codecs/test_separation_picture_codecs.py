@@ -38,8 +38,7 @@ def test_the_ladder_leads_from_coarse_to_fine(crop, name):
     assert codec.encode(crop, rungs[0]) == data[0]
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("room", [1500, 4000])
+@pytest.mark.parametrize(("name", "room"), [(name, 1500) for name in NAMES] + [("hevc", 4000)])
 def test_fit_fills_the_room(crop, name, room):
     codec = picture_codec(name)
     data = fit(codec, crop, room)
