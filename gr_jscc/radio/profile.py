@@ -191,8 +191,11 @@ class Profile(_Table):
 
     @property
     def address(self) -> str:
-        """The radio's address where the user gives none."""
-        return f"{self.device.radio}:{self.device.args}"
+        """The radio's address where the user gives none; a calibrated one's has its serial number."""
+        serial = self.calibration.serial if self.calibration else ""
+        if not serial or "serial" in split_arguments(self.device.args):
+            return f"{self.device.radio}:{self.device.args}"
+        return f"{self.device.radio}:{','.join(filter(None, (self.device.args, f'serial={serial}')))}"
 
     def direction(self, name: Literal["tx", "rx"]) -> TxTable | RxTable:
         """The settings of one direction.

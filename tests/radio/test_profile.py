@@ -123,7 +123,7 @@ def test_what_is_written_is_read_again(tmp_path):
     profile = type(profile).model_validate(profile.model_dump() | {"calibration": calibration})
     path = tmp_path / "mine.toml"
     save_profile(profile, path)
-    assert load_profile(path) == profile
+    assert load_profile(path) == profile and profile.address == "soapy:driver=hackrf,serial=1"
     assert [file.name for file in tmp_path.iterdir()] == ["mine.toml"]
     with pytest.raises(ProfileError, match="cannot write the profile"):
         save_profile(profile, tmp_path / "nosuch" / "mine.toml")
