@@ -276,7 +276,7 @@ def test_a_burst_that_is_found_no_more_moves_no_decision(live):
     live.message(RoundSent(3, 0, 0, True))
     live.silence()
     live.wait(0.5)
-    live.air(3, 0)  # late
+    live.air(3, 0, manifest=False)  # late
     live.silence()
     live.told(3, sent("p.png") | DONE | {"rounds": 1, "bursts": 2})
     recording = live.finish()
