@@ -18,7 +18,7 @@ from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstKind, StreamDemodulator, modulate
 from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile, read_recording
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 STEP = 8192
 RATE = 1e6
 SETTINGS = LinkSettings(burst_symbols=600)
