@@ -12,9 +12,9 @@ from gr_jscc.radio import RadioError, json_reader
 from gr_jscc.radio.json_reader import JsonReader
 from gr_jscc.radio.sigmf_file import EXTENSION, Datatype, SigmfFile, read_recording
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(60)
 MARKS = [
-    {"core:sample_start": 0, "core:sample_count": 100, "core:label": "ä \" ]} one", "jscc:deep": {"a": [1, {"b": "]"}]}},
+    {"core:sample_start": 0, "core:sample_count": 100, "core:label": "ä \" ]} one", "jscc:in": {"a": [1, {"b": "]"}]}},
     {"core:sample_start": 7, "core:freq_lower_edge": -1e5, "core:freq_upper_edge": 1e5},
 ]  # fmt: skip
 
