@@ -13,17 +13,18 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, photo):
-    folder = tmp_path_factory.mktemp("pictures")
-    paths = [folder / f"p{number}.png" for number in range(2)]
-    for number, path in enumerate(paths):
-        save_image(path, photo[100:148, 100 * number : 100 * number + 64])
-    return paths
+    path = tmp_path_factory.mktemp("pictures") / "p.png"
+    save_image(path, photo[100:148, 100:164])
+    return [path]
 
 
 @pytest.fixture(scope="module")
 def figures(files):
+    loaded = {}
+
     def link(codec, weights, cbr, snr_db):
-        results = ideal_results(load_codec(codec, weights or None), files, cbr, "awgn", snr_db, 1)
+        loaded[codec] = loaded.get(codec) or load_codec(codec, weights or None)
+        results = ideal_results(loaded[codec], files, cbr, "awgn", snr_db, 1)
         return [{**result.report, "grey": bool((result.received == 128).all())} for result in results]
 
     return [*kodak_figures(files, seed=1), *cliff_figures(link, len(files))]
@@ -47,7 +48,7 @@ def test_a_cliff_where_the_learned_codec_bends(figures):
     learned = values(figures, "psnr_db", codec="deepjscc", channel="awgn")
     lost = values(figures, "images_lost", codec="separation", channel="awgn")
     assert len(digital) == len(learned) == len(CLIFF_SNRS_DB)
-    assert lost[0] == 2 and lost[-1] == 0 and digital[-1] - digital[0] > 10
+    assert lost[0] == 1 and lost[-1] == 0 and digital[-1] - digital[0] > 10
     assert len({round(value, 6) for value, gone in zip(digital, lost) if not gone}) == 1
     assert all(0 < after - before < 1 for before, after in zip(learned, learned[1:]))
 
