@@ -16,10 +16,14 @@ from .printing import print_figures
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="What to reproduce: successive or separation.")],
+    name: Annotated[str, typer.Argument(help="What to reproduce: successive, separation or banana.")],
     data: Annotated[
-        list[Path], typer.Option(help="Folder with the data set; successive: CIFAR-10; separation: Kodak's photos.")
-    ],
+        list[Path] | None,
+        typer.Option(
+            help="Folder with the data set; successive: CIFAR-10; separation: Kodak's photos; banana: none.",
+            show_default=False,
+        ),
+    ] = None,
     runs: Annotated[
         Path | None, typer.Option(help="Folder of training runs, for models that do not ship and for newer ones.")
     ] = None,
@@ -39,13 +43,19 @@ def reproduce(
     successive: Kurka & Gündüz 2019, successive refinement on CIFAR-10: Table I and the curves of figures 3 and 4.
 
     separation: BPG + LDPC and BPG + capacity at 10 dB, and the cliff beside DeepJSCC through the flowgraph.
+
+    banana: section IV-B of Dai et al. 2022 (NTSCC): a source of two numbers; trains the rivals, which takes minutes.
     """
-    options.check_choice("NAME", name, ("successive", "separation"))
+    options.check_choice("NAME", name, ("successive", "separation", "banana"))
+    if name != "banana" and not data:
+        raise UserError(f"reproduce {name} needs --data")
     options.check_device(device)
     if runs is not None and not runs.is_dir():
         raise UserError(f"--runs: folder not found: {runs}")
     if name == "successive":
         figures, write = _successive(data, runs, images, draws, on_air, device, seed)
+    elif name == "banana":
+        figures, write = _banana(runs, seed)
     else:
         figures, write = _separation(data, images, on_air, device, seed)
     measured = []
@@ -83,6 +93,24 @@ def _successive(
             yield from feedback_figures(crossing, "successive-residual", 1 / 6, DESIGN_SNR_DB)
 
     return figures(), write_successive_report
+
+
+def _banana(runs: Path | None, seed: int) -> Reproduction:
+    from gr_jscc.evaluation.banana_benchmark import SAMPLES, banana_figures, load_banana, measure_banana
+    from gr_jscc.evaluation.banana_report import write_banana_report
+    from gr_jscc.training.banana import DEEPJSCC_STEPS, DEEPJSCC_VALUES, train_deepjscc
+
+    trained = runs / "banana.safetensors" if runs else None
+    network = load_banana(trained if trained and trained.is_file() else None)
+    kept = []
+
+    def figures() -> Iterator[Figure]:
+        rivals = [train_deepjscc(values, DEEPJSCC_STEPS) for values in DEEPJSCC_VALUES]
+        measured = measure_banana(network, rivals, SAMPLES, seed)
+        kept.extend((measured, network, rivals[1]))
+        yield from banana_figures(measured)
+
+    return figures(), lambda taken, folder: write_banana_report(taken, *kept, folder)
 
 
 def _separation(data: list[Path], images: int, on_air: int, device: str, seed: int) -> Reproduction:
