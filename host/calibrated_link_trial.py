@@ -64,7 +64,7 @@ def pictures(folder: Path, snr_db: float, cbr: str = "1/12") -> Iterator[Figure]
         clean, counts = _sent(Radio("plain"), "virtual", "virtual", folder, snr_db, cbr)
         yield Figure("psnr_db", clean, "dB", at | {"radio": "no faults"} | counts)
         for model in ("hackrf", "b210"):
-            radio, name = Radio(model, *FAULTS), f"virtual-{model}"
+            radio, name = Radio(model, *FAULTS), _untimed(model, Path(place))
             tx, rx = _calibrated(radio, Path(place), name)
             for profiles, calibrated in (((tx, rx), True), ((name, name), False)):
                 psnr_db, counts = _sent(radio, *profiles, folder, snr_db, cbr)
@@ -76,6 +76,15 @@ def pictures(folder: Path, snr_db: float, cbr: str = "1/12") -> Iterator[Figure]
 
 def _air() -> str:
     return f"pictures-{os.getpid()}"
+
+
+def _untimed(model: str, place: Path) -> str:
+    """The file of a model's profile whose bursts begin at once: on a busy machine a time would have passed."""
+    from gr_jscc.radio.profile import load_profile, save_profile
+
+    profile, path = load_profile(f"virtual-{model}"), place / f"{model}.toml"
+    save_profile(profile.model_copy(update={"device": profile.device.model_copy(update={"timed": False})}), path)
+    return str(path)
 
 
 def _calibrated(radio: Radio, place: Path, name: str) -> tuple[str, str]:
@@ -91,7 +100,7 @@ def _calibrated(radio: Radio, place: Path, name: str) -> tuple[str, str]:
     bench = Bench(radio.address(_air(), "tx"), radio.address(_air(), "rx", ",loss_db=6"), profile, profile)
     for step in STEPS:
         PROCEDURES[step].run(bench, findings, Wanted(-30.0, "", ()))
-    files = DeviceFiles.beside(place / f"{name}.toml", one_device=False)
+    files = DeviceFiles.beside(place / f"{radio.model}-calibrated.toml", one_device=False)
     files.save(profile, profile, findings, ("virtual-tx", "virtual-rx"))
     return str(files.tx), str(files.rx)
 
