@@ -118,10 +118,12 @@ def _section(content: dict, rows: dict[str, dict], store: Store) -> Section:
     section = Section(experiment.name, experiment.title, experiment.about, points=points)
     section.remarks += content["remarks"] + _progress(content["cells"], rows)
     styles = {scheme.label: number for number, scheme in enumerate(experiment.schemes)}
-    sources: dict[str, str] = {}
+    sources: dict[str, list[str]] = {}
     for view in _views(experiment, points):
         curves = _references(experiment, view)
-        sources |= {curve.scheme: curve.source for curve in curves}
+        for curve in curves:
+            names = sources.setdefault(curve.source, [])
+            names += [] if curve.scheme in names else [curve.scheme]
         section.parts += [_plot(view, styles, curves), _table(view, curves)]
     if experiment.anchor:
         section.parts += _bd_tables(experiment, points)
@@ -131,7 +133,7 @@ def _section(content: dict, rows: dict[str, dict], store: Store) -> Section:
             place = describe(conditions, sets[conditions.images])
             section.parts.append(_times(conditions, place, group, content["parameters"]))
     section.parts += _strips(experiment, content["cells"], rows, store)
-    section.remarks += [f"{scheme}, published: {source}." for scheme, source in sources.items()]
+    section.remarks += [f"Published, {', '.join(names)}: {source}." for source, names in sources.items()]
     return section
 
 
@@ -242,7 +244,7 @@ def _table_notes(view: _View, schemes: dict[str, list[Point]]) -> list[str]:
             notes.append(f"{scheme}: pictures that did not arrive and are not in the mean: {', '.join(lost)}.")
         if any(abs(point.mean_cbr / point.asked - 1) > 0.02 for point in points):
             counted = ", ".join(f"{point.mean_cbr:.4f}" for point in sorted(points, key=view.x))
-            notes.append(f"{scheme}: CBR as counted, with headers and side information: {counted}.")
+            notes.append(f"{scheme}: CBR as counted: {counted}.")
     return notes
 
 

@@ -121,7 +121,8 @@ def make_plan(experiment: Experiment, data: Path | None, load: Callable[..., Cod
         except (CodecError, WeightsError) as error:
             if not scheme.optional:
                 raise
-            remarks.append(f"left out: {scheme.label}: {error}")
+            reason = str(error).partition(";")[0]
+            remarks.append(f"left out: {scheme.label}, which does not ship: {reason}")
     # Picture by picture: what codecs remember of one, such as its encodings at several rates, serves all its cells.
     places = {(name, picture.name): place for name in sets for place, picture in enumerate(sets[name])}
     cells.sort(key=lambda planned: places[planned.images, planned.picture.name])
