@@ -16,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.metrics import why_no_lpips
-from gr_jscc.evaluation.sweep.experiment import load_experiment, shipped_experiments
 
 from . import options
 
@@ -50,6 +49,8 @@ def sweep(
     Whatever ends a sweep, what was measured is in the store, and the same command goes on from there. gr-jscc report
     makes tables, plots and a page of it. docs/sweeps.md explains how experiments are written.
     """
+    from gr_jscc.evaluation.sweep.experiment import load_experiment, shipped_experiments
+
     if list_them:
         for name in shipped_experiments():
             print(f"{name:20} {load_experiment(name).title}")
@@ -57,7 +58,8 @@ def sweep(
     if not experiment:
         raise UserError("which experiment? A name (gr-jscc sweep --list) or a TOML file")
     wanted = load_experiment(experiment)
-    options.check_device(device)
+    if not scheduler:  # whose workers may have a GPU where this machine has none
+        options.check_device(device)
 
     from gr_jscc.evaluation.sweep.cells import make_plan
     from gr_jscc.evaluation.sweep.runner import plan_content, work_left
