@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,9 +22,12 @@ def known_symbols(index: int) -> np.ndarray:
     return (symbols / np.sqrt(np.mean(np.abs(symbols) ** 2))).astype(np.complex64)
 
 
+@lru_cache(maxsize=BURSTS)
 def known_burst(index: int) -> np.ndarray:
     """Burst `index` as the modulator makes it: complex64, each used carrier of power 1."""
-    return modulate(BurstHeader(BurstKind.ANALOG, TRANSFER, 0, index, BURSTS, SYMBOLS), known_symbols(index))
+    samples = modulate(BurstHeader(BurstKind.ANALOG, TRANSFER, 0, index, BURSTS, SYMBOLS), known_symbols(index))
+    samples.setflags(write=False)
+    return samples
 
 
 def burst_samples() -> np.ndarray:

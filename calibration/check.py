@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .bench import Bench
 
 LEAST_ERROR = 1e-8  # that can be seen at all
-ROUNDS = 6  # of the known bursts in a capture
+ROUNDS = 4  # of the known bursts in a capture
 
 
 @dataclass(frozen=True)

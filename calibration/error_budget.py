@@ -24,7 +24,7 @@ from gr_jscc.modem.rows import demodulate_rows
 
 from .bursts import GAP, known_burst, receive_bursts
 from .comb import CalibrationError
-from .latency import arrival
+from .latency import whole_arrival
 from .output_power import clipped_share
 
 _INSIDE = 4  # samples by which the FFT's window lies inside of the prefix
@@ -159,7 +159,7 @@ def _burst_part(samples: np.ndarray, burst: ReceivedBurst) -> _Part:
     sent = known_burst(burst.header.index)
     rows = len(sent) // layout.symbol_len
     inside = layout.cp_len - _INSIDE
-    first = round(arrival(samples, burst)) + inside
+    first = whole_arrival(samples, burst) + inside
 
     def carriers(stream: np.ndarray, window: int, cfo: float) -> np.ndarray:
         return demodulate_rows(stream, np.array([window]), np.array([cfo]), rows, layout)[0][:, layout.used_bins]

@@ -18,6 +18,11 @@ _FINE = 32  # places looked at between two samples
 _AROUND = 64  # samples by which the demodulator may be off
 
 
+def whole_arrival(samples: np.ndarray, burst: ReceivedBurst) -> int:
+    """The sample next to which a known burst begins. Arguments and errors: those of `arrival`."""
+    return _correlated(samples, burst)[0]
+
+
 def arrival(samples: np.ndarray, burst: ReceivedBurst) -> float:
     """The sample at which a known burst begins, with its fraction.
 
@@ -28,6 +33,15 @@ def arrival(samples: np.ndarray, burst: ReceivedBurst) -> float:
     Raises:
         CalibrationError: the burst is cut off by the end of the capture.
     """
+    place, peak, spectrum = _correlated(samples, burst)
+    parts = np.arange(-_FINE, _FINE + 1) / _FINE
+    lags = peak + parts
+    match = np.abs(np.exp(2j * np.pi * np.fft.fftfreq(len(spectrum)) * lags[:, None]) @ spectrum)
+    return place + float(parts[np.argmax(match)])
+
+
+def _correlated(samples: np.ndarray, burst: ReceivedBurst) -> tuple[int, int, np.ndarray]:
+    """Where the correlation is largest: the sample of the capture, the lag, and the correlation's spectrum."""
     sent = known_burst(burst.header.index)
     first = burst.start - _AROUND
     piece = samples[max(first, 0) : first + len(sent) + 2 * _AROUND]
@@ -37,6 +51,4 @@ def arrival(samples: np.ndarray, burst: ReceivedBurst) -> float:
     turned = piece * np.exp(-2j * np.pi * burst.cfo * np.arange(len(piece)))
     spectrum = np.fft.fft(turned) * np.conj(np.fft.fft(sent, len(turned)))
     peak = int(np.argmax(np.abs(np.fft.ifft(spectrum))[: 2 * _AROUND + 1]))
-    lags = peak + np.arange(-_FINE, _FINE + 1) / _FINE
-    match = np.abs(np.exp(2j * np.pi * np.fft.fftfreq(len(turned)) * lags[:, None]) @ spectrum)
-    return first + float(lags[np.argmax(match)])
+    return first + peak, peak, spectrum

@@ -9,7 +9,7 @@ from gr_jscc.host.main import main
 
 from gr_jscc.radio.profile import load_profile
 
-pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(150)]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from gr_jscc.calibration import virtual_trial as trial
 from gr_jscc.calibration.comb import CalibrationError
 from gr_jscc.calibration.virtual_trial import Faults
 
-pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(150)]
 
 
 @pytest.mark.parametrize(("model", "seed"), [("b210", 0), ("b210", 1), ("hackrf", 2)])
