@@ -25,7 +25,7 @@ from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["NTSCC"]
 
-QUALITIES = 33  # levels that a transmitter tries, from 0 to 1
+QUALITIES = 17  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
 QUALITY_CODES = 255  # of a quality of 1
 ETAS = (1e-3, 1e3)  # between which η is sought
 
@@ -131,15 +131,21 @@ class NTSCC(TrainedCodec):
             index = np.searchsorted(self.rates, 2 * symbols / latents[0, 0].numel(), side="right") - 1
             return Plan(0, self._hyper(latents, 0), np.full(latents.shape[2:], index), 0.0)
         nominal = self.eta or self.network.eta
+        known: dict[int, np.ndarray] = {}  # level → bits
+
+        def bits_at(level: int) -> np.ndarray:
+            if level not in known:
+                known[level] = self._bits(latents, _code(level))
+            return known[level]
+
         low, high = 0, QUALITIES - 1
         while low < high:
             middle = (low + high + 1) // 2
-            if self._symbols(self._bits(latents, _code(middle)), nominal) <= symbols:
+            if self._symbols(bits_at(middle), nominal) <= symbols:
                 low = middle
             else:
                 high = middle - 1
-        quality = _code(low)
-        bits = self._bits(latents, quality)
+        quality, bits = _code(low), bits_at(low)
         eta = nominal
         if self.eta is None or self._symbols(bits, nominal) > symbols:
             eta = self._largest_eta(bits, symbols)
