@@ -46,15 +46,19 @@ def write_report(sections: list[Section], out: Path, title: str) -> Path:
     Returns:
         The page.
     """
+    images: dict[tuple[str, str], bytes] = {}  # PNG by section and part: for the files and for the page
     try:
         for section in sections:
             for kind in ("tables", "plots", "pictures"):
                 (out / section.name / kind).mkdir(parents=True, exist_ok=True)
             for part in section.parts:
-                _write_part(part, out / section.name)
+                if isinstance(part, Table):
+                    _write_table(part, out / section.name / "tables")
+                else:
+                    images[section.name, part.name] = _write_image(part, out / section.name)
         _write(out / "points.csv", _points(sections).encode())
         page = out / "index.html"
-        _write(page, _html(sections, title).encode())
+        _write(page, _html(sections, title, images).encode())
     except OSError as error:
         raise UserError(f"cannot write the report {out}: {error.strerror}") from error
     return page
@@ -80,7 +84,7 @@ def write_docs(sections: list[Section], page: Path, title: str, command: str) ->
                     lines += [f"**{part.title}**", "", part.markdown(), ""]
                     continue
                 name = f"{page.stem}-{section.name}-{part.name}.png"
-                _write(folder / name, part.image("png") if isinstance(part, Plot) else part.image())
+                _write(folder / name, _png(part))
                 lines += [f"![{part.title}](images/{name})", ""]
             lines += [f"- {remark}" for remark in section.remarks] + [""]
         _write(page, ("\n".join(lines).rstrip() + "\n").encode())
@@ -88,15 +92,24 @@ def write_docs(sections: list[Section], page: Path, title: str, command: str) ->
         raise UserError(f"cannot write {page}: {error.strerror}") from error
 
 
-def _write_part(part: Plot | Table | PictureStrip, folder: Path) -> None:
-    if isinstance(part, Table):
-        for suffix, text in (("md", part.markdown() + "\n"), ("tex", part.latex()), ("csv", part.csv())):
-            _write(folder / "tables" / f"{part.name}.{suffix}", text.encode())
-    elif isinstance(part, Plot):
-        for kind in ("png", "pdf"):
-            _write(folder / "plots" / f"{part.name}.{kind}", part.image(kind))
+def _write_table(table: Table, folder: Path) -> None:
+    for suffix, text in (("md", table.markdown() + "\n"), ("tex", table.latex()), ("csv", table.csv())):
+        _write(folder / f"{table.name}.{suffix}", text.encode())
+
+
+def _write_image(part: Plot | PictureStrip, folder: Path) -> bytes:
+    """Writes its files and returns the PNG."""
+    image = _png(part)
+    if isinstance(part, Plot):
+        _write(folder / "plots" / f"{part.name}.pdf", part.image("pdf"))
+        _write(folder / "plots" / f"{part.name}.png", image)
     else:
-        _write(folder / "pictures" / f"{part.name}.png", part.image())
+        _write(folder / "pictures" / f"{part.name}.png", image)
+    return image
+
+
+def _png(part: Plot | PictureStrip) -> bytes:
+    return part.image("png") if isinstance(part, Plot) else part.image()
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -122,14 +135,15 @@ def _points(sections: Iterable[Section]) -> str:
     return text.getvalue()
 
 
-def _html(sections: Iterable[Section], title: str) -> str:
+def _html(sections: Iterable[Section], title: str, images: dict[tuple[str, str], bytes]) -> str:
     body = [f"<h1>{html.escape(title)}</h1>"]
     for section in sections:
         if section.title != title:
             body.append(f'<h2 id="{html.escape(section.name)}">{html.escape(section.title)}</h2>')
         body += [f"<p>{html.escape(section.about)}</p>"] if section.about else []
         for part in section.parts:
-            body.append(part.html() if isinstance(part, Table) else _figure(part))
+            is_table = isinstance(part, Table)
+            body.append(part.html() if is_table else _figure(part, images[section.name, part.name]))
         body += [f'<p class="note">{html.escape(remark)}</p>' for remark in section.remarks]
         body += [f"<p>Nothing is measured yet: gr-jscc sweep {html.escape(section.name)}</p>"] * (not section.points)
     return (
@@ -140,8 +154,7 @@ def _html(sections: Iterable[Section], title: str) -> str:
     )
 
 
-def _figure(part: Plot | PictureStrip) -> str:
-    image = part.image("png") if isinstance(part, Plot) else part.image()
+def _figure(part: Plot | PictureStrip, image: bytes) -> str:
     notes = part.notes if isinstance(part, Plot) else [part.title]
     source = "data:image/png;base64," + base64.b64encode(image).decode()
     caption = html.escape(" ".join(notes))
