@@ -70,6 +70,11 @@ class _Host(gr.top_block):
         """Whether the radio is gone and waited for."""
         return getattr(self.radio, "away", False)
 
+    def give_back(self) -> None:
+        """Closes a device, so that others can have it while this program goes on."""
+        if self.choice.is_device and hasattr(self.radio, "close"):
+            self.radio.close()
+
     def radio_report(self) -> dict:
         """The key ``radio`` of a report, as things are now."""
         return radio_report(self.choice.address, self.choice.profile, self.radio.tuned, self.radio.statistics)
@@ -152,7 +157,9 @@ class TransmitFlowgraph(_Host):
         finally:
             self.stop()
             self.wait()
-        if not self.radio.finish() and not confirmed:
+        complete = self.radio.finish()
+        self.give_back()
+        if not complete and not confirmed:
             raise RadioError("the radio's other end took nothing for some time: the last samples were not sent")
 
     def _wait_for_the_tail(self) -> None:
@@ -257,6 +264,7 @@ class ReceiveFlowgraph(_Host):
             self.wait()
             while not self.sink.results.empty():  # what the end brought
                 self._note(self.sink.results.get())
+            self.give_back()
             if self.recording:
                 self.recording.finish()
 

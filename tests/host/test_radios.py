@@ -79,6 +79,18 @@ def test_an_unplugged_radio_is_one_line_and_exit_code_2(program, air, tmp_path, 
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".part"]
 
 
+def test_an_old_calibration_of_another_device_is_told(air, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    profile = load_profile("virtual")
+    calibrated = profile.model_dump() | {"calibration": {"date": "2020-01-01", "serial": "virtual-other"}}
+    save_profile(type(profile).model_validate(calibrated), tmp_path / "old.toml")
+    with pytest.raises(SystemExit):
+        main(["rx", "--radio", air("id=mine,unplug=0.5"), "--profile", "old.toml"])
+    err = capsys.readouterr().err
+    assert "days old: gr-jscc calibrate makes a new one" in err
+    assert "for the device virtual-other, but this one is virtual-mine" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
