@@ -24,7 +24,7 @@ RATIOS = (0.25, 0.4, 0.5, 0.75, 0.9, 1.0, 1.5, 2.0)  # real channel uses per num
 QUALITIES = tuple(i / 12 for i in range(13))
 ETAS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2)
 DIMENSIONS = 2
-SAMPLES = 20_000
+SAMPLES = 10_000
 
 
 @dataclass(frozen=True)

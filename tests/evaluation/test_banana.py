@@ -8,7 +8,15 @@ import torch
 from PIL import Image
 
 from gr_jscc.evaluation.banana import BananaNTSCC, draw_banana, over_channel
-from gr_jscc.evaluation.banana_benchmark import Point, banana_figures, best, measure_banana, ntc_points, sdr_db
+from gr_jscc.evaluation.banana_benchmark import (
+    Point,
+    banana_figures,
+    best,
+    load_banana,
+    measure_banana,
+    ntc_points,
+    sdr_db,
+)
 from gr_jscc.evaluation.banana_report import CELLS, EXTENT, _grid, learned_density, write_banana_report
 from gr_jscc.training.banana import train_deepjscc, train_ntc, train_ntscc
 
@@ -80,3 +88,17 @@ def test_figures_and_page(network, tmp_path):
     assert "| 0.5 |" in page.read_text()
     for name in ("source", "quality", "sdr"):
         assert np.asarray(Image.open(tmp_path / "images" / f"banana-{name}.png")).std() > 5
+
+
+def test_the_shipped_model_gives_what_it_gave():
+    """Golden: above the compressor with a capacity-achieving code at CBR 0.75, as the paper has it."""
+    x = draw_banana(4000, torch.Generator().manual_seed(3))
+    network = load_banana()
+    quality = torch.full((len(x), 1), 0.6)
+    with torch.inference_mode():
+        y = network.compressor.analyse(x, quality)
+        rate = network.rate(network.compressor.bits(y.round(), quality), torch.tensor(0.5))
+        received = network.transmit(y, rate, quality, 5.0, torch.Generator().manual_seed(4))
+    assert rate.float().mean().item() / 2 == pytest.approx(0.675, abs=0.02)
+    assert sdr_db(x, received) == pytest.approx(8.4, abs=0.35)
+    assert best(ntc_points(network, x), 0.75).sdr_db < sdr_db(x, received) - 1.5
