@@ -22,7 +22,7 @@ SNR_DB = 5.0
 CAPACITY = 0.5 * math.log2(1 + 10 ** (SNR_DB / 10))  # bits on a real channel use
 RATIOS = (0.25, 0.4, 0.5, 0.75, 0.9, 1.0, 1.5, 2.0)  # real channel uses per number of the source
 QUALITIES = tuple(i / 12 for i in range(13))
-ETAS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2)
+ETAS = tuple(0.2 * 6 ** (i / 23) for i in range(24))
 DIMENSIONS = 2
 SAMPLES = 10_000
 
