@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 
 REPORT_KEYS = {
     "codec", "weights", "image", "channel", "snr_db", "psnr_db", "ms_ssim", "bursts", "uses", "cbr", "link",
-    "side_info", "feedback", "rounds", "seconds",
+    "side_info", "feedback", "rounds", "radio", "seconds",
 }  # fmt: skip
 
 

@@ -35,9 +35,12 @@ def run(*chain):
     graph.run()
 
 
-def calibrated(**tx):
+def calibrated(**tables):
+    """A calibrated profile, tuned without an offset: beside one there would be nothing to correct."""
     profile = load_profile("b210-uhd")
-    return type(profile).model_validate(profile.model_dump() | {"calibration": {"date": "2026-01-01", **tx}})
+    ends = {end: profile.direction(end).model_dump() | {"lo_offset": 0.0} for end in ("tx", "rx")}
+    calibration = {"date": "2026-01-01", **tables}
+    return type(profile).model_validate(profile.model_dump() | ends | {"calibration": calibration})
 
 
 @pytest.mark.parametrize("now", [None, lambda: 7.25])
