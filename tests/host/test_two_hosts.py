@@ -20,6 +20,11 @@ pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
 PATIENCE = 100  # seconds, for a run of a few
 
 
+def _interruptible():
+    """A process that a shell started in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Programs:
     """The three programs on free ports of this machine."""
 
@@ -37,7 +42,9 @@ class Programs:
         log = open(self.folder / f"{name}.log", "a")
         command = [sys.executable, "-m", "gr_jscc.host", name, *map(str, arguments)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        self.running[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=self.folder)
+        self.running[name] = subprocess.Popen(
+            command, stdout=log, stderr=log, env=environment, cwd=self.folder, preexec_fn=_interruptible
+        )
 
     def tx(self, *more, radio=None):
         radio = radio or f"zmq:{self.near}"
