@@ -12,12 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    import tomli as tomllib
-
 from gr_jscc.errors import UserError
+from gr_jscc.toml_files import first_fault, read_named
 
 FOLDER = Path(__file__).parent / "profiles"
 STALE_DAYS = 30  # after which a calibration is mentioned; temperature and ageing move gains and oscillators
@@ -241,16 +237,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
     Raises:
         ProfileError: not found, not TOML, an unknown or missing key or a value that makes no sense.
     """
-    path = shipped_profiles().get(str(name_or_path), Path(name_or_path))
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        shipped = ", ".join(shipped_profiles())
-        raise ProfileError(f"profile not found: {name_or_path} (shipped: {shipped})") from error
-    except OSError as error:
-        raise ProfileError(f"cannot read the profile {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"not a TOML file: {path}: {error}") from error
+    path, values = read_named("profile", name_or_path, shipped_profiles(), ProfileError)
     return _validated(values, f"profile {path}")
 
 
@@ -304,19 +291,7 @@ def _validated(values: dict, where: str) -> Profile:
     try:
         return Profile.model_validate(values)
     except ValidationError as error:
-        raise ProfileError(f"{where}: {_explained(error)}") from error
-
-
-def _explained(error: ValidationError) -> str:
-    """The first fault in one line."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {place}"
-    if first["type"] == "missing":
-        return f"{place} is missing"
-    reason = first["msg"][:1].lower() + first["msg"][1:]
-    return f"{place}: {reason}, not {first['input']!r}"
+        raise ProfileError(f"{where}: {first_fault(error)}") from error
 
 
 def _plain(value: object) -> object:

@@ -7,13 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    import tomli as tomllib
-
 from gr_jscc.channel.profiles import PROFILES
 from gr_jscc.errors import UserError
+from gr_jscc.toml_files import first_fault, read_named
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 NOT_EXPERIMENTS = ("references",)  # other data in that folder
@@ -190,16 +186,7 @@ def load_experiment(name_or_path: str | Path) -> Experiment:
     Raises:
         ExperimentError: not found, not TOML, an unknown or missing key or a value that makes no sense.
     """
-    path = shipped_experiments().get(str(name_or_path), Path(name_or_path))
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        shipped = ", ".join(shipped_experiments())
-        raise ExperimentError(f"experiment not found: {name_or_path} (shipped: {shipped})") from error
-    except OSError as error:
-        raise ExperimentError(f"cannot read the experiment {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ExperimentError(f"not a TOML file: {path}: {error}") from error
+    path, values = read_named("experiment", name_or_path, shipped_experiments(), ExperimentError)
     if "name" in values:
         raise ExperimentError(f"experiment {path}: unknown key name: the name is that of the file")
     return parse_experiment({**values, "name": path.stem}, f"experiment {path}")
@@ -214,17 +201,4 @@ def parse_experiment(values: dict, where: str) -> Experiment:
     try:
         return Experiment.model_validate(values)
     except ValidationError as error:
-        raise ExperimentError(f"{where}: {_explained(error)}") from error
-
-
-def _explained(error: ValidationError) -> str:
-    """The first fault in one line."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {place}"
-    if first["type"] == "missing":
-        return f"{place} is missing"
-    reason = first["msg"].removeprefix("Value error, ")
-    reason = reason[:1].lower() + reason[1:]
-    return f"{place}: {reason}, not {first['input']!r}" if place else reason
+        raise ExperimentError(f"{where}: {first_fault(error)}") from error
