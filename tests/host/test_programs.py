@@ -160,12 +160,13 @@ def test_weights_of_another_codec_are_refused(call, picture, tmp_path):
 
 def test_models_doctor_and_help(call):
     code, out, _ = call("models", "--json")
-    assert code == 0 and json.loads(out.splitlines()[0])["codec"] == "deepjscc"
+    shipped = {model.get("model"): model for model in map(json.loads, out.splitlines())}
+    assert code == 0 and shipped["deepjscc-photo"]["codec"] == "deepjscc"
     code, out, _ = call("doctor", "--json")
     checks = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and {"gnuradio", "torch", "weights"} <= {check["name"] for check in checks}
-    programs = "loopback tx rx channel keys demo models train reproduce doctor bench"
-    for command in programs.split():
+    programs = "loopback tx rx channel devices calibrate replay sweep report keys demo models train reproduce doctor"
+    for command in [*programs.split(), "bench"]:
         code, out, _ = call(command, "--help")
         assert code == 0 and len(out) > 200
 
