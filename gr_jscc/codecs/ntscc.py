@@ -64,6 +64,7 @@ class NTSCC(TrainedCodec):
         super().__init__(weights, device)
         network = self.network
         self.rates = network.rates.cpu().numpy()
+        self.edges = network.edges.cpu().numpy()
         self.refines = network.decoder.refinement is not None
         prior = network.hyperprior.prior if self.refines else None
         self.side_info = SideInfoCoder(prior, len(self.rates), network.adaptive)
@@ -163,8 +164,8 @@ class NTSCC(TrainedCodec):
         return self.network.model(latents, given).bits[0].cpu().numpy()
 
     def _index(self, bits: np.ndarray, eta: float) -> np.ndarray:
-        """Indexes of the smallest rates ≥ η·bits, equation 28."""
-        return np.searchsorted(self.rates, eta * bits).clip(max=len(self.rates) - 1)
+        """Indexes of the rates next to η·bits, equation 28."""
+        return np.searchsorted(self.edges, eta * bits)
 
     def _symbols(self, bits: np.ndarray, eta: float) -> int:
         return int(self.rates[self._index(bits, eta)].sum()) // 2

@@ -32,11 +32,13 @@ class Modelled:
     """Latents and what the entropy model says of them.
 
     Attributes:
+        counted: ỹ, float32[B, C, h, w], the normalised latents as their bits were counted: rounded, or with noise.
         bits: float32[B, h, w], of every latent vector.
         hyper_bits: float32[B], of the hyperlatents.
         mean, scale: float32[B, C, h, w], of the normalised latents.
     """
 
+    counted: Tensor
     bits: Tensor
     hyper_bits: Tensor
     mean: Tensor
@@ -84,6 +86,7 @@ class NTSCCNetwork(nn.Module):
         self.decoder = JSCCDecoder(latents, len(rates), codec["blocks"], attention, refine)
         self.hyperprior = Hyperprior(latents, **hyper)
         self.register_buffer("rates", torch.tensor(rates), persistent=False)
+        self.register_buffer("edges", (self.rates[:-1] * self.rates[1:]).double().sqrt().float(), persistent=False)
         self.log_power = nn.Parameter(torch.zeros(latents))
         self.log_step = nn.Parameter(torch.zeros(2, latents))  # of the entropy model at quality 0 and 1
 
@@ -146,10 +149,10 @@ class NTSCCNetwork(nn.Module):
                 x + torch.rand(x.shape, generator=generator, device=x.device) - 0.5 for x in (values, hyper)
             )
         bits = gaussian_bits(counted, mean * unit, scale * unit).sum(1)
-        return Modelled(bits, self.hyperprior.prior(counted_hyper).sum((1, 2, 3)), mean, scale)
+        return Modelled(counted / unit, bits, self.hyperprior.prior(counted_hyper).sum((1, 2, 3)), mean, scale)
 
     def rate_index(self, bits: Tensor, eta: Tensor) -> Tensor:
-        """Indexes int64[B, h, w] of the smallest rates ≥ η·bits (equation 28).
+        """Indexes int64[B, h, w] of the rates next to η·bits, by their ratio (equation 28).
 
         Args:
             bits: float32[B, h, w].
@@ -159,7 +162,7 @@ class NTSCCNetwork(nn.Module):
             index = (eta * len(self.rates)).long().clamp(max=len(self.rates) - 1)
             return index[:, None, None].expand(bits.shape)
         wanted = eta[:, None, None] * bits.detach()
-        return torch.bucketize(wanted, self.rates.float()).clamp(max=len(self.rates) - 1)
+        return torch.bucketize(wanted, self.edges)
 
     def sent(self, index: Tensor) -> Tensor:
         """bool[B, C, h, w]: which channel values rate indexes int64[B, h, w] admit."""
@@ -251,11 +254,12 @@ class NTSCCNetwork(nn.Module):
 
         Returns:
             ``compressed`` float32[compressed, 3, H, W] if any, ``transmitted`` float32[B, 3, H, W],
-            ``bits`` float32[B, h, w], ``hyper_bits`` float32[B], ``uses`` float32[B] complex symbols sent.
+            ``bits`` float32[B, h, w], ``hyper_bits`` float32[B], ``uses`` float32[B] complex symbols sent,
+            ``latents`` float32[B, C, h, w], see `Modelled.counted`.
         """
         latents = self.transforms.analyse(images)
         modelled = self.model(latents, quality, generator)
-        result = {"bits": modelled.bits, "hyper_bits": modelled.hyper_bits}
+        result = {"bits": modelled.bits, "hyper_bits": modelled.hyper_bits, "latents": modelled.counted}
         if compressed != 0:
             result["compressed"] = self.compress(latents[:compressed], quality[:compressed])
         if channel is not None:

@@ -2,7 +2,7 @@
 
 Each index is coded by its difference from the mean of the neighbours to the left and above, which were coded before.
 How often which difference came, is counted separately where the neighbours agree and where they do not; a picture
-starts from counts that fall off by half with every step of the difference.
+starts from counts that fall off by a factor of four or two with every step of the difference.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from gr_jscc.codecs.entropy_coding import Decoder, Encoder, scaled, table
 
 START = 6  # bits of the initial count of the likeliest difference
 GAIN = 40  # added to the count of what came
-CLASSES = ((0, 1), (2, 3), (4, 99))  # of how far the neighbours are apart
-FALL = (1, 2, 3)  # differences in which the initial counts halve, for each class
+CLASSES = ((0, 0), (1, 1), (2, 99))  # of how far the neighbours are apart
+FALL = (2, 2, 1)  # bits by which a step of the difference lowers the initial counts, for each class
 
 
 def encode_rate_map(index: np.ndarray, rates: int, encoder: Encoder) -> None:
@@ -43,7 +43,7 @@ def _walk(height: int, width: int, rates: int, exchange: Callable[[int, int, obj
     """Visits all places in order; ``exchange`` codes the one value there under a model and returns it."""
     values = np.zeros((height, width), np.int64)
     differences = np.abs(np.arange(-(rates - 1), rates))
-    counts = [np.maximum(1, (1 << START) >> (differences // fall)) for fall in FALL]
+    counts = [np.maximum(1, (1 << START) >> (differences * fall)) for fall in FALL]
     for row in range(height):
         for column in range(width):
             left = values[row, column - 1] if column else values[row - 1, column] if row else rates // 4
