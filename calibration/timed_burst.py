@@ -17,7 +17,7 @@ from .latency import arrival
 if TYPE_CHECKING:
     from .bench import Bench
 
-AHEAD_SECONDS = 0.05  # in which the burst is handed over
+AHEAD_SECONDS = 0.05, 0.15, 0.45  # in which the burst is handed over; more where it came too late
 TAIL_SECONDS = 0.05  # that are listened to after it
 CLOCKS_APART = 5e-3  # s between the two clocks' answers, one asked after the other, from which on they are not the same
 PATIENCE = 10.0
@@ -50,14 +50,20 @@ def _measured(sender: SoapyDevice, receiver: SoapyDevice, rate: float) -> float 
     receiver.start()
     sender.start()
     try:
-        times = sender.start_time(), receiver.start_time()
+        times = sender.now(), receiver.now()
         if None in times or abs(times[0] - times[1]) > CLOCKS_APART:
             return None
-        # A whole sample of the clock, so that no rounding of the time stamps counts.
-        when = np.ceil((times[0] + AHEAD_SECONDS) * rate) / rate
         burst = known_burst(0)
-        _write(sender, sender.conditioner.process(burst), when)
-        samples, first = _read_until(receiver, when + len(burst) / rate + TAIL_SECONDS)
+        prepared = sender.conditioner.process(burst)
+        for ahead in AHEAD_SECONDS:
+            # A whole sample of the clock, so that no rounding of the time stamps counts.
+            when = np.ceil((sender.now() + ahead) * rate) / rate
+            _write(sender, prepared, when)
+            samples, first = _read_until(receiver, when + len(burst) / rate + TAIL_SECONDS)
+            if not sender.events().late:
+                break
+        else:
+            raise CalibrationError(f"the timed burst came too late with {ahead:g} s to spare: close other programs")
     finally:
         sender.stop()
         receiver.stop()

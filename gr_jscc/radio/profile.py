@@ -57,6 +57,8 @@ class StreamTable(_Table):
         sample_rate: samples per second.
         buffer_seconds: of samples that the transmitter collects before it starts after a pause, and about what either
             side queues while the flowgraph or the device is busy.
+        lead_seconds: before the time of a burst (``timed``), in which its beginning is handed over; it grows by itself
+            where bursts come too late.
         clock_source: "" leaves the device's own.
         arguments: of the API's stream, e.g. SoapyHackRF's ``buffers`` or UHD's ``num_send_frames``.
         device_samples: most transmit samples that the device's driver holds; so many zeros push out the last burst.
@@ -64,6 +66,7 @@ class StreamTable(_Table):
 
     sample_rate: Positive
     buffer_seconds: Annotated[float, Field(gt=0, le=10)] = 0.2
+    lead_seconds: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     clock_source: str = ""
     arguments: dict[str, str] = {}
     device_samples: Annotated[int, Field(ge=0, le=100_000_000)] = 0

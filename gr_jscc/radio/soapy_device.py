@@ -17,7 +17,6 @@ from gr_jscc.radio.statistics import Tuned
 CHANNEL = 0
 TIMEOUT_US = 100_000
 RATE_TOLERANCE = 1e-5  # by which the device's sample rate may differ; the modem follows 50 ppm and more
-LEAD_SECONDS = 0.02  # before a timed burst, in which it is handed over
 _IN_USE: dict[str, str] = {}  # directions of half-duplex devices of this process
 
 
@@ -38,6 +37,20 @@ class Block:
     count: int
     overflow: bool = False
     time: float | None = None
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a device told of the samples that it was to send.
+
+    Attributes:
+        underflows: times that it had none in the midst of a burst.
+        late: for each time that samples came after their time, when it noticed that, seconds of its clock; None where
+            it does not tell.
+    """
+
+    underflows: int
+    late: list[float | None]
 
 
 class SoapyDevice:
@@ -249,30 +262,32 @@ class SoapyDevice:
         self._check(result.ret)
         return result.ret
 
-    def underflows(self) -> int:
-        """How often the device has told since the last call that samples came too late.
+    def events(self) -> Events:
+        """What the device has told since the last call.
 
         Raises:
             DeviceGoneError: the device tells of an error.
         """
-        count = 0
+        underflows, late = 0, []
         while self._has_status:
-            status = self._guarded(self._device.readStreamStatus, self._stream, 0).ret
-            if status == self._api.SOAPY_SDR_NOT_SUPPORTED:
+            told = self._guarded(self._device.readStreamStatus, self._stream, 0)
+            if told.ret == self._api.SOAPY_SDR_NOT_SUPPORTED:
                 self._has_status = False
-            elif status in (self._api.SOAPY_SDR_UNDERFLOW, self._api.SOAPY_SDR_TIME_ERROR):
-                count += 1
-            elif status == self._api.SOAPY_SDR_STREAM_ERROR:
-                self._check(status)
-            elif status < 0:
+            elif told.ret == self._api.SOAPY_SDR_UNDERFLOW:
+                underflows += 1
+            elif told.ret == self._api.SOAPY_SDR_TIME_ERROR:
+                late.append(told.timeNs * 1e-9 if told.flags & self._api.SOAPY_SDR_HAS_TIME else None)
+            elif told.ret == self._api.SOAPY_SDR_STREAM_ERROR:
+                self._check(told.ret)
+            elif told.ret < 0:
                 break  # a timeout: nothing more to tell
-        return count
+        return Events(underflows, late)
 
-    def start_time(self) -> float | None:
-        """When a burst that is handed over now can begin, seconds of the device's clock; None without timed bursts."""
+    def now(self) -> float | None:
+        """The device's time in seconds; None where the profile or the device has no timed bursts."""
         if not self.profile.device.timed or not self._guarded(self._device.hasHardwareTime):
             return None
-        return self._guarded(self._device.getHardwareTime) * 1e-9 + LEAD_SECONDS
+        return self._guarded(self._device.getHardwareTime) * 1e-9
 
     def close(self) -> None:
         """Gives the device back; may be called again."""

@@ -15,8 +15,9 @@ from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.limits import Limits
 from gr_jscc.radio.profile import Profile
 from gr_jscc.radio.soapy_api import found_devices
-from gr_jscc.radio.soapy_device import LEAD_SECONDS, DeviceGoneError, SoapyDevice
+from gr_jscc.radio.soapy_device import DeviceGoneError, SoapyDevice
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
+from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
 
 STALL_SECONDS = 3.0  # without a sample, after which a device is looked for: of some that are gone nothing is told
@@ -24,6 +25,7 @@ RETRY_SECONDS = 0.5  # between attempts to reach a device that went away
 CHUNK = 16_384  # samples prepared together
 SILENCE_SECONDS = 0.01  # that follow the last burst
 MARGIN_SECONDS = 0.05  # that the last sample may take through the device
+POLL_SECONDS = 0.005  # between looks at whether a burst came too late
 PLAYING_SECONDS = 1.0  # most that is waited for a device to send what it holds
 
 
@@ -39,7 +41,7 @@ class _SoapyBlock:
         self._reconnect = reconnect
         self._progress = self._looked = time.monotonic()  # of the latest sample, and of looking for the device
         self._stopping = threading.Event()
-        self._counts = dict.fromkeys(("overflows", "underflows", "lost_samples", "reconnects"), 0)
+        self._counts = dict.fromkeys(("overflows", "underflows", "late_bursts", "lost_samples", "reconnects"), 0)
         self._device = self._open()
         self._tuned = self._device.tuned
 
@@ -120,8 +122,9 @@ class _SoapyBlock:
 class SoapySink(_SoapyBlock, gr.sync_block):
     """Sends samples; stream in: complex64, mean power 1 in a burst, tagged ``burst`` where one begins or not at all.
 
-    A thread of its own hands the samples to the device. A burst never has a gap, see `TransmitQueue`. Between bursts
-    the device sends nothing or, where the profile says ``continuous``, zeros.
+    A thread of its own hands the samples to the device. A burst never has a gap, see `TransmitQueue`, and one that
+    came too late for its time is sent again, see `TimedBursts`. Between bursts the device sends nothing or, where the
+    profile says ``continuous``, zeros.
 
     Args:
         address: of the device.
@@ -136,6 +139,7 @@ class SoapySink(_SoapyBlock, gr.sync_block):
         gr.sync_block.__init__(self, name="Soapy Radio Sink", in_sig=[np.complex64], out_sig=None)
         self._prepare(address, profile, "tx", reconnect)
         self._rate = profile.stream.sample_rate
+        self._bursts = TimedBursts(str(address), self._rate, profile.stream.lead_seconds)
         self._complete = True
         self._thread: threading.Thread | None = None
 
@@ -143,7 +147,8 @@ class SoapySink(_SoapyBlock, gr.sync_block):
         self._stopping.clear()
         prefill = max(CHUNK, round(self._profile.stream.buffer_seconds * self._rate))
         self._queue = TransmitQueue(prefill + 4 * BUFFER_ITEMS, prefill)
-        self._complete, self._fresh, self._ends = False, True, 0.0  # of the latest burst, by the device's clock
+        self._complete, self._fresh = False, True  # fresh: no burst has begun that has not ended
+        self._bursts.forget()
         self._progress = self._played = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="Soapy Radio Sink", daemon=True)
         self._thread.start()
@@ -191,49 +196,81 @@ class SoapySink(_SoapyBlock, gr.sync_block):
                         raise
                     while not self._stopping.is_set() and not self._come_back():
                         pass
-                    self._fresh, self._ends, self._progress = True, 0.0, time.monotonic()
+                    self._fresh, self._progress = True, time.monotonic()
+                    self._bursts.forget()
             self._device.stop()
         except Exception as error:  # told by the program that runs the flowgraph
             self.failure = error
 
     def _step(self) -> None:
         """Sends some samples that are due, or zeros, or ends."""
+        if (late := self._listen()) is not None:
+            self._repeat(late)
+            return
+        if self._fresh and self._bursts.pending:
+            self._progress = time.monotonic()
+            self._stopping.wait(POLL_SECONDS)
+            return
         continuous = self._profile.device.continuous
         taken = self._queue.take(CHUNK, 0.0 if continuous else 0.1)
         if taken is not None:
             samples, pause = taken
-            self._write(samples, end=pause and not continuous)
+            self._send(self._device.conditioner.process(samples), end=pause and not continuous)
         elif self._queue.finished:
             silence = self._profile.stream.device_samples + round(SILENCE_SECONDS * self._rate)
             for begin in range(0, silence, CHUNK):
-                self._write(np.zeros(min(CHUNK, silence - begin), np.complex64), end=begin + CHUNK >= silence)
+                self._send(self._zeros(min(CHUNK, silence - begin)), end=begin + CHUNK >= silence)
             self._stopping.wait(min(PLAYING_SECONDS, max(0.0, self._played + MARGIN_SECONDS - time.monotonic())))
+            self._listen()
             self._complete = not self._stopping.is_set()
         elif continuous:
-            self._write(np.zeros(min(CHUNK, self._device.mtu), np.complex64), end=False)
+            self._send(self._zeros(min(CHUNK, self._device.mtu)), end=False)
         else:
-            self._counts["underflows"] += self._device.underflows()
             self._progress = time.monotonic()
 
-    def _write(self, samples: np.ndarray, end: bool) -> None:
-        left, device = self._device.conditioner.process(samples), self._device
-        when, lead = None, 0.0
-        if self._fresh and (start := device.start_time()) is not None:
-            when, lead = max(start, self._ends), LEAD_SECONDS  # it may still send the burst before
-            self._ends = when
+    def _zeros(self, count: int) -> np.ndarray:
+        return self._device.conditioner.process(np.zeros(count, np.complex64))
+
+    def _listen(self) -> np.ndarray | None:
+        """Counts what the device tells; samples that must be sent again because they came too late."""
+        late = self._bursts.listen(self._late_times)
+        self._counts["late_bursts"] = self._bursts.late
+        return late
+
+    def _late_times(self) -> list[float | None]:
+        events = self._device.events()
+        self._counts["underflows"] += events.underflows
+        return events.late
+
+    def _repeat(self, samples: np.ndarray) -> None:
+        """Sends a burst, or what was handed over of one, from its beginning."""
+        ended = self._fresh
+        if not ended:  # what the device still has of it must not go on
+            self._hand_over(np.zeros(1, np.complex64), end=True, when=None)
+            self._fresh = True
+        self._send(samples, end=ended)
+
+    def _send(self, samples: np.ndarray, end: bool) -> None:
+        when = None
+        if self._fresh and (now := self._device.now()) is not None:
+            when = self._bursts.begin(now)
+            self._played = max(self._played, time.monotonic() + when - now)
+        self._bursts.handed_over(samples)
+        self._hand_over(samples, end, when)
+        self._fresh = end
+
+    def _hand_over(self, samples: np.ndarray, end: bool, when: float | None) -> None:
         self._progress = time.monotonic()
+        left = samples
         while len(left) and not self._stopping.is_set():
-            count = device.write(left, end, when)
+            count = self._device.write(left, end, when)
             now = time.monotonic()
-            self._counts["underflows"] += device.underflows() + (count < 0)
+            self._counts["underflows"] += count < 0
             if count > 0:
                 left, when, self._progress = left[count:], None, now
-                self._ends += count / self._rate
-                self._played = max(self._played, now + lead) + count / self._rate
-                lead = 0.0
+                self._played = max(self._played, now) + count / self._rate
             else:
                 self._look_for_the_device(now)
-        self._fresh = end
 
 
 class SoapySource(_SoapyBlock, gr.sync_block):

@@ -16,12 +16,14 @@ class RadioStatistics:
     Attributes:
         overflows: times that the device told that received samples were lost because nobody took them.
         underflows: times that it had nothing to send in the midst of a stream.
+        late_bursts: times that a burst came too late for its time and was sent again.
         lost_samples: that overflows cost, from the device's time stamps; 0 where it has none.
         reconnects: times that the device went away and came back.
     """
 
     overflows: int = 0
     underflows: int = 0
+    late_bursts: int = 0
     lost_samples: int = 0
     reconnects: int = 0
 
@@ -56,6 +58,7 @@ def radio_report(address: str, profile: Profile | None, tuned: Tuned | None, sta
         "gains": tuned.gains,
         "overflows": statistics.overflows,
         "underflows": statistics.underflows,
+        "late_bursts": statistics.late_bursts,
         "lost_samples": statistics.lost_samples,
         "reconnects": statistics.reconnects,
         "calibrated": calibration.date.isoformat() if calibration else None,

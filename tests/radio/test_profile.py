@@ -202,7 +202,8 @@ def test_the_report_says_null_where_nothing_is_known():
     told = radio_report("soapy:x=1", profile, Tuned("7", 4e6, 1e9, {"LNA": 8.0}), RadioStatistics(overflows=2))
     assert json.loads(json.dumps(told)) == {
         "address": "soapy:x=1", "profile": "HackRF One", "serial": "7", "sample_rate": 4e6, "frequency": 1e9,
-        "gains": {"LNA": 8.0}, "overflows": 2, "underflows": 0, "lost_samples": 0, "reconnects": 0, "calibrated": None,
+        "gains": {"LNA": 8.0}, "overflows": 2, "underflows": 0, "late_bursts": 0, "lost_samples": 0, "reconnects": 0,
+        "calibrated": None,
     }  # fmt: skip
 
 

@@ -104,6 +104,24 @@ def test_every_sample_arrives(air, noise, model, profile):
     assert sink.finish()  # once more, harmless
 
 
+@pytest.mark.parametrize("count", [5000, COUNT])
+def test_a_burst_that_came_too_late_is_sent_again(air, noise, count, caplog):
+    """0.1 ms ahead is too late for the virtual radio, which wants 0.26: one burst of one write and one of many."""
+    profile = load_profile("virtual-b210")
+    stream = profile.stream.model_dump() | {"lead_seconds": 1e-4}
+    hasty = type(profile).model_validate(profile.model_dump() | {"stream": stream})
+    sink = radio_sink(air("t", "model=b210", CLEAN), profile=hasty)
+    source = radio_source(air("r", "model=b210", CLEAN), profile=profile)
+    received = over_the_air(source, sink, noise[:count])
+    assert sink.failure is None
+    clipped = np.clip((0.2 * noise[:count]).view(np.float32), -1, 1).view(np.complex64)
+    assert np.abs(found(received, noise[:count]) - clipped).max() < 1e-3
+    assert np.count_nonzero(np.abs(received) > 1e-3) < 1.01 * count  # it is there once
+    assert sink.statistics.late_bursts >= 1 and sink.statistics.underflows == 0
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1 and "a burst came too late" in told[0] and "lead_seconds" in told[0] and "\n" not in told[0]
+
+
 def test_one_device_hears_itself(air, noise):
     address = air("both", "loop=1", CLEAN)
     source, sink = radio_source(address), radio_sink(address)

@@ -9,9 +9,10 @@ from gr_jscc.radio import RadioError, radio_sink, radio_source
 from gr_jscc.radio.conditioning import FromConverter, ToConverter
 from gr_jscc.radio.limits import check_limits
 from gr_jscc.radio.profile import load_profile
+from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
 from gr_jscc.radio.uhd_api import found_devices
-from gr_jscc.radio.uhd_radio import BurstQueue, BurstTagger, LateCounter, OverflowCounter, limits_of
+from gr_jscc.radio.uhd_radio import BurstQueue, BurstTagger, OverflowCounter, SinkEvents, limits_of
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
 
@@ -49,7 +50,8 @@ def test_samples_leave_as_bursts_that_start_at_a_time(rng, now):
     samples = (rng.standard_normal((300_000, 2)) @ [1, 1j]).astype(np.complex64) / 2
     queue = TransmitQueue(200_000, 50_000)
     source = blocks.vector_source_c(samples, False, 1, [burst_tag(0), burst_tag(100_000), burst_tag(299_000)])
-    entrance, tagger = BurstQueue(queue), BurstTagger(queue, ToConverter(load_profile("b210-uhd")), now, 1e6)
+    bursts, converter = TimedBursts("uhd:", 1e6, 0.05), ToConverter(load_profile("b210-uhd"))
+    entrance, tagger = BurstQueue(queue), BurstTagger(queue, converter, now, bursts, SinkEvents())
     sent = blocks.vector_sink_c()
     graph = gr.top_block()
     graph.connect(source, entrance)
@@ -89,14 +91,75 @@ def test_what_the_device_lost_is_counted_and_the_offset_corrected():
     assert np.allclose(received.data(), 0.5) and len(received.data()) == 20_000
 
 
-def test_late_samples_are_counted():
-    """In gr-uhd's form: a pair of a symbol and a dictionary."""
-    counter = LateCounter()
-    for code in ("underflow", "burst_ack", "time_error", "underflow_in_packet"):
-        event = pmt.dict_add(pmt.make_dict(), pmt.intern("event_code"), pmt.intern(code))
-        counter.handle_event(pmt.cons(pmt.intern("uhd_async_msg"), event))
-    counter.handle_event(pmt.cons(pmt.intern("other"), pmt.PMT_NIL))
-    assert counter.late == 3 and counter.failure is None
+def message(*codes, when=None):
+    """What gr-uhd's sink tells (async_event_loop in usrp_sink_impl.cc): a symbol and a dictionary with a list."""
+    happened = pmt.PMT_NIL
+    for code in codes:
+        happened = pmt.list_add(happened, pmt.intern(code))
+    content = pmt.dict_add(pmt.make_dict(), pmt.intern("event_code"), happened)
+    if when is not None:
+        time_spec = pmt.cons(pmt.from_long(int(when)), pmt.from_double(when % 1))
+        content = pmt.dict_add(content, pmt.intern("time_spec"), time_spec)
+    content = pmt.dict_add(content, pmt.intern("channel"), pmt.from_uint64(0))
+    return pmt.cons(pmt.intern("uhd_async_msg"), content)
+
+
+def test_what_came_too_late_is_taken_from_messages():
+    events = SinkEvents()
+    for codes, when in ((["underflow"], None), (["burst_ack"], 3.5), (["time_error"], 7.25), (["seq_error"], None)):
+        events.handle_event(message(*codes, when=when))
+    events.handle_event(message("burst_ack", "underflow_in_packet", "time_error"))
+    events.handle_event(pmt.cons(pmt.intern("other"), pmt.PMT_NIL))
+    assert events.underflows == 2 and events.late_times() == [7.25, None] and events.late_times() == []
+    assert events.failure is None
+
+
+class LateDevice(gr.sync_block):
+    """A USRP sink to which the first bursts come too late: it tells that of every packet and drops them.
+
+    Args:
+        events: where it tells.
+        late: how many.
+        packet: samples of one.
+    """
+
+    def __init__(self, events, late, packet=2000):
+        gr.sync_block.__init__(self, name="Late Device", in_sig=[np.complex64], out_sig=None)
+        self.bursts, self.times = [], []
+        self._events, self._late, self._packet = events, late, packet
+        self.set_output_multiple(1)
+
+    def work(self, input_items, output_items):
+        samples, read = input_items[0], self.nitems_read(0)
+        tags = {tag.offset - read: [] for tag in self.get_tags_in_window(0, 0, len(samples))}
+        for tag in self.get_tags_in_window(0, 0, len(samples)):
+            tags[tag.offset - read].append((pmt.symbol_to_string(tag.key), tag.value))
+        for place, sample in enumerate(samples):
+            marks = dict(tags.get(place, ()))
+            if "tx_sob" in marks:
+                self.bursts.append([])
+                self.times.append(sum(pmt.to_python(marks["tx_time"])))
+            self.bursts[-1].append(sample)
+            dropped = len(self.bursts) <= self._late
+            if dropped and (len(self.bursts[-1]) % self._packet == 0 or "tx_eob" in marks):
+                self._events.handle_event(message("time_error", when=self.times[-1]))
+        return len(samples)
+
+
+@pytest.mark.parametrize("count", [1500, 120_000])
+def test_a_late_burst_is_sent_again(rng, count):
+    """One that is handed over at once and one that the device drops while more of it comes; late three times."""
+    samples = (rng.standard_normal((count, 2)) @ [1, 1j]).astype(np.complex64) / 2
+    queue, events, bursts = TransmitQueue(200_000, count), SinkEvents(), TimedBursts("uhd:", 1e6, 0.05)
+    tagger = BurstTagger(queue, ToConverter(load_profile("b210-uhd")), lambda: 7.0, bursts, events)
+    device = LateDevice(events, late=3)
+    queue.put(samples)
+    queue.finish()
+    run(tagger, device)
+    assert tagger.failure is None and bursts.late == 3 and len(device.bursts) == 4
+    assert np.allclose(device.bursts[-1], 0.2 * samples, atol=1e-6)
+    # Each is handed over earlier, and none before the one before has ended.
+    assert device.times[0] == 7.05 and np.all(np.diff(device.times) > np.array([0.05, 0.1, 0.2]) - 1e-9)
 
 
 class B210:
