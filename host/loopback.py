@@ -26,14 +26,14 @@ from gr_jscc.evaluation.report import OnAir, Received, Sent
 from gr_jscc.imaging import expand_inputs, load_image
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.budget import WithinTotal
-from gr_jscc.link.bursts import settings_of
+from gr_jscc.link.bursts import digital_bursts, settings_of
 from gr_jscc.link.ideal import ideal_reception
 
 from . import options
 
 IDEAL = "ideal-"  # before the channel's name in reports
 # What `average` computes.
-UNITS = {"images_lost": "images", "psnr_db": "dB", "cbr_payload": "1", "cbr_total": "1", "cbr_air": "1"}
+UNITS = {"images_lost": "images", "psnr_db": "dB", "cbr_payload": "1", "cbr_paper": "1", "cbr_total": "1", "cbr_air": "1"}
 
 
 def loopback(
@@ -125,7 +125,7 @@ def flowgraph_results(files: list[Path], **settings: object) -> Iterator[Result]
 def ideal_results(
     codec: Codec, files: list[Path], cbr: float, channel: str, snr_db: float, seed: int
 ) -> Iterator[Result]:
-    """Results of the textbook channel: white noise, known perfectly, and free side information."""
+    """Results of the textbook channel: white noise, known perfectly; side information arrives, charged as coded once."""
     collector = Collector(IDEAL + channel, snr_db)
     rng = np.random.default_rng(seed)
     for transfer, path in enumerate(files):
@@ -147,9 +147,12 @@ def ideal_results(
             before = time.monotonic()
             picture = receiver.push(reception)
             finished = time.monotonic()
-            uses = ChannelUses(len(payload.symbols), 0, 0, len(payload.symbols))
+            digital = digital_bursts(payload.side_info, transfer, round_, settings_of(codec))
+            side_info = sum(len(burst.symbols) for burst in digital)
+            uses = ChannelUses(len(payload.symbols), side_info, 0, len(payload.symbols) + side_info)
             collector.on_air(transfer, round_, OnAir(uses))
-            yield from collector.received(transfer, round_, Received(picture, None, finished - before, finished))
+            received = Received(picture, None, finished - before, finished, len(payload.side_info))
+            yield from collector.received(transfer, round_, received)
 
 
 def average(reports: list[dict]) -> dict[str, float]:
@@ -158,8 +161,10 @@ def average(reports: list[dict]) -> dict[str, float]:
     figures = {"images_lost": len(reports) - len(arrived)}
     if arrived:
         figures["psnr_db"] = round(float(np.mean([r["psnr_db"] for r in arrived])), 3)
-        for key in ("payload", "total", "air"):
-            figures[f"cbr_{key}"] = round(float(np.mean([r["cbr"][key] for r in arrived])), 6)
+        for key in ("payload", "paper", "total", "air"):
+            known = [r["cbr"][key] for r in arrived if r["cbr"][key] is not None]
+            if known:
+                figures[f"cbr_{key}"] = round(float(np.mean(known)), 6)
     return figures
 
 
@@ -181,7 +186,12 @@ def show(reports: list[dict], summary: dict[str, float], out: Path) -> None:
     console = Console()
     console.print(table)
     if "psnr_db" in summary:
-        console.print(f"average PSNR {summary['psnr_db']:.2f} dB at CBR {summary['cbr_payload']:.4f}", highlight=False)
+        paper = f", {summary['cbr_paper']:.4f} as papers count" if "cbr_paper" in summary else ""
+        console.print(
+            f"average PSNR {summary['psnr_db']:.2f} dB at CBR {summary['cbr_payload']:.4f}{paper}, "
+            f"{summary['cbr_total']:.4f} in all",
+            highlight=False,
+        )
     if summary["images_lost"]:
         console.print(f"{summary['images_lost']} of {len(reports)} images did not arrive", highlight=False)
     console.print(f"pictures and reports: {out}/", highlight=False)

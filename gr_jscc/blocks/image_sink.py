@@ -180,7 +180,7 @@ class ImageSink(gr.basic_block):
             f["transfer"], f["round"], None, None, f["bursts_received"], f["bursts_sent"], f["snr_db"], f["cfo"],
             f["evm_db"],
         )  # fmt: skip
-        received = Received(message_image(message), arrival, f["decode_seconds"], f["finished"])
+        received = Received(message_image(message), arrival, f["decode_seconds"], f["finished"], f["side_info_bytes"])
         if self._inbox:
             return self._inbox.received(f["transfer"], f["round"], received)
         return self.collector.received(f["transfer"], f["round"], received)

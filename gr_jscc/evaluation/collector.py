@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class _Transfer:
     snr_db: float | None = None  # of the channel when it went on the air
     psnr_db: dict[int, float | None] = field(default_factory=dict)  # by round
     arrived: dict[int, int] = field(default_factory=dict)  # bursts, by round
+    side_info_bytes: dict[int, int] = field(default_factory=dict)  # by round
     latest: tuple[int, Received] | None = None  # round that became a result
     final: bool = False  # whether it was the last
 
@@ -125,6 +126,8 @@ class Collector:
             uses = uses + air.uses
         peaks = [air.papr_db for air in so_far if air.papr_db is not None]
         total = OnAir(uses, sum(air.bursts for air in so_far), max(peaks, default=None))
+        state.side_info_bytes[round_] = received.side_info_bytes
+        received = replace(received, side_info_bytes=sum(state.side_info_bytes.values()))
         report = build_report(state.sent, total, received, self.channel, state.snr_db, self.sample_rate)
         state.psnr_db[round_] = report["psnr_db"]
         state.arrived[round_] = report["bursts"]["received"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -128,7 +128,8 @@ class Inbox:
             _number(about, "cbr"), _number(cost or about, "encode_seconds"), None,
         )  # fmt: skip
         last = max(round_ for round_, received in state.pictures.items() if received.image is not None)
-        received = state.pictures[last]
+        carried = sum(received.side_info_bytes for received in state.pictures.values())
+        received = replace(state.pictures[last], side_info_bytes=carried)
         uses, heard = None, sum(r.arrival.bursts_sent for r in state.pictures.values() if r.arrival)
         if cost:
             uses = ChannelUses(*(_whole(cost, key, 0) for key in ("payload", "side_info", "header", "air")))

@@ -188,8 +188,9 @@ class Replay:
             before = time.monotonic()
             picture = self._receiving.decode(arrival)
             now = time.monotonic()
+            received = Received(picture, arrival, now - before, now, arrival.side_info_bytes)
             self._handed.add((arrival.transfer, arrival.round))
-            self._decoded[arrival.transfer][arrival.round] = Received(picture, arrival, now - before, now)
+            self._decoded[arrival.transfer][arrival.round] = received
 
     def _conclude(self, transfer: int, step: dict) -> Iterator[Replayed]:
         """A picture of which no more will come, from its rounds and what the transmitter told."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gr_jscc.evaluation.metrics import ms_ssim, psnr_db
-from gr_jscc.link.accounting import ChannelUses
+from gr_jscc.link.accounting import ChannelUses, capacity_uses
 from gr_jscc.link.assembly import Arrival
 
 
@@ -82,12 +82,14 @@ class Received:
         arrival: the last round, as the link reports it; None over the ideal channel.
         decode_seconds: the codec took.
         finished: `time.monotonic` when the picture was there.
+        side_info_bytes: that the codec asked to be carried, in this round or in all that are reported together.
     """
 
     image: np.ndarray | None
     arrival: Arrival | None
     decode_seconds: float
     finished: float
+    side_info_bytes: int = 0
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
@@ -122,6 +124,9 @@ def build_report(
     arrived = arrival.bursts_received if arrival else 0
     uses = air.uses and {key: getattr(air.uses, key) for key in ("payload", "side_info", "header", "air")}
     cbr = air.uses.cbr(height, width) if air.uses and height else {}
+    snr = snr_db if snr_db is not None else arrival and arrival.snr_db
+    if cbr and snr is not None and math.isfinite(snr):
+        cbr["paper"] = cbr["payload"] + capacity_uses(received.side_info_bytes, snr) / (3 * height * width)
     return {
         "codec": sent.codec,
         "weights": sent.weights,
@@ -137,7 +142,7 @@ def build_report(
             "repeated": air.repeated,
         },
         "uses": uses or dict.fromkeys(("payload", "side_info", "header", "air")),
-        "cbr": {key: _rounded(cbr.get(key), 6) for key in ("payload", "total", "air")},
+        "cbr": {key: _rounded(cbr.get(key), 6) for key in ("payload", "paper", "total", "air")},
         "link": {
             "snr_est_db": _rounded(arrival.snr_db, 3) if arrival else None,
             "evm_db": _rounded(arrival.evm_db, 3) if arrival else None,
@@ -145,7 +150,7 @@ def build_report(
             "papr_db": _rounded(air.papr_db, 2),
         },
         "radio": radio,
-        "side_info": {"back_channel_bytes": air.side_info_bytes},
+        "side_info": {"bytes": received.side_info_bytes, "back_channel_bytes": air.side_info_bytes},
         "feedback": {"rounds": feedback.rounds, "bytes": feedback.bytes, "missed": feedback.missed},
         "seconds": {
             "encode": _rounded(sent.encode_seconds, 4),

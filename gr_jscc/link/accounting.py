@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -39,6 +40,11 @@ class ChannelUses:
         values = 3 * height * width
         total = self.payload + self.side_info + self.header
         return {"payload": self.payload / values, "total": total / values, "air": self.air / values}
+
+
+def capacity_uses(count: int, snr_db: float) -> float:
+    """Complex channel uses of so many bytes at the channel's capacity: how papers reckon side information."""
+    return 8 * count / math.log2(1 + 10 ** (snr_db / 10))
 
 
 def count_uses(headers: Iterable[BurstHeader], numerology: Numerology) -> ChannelUses:

@@ -45,6 +45,11 @@ class Arrival:
     cfo: float
     evm_db: float
 
+    @property
+    def side_info_bytes(self) -> int:
+        """That the codec asked to be carried."""
+        return len(self.manifest.side_info) if self.manifest else 0
+
 
 def nothing(transfer: int, round_: int) -> Arrival:
     """The arrival of a round of which nothing came."""

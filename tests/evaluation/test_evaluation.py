@@ -13,7 +13,7 @@ from gr_jscc.evaluation.collector import Collector
 from gr_jscc.evaluation.metrics import ms_ssim, psnr_db
 from gr_jscc.evaluation.plots import plot_comparison, plot_constellation, plot_psnr_over_snr
 from gr_jscc.evaluation.report import OnAir, Received, Sent, write_json
-from gr_jscc.link.accounting import count_uses
+from gr_jscc.link.accounting import capacity_uses, count_uses
 from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.bursts import LinkSettings, round_bursts
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, burst_length, modulate
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.timeout(60)
 KEYS = {
     "codec": None, "weights": None, "image": {"name", "height", "width"}, "channel": None, "snr_db": None,
     "psnr_db": None, "ms_ssim": None, "bursts": {"sent", "received", "lost", "repeated"},
-    "uses": {"payload", "side_info", "header", "air"}, "cbr": {"payload", "total", "air"},
+    "uses": {"payload", "side_info", "header", "air"}, "cbr": {"payload", "paper", "total", "air"},
     "link": {"snr_est_db", "evm_db", "cfo_hz", "papr_db"}, "feedback": {"rounds", "bytes", "missed"},
-    "side_info": {"back_channel_bytes"}, "rounds": None, "radio": None,
+    "side_info": {"bytes", "back_channel_bytes"}, "rounds": None, "radio": None,
     "seconds": {"encode", "air", "decode", "total"},
 }  # fmt: skip
 
@@ -58,6 +58,7 @@ def test_channel_uses_are_what_the_modulator_makes(rng):
     cbr = uses.cbr(100, 200)
     assert cbr["payload"] == 5000 / 60_000 and cbr["payload"] < cbr["total"] < cbr["air"]
     assert (uses + uses).air == 2 * uses.air
+    assert capacity_uses(100, 10 * math.log10(3)) == pytest.approx(400)  # two bits a channel use
 
 
 @pytest.fixture
