@@ -34,6 +34,8 @@ from gr_jscc.weights import write_model
 # Codec → module and class of its training task.
 TASKS = {
     "deepjscc": ("gr_jscc.training.deepjscc", "DeepJSCCTask"),
+    "hjscc": ("gr_jscc.training.hjscc", "HJSCCTask"),
+    "hjscc-feedback": ("gr_jscc.training.hjscc", "HJSCCTask"),
     "ntscc": ("gr_jscc.training.ntscc", "NTSCCTask"),
     "successive-multiple": ("gr_jscc.training.successive", "MultipleTask"),
     "successive-residual": ("gr_jscc.training.successive", "ResidualTask"),
@@ -168,12 +170,16 @@ def train(
     optimiser = optimiser_of(recipe, network)
     names = [name for name, _ in network.named_parameters()]
     average = Averager(network, recipe.ema)
+    adversary = task.adversary(network) if hasattr(task, "adversary") else None
+    judged = {} if adversary is None else {"adversary": adversary}
     if found:
         groups, state = load_checkpoint(found[-1])
         step = state["step"]
         network.load_state_dict(groups["network"])
         average.network.load_state_dict(groups["average"])
         restore_optimiser(optimiser, names, groups, step)
+        if adversary is not None:
+            adversary.restore(groups, step)
     model = network
     if world > 1:
         model = nn.parallel.DistributedDataParallel(network)
@@ -189,7 +195,8 @@ def train(
     def save() -> None:
         if rank == 0:
             groups = {"network": network.state_dict(), "average": average.network.state_dict()}
-            save_checkpoint(out, step, {**groups, **optimiser_tensors(optimiser, names)}, {"model": recipe.model})
+            groups |= optimiser_tensors(optimiser, names) | ({} if adversary is None else adversary.groups())
+            save_checkpoint(out, step, groups, {"model": recipe.model})
 
     def validate() -> dict[str, float]:
         with torch.autocast(device, torch.bfloat16, enabled=autocast):
@@ -215,7 +222,7 @@ def train(
             images = images.to(device, memory_format=torch.channels_last)
             generator = torch.Generator(device).manual_seed((recipe.seed * 1_000_003 + step) * world + rank)
             with torch.autocast(device, torch.bfloat16, enabled=autocast):
-                loss = task.loss(model, images, generator)
+                loss = task.loss(model, images, generator, **judged)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
@@ -225,12 +232,15 @@ def train(
                 losses.append(float(loss.detach()))
             else:
                 skipped += 1  # one bad batch must not end a night's run
+            if adversary is not None and not adversary.step():
+                skipped += 1
             step += 1
             last = step == recipe.steps or time.monotonic() - started > max_seconds
             if step % 50 == 0 and losses and log:
                 speed = 50 / max(1e-9, time.monotonic() - (progress.tasks[0].fields.get("since") or started))
                 mean = sum(losses) / len(losses)
-                log.write(step, {"loss": mean, "learning_rate": learning_rate(recipe, step), "skipped": skipped})
+                numbers = {"loss": mean, "learning_rate": learning_rate(recipe, step), "skipped": skipped}
+                log.write(step, numbers | ({} if adversary is None else adversary.figures()))
                 progress.update(bar, note=f"loss {mean:.3f}, {speed:.1f} steps/s", since=time.monotonic())
                 losses.clear()
             progress.update(bar, completed=step)

@@ -1,0 +1,294 @@
+"""HJSCC: learned image transmission with a hierarchical variational autoencoder (Zhang et al. 2025), between two
+processes.
+
+Without feedback all latents are one round. With feedback each is a round of its own, and the transmitter goes on from
+what came back; from the first feedback that is lost on, it goes on from what it sent. Which of it the receiver must
+reckon with, and what a check of both ends' states needs, is in the side information (see `hjscc_side_info`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.entropy_coding import CodingError
+from gr_jscc.codecs.hjscc_end import End, in_order, map_size, mask_hash
+from gr_jscc.codecs.hjscc_network import HJSCCNetwork, Source, power_scale, quantise_scale, scale_of
+from gr_jscc.codecs.hjscc_plan import ETAS, QUALITY_CODES, largest_eta, plan, wish
+from gr_jscc.codecs.hjscc_side_info import ALL, SideInfo, pack, unpack
+from gr_jscc.codecs.trained import TrainedCodec
+
+__all__ = ["HJSCC", "HJSCCFeedback"]
+
+SNRS_DB = (-10.0, 40.0)  # that a transmitter can be told to believe in
+
+
+class HJSCC(TrainedCodec):
+    """The loaded model; see `gr_jscc.codecs.base.Codec`.
+
+    Attributes:
+        eta: real channel values per bit, see `set_eta`; None: what fits the CBR.
+        snr_db: Es/N0 that the transmitter believes in, until feedback tells it.
+    """
+
+    name = "hjscc"
+    default_weights = "hjscc-photo"
+    side_info_mcs = 3  # QPSK and LDPC of rate 1/2
+    side_info_copies = 2
+    eta: float | None = None
+    snr_db: float = 10.0
+
+    def __init__(self, weights=None, device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        self.rate_counts = [len(block.rates) for block in self.network.latents]
+
+    @staticmethod
+    def build(config: dict) -> HJSCCNetwork:
+        return HJSCCNetwork(**config)
+
+    @property
+    def cbr_range(self) -> tuple[float, float]:
+        """From all of the coarsest level's coefficients to all there are, once each."""
+        network = self.network
+        strides = [network.multiple // 2**level for level in range(len(network.pyramid.channels))]
+        each = [count / (6 * stride**2) for count, stride in zip(network.pyramid.channels, strides)]
+        return each[0], sum(each)
+
+    def set_eta(self, eta: float) -> None:
+        low, high = ETAS
+        if not low <= eta <= high:
+            raise CodecError(f"eta must be from {low:g} to {high:g}, not {eta:g}")
+        self.eta = eta
+
+    def transmitter(self, cbr: float) -> Transmitter:
+        lowest, highest = self.cbr_range
+        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
+            raise CodecError(
+                f"{self.name} with {self.weights_name} serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, "
+                f"not {cbr:g}"
+            )
+        return (_FeedbackTransmitter if self.uses_feedback else _Transmitter)(self, cbr)
+
+    def receiver(self, height: int, width: int) -> Receiver:
+        return _Receiver(self, height, width)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Positions of the coarsest level down and across for a picture's size."""
+        return -(-height // self.network.multiple), -(-width // self.network.multiple)
+
+    def map_sizes(self, rows: int, columns: int) -> list[tuple[int, int]]:
+        """Rows and columns of every latent's rate map for so many positions of the coarsest level."""
+        network = self.network
+        finer = [2**level for level in network.level_of]
+        return [map_size(b.group, rows * times, columns * times) for b, times in zip(network.latents, finer)]
+
+
+class HJSCCFeedback(HJSCC):
+    """The same with a model that is meant to be told what arrived; every latent is one round."""
+
+    name = "hjscc-feedback"
+    default_weights = "hjscc-photo-feedback"
+    uses_feedback = True
+
+
+class _Sending(Transmitter):
+    """What both transmitters do first."""
+
+    def __init__(self, codec: HJSCC, cbr: float) -> None:
+        self.codec, self.cbr = codec, cbr
+
+    def _begin(self, image: np.ndarray, told: int) -> None:
+        codec, network = self.codec, self.codec.network
+        self._height, self._width = image.shape[:2]
+        rows, columns = codec.grid(self._height, self._width)
+        pixels = torch.from_numpy(image.copy()).to(codec.device).permute(2, 0, 1)[None].float() / 255
+        below, right = rows * network.multiple - self._height, columns * network.multiple - self._width
+        padded = F.pad(pixels, (0, right, 0, below), mode="replicate")
+        latents = network.transforms.analyse(padded.contiguous(memory_format=torch.channels_last))
+
+        def source(quality: Tensor) -> Source:
+            return network.describe(latents, quality)
+
+        self._symbols = int(self.cbr * (1 + 1e-9) * 3 * self._height * self._width)
+        self._snr_db = codec.snr_db
+        self._plan = plan(network, source, self._symbols, self._snr_db, told, codec.eta)
+        quality = self._plan.quality / QUALITY_CODES
+        self._end = End.start(network, quality, rows, columns)
+        self._source = source(self._end.quality)
+
+    def _too_small(self) -> CodecError:
+        size = f"{self._width}x{self._height}"
+        return CodecError(f"a {size} picture is too small to be sent by {self.codec.name} at CBR {self.cbr:.4g}")
+
+    def _encode(self, target: Tensor, prior, bits: Tensor, index: np.ndarray, aware: bool):
+        rates = torch.from_numpy(index).to(target.device)[None]
+        eta, snr_db = (torch.full_like(self._end.quality, x) for x in (self._plan.eta, self._snr_db))
+        return self.codec.network.encode(
+            self._end.latent + 1, target, prior, bits, rates, eta, self._end.quality, snr_db, aware
+        )
+
+    def _payload(self, sent: list, latent: int, told: int, seen: int) -> tuple[Payload, float]:
+        """A round, and the amplitude scale that the receiver will know."""
+        values = np.concatenate([in_order(part.values, part.mask) for part in sent])
+        code = int(quantise_scale(power_scale(sent))[0])
+        exact = np.sqrt(np.mean(values**2, dtype=np.float64) * 2)
+        symbols = (values / max(exact, 1e-12)).astype(np.float32).view(np.complex64)
+        maps = [part.index[0].cpu().numpy() for part in sent]
+        masks = mask_hash([part.mask for part in sent])
+        side = SideInfo(latent, told, self._plan.quality, code, seen, masks, maps)
+        packed = pack(side, self.codec.rate_counts, self._height, self._width)
+        return Payload(symbols, packed), _scale(code)
+
+
+def _scale(code: int) -> float:
+    return float(scale_of(torch.tensor(code)))
+
+
+class _Transmitter(_Sending):
+    """All latents as one round."""
+
+    @torch.inference_mode()
+    def start(self, image: np.ndarray) -> Payload:
+        self._begin(image, told=0)
+        end, sent = self._end, []
+        if not sum(w.symbols(self._plan.eta) for w in self._plan.wishes):
+            raise self._too_small()
+        for latent, wished in enumerate(self._plan.wishes):
+            prior = end.prior(aware=False)
+            target, bits = self.codec.network.propose(latent, self._source, prior, end.quality)
+            self._end = end
+            sent.append(self._encode(target, prior, bits, wished.index(self._plan.eta), aware=False))
+            end = end.after_untold(prior, sent[-1], aware=False)
+        return self._payload(sent, ALL, 0, 0)[0]
+
+
+class _FeedbackTransmitter(_Sending):
+    """A latent a round.
+
+    Attributes:
+        told: latents from the first that were, or can be, sent knowing what arrived of all before; less than there
+            are latents from the first feedback that was lost on.
+    """
+
+    @torch.inference_mode()
+    def start(self, image: np.ndarray) -> Payload:
+        self._begin(image, told=len(self.codec.network.latents))
+        self.told = len(self.codec.network.latents)
+        self._left = self._symbols
+        payload = self._send()
+        if payload is None:
+            raise self._too_small()
+        return payload
+
+    @torch.inference_mode()
+    def next(self, feedback: Reception | None) -> Payload | None:
+        """The next latent; feedback counts as lost when there is none, or it is not the last round's."""
+        prior, sent, scale, aware = self._sent
+        index = sent.index[0].cpu().numpy()
+        if aware and feedback is not None and len(feedback.symbols) == int(sent.mask.sum()) // 2:
+            symbols, noise_var = _usable(feedback)
+            self._end = self._end.after(prior, index, symbols, noise_var, scale, aware)
+            arrived = noise_var[np.isfinite(noise_var)]
+            if len(arrived):
+                self._snr_db = float(np.clip(-10 * np.log10(np.mean(arrived, dtype=np.float64)), *SNRS_DB))
+        else:
+            self.told = min(self.told, self._end.latent + 2)
+            self._end = self._end.after_untold(prior, sent, aware)
+        return self._send()
+
+    def _send(self) -> Payload | None:
+        """The next latent that fits; latents that nothing of is worth sending are passed over."""
+        network, latent = self.codec.network, self._end.latent + 1
+        if latent == len(network.latents):
+            return None
+        aware = latent < self.told
+        prior = self._end.prior(aware)
+        target, bits = network.propose(latent, self._source, prior, self._end.quality)
+        wished = wish(network, latent, bits)
+        eta = self._plan.eta
+        last = latent == len(network.latents) - 1
+        if wished.symbols(eta) > self._left or last and self.codec.eta is None:
+            eta = largest_eta([wished], self._left)
+        index = wished.index(eta)
+        if not wished.symbols(eta):
+            index = _least(wished, self._left)
+            if index is None:
+                return None
+        sent = self._encode(target, prior, bits, index, aware)
+        told = min(self.told, latent + 1)
+        payload, scale = self._payload([sent], latent, told, self._end.seen(told))
+        self._left -= len(payload.symbols)
+        self._sent = prior, sent, scale, aware
+        return payload
+
+
+def _least(wished, symbols: int) -> np.ndarray | None:
+    """Rate indexes that give something to the group of the most bits alone; None when it does not fit."""
+    index = np.zeros(wished.bits.shape, np.int64)
+    place = np.unravel_index(wished.bits.argmax(), index.shape)
+    index[place] = np.flatnonzero(wished.rates)[0]
+    return index if wished.rates[index[place]] * wished.positions[place] <= 2 * symbols else None
+
+
+def _usable(reception: Reception) -> tuple[np.ndarray, np.ndarray]:
+    """Symbols complex64 and noise variances float32; 0 and ``inf`` where nothing usable arrived."""
+    usable = np.isfinite(reception.symbols) & np.isfinite(reception.noise_var) & (reception.noise_var >= 0)
+    symbols = np.where(usable, reception.symbols, 0).astype(np.complex64)
+    return symbols, np.where(usable, reception.noise_var, np.inf).astype(np.float32)
+
+
+class _Receiver(Receiver):
+    """Attributes:
+    drifted: rounds whose transmitter took this end to have something else than it has.
+    """
+
+    def __init__(self, codec: HJSCC, height: int, width: int) -> None:
+        self.codec, self.height, self.width = codec, height, width
+        self.drifted = 0
+        self._end: End | None = None
+
+    @torch.inference_mode()
+    def push(self, reception: Reception) -> np.ndarray:
+        codec = self.codec
+        sizes = codec.map_sizes(*codec.grid(self.height, self.width))
+        try:
+            side = unpack(reception.side_info or b"", codec.rate_counts, sizes, self.height, self.width)
+        except CodingError:
+            return self._picture()
+        symbols, noise_var = _usable(reception)
+        if side.latent == ALL:
+            self._end = None
+        if self._end is None:
+            self._end = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
+        before, end = self._end, self._end
+        first = 0 if side.latent == ALL else side.latent
+        if first <= end.latent:
+            return self._picture()  # a repeat
+        while end.latent + 1 < first:
+            end = end.after_nothing()
+        self.drifted += side.latent != ALL and end.seen(side.told) != side.state
+        masks, used = [], 0
+        for latent, index in enumerate(side.maps, first):
+            aware = latent < side.told
+            prior = end.prior(aware)
+            mask = codec.network.latents[latent].mask(torch.from_numpy(index).to(codec.device)[None], prior)
+            count = int(mask.sum()) // 2
+            part = slice(used, used + count)
+            if used + count > len(symbols):
+                break
+            end = end.after(prior, index, symbols[part], noise_var[part], _scale(side.scale), aware)
+            masks.append(mask)
+            used += count
+        whole = len(masks) == len(side.maps) and used == len(symbols)
+        # What is not as it was sent is better not used at all.
+        self._end = end if whole and mask_hash(masks) == side.masks else before
+        return self._picture()
+
+    def _picture(self) -> np.ndarray:
+        if self._end is None or self._end.latent < 0:
+            return grey_picture(self.height, self.width)
+        pixels = (self._end.picture()[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+        return pixels[: self.height, : self.width].cpu().numpy()

@@ -1,0 +1,142 @@
+"""How a transmitter of HJSCC spends its channel uses: the quality, and η, before the first latent is sent.
+
+The quality is the highest at which the whole picture stays within its symbols, at the η that the model was made for;
+η then takes up the rest. With feedback what will arrive is not known yet, so a channel is imitated; the last rounds
+make up for the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gr_jscc.channel.differentiable import awgn
+from gr_jscc.codecs.hjscc_network import HJSCCNetwork, Source, over, power_scale
+from gr_jscc.nn.rate_attention import of_group
+
+QUALITIES = 17  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
+QUALITY_CODES = 255  # of a quality of 1
+ETAS = (1e-3, 1e3)  # between which η is sought
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the groups of one latent come to, and what rates that can lead to.
+
+    Attributes:
+        bits: float32[rows, columns], mean of a group's positions, times the latent's share of η.
+        positions: int64[rows, columns], of each group.
+        rates: int64[rates], channel values.
+    """
+
+    bits: np.ndarray
+    positions: np.ndarray
+    rates: np.ndarray
+
+    def index(self, eta: float) -> np.ndarray:
+        """Indexes int64[rows, columns] of the rates nearest to η·bits."""
+        return np.searchsorted((self.rates[1:] + self.rates[:-1]) / 2, eta * self.bits)
+
+    def symbols(self, eta: float) -> int:
+        """Complex symbols at an η."""
+        return int((self.rates[self.index(eta)] * self.positions).sum()) // 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Attributes:
+    quality: code, 0 to `QUALITY_CODES`.
+    eta: real channel values per bit.
+    wishes: of every latent.
+    """
+
+    quality: int
+    eta: float
+    wishes: list[Wish]
+
+
+def wish(network: HJSCCNetwork, latent: int, bits: Tensor) -> Wish:
+    """What bits float32[1, h, w] of a latent's positions come to."""
+    block = network.latents[latent]
+    means = block.group_bits(bits)[0]
+    numbers = torch.arange(means.numel(), device=means.device).reshape(means.shape)
+    of_position = of_group(numbers, block.group, bits.shape[1:])
+    positions = torch.bincount(of_position.flatten(), minlength=means.numel()).reshape(means.shape)
+    return Wish(
+        means.cpu().numpy() * network.shares[latent], positions.cpu().numpy(), block.rates.cpu().numpy()
+    )  # fmt: skip
+
+
+def largest_eta(wishes: Sequence[Wish], symbols: int) -> float:
+    """The largest η at which wishes take at most so many complex symbols."""
+    low, high = ETAS
+    for _ in range(40):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if sum(w.symbols(middle) for w in wishes) <= symbols else (low, middle)
+    return low
+
+
+@torch.inference_mode()
+def wishes_at(network: HJSCCNetwork, sources, quality: int, snr_db: float, told: int) -> list[Wish]:
+    """What every latent would come to at a quality and the network's η.
+
+    Args:
+        network: the model.
+        sources: maps qualities float32[1] to the picture's `Source`.
+        quality: code.
+        snr_db: of the channel that is imitated with feedback.
+        told: see `HJSCCNetwork.forward`.
+    """
+    given = torch.tensor([quality / QUALITY_CODES], device=network.bias.device)
+    source: Source = sources(given)
+    condition, wishes = network.given(given), []
+    snr, eta = torch.full_like(given, snr_db), torch.full_like(given, network.eta)
+    generator = torch.Generator(given.device).manual_seed(1)
+    state = network.begin(condition, *source.coefficients[0].shape[2:])
+    for latent in range(len(network.latents)):
+        aware = latent < told
+        prior = network.prior(latent, network.descend(latent, state, condition), condition, aware)
+        target, bits = network.propose(latent, source, prior, given)
+        wishes.append(wish(network, latent, bits))
+        index = network.rate_index(latent, bits, eta)
+        sent = network.encode(latent, target, prior, bits, index, eta, given, snr, aware)
+        values, noise_var, scale = sent.values, torch.zeros_like(sent.values), torch.ones_like(given)
+        if aware:
+            scale = power_scale([sent])
+            values, noise_var = over(lambda symbols: awgn(symbols, snr, generator), values, scale)
+        state = network.decode(latent, prior, index, values, noise_var, scale, condition, aware)
+    return wishes
+
+
+def plan(network: HJSCCNetwork, sources, symbols: int, snr_db: float, told: int, eta: float | None) -> Plan:
+    """The best way to send a picture in at most so many complex symbols.
+
+    Args:
+        network, sources, snr_db, told: as in `wishes_at`.
+        symbols: for all latents together.
+        eta: fixed real channel values per bit; None: what fits.
+    """
+    known: dict[int, list[Wish]] = {}
+
+    def at(level: int) -> list[Wish]:
+        if level not in known:
+            known[level] = wishes_at(network, sources, _code(level), snr_db, told)
+        return known[level]
+
+    low, high, nominal = 0, QUALITIES - 1, eta or network.eta
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = sum(w.symbols(nominal) for w in at(middle)) <= symbols
+        low, high = (middle, high) if fits else (low, middle - 1)
+    wishes = at(low)
+    if eta is None or sum(w.symbols(eta) for w in wishes) > symbols:
+        nominal = largest_eta(wishes, symbols)
+    return Plan(_code(low), nominal, wishes)
+
+
+def _code(level: int) -> int:
+    return round(level * QUALITY_CODES / (QUALITIES - 1))

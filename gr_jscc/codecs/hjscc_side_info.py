@@ -1,0 +1,92 @@
+"""The side information of HJSCC as it is really sent: which latents, quality, power scale, hashes and rate maps.
+
+    CRC-24 | latent and told | quality | power scale | hash of the state | hash of the masks | rate maps, range-coded
+
+The check covers the picture's size too. The rate maps are coded as NTSCC's are; with one rate for a group of positions
+they are a few bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gr_jscc.codecs.entropy_coding import CodingError, Decoder, Encoder
+from gr_jscc.codecs.rate_map_coding import decode_rate_map, encode_rate_map
+
+ALL = 15  # stands for all latents in one round
+_CHECK = 3  # bytes
+_FIXED = struct.Struct(">BBBHB")
+
+
+@dataclass(frozen=True)
+class SideInfo:
+    """What a receiver must know of a round.
+
+    Attributes:
+        latent: which it holds, from 0, or `ALL`.
+        told: latents from the first that the transmitter sends, or sent, knowing what had arrived of all before.
+        quality: code, 0 to 255.
+        scale: code of the power scale, 0 to 255.
+        state: hash, 0 to 65535, of what the transmitter takes the receiver to have.
+        masks: hash, 0 to 255, of which values are sent.
+        maps: int64[rows, columns] rate indexes for each latent of the round.
+    """
+
+    latent: int
+    told: int
+    quality: int
+    scale: int
+    state: int
+    masks: int
+    maps: list[np.ndarray]
+
+
+def pack(side: SideInfo, rates: Sequence[int], height: int, width: int) -> bytes:
+    """Bytes for a picture of height × width pixels.
+
+    Args:
+        side: what to say.
+        rates: how many there are, for each latent of the model.
+        height, width: pixels.
+    """
+    encoder = Encoder()
+    first = 0 if side.latent == ALL else side.latent
+    for latent, index in enumerate(side.maps, first):
+        encode_rate_map(index, rates[latent], encoder)
+    fixed = _FIXED.pack(side.latent << 4 | side.told, side.quality, side.scale, side.state, side.masks)
+    body = fixed + encoder.bytes()
+    return _check(body, height, width) + body
+
+
+def unpack(data: bytes, rates: Sequence[int], sizes: Sequence[tuple[int, int]], height: int, width: int) -> SideInfo:
+    """What `pack` was given.
+
+    Args:
+        data: the bytes.
+        rates: as in `pack`.
+        sizes: rows and columns of each latent's rate map.
+        height, width: pixels.
+
+    Raises:
+        CodingError: damaged, or of another picture or model.
+    """
+    check, body = data[:_CHECK], data[_CHECK:]
+    if len(body) < _FIXED.size or check != _check(body, height, width):
+        raise CodingError("side information is damaged")
+    first, quality, scale, state, masks = _FIXED.unpack(body[: _FIXED.size])
+    latent, told = first >> 4, first & 15
+    if latent >= len(rates) and latent != ALL or told > len(rates):
+        raise CodingError("side information of another model")
+    decoder = Decoder(body[_FIXED.size :])
+    latents = range(len(rates)) if latent == ALL else [latent]
+    maps = [decode_rate_map(*sizes[number], rates[number], decoder) for number in latents]
+    return SideInfo(latent, told, quality, scale, state, masks, maps)
+
+
+def _check(body: bytes, height: int, width: int) -> bytes:
+    return (zlib.crc32(struct.pack(">HH", height, width) + body) & 0xFFFFFF).to_bytes(_CHECK, "big")
