@@ -64,6 +64,19 @@ class Reception:
             raise ValueError(f"{self.symbols.shape} symbols came with {self.noise_var.shape} noise variances")
 
 
+@dataclass(frozen=True)
+class UseMap:
+    """Where in a picture a codec spends its channel uses.
+
+    Attributes:
+        uses: float32[h, w], complex channel uses of every patch.
+        stride: pixels of a patch's side; those at the right and bottom edge may reach beyond the picture.
+    """
+
+    uses: np.ndarray
+    stride: int
+
+
 class Transmitter(ABC):
     """The sending half, for one image at a time."""
 
@@ -132,6 +145,14 @@ class Codec(ABC):
             CodecError: this one does not, or not by such a number.
         """
         raise CodecError(f"{self.name} has no eta: it does not adapt its rate to the content")
+
+    def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
+        """How `transmitter(cbr)` spreads its channel uses over uint8[H, W, 3]; None where it treats all of it alike.
+
+        Raises:
+            CodecError: when this codec has no rate that fits.
+        """
+        return None
 
     @abstractmethod
     def transmitter(self, cbr: float) -> Transmitter:

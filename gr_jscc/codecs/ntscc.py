@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, UseMap, grey_picture
 from gr_jscc.codecs.deepjscc_network import quantise_scale, scale_of
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.ntscc_hyper import STRIDE as HYPER_STRIDE
@@ -85,14 +85,24 @@ class NTSCC(TrainedCodec):
             raise CodecError(f"eta must be from {low:g} to {high:g}, not {eta:g}")
         self.eta = eta
 
+    def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
+        if not self.network.adaptive:
+            return None
+        self._check(cbr)
+        plan = self.plan_for(image, cbr)
+        return UseMap((self.rates[plan.index] / 2).astype(np.float32), self.network.stride)
+
     def transmitter(self, cbr: float) -> Transmitter:
+        self._check(cbr)
+        return _Transmitter(self, cbr)
+
+    def _check(self, cbr: float) -> None:
         lowest, highest = self.cbr_range
         if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
             raise CodecError(
                 f"{self.name} with {self.weights_name} serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, "
                 f"not {cbr:g}"
             )
-        return _Transmitter(self, cbr)
 
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
@@ -152,6 +162,19 @@ class NTSCC(TrainedCodec):
             eta = self._largest_eta(bits, symbols)
         return Plan(quality, self._hyper(latents, quality), self._index(bits, eta), eta)
 
+    def plan_for(self, image: np.ndarray, cbr: float) -> Plan:
+        """`plan` of a picture uint8[H, W, 3].
+
+        Raises:
+            CodecError: it is too small for the CBR.
+        """
+        height, width = image.shape[:2]
+        try:
+            return self.plan(self.analyse(image), int(cbr * (1 + 1e-9) * 3 * height * width))
+        except CodecError:
+            size = f"{width}x{height}"
+            raise CodecError(f"a {size} picture is too small to be sent by ntscc at CBR {cbr:.4g}") from None
+
     def _largest_eta(self, bits: np.ndarray, symbols: int) -> float:
         low, high = ETAS
         for _ in range(40):
@@ -189,12 +212,8 @@ class _Transmitter(Transmitter):
     def start(self, image: np.ndarray) -> Payload:
         codec = self.codec
         height, width = image.shape[:2]
+        plan = codec.plan_for(image, self.cbr)
         latents = codec.analyse(image)
-        try:
-            plan = codec.plan(latents, int(self.cbr * (1 + 1e-9) * 3 * height * width))
-        except CodecError:
-            size = f"{width}x{height}"
-            raise CodecError(f"a {size} picture is too small to be sent by ntscc at CBR {self.cbr:.4g}") from None
         index = torch.from_numpy(plan.index).to(codec.device)[None]
         symbols, sent, scale = codec.network.modulate(latents, index)
         hyper = None if plan.hyper is None else plan.hyper[0].long().cpu().numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -13,10 +13,10 @@ from gr_jscc.evaluation.bd import bd_cbr_percent, bd_quality_db
 from gr_jscc.evaluation.references import ReferenceCurve, load_references
 from gr_jscc.evaluation.report_page_plots import Line, Plot
 from gr_jscc.evaluation.report_page_points import Conditions, Point, Points, gather
-from gr_jscc.evaluation.report_page_strip import Panel, PictureStrip, cut
+from gr_jscc.evaluation.report_page_strip import Panel, PictureStrip, cut, over_pixels
 from gr_jscc.evaluation.report_page_tables import Table
 from gr_jscc.evaluation.sweep.cells import strip_point
-from gr_jscc.evaluation.sweep.experiment import Experiment, ImageSet, parse_experiment
+from gr_jscc.evaluation.sweep.experiment import Experiment, ImageSet, Strip, parse_experiment
 from gr_jscc.evaluation.sweep.runner import original_name
 from gr_jscc.evaluation.sweep.store import Store
 
@@ -334,16 +334,23 @@ def _strips(experiment: Experiment, cells: list[dict], rows: dict[str, dict], st
             if original is None:
                 continue
             panels = [Panel(cut(original, strip.crop, strip.at), "original")]
-            panels += _panels(group, rows, store, lambda picture, strip=strip: cut(picture, strip.crop, strip.at))
+            panels += _panels(group, rows, store, strip, original)
             stem = strip.image.rpartition(".")[0] or strip.image
             (images,) = [images for images in experiment.images if images.name == strip.images]
             title = f"{stem} at {snr_db:g} dB and CBR {ratio_text(cbr)}, {describe(conditions, images)}"
             yield PictureStrip(f"strip-{number}-{conditions.mode}-{conditions.channel}", title, panels)
 
 
-def _panels(cells: list[dict], rows: dict[str, dict], store: Store, cutter: Callable) -> Iterator[Panel]:
+def _panels(
+    cells: list[dict], rows: dict[str, dict], store: Store, strip: Strip, original: np.ndarray
+) -> Iterator[Panel]:
     for cell in cells:
-        row, picture = rows[cell["key"]], store.picture(cell["key"])
+        row, picture, uses = rows[cell["key"]], store.picture(cell["key"]), store.use_map(cell["key"])
         if picture is not None:
             figures = f"PSNR {row['psnr_db']:.2f} dB, CBR {row['cbr.total']:.4f}"
-            yield Panel(cutter(picture), f"{cell['scheme']}\n{figures}")
+            yield Panel(cut(picture, strip.crop, strip.at), f"{cell['scheme']}\n{figures}")
+        if uses is not None:
+            shown = cut(over_pixels(uses, *original.shape[:2]), strip.crop, strip.at)
+            patch = f"patches of {uses.stride}×{uses.stride}"
+            figures = f"{patch}: {shown.min():g} to {shown.max():g}, mean {shown.mean():.1f}"
+            yield Panel(cut(original, strip.crop, strip.at), f"{cell['scheme']}: channel uses\n{figures}", shown)

@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 
-from gr_jscc.codecs.base import Codec, CodecError
+import numpy as np
+
+from gr_jscc.codecs.base import Codec, CodecError, UseMap
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.sweep.experiment import Experiment, ExperimentError, Scheme, Strip
@@ -68,6 +70,8 @@ class Planned:
         picture: that is sent.
         scheme, images: label and name of the image set.
         shown: whether the received picture is kept, for a strip.
+        use_map: of a shown one, `Codec.use_map` at the cell's CBR. It is what the transmitter does, worked out once
+            more, as the receiver is not asked.
     """
 
     cell: Cell
@@ -75,6 +79,7 @@ class Planned:
     scheme: str
     images: str
     shown: bool
+    use_map: Callable[[np.ndarray], UseMap | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,9 @@ def _scheme_cells(
                 scheme.codec, weights, codec.weights_hash.hex(), picture.name, picture.hash, snr_db, cbr, channel, mode,
                 seed,
             )  # fmt: skip
-            cells.append(Planned(cell, picture, scheme.label, name, _shown(experiment, cell, name)))
+            shown = _shown(experiment, cell, name)
+            use_map = partial(codec.use_map, cbr=cbr) if shown else None
+            cells.append(Planned(cell, picture, scheme.label, name, shown, use_map))
     return cells
 
 

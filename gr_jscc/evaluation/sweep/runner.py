@@ -110,6 +110,9 @@ def _stored(store: Store, task: list[Planned], results: list[Measured]) -> Itera
             if not store.has_picture(original_name(planned.cell.image_hash)):
                 store.save_picture(original_name(planned.cell.image_hash), planned.picture.read())
             store.save_picture(planned.cell.key, measured.picture)
+            uses = planned.use_map(planned.picture.read()) if planned.use_map else None
+            if uses is not None:
+                store.save_use_map(planned.cell.key, uses)
         store.append(measured.row)  # last: where the row is, all is
         yield planned, measured
 

@@ -2,7 +2,8 @@
 
     cells-0001.csv …   a line for every measured cell; each program run begins files of its own and only ever appends
     experiments/       NAME.json for every experiment: itself, and which cells are its own
-    pictures/          received pictures that reports show (KEY.png), and their originals (original-HASH.png)
+    pictures/          received pictures that reports show (KEY.png), their originals (original-HASH.png), and where in
+                       them a codec that adapts its rate spent its channel uses (KEY.npz)
     lock               held by the one program that writes
 
 A line is written in one piece and is on the disk before its cell counts as done. A line without its end, which a power
@@ -16,10 +17,12 @@ import fcntl
 import io
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from gr_jscc.codecs.base import UseMap
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.report import write_json
 from gr_jscc.imaging import load_image, save_image
@@ -128,6 +131,30 @@ class Store:
     def picture(self, name: str) -> np.ndarray | None:
         """The picture of a name, uint8[H, W, 3]; None where there is none."""
         return load_image(self.folder / "pictures" / f"{name}.png") if self.has_picture(name) else None
+
+    def save_use_map(self, name: str, uses: UseMap) -> None:
+        """Keeps a map beside the picture of the same name."""
+        path = self.folder / "pictures" / f"{name}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        with open(part, "wb") as stream:
+            np.savez_compressed(stream, uses=uses.uses, stride=uses.stride)
+        os.replace(part, path)
+
+    def use_map(self, name: str) -> UseMap | None:
+        """The map of a name; None where there is none.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        path = self.folder / "pictures" / f"{name}.npz"
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path) as content:
+                return UseMap(content["uses"], int(content["stride"]))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise StoreError(f"damaged store: {path}: {error}") from error
 
     def _begin(self, header: list[str]) -> None:
         """Opens a file of its own for this process's rows from now on."""
