@@ -66,31 +66,45 @@ def lpips(original: np.ndarray, received: np.ndarray) -> float | None:
         return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
     with torch.inference_mode():
-        return float(_lpips_network()(tensor(original), tensor(received)))
+        return float(_kept_lpips_network()(tensor(original), tensor(received)))
+
+
+def why_no_lpips() -> str:
+    """Why this machine leaves LPIPS out and what mends it, in one line; empty where it does not."""
+    missing = missing_for_lpips()
+    return f"LPIPS is left out: {missing}" if missing else ""
 
 
 @lru_cache(1)
-def why_no_lpips() -> str:
-    """Why this machine cannot compute LPIPS and what mends it, in one line; empty where it can."""
+def missing_for_lpips() -> str:
+    """What this machine lacks for LPIPS, in a clause; empty where it lacks nothing."""
     if importlib.util.find_spec("lpips") is None:
-        return "LPIPS is left out: pip install lpips, and torchvision from where your torch is (docs/sweeps.md)"
+        return "pip install lpips, and torchvision from where your torch is (docs/sweeps.md)"
     try:
         importlib.import_module("lpips")
     except Exception as error:  # torchvision for another torch raises RuntimeError, OSError …
         reason = " ".join(str(error).split())
-        return f"LPIPS is left out: torchvision does not load, it must be of the same kind as torch ({reason})"
+        return f"torchvision does not load, it must be of the same kind as torch ({reason})"
     import torch
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     if not (folder / ALEXNET).is_file():
-        return f"LPIPS is left out: {ALEXNET} of torchvision is not in {folder}: it is at download.pytorch.org/models"
+        return f"{ALEXNET} of torchvision is not in {folder}: it is at download.pytorch.org/models"
     return ""
 
 
-@lru_cache(1)
-def _lpips_network():
+def lpips_network():
+    """A torch module of LPIPS as in `lpips`, where `missing_for_lpips` is empty.
+
+    It takes two batches of pictures float32[B, 3, H, W] from -1 to 1 and returns float32[B, 1, 1, 1].
+    """
     from lpips import LPIPS
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it names torchvision's weights in an old way
         return LPIPS(net="alex", verbose=False).eval()
+
+
+@lru_cache(1)
+def _kept_lpips_network():
+    return lpips_network()

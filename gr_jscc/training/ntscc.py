@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gr_jscc.channel.differentiable import awgn, uneven
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
+from gr_jscc.evaluation.metrics import lpips
+from gr_jscc.training.ntscc_perceptual import PerceptualDistortion
 from gr_jscc.training.recipe import RecipeError
 
 LEVELS = 255.0**2
 MS_SSIM_UNIT = 2000 / LEVELS  # 1 − MS-SSIM as a squared error: both make the same of a typical photo at CBR 1/12
 STAGES = ("entropy-model", "compressor", "joint")
-DISTORTIONS = ("mse", "ms-ssim")
+DISTORTIONS = ("mse", "ms-ssim", "perceptual")
 
 
 def typical_error(multiplier: Tensor) -> Tensor:
@@ -40,11 +43,13 @@ class NTSCCTask:
         compressed: share of a batch whose compressed pictures join in the loss of the joint stage.
         side_info: bits that a complex channel use carries for hyperlatents, C_z of the paper.
         uneven: share of batches with erased symbols (up to 60 %) or Rayleigh subcarriers.
-        distortion: ``mse`` or ``ms-ssim``.
+        distortion: ``mse``, ``ms-ssim``, or ``perceptual`` (see `gr_jscc.training.ntscc_perceptual`; joint stage only).
+        betas: β_M (for values in [0, 1]), β_L and β_D of the perceptual distortion; the default is HiFiC's, whose β_M
+            is 0.075/32 for values up to 255.
         offset: distortion of a received picture below which it hardly counts more.
 
     Raises:
-        RecipeError: unknown stage or distortion.
+        RecipeError: unknown stage or distortion, or two that do not go together.
     """
 
     stage: str = "joint"
@@ -54,12 +59,15 @@ class NTSCCTask:
     side_info: float = 0.5
     uneven: float = 0.1
     distortion: str = "mse"
+    betas: tuple[float, float, float] = (152.4, 1.0, 0.15)
     offset: float = 3e-4
 
     def __post_init__(self) -> None:
         for what, value, known in (("stage", self.stage, STAGES), ("distortion", self.distortion, DISTORTIONS)):
             if value not in known:
                 raise RecipeError(f"unknown {what} {value!r}; known: {', '.join(known)}")
+        if self.distortion == "perceptual" and self.stage != "joint":
+            raise RecipeError(f"the perceptual distortion is for the joint stage, not {self.stage!r}")
 
     def build(self, network: dict) -> NTSCCNetwork:
         """A fresh network from a recipe's ``network`` table; what the stage does not train is fixed."""
@@ -79,13 +87,26 @@ class NTSCCTask:
         """Starts the network from the linear code of some training crops float32[N, 3, H, W]."""
         network.start_linear(crops)
 
-    def loss(self, network, images: Tensor, generator: torch.Generator) -> Tensor:
+    def adversary(self, network: NTSCCNetwork) -> PerceptualDistortion | None:
+        """What learns beside the network and judges it; None for distortions that need nothing of the kind.
+
+        Raises:
+            RecipeError: LPIPS is not there.
+        """
+        if self.distortion != "perceptual":
+            return None
+        return PerceptualDistortion(network.latents, self.betas, network.log_power.device)
+
+    def loss(
+        self, network, images: Tensor, generator: torch.Generator, adversary: PerceptualDistortion | None = None
+    ) -> Tensor:
         """Rate and distortion of a batch.
 
         Args:
             network: `NTSCCNetwork`, maybe wrapped for several GPUs.
             images: float32[B, 3, H, W].
             generator: on the images' device.
+            adversary: what `adversary` returned.
         """
         count, device = len(images), images.device
         plain = getattr(network, "module", network)
@@ -112,7 +133,11 @@ class NTSCCTask:
         result = network(images, quality, eta, channel if joint else None, some, generator)
         loss = images.new_zeros(())
         if joint:
-            loss = loss + (self._distortion(result["transmitted"], images) + self.offset).log().mean()
+            if adversary is None:
+                distortion = self._distortion(result["transmitted"], images)
+            else:
+                distortion = adversary(result["transmitted"], images, result["latents"])
+            loss = loss + (distortion + self.offset).log().mean()
         if plain.adaptive:
             low, high = (torch.tensor(bound, device=device).log() for bound in plain.multipliers)
             multiplier = (low + (high - low) * quality).exp()
@@ -127,8 +152,12 @@ class NTSCCTask:
         return loss
 
     def _distortion(self, pictures: Tensor, images: Tensor) -> Tensor:
-        """float32[B], on the scale of a mean squared error of values in [0, 1]."""
-        if self.distortion == "mse":
+        """float32[B], on the scale of a mean squared error of values in [0, 1].
+
+        Compressed pictures are judged by it in the perceptual task, too: equation 29 is of received ones, and λ, which
+        sets the rates, keeps its meaning.
+        """
+        if self.distortion != "ms-ssim":
             return (pictures.float() - images).square().mean((1, 2, 3))
         from pytorch_msssim import ms_ssim
 
@@ -139,12 +168,15 @@ class NTSCCTask:
 
     @torch.no_grad()
     def validate(self, network: NTSCCNetwork, photos: list[Tensor]) -> dict[str, float]:
-        """Mean PSNR in dB and CBR over uint8[3, H, W] photos at 10 dB, for three qualities at the network's η."""
+        """Mean PSNR in dB and CBR over uint8[3, H, W] photos at 10 dB, for three qualities at the network's η.
+
+        LPIPS as well where it is trained for.
+        """
         device = next(network.parameters()).device
         figures = {}
         for quality in (0.25, 0.5, 0.75):
             generator = torch.Generator(device).manual_seed(1)
-            totals: dict[str, float] = {}
+            found: dict[str, list[float]] = {}
             for photo in photos:
                 height, width = (side // network.stride * network.stride for side in photo.shape[1:])
                 image = photo[None, :, :height, :width].to(device).float() / 255
@@ -160,7 +192,16 @@ class NTSCCTask:
                     if name in result:
                         mse = (result[name].float().clamp(0, 1) - image).square().mean()
                         measured[f"psnr_db_{name}"] = float(-10 * mse.log10())
+                if self.distortion == "perceptual":
+                    distance = lpips(_pixels(image), _pixels(result["transmitted"]))
+                    measured |= {} if distance is None else {"lpips": distance}
                 for key, value in measured.items():
-                    totals[key] = totals.get(key, 0.0) + value / len(photos)
-            figures |= {f"{key}/quality{quality:g}": value for key, value in totals.items()}
+                    found.setdefault(key, []).append(value)
+            figures |= {f"{key}/quality{quality:g}": sum(values) / len(values) for key, values in found.items()}
         return figures
+
+
+def _pixels(pictures: Tensor) -> np.ndarray:
+    """The one picture of float32[1, 3, H, W] as uint8[H, W, 3]."""
+    levels = (pictures[0].float().clamp(0, 1) * 255).round().to(torch.uint8)
+    return levels.permute(1, 2, 0).cpu().numpy()

@@ -100,10 +100,10 @@ def test_lpips_that_is_not_there_is_one_line(package, load, told, monkeypatch, t
     monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: package)
     monkeypatch.setattr(metrics.importlib, "import_module", load)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    metrics.why_no_lpips.cache_clear()
+    metrics.missing_for_lpips.cache_clear()
     reason, picture = metrics.why_no_lpips(), np.zeros((64, 64, 3), np.uint8)
     assert told in reason and "\n" not in reason and metrics.lpips(picture, picture) is None
-    metrics.why_no_lpips.cache_clear()
+    metrics.missing_for_lpips.cache_clear()
 
 
 TABLE = Table("t", "A & B_1, 50 %", ["scheme", "10 dB"], [["x|y <b>", "30.00 ± 1.20"], ["z", "–"]], ["A note."])
