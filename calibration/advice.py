@@ -8,6 +8,7 @@ CLIPPED = 1e-4  # share of the samples that begins to show
 LOST = 0.02  # share of the bursts
 STRONG_DC_DBC = -6.0  # half of the converter's range
 LOW_PEAK_DBFS = -24.0
+STILL = 1e-7  # noise over the signal, below which the silence is one value of the converter
 
 _LARGEST = {
     "noise": "Noise of the receiver limits the link: more transmit gain or a shorter path helps, or more receive gain "
@@ -39,8 +40,9 @@ def advice(budget: ErrorBudget, overflows: int = 0) -> str:
             f"The DC offset is {budget.dc_dbc:.0f} dB over the signal and takes the converter's range: set an LO "
             "offset, or calibrate with --steps dc."
         )
-    if budget.largest == "rest" and budget.peak_dbfs < LOW_PEAK_DBFS:
+    if budget.largest == "rest" and (budget.peak_dbfs < LOW_PEAK_DBFS or budget.noise < STILL):
         return (
-            f"The converter's steps limit the link, as peaks reach {budget.peak_dbfs:.0f} dBFS: raise the receive gain."
+            f"The converter's steps limit the link, as peaks reach {budget.peak_dbfs:.0f} dBFS"
+            f"{' and noise moves it not at all' if budget.noise < STILL else ''}: raise the receive gain."
         )
     return _LARGEST[budget.largest]

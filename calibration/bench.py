@@ -14,12 +14,14 @@ from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.radio import RadioStatistics, Tuned, radio_sink, radio_source
 from gr_jscc.radio.limits import Limits
 from gr_jscc.radio.profile import CalibrationTable, Profile
+from gr_jscc.radio.tags import OVERFLOW
 
 from .comb import CalibrationError
 
 SETTLE_SECONDS = 0.1  # after the first samples, in which loops and filters settle
 START_SECONDS = 10.0  # that a radio may take for its first samples
 POLL_SECONDS = 0.005
+MOST_LOSSES = 20  # after which a capture is given up
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Capture:
 class _Collector(gr.sync_block):
     """Keeps the samples after the first few, then takes and drops what comes.
 
+    What is kept has no gap: where the radio has lost samples it begins anew.
+
     Args:
         skip: samples at the beginning that are not kept.
         count: samples to keep.
@@ -48,17 +52,35 @@ class _Collector(gr.sync_block):
         self.failure: Exception | None = None
         self.samples = np.zeros(count, np.complex64)
         self.kept = 0
-        self._skip = skip
+        self._skip, self._losses = skip, 0
 
     @guarded
     def work(self, input_items: list, output_items: list) -> int:
         got = input_items[0]
+        taken = 0
+        for tag in self.get_tags_in_window(0, 0, len(got), OVERFLOW):
+            place = tag.offset - self.nitems_read(0)
+            self._keep(got[taken:place])
+            taken = place
+            if 0 < self.kept < len(self.samples):
+                self._begin_anew()
+        self._keep(got[taken:])
+        return len(got)
+
+    def _keep(self, got: np.ndarray) -> None:
         fresh = got[min(self._skip, len(got)) :]
         self._skip -= len(got) - len(fresh)
         fresh = fresh[: len(self.samples) - self.kept]
         self.samples[self.kept : self.kept + len(fresh)] = fresh
         self.kept += len(fresh)
-        return len(got)
+
+    def _begin_anew(self) -> None:
+        self._losses += 1
+        if self._losses > MOST_LOSSES:
+            raise CalibrationError(
+                "the receiver loses samples again and again: close other programs, or take a lower sample rate"
+            )
+        self.kept = 0
 
 
 class Bench:

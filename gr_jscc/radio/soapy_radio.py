@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
@@ -17,6 +18,7 @@ from gr_jscc.radio.profile import Profile
 from gr_jscc.radio.soapy_api import found_devices
 from gr_jscc.radio.soapy_device import DeviceGoneError, SoapyDevice
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
+from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
 
@@ -274,7 +276,7 @@ class SoapySink(_SoapyBlock, gr.sync_block):
 
 
 class SoapySource(_SoapyBlock, gr.sync_block):
-    """Receives samples; stream out: complex64, full scale 1. What the device lost is left out and counted.
+    """Receives samples; stream out: complex64, full scale 1. What the device lost is left out, counted and tagged.
 
     Args:
         address, profile, reconnect: as for `SoapySink`.
@@ -292,6 +294,7 @@ class SoapySource(_SoapyBlock, gr.sync_block):
 
     def start(self) -> bool:
         self._stopping.clear()
+        self._lost = False  # whether samples were lost since the latest ones
         self._due: float | None = None  # time of the next sample, where the device tells times
         self._progress = self._looked = time.monotonic()
         try:
@@ -318,10 +321,14 @@ class SoapySource(_SoapyBlock, gr.sync_block):
     def _receive(self, out: np.ndarray) -> int:
         block = self._device.read(out)
         self._counts["overflows"] += block.overflow
+        self._lost |= block.overflow
         if not block.count:
             self._look_for_the_device(time.monotonic())
             return 0
         self._progress = self._looked = time.monotonic()
+        if self._lost:
+            self.add_item_tag(0, self.nitems_written(0), OVERFLOW, pmt.PMT_T)
+            self._lost = False
         if block.time is not None:
             if self._due is not None:
                 self._counts["lost_samples"] += max(0, round((block.time - self._due) * self._rate))

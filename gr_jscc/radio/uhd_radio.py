@@ -19,6 +19,7 @@ from gr_jscc.radio.conditioning import FromConverter, ToConverter
 from gr_jscc.radio.limits import Limits, Range, check_frequency, check_gain, check_limits
 from gr_jscc.radio.profile import Profile
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
+from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
 from gr_jscc.radio.uhd_api import first_line, open_block, uhd
@@ -51,7 +52,9 @@ class BurstQueue(gr.sync_block):
 
 
 class OverflowCounter(gr.sync_block):
-    """Corrects a USRP source's samples and counts what it lost: it tags ``rx_time`` at the start and after every loss.
+    """Corrects a USRP source's samples, counts what it lost and tags it, see `gr_jscc.radio.tags`.
+
+    The source tags ``rx_time`` at the start and after every loss.
 
     Streams in and out: complex64.
 
@@ -91,6 +94,7 @@ class OverflowCounter(gr.sync_block):
     def _take(self, place: int, whole: int, fraction: float) -> None:
         if self._last is not None:
             self.overflows += 1
+            self.add_item_tag(0, place, OVERFLOW, pmt.PMT_T)
             before, then = self._last
             self.lost_samples += max(0, round((whole + fraction - then) * self._rate) - (place - before))
         self._last = place, whole + fraction

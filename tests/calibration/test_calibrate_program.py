@@ -98,6 +98,21 @@ def test_a_step_that_fails_leaves_nothing(call, tmp_path):
     )
 
 
+def test_what_the_receiver_loses_is_not_measured(call, tmp_path):
+    """One in 125 of its buffers of 2040 samples, of which a capture has 128: a gap would look like a wrong clock."""
+    lossy = ["--tx", address("a", SENDER), "--rx", address("b", RECEIVER, more=",seed=2,overflow=0.008"), *PAIR[4:]]
+    arguments = ["--out", "x.toml", "--steps", "carrier", "--yes", "--json"]
+    code, out, err = call("calibrate", *lossy, *arguments)
+    assert (code, err) == (0, "")
+    assert figures(out)["ppm", "2450.0", "sample clock"] == pytest.approx(-7.3, abs=0.5)
+    (tmp_path / "x-tx.toml").unlink(), (tmp_path / "x-rx.toml").unlink()
+
+    lossy[3] = lossy[3].replace("overflow=0.008", "overflow=0.3")
+    code, out, err = call("calibrate", *lossy, *arguments)
+    assert code == 2 and err.count("\n") == 1 and "step carrier: the receiver loses samples again and again" in err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -59,7 +59,10 @@ class Kept(gr.sync_block):
 
 
 def transmit(sink, samples):
+    """In one piece: where the flowgraph pauses for longer than the queue waits, the device pauses, too."""
     graph, source = gr.top_block(), blocks.vector_source_c(samples)
+    source.set_log_level("warn")  # the next line would be announced on standard output
+    source.set_min_output_buffer(2 * COUNT)
     graph.connect(source, sink)
     graph.run()
     assert sink.finish()

@@ -9,6 +9,7 @@ from gr_jscc.radio import RadioError, radio_sink, radio_source
 from gr_jscc.radio.conditioning import FromConverter, ToConverter
 from gr_jscc.radio.limits import check_limits
 from gr_jscc.radio.profile import load_profile
+from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
 from gr_jscc.radio.uhd_api import found_devices
@@ -89,6 +90,7 @@ def test_what_the_device_lost_is_counted_and_the_offset_corrected():
     run(source, counter, received)
     assert (counter.overflows, counter.lost_samples) == (2, 10_003)
     assert np.allclose(received.data(), 0.5) and len(received.data()) == 20_000
+    assert [tag.offset for tag in received.tags() if tag.key == OVERFLOW] == [5000, 9000]
 
 
 def message(*codes, when=None):
