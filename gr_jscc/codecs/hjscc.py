@@ -16,8 +16,9 @@ from torch import Tensor
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.hjscc_end import End, in_order, map_size, mask_hash
+from gr_jscc.codecs.hjscc_latent import Prior, Sent
 from gr_jscc.codecs.hjscc_network import HJSCCNetwork, Source, power_scale, quantise_scale, scale_of
-from gr_jscc.codecs.hjscc_plan import ETAS, QUALITY_CODES, largest_eta, plan, wish
+from gr_jscc.codecs.hjscc_plan import ETAS, QUALITY_CODES, Wish, eta_of, largest_eta, plan, quantise_eta, wish
 from gr_jscc.codecs.hjscc_side_info import ALL, SideInfo, pack, unpack
 from gr_jscc.codecs.trained import TrainedCodec
 
@@ -123,22 +124,24 @@ class _Sending(Transmitter):
         size = f"{self._width}x{self._height}"
         return CodecError(f"a {size} picture is too small to be sent by {self.codec.name} at CBR {self.cbr:.4g}")
 
-    def _encode(self, target: Tensor, prior, bits: Tensor, index: np.ndarray, aware: bool):
+    def _encode(self, target: Tensor, prior: Prior, bits: Tensor, index: np.ndarray, aware: bool) -> Sent:
         rates = torch.from_numpy(index).to(target.device)[None]
         eta, snr_db = (torch.full_like(self._end.quality, x) for x in (self._plan.eta, self._snr_db))
         return self.codec.network.encode(
             self._end.latent + 1, target, prior, bits, rates, eta, self._end.quality, snr_db, aware
         )
 
-    def _payload(self, sent: list, latent: int, told: int, seen: int) -> tuple[Payload, float]:
-        """A round, and the amplitude scale that the receiver will know."""
+    def _payload(
+        self, sent: list[Sent], latent: int, told: int, seen: int, eta: int, exceptions: dict[int, int]
+    ) -> tuple[Payload, float]:
+        """A round, and the amplitude scale that the receiver will know; see `SideInfo` for the rest."""
         values = np.concatenate([in_order(part.values, part.mask) for part in sent])
         code = int(quantise_scale(power_scale(sent))[0])
         exact = np.sqrt(np.mean(values**2, dtype=np.float64) * 2)
         symbols = (values / max(exact, 1e-12)).astype(np.float32).view(np.complex64)
-        maps = [part.index[0].cpu().numpy() for part in sent]
+        maps = [] if eta else [part.index[0].cpu().numpy() for part in sent]
         masks = mask_hash([part.mask for part in sent])
-        side = SideInfo(latent, told, self._plan.quality, code, seen, masks, maps)
+        side = SideInfo(latent, told, self._plan.quality, code, seen, masks, eta, maps, exceptions)
         packed = pack(side, self.codec.rate_counts, self._height, self._width)
         return Payload(symbols, packed), _scale(code)
 
@@ -162,7 +165,7 @@ class _Transmitter(_Sending):
             self._end = end
             sent.append(self._encode(target, prior, bits, wished.index(self._plan.eta), aware=False))
             end = end.after_untold(prior, sent[-1], aware=False)
-        return self._payload(sent, ALL, 0, 0)[0]
+        return self._payload(sent, ALL, 0, 0, 0, {})[0]
 
 
 class _FeedbackTransmitter(_Sending):
@@ -207,25 +210,35 @@ class _FeedbackTransmitter(_Sending):
         aware = latent < self.told
         prior = self._end.prior(aware)
         target, bits = network.propose(latent, self._source, prior, self._end.quality)
-        wished = wish(network, latent, bits)
-        eta = self._plan.eta
+        wished = wish(network, latent, network.worth(latent, prior, bits, self._end.quality, aware))
+        eta, code, exceptions = self._plan.eta, 0, {}
         last = latent == len(network.latents) - 1
         if wished.symbols(eta) > self._left or last and self.codec.eta is None:
             eta = largest_eta([wished], self._left)
+        if network.expected and aware:
+            code = quantise_eta(eta)
+            eta = eta_of(code)
         index = wished.index(eta)
-        if not wished.symbols(eta):
+        if not self._fits(wished, index):
             index = _least(wished, self._left)
             if index is None:
                 return None
+        if code:
+            places = np.flatnonzero((index != wished.index(eta)) | wished.doubtful(eta))
+            exceptions = {int(place): int(index.flat[place]) for place in places}
         sent = self._encode(target, prior, bits, index, aware)
         told = min(self.told, latent + 1)
-        payload, scale = self._payload([sent], latent, told, self._end.seen(told))
+        payload, scale = self._payload([sent], latent, told, self._end.seen(told), code, exceptions)
         self._left -= len(payload.symbols)
         self._sent = prior, sent, scale, aware
         return payload
 
+    def _fits(self, wished: Wish, index: np.ndarray) -> bool:
+        """Whether rate indexes come to any symbols, and to no more than are left."""
+        return 0 < int((wished.rates[index] * wished.positions).sum()) // 2 <= self._left
 
-def _least(wished, symbols: int) -> np.ndarray | None:
+
+def _least(wished: Wish, symbols: int) -> np.ndarray | None:
     """Rate indexes that give something to the group of the most bits alone; None when it does not fit."""
     index = np.zeros(wished.bits.shape, np.int64)
     place = np.unravel_index(wished.bits.argmax(), index.shape)
@@ -241,8 +254,10 @@ def _usable(reception: Reception) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Receiver(Receiver):
-    """Attributes:
-    drifted: rounds whose transmitter took this end to have something else than it has.
+    """One for both.
+
+    Attributes:
+        drifted: rounds whose transmitter took this end to have something else than it has.
     """
 
     def __init__(self, codec: HJSCC, height: int, width: int) -> None:
@@ -271,9 +286,10 @@ class _Receiver(Receiver):
             end = end.after_nothing()
         self.drifted += side.latent != ALL and end.seen(side.told) != side.state
         masks, used = [], 0
-        for latent, index in enumerate(side.maps, first):
+        for latent, sent_map in enumerate(side.maps or [None], first):
             aware = latent < side.told
             prior = end.prior(aware)
+            index = self._worked_out(end, prior, side) if sent_map is None else sent_map
             mask = codec.network.latents[latent].mask(torch.from_numpy(index).to(codec.device)[None], prior)
             count = int(mask.sum()) // 2
             part = slice(used, used + count)
@@ -282,10 +298,19 @@ class _Receiver(Receiver):
             end = end.after(prior, index, symbols[part], noise_var[part], _scale(side.scale), aware)
             masks.append(mask)
             used += count
-        whole = len(masks) == len(side.maps) and used == len(symbols)
+        whole = len(masks) == max(1, len(side.maps)) and used == len(symbols)
         # What is not as it was sent is better not used at all.
         self._end = end if whole and mask_hash(masks) == side.masks else before
         return self._picture()
+
+    def _worked_out(self, end: End, prior: Prior, side: SideInfo) -> np.ndarray:
+        """The rate indexes int64[rows, columns] that follow from the prior, but for the exceptions."""
+        network = self.codec.network
+        bits = network.latents[side.latent].expected_bits(prior, network.step(end.quality))
+        index = wish(network, side.latent, bits).index(eta_of(side.eta))
+        for place, rate in side.exceptions.items():
+            index.flat[place] = rate
+        return index
 
     def _picture(self) -> np.ndarray:
         if self._end is None or self._end.latent < 0:

@@ -6,6 +6,7 @@ coefficients. With feedback that includes what the channel made of them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -27,19 +28,19 @@ class State:
     Attributes:
         features: float32[B, W, h, w], of the top-down path.
         estimate: float32[B, C, h, w], of the level's coefficients.
-        variance: float32 of the same shape, of the estimate's error; None where this level's first latent is yet to
-            say it.
+        variance: float32 of the same shape, of the estimate's error; before a level's first latent, of that part of it
+            which comes from the coarser levels.
         ranking: float64 of the same shape: the same as both ends reckon it without any network, so that they agree on
-            which coefficients are sent next. None as above.
+            which coefficients are sent next.
         ranking_untold: the same where the transmitter is not told what arrived.
         sent: float32[B], channel values sent so far.
     """
 
     features: Tensor
     estimate: Tensor
-    variance: Tensor | None
-    ranking: Tensor | None
-    ranking_untold: Tensor | None
+    variance: Tensor
+    ranking: Tensor
+    ranking_untold: Tensor
     sent: Tensor
 
 
@@ -52,7 +53,7 @@ class Prior:
         features: float32[B, W, h, w], of the top-down path.
         mean, variance: float32[B, C, h, w].
         ranking: float64[B, C, h, w], see `State`.
-        order: int64 of a shape that expands to it: 0 for the most uncertain coefficient of a position, and so on.
+        order: int64[B, C, h, w]: 0 for the most uncertain coefficient of a position, and so on.
     """
 
     state: State
@@ -141,18 +142,18 @@ class Latent(nn.Module):
         """
         features = self.front(state.features, condition)
         shift, stretch = self.prior_head(features).float().chunk(2, dim=1)
+        ranking = state.ranking if aware else state.ranking_untold
+        table = (2 * self.log_spread)[None, :, None, None]
         if self.first:
-            variance = unit.square().expand_as(state.estimate)
-            ranking = (2 * self.log_spread.detach().double()).exp()[None, :, None, None]
+            variance, ranking = state.variance + table.exp(), ranking + table.detach().double().exp()
         else:
-            variance = state.variance * (2 * self.log_spread).exp()[None, :, None, None]
-            ranking = state.ranking if aware else state.ranking_untold
+            variance = state.variance * table.exp()
         low, high = SPREAD
         variance = (variance * (2 * stretch.clamp(-3, 3)).exp()).clamp(min=1e-12)
         variance = torch.minimum(torch.maximum(variance, low * unit.square()), high * unit.square())
         order = ranking.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
         mean = state.estimate + unit * shift
-        return Prior(state, features, mean, variance, ranking.expand_as(mean), order)
+        return Prior(state, features, mean, variance, ranking, order)
 
     def mask(self, index: Tensor, prior: Prior) -> Tensor:
         """bool[B, C, h, w]: as many coefficients of every position as its rate admits, the most uncertain first."""
@@ -178,6 +179,11 @@ class Latent(nn.Module):
         """
         step = step[:, None, None, None]
         return gaussian_bits(target / step, prior.mean / step, prior.variance.sqrt() / step).sum(1)
+
+    def expected_bits(self, prior: Prior, step: Tensor) -> Tensor:
+        """float32[B, h, w]: about what `bits` comes to on average if the prior is right; needs no coefficients."""
+        variance = prior.variance / step[:, None, None, None].square()
+        return torch.log2(1 + 2 * math.pi * math.e * variance).sum(1) / 2
 
     def posterior(self, coefficients: Tensor, tap: Tensor, prior: Prior, unit: Tensor) -> Tensor:
         """The mean of the posterior: coefficients to be sent, given the picture and the state."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -62,18 +62,21 @@ class HJSCCNetwork(nn.Module):
         eta: real channel values per bit.
         feedback: whether it is meant to be told what arrived; decides what it is trained and measured for.
         attention: False: no rate attention module.
+        expected: whether, with feedback, rates follow the entropy that the prior expects, which the receiver can work
+            out, and not the one that the picture has.
     """
 
     def __init__(
         self, transforms: dict, levels: list[dict], width: int, hidden: int, blocks: int = 1, condition: int = 32,
         steps: tuple[float, float] = (100.0, 8.0), eta: float = 0.5, feedback: bool = False, attention: bool = True,
+        expected: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.config = dict(
             transforms=transforms, levels=levels, width=width, hidden=hidden, blocks=blocks, condition=condition,
-            steps=list(steps), eta=eta, feedback=feedback, attention=attention,
+            steps=list(steps), eta=eta, feedback=feedback, attention=attention, expected=expected,
         )  # fmt: skip
-        self.steps, self.eta, self.feedback = tuple(steps), eta, feedback
+        self.steps, self.eta, self.feedback, self.expected = tuple(steps), eta, feedback, expected
         options = dict(transforms)
         self.transforms: Transforms = KINDS[options.pop("kind")](**options)
         channels = [level["channels"] for level in levels]
@@ -108,7 +111,7 @@ class HJSCCNetwork(nn.Module):
         """Makes the hierarchy a linear code for the transforms as they are, from training crops."""
         latents = torch.cat([self.transforms.analyse(part) for part in images.split(64)])
         self.power_latents.copy_(latents.var((0, 2, 3)).clamp(min=1e-9))
-        added = self.pyramid.start(latents, self._influence(images[:4]))
+        added = self.pyramid.start(latents, self._influence(images[:2]))
         for level, (coefficients, variance) in enumerate(zip(self.pyramid.analyse(latents), added)):
             getattr(self, f"power_{level}").copy_(coefficients.square().mean((0, 2, 3)).clamp(min=1e-9))
             self._first(level).log_spread.copy_(variance.log() / 2)
@@ -156,7 +159,9 @@ class HJSCCNetwork(nn.Module):
         """The state before all latents, for so many positions of the coarsest level."""
         count = len(condition)
         estimate = self.bias.new_zeros(count, self.pyramid.channels[0], rows, columns)
-        state = State(self.bias.expand(count, -1, rows, columns), estimate, None, None, None, estimate.new_zeros(count))
+        ranking = estimate.double()
+        features = self.bias.expand(count, -1, rows, columns)
+        state = State(features, estimate, estimate, ranking, ranking, estimate.new_zeros(count))
         return self._entered(0, state, condition)
 
     def descend(self, latent: int, state: State, condition: Tensor) -> State:
@@ -166,13 +171,16 @@ class HJSCCNetwork(nn.Module):
             return state
         features = F.pixel_shuffle(self.top_up[level - 1](state.features), 2)
         estimate = self.pyramid.expand(level - 1, state.estimate)
-        return self._entered(level, State(features, estimate, None, None, None, state.sent), condition)
+        spreads = (
+            self.pyramid.expand_variance(level - 1, x) for x in (state.variance, state.ranking, state.ranking_untold)
+        )
+        return self._entered(level, State(features, estimate, *spreads, state.sent), condition)
 
     def _entered(self, level: int, state: State, condition: Tensor) -> State:
         x = state.features + self.top_in[level](self._normal(level, state.estimate))
         for block in self.top_down[level]:
             x = block(x, condition)
-        return State(x, state.estimate, None, None, None, state.sent)
+        return replace(state, features=x)
 
     def prior(self, latent: int, state: State, condition: Tensor, aware: bool) -> Prior:
         """What a state on its level says of a latent; ``aware``: both ends have that state."""
@@ -183,6 +191,12 @@ class HJSCCNetwork(nn.Module):
         block, level = self.latents[latent], self.level_of[latent]
         target = block.posterior(source.coefficients[level], source.taps[level], prior, self._unit(latent))
         return target, block.bits(target.detach(), prior, self.step(quality))
+
+    def worth(self, latent: int, prior: Prior, bits: Tensor, quality: Tensor, aware: bool) -> Tensor:
+        """The bits float32[B, h, w] that rates go by: ``bits``, or with `expected` the prior's expectation of them."""
+        if self.expected and aware:
+            return self.latents[latent].expected_bits(prior, self.step(quality)).detach()
+        return bits
 
     def rate_index(self, latent: int, bits: Tensor, eta: Tensor) -> Tensor:
         """Rate indexes int64[B, rows, columns] of the groups for η float32[B]."""
@@ -216,7 +230,7 @@ class HJSCCNetwork(nn.Module):
                 continue
             state = self.descend(later, state, condition)
             prior = self.prior(later, state, condition, aware=True)
-            state = State(prior.features, prior.mean, prior.variance, None, None, state.sent)
+            state = replace(state, features=prior.features, estimate=prior.mean, variance=prior.variance)
         variance = self.pyramid.spread(state.variance)
         trust = (1 - variance / self.power_latents[None, :, None, None]).clamp(0, 1)
         numbers = self._numbers(trust, variance, state.sent)
@@ -268,7 +282,7 @@ class HJSCCNetwork(nn.Module):
             mine = self.descend(latent, mine, condition)
             prior = self.prior(latent, mine, condition, aware)
             target, counted = self.propose(latent, source, prior, quality)
-            index = self.rate_index(latent, counted, eta)
+            index = self.rate_index(latent, self.worth(latent, prior, counted, quality, aware), eta)
             sent = self.encode(latent, target, prior, counted, index, eta, quality, snr_db, aware)
             bits = bits + counted.sum((1, 2))
             if told:

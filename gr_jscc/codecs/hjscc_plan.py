@@ -21,6 +21,9 @@ from gr_jscc.nn.rate_attention import of_group
 QUALITIES = 17  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
 QUALITY_CODES = 255  # of a quality of 1
 ETAS = (1e-3, 1e3)  # between which η is sought
+ETA_STEPS = 32  # codes per octave of an η that the receiver is told
+ETA_CODES = 256  # η from 2^-4 to 2^4; code 0 is not used
+DOUBT = 1e-4  # part of a rate by which two machines' networks surely do not differ: some hundred times their rounding
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,12 @@ class Wish:
         """Indexes int64[rows, columns] of the rates nearest to η·bits."""
         return np.searchsorted((self.rates[1:] + self.rates[:-1]) / 2, eta * self.bits)
 
+    def doubtful(self, eta: float) -> np.ndarray:
+        """bool[rows, columns]: where another machine's rounding might lead to another index."""
+        edges = (self.rates[1:] + self.rates[:-1]) / 2
+        wanted = (eta * self.bits).astype(np.float64)[:, :, None]
+        return (np.abs(wanted - edges) < DOUBT * (wanted + 1)).any(axis=2)
+
     def symbols(self, eta: float) -> int:
         """Complex symbols at an η."""
         return int((self.rates[self.index(eta)] * self.positions).sum()) // 2
@@ -48,15 +57,27 @@ class Wish:
 
 @dataclass(frozen=True)
 class Plan:
-    """Attributes:
-    quality: code, 0 to `QUALITY_CODES`.
-    eta: real channel values per bit.
-    wishes: of every latent.
+    """How a picture is going to be sent.
+
+    Attributes:
+        quality: code, 0 to `QUALITY_CODES`.
+        eta: real channel values per bit.
+        wishes: of every latent.
     """
 
     quality: int
     eta: float
     wishes: list[Wish]
+
+
+def quantise_eta(eta: float) -> int:
+    """The code, 1 to `ETA_CODES` − 1, of the largest η that is no larger than the given one."""
+    return int(np.clip(np.floor(np.log2(eta) * ETA_STEPS + 1e-9) + ETA_CODES // 2, 1, ETA_CODES - 1))
+
+
+def eta_of(code: int) -> float:
+    """The η behind a code."""
+    return 2.0 ** ((code - ETA_CODES // 2) / ETA_STEPS)
 
 
 def wish(network: HJSCCNetwork, latent: int, bits: Tensor) -> Wish:
@@ -101,8 +122,9 @@ def wishes_at(network: HJSCCNetwork, sources, quality: int, snr_db: float, told:
         aware = latent < told
         prior = network.prior(latent, network.descend(latent, state, condition), condition, aware)
         target, bits = network.propose(latent, source, prior, given)
-        wishes.append(wish(network, latent, bits))
-        index = network.rate_index(latent, bits, eta)
+        worth = network.worth(latent, prior, bits, given, aware)
+        wishes.append(wish(network, latent, worth))
+        index = network.rate_index(latent, worth, eta)
         sent = network.encode(latent, target, prior, bits, index, eta, given, snr, aware)
         values, noise_var, scale = sent.values, torch.zeros_like(sent.values), torch.ones_like(given)
         if aware:

@@ -43,6 +43,13 @@ class Pyramid(nn.Module):
             known = F.pixel_shuffle(self.up[level](coefficients), 2)
         return F.pad(known, (0, 0, 0, 0, 0, self.channels[level + 1] - known.shape[1]))
 
+    def expand_variance(self, level: int, variance: Tensor) -> Tensor:
+        """What errors of such variances, any floating-point type, come to in what `expand` says."""
+        with torch.autocast(variance.device.type, enabled=False):
+            shares = self.up[level].weight.detach().to(variance.dtype).square()
+            known = F.pixel_shuffle(F.conv2d(variance, shares), 2)
+        return F.pad(known, (0, 0, 0, 0, 0, self.channels[level + 1] - known.shape[1]))
+
     def synthesise(self, coefficients: Tensor) -> Tensor:
         """Latents from the coefficients of the finest level."""
         with torch.autocast(coefficients.device.type, enabled=False):

@@ -1,9 +1,9 @@
 """The side information of HJSCC as it is really sent: which latents, quality, power scale, hashes and rate maps.
 
-    CRC-24 | latent and told | quality | power scale | hash of the state | hash of the masks | rate maps, range-coded
+    CRC-24 | latent and told | quality | power scale | hash of the state | hash of the masks | η | rate maps
 
-The check covers the picture's size too. The rate maps are coded as NTSCC's are; with one rate for a group of positions
-they are a few bytes.
+The check covers the picture's size too. The rate maps are range-coded as NTSCC's are. Where the receiver can work a map
+out from its prior and η, only the exceptions are sent: places where another machine's rounding might lead elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from gr_jscc.codecs.rate_map_coding import decode_rate_map, encode_rate_map
 
 ALL = 15  # stands for all latents in one round
 _CHECK = 3  # bytes
-_FIXED = struct.Struct(">BBBHB")
+_FIXED = struct.Struct(">BBBHBB")
+_EXCEPTION = struct.Struct(">HB")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class SideInfo:
         scale: code of the power scale, 0 to 255.
         state: hash, 0 to 65535, of what the transmitter takes the receiver to have.
         masks: hash, 0 to 255, of which values are sent.
-        maps: int64[rows, columns] rate indexes for each latent of the round.
+        eta: code of the η from which the receiver works out the map; 0: maps are sent.
+        maps: int64[rows, columns] rate indexes for each latent of the round; none with an η.
+        exceptions: with an η, rate indexes by place in the flattened map.
     """
 
     latent: int
@@ -43,7 +46,9 @@ class SideInfo:
     scale: int
     state: int
     masks: int
+    eta: int
     maps: list[np.ndarray]
+    exceptions: dict[int, int] = field(default_factory=dict)
 
 
 def pack(side: SideInfo, rates: Sequence[int], height: int, width: int) -> bytes:
@@ -58,8 +63,9 @@ def pack(side: SideInfo, rates: Sequence[int], height: int, width: int) -> bytes
     first = 0 if side.latent == ALL else side.latent
     for latent, index in enumerate(side.maps, first):
         encode_rate_map(index, rates[latent], encoder)
-    fixed = _FIXED.pack(side.latent << 4 | side.told, side.quality, side.scale, side.state, side.masks)
-    body = fixed + encoder.bytes()
+    fixed = _FIXED.pack(side.latent << 4 | side.told, side.quality, side.scale, side.state, side.masks, side.eta)
+    exceptions = b"".join(_EXCEPTION.pack(place, index) for place, index in side.exceptions.items())
+    body = fixed + (exceptions if side.eta else encoder.bytes())
     return _check(body, height, width) + body
 
 
@@ -78,14 +84,23 @@ def unpack(data: bytes, rates: Sequence[int], sizes: Sequence[tuple[int, int]], 
     check, body = data[:_CHECK], data[_CHECK:]
     if len(body) < _FIXED.size or check != _check(body, height, width):
         raise CodingError("side information is damaged")
-    first, quality, scale, state, masks = _FIXED.unpack(body[: _FIXED.size])
+    first, quality, scale, state, masks, eta = _FIXED.unpack(body[: _FIXED.size])
     latent, told = first >> 4, first & 15
     if latent >= len(rates) and latent != ALL or told > len(rates):
         raise CodingError("side information of another model")
-    decoder = Decoder(body[_FIXED.size :])
+    rest = body[_FIXED.size :]
+    if eta:
+        if latent == ALL or len(rest) % _EXCEPTION.size:
+            raise CodingError("side information of another kind")
+        exceptions = dict(_EXCEPTION.iter_unpack(rest))
+        rows, columns = sizes[latent]
+        if any(place >= rows * columns or index >= rates[latent] for place, index in exceptions.items()):
+            raise CodingError("side information of another picture")
+        return SideInfo(latent, told, quality, scale, state, masks, eta, [], exceptions)
+    decoder = Decoder(rest)
     latents = range(len(rates)) if latent == ALL else [latent]
     maps = [decode_rate_map(*sizes[number], rates[number], decoder) for number in latents]
-    return SideInfo(latent, told, quality, scale, state, masks, maps)
+    return SideInfo(latent, told, quality, scale, state, masks, 0, maps)
 
 
 def _check(body: bytes, height: int, width: int) -> bytes:

@@ -1,5 +1,7 @@
 """HJSCC's two halves: rate, power, states that agree, faults, and that training computes the same."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,7 @@ TINY = {
     "steps": [100.0, 4.0],
 }
 LATENTS = 4
+CODECS = {"hjscc": HJSCC, "hjscc-feedback": HJSCCFeedback, "expected": HJSCCFeedback}
 
 
 def stirred(network):
@@ -61,14 +64,14 @@ def crops(photo):
 def codecs(tmp_path_factory, crops):
     """Codecs whose networks are linear codes of the photo, and a little disturbed."""
     folder, made = tmp_path_factory.mktemp("hjscc"), {}
-    for cls in (HJSCC, HJSCCFeedback):
+    for name, cls in CODECS.items():
         torch.manual_seed(1)
-        network = HJSCCNetwork(**TINY, feedback=cls.uses_feedback)
+        network = HJSCCNetwork(**TINY, feedback=cls.uses_feedback, expected=name == "expected")
         network.transforms.start_linear(crops)
         network.start(crops)
         stirred(network)
-        write_model(folder / f"{cls.name}.safetensors", cls.name, network.config, network.state_dict(), {})
-        made[cls.name] = cls(folder / f"{cls.name}.safetensors")
+        write_model(folder / f"{name}.safetensors", cls.name, network.config, network.state_dict(), {})
+        made[name] = cls(folder / f"{name}.safetensors")
     return made
 
 
@@ -92,7 +95,7 @@ def through(codec, image, cbr, snr_db, rng, lost=0.0, told=LATENTS):
     return payloads, pictures, receiver
 
 
-@pytest.mark.parametrize("name", ["hjscc", "hjscc-feedback"])
+@pytest.mark.parametrize("name", CODECS)
 @pytest.mark.parametrize("size", [(64, 64), (61, 47)])
 def test_payloads_keep_to_the_rate_and_have_power_one(codecs, photo, name, size, rng):
     codec = codecs[name]
@@ -100,7 +103,8 @@ def test_payloads_keep_to_the_rate_and_have_power_one(codecs, photo, name, size,
     for cbr in (codec.cbr_range[0] * 2, 1 / 12, codec.cbr_range[1] * 0.9):
         payloads, pictures, _ = through(codec, image, cbr, 10, rng)
         used = sum(len(p.symbols) for p in payloads) / (cbr * image.size)
-        assert 0.85 < used <= 1
+        # Where nobody but a fresh prior decides, all groups are alike and change their rates together.
+        assert (0.7 if name == "expected" else 0.85) < used <= 1
         assert all(np.mean(np.abs(p.symbols) ** 2) == pytest.approx(1, abs=1e-3) for p in payloads)
         assert all(picture.shape == image.shape for picture in pictures)
 
@@ -149,6 +153,31 @@ def test_both_ends_have_the_same_state(codecs, photo, rng):
         assert torch.equal(mine.state.estimate, theirs.state.estimate)
         assert torch.equal(mine.state.ranking, theirs.state.ranking)
     assert receiver.drifted == 0 and theirs.latent == LATENTS - 1
+
+
+def test_rates_that_the_prior_expects_are_not_sent(codecs, small_photo, rng):
+    """Both ends work them out; with a rounding that differs they still do."""
+    payloads, pictures, receiver = through(codecs["expected"], small_photo, 1 / 8, 10, rng)
+    assert max(len(p.side_info) for p in payloads) < 25
+    assert len(payloads) == LATENTS and receiver.drifted == 0
+    network, before = receiver.codec.network, HJSCCNetwork.prior
+
+    def shaken(*args, **options):
+        prior = before(network, *args, **options)
+        generator = torch.Generator().manual_seed(1)
+        rounding = 1 + 1e-6 * torch.randn(prior.variance.shape, generator=generator)
+        return dataclasses.replace(prior, variance=prior.variance * rounding)
+
+    transmitter, receiver = codecs["expected"].transmitter(1 / 8), codecs["expected"].receiver(*small_photo.shape[:2])
+    payload = transmitter.start(small_photo)
+    while payload is not None:
+        reception = arrived(payload, 10, rng)
+        network.prior = shaken
+        picture = receiver.push(reception)
+        del network.prior
+        payload = transmitter.next(reception)
+    assert receiver.drifted == 0 and receiver._end.latent == LATENTS - 1
+    assert psnr_db(small_photo, picture) == pytest.approx(psnr_db(small_photo, pictures[-1]), abs=0.3)
 
 
 def test_feedback_is_worth_its_while(codecs, small_photo, rng):
@@ -214,7 +243,7 @@ def test_a_round_that_feedback_tells_is_lost_is_made_up_for(codecs, small_photo,
     assert psnr_db(small_photo, picture) > 22
 
 
-@pytest.mark.parametrize("name", ["hjscc", "hjscc-feedback"])
+@pytest.mark.parametrize("name", CODECS)
 def test_damaged_side_information_never_raises(codecs, photo, rng, name):
     codec, image = codecs[name], photo[:60, :75]
     payload = codec.transmitter(1 / 8).start(image)
@@ -248,7 +277,7 @@ def test_side_information_is_exact_and_checked(rng):
     rates, sizes = [4, 9], [(2, 3), (4, 6)]
     maps = [rng.integers(0, count, size) for count, size in zip(rates, sizes)]
     for latent, part in ((ALL, maps), (1, maps[1:])):
-        side = SideInfo(latent, 1, 200, 77, 0xABCD, 9, part)
+        side = SideInfo(latent, 1, 200, 77, 0xABCD, 9, 0, part)
         packed = pack(side, rates, 100, 90)
         back = unpack(packed, rates, sizes, 100, 90)
         assert all(np.array_equal(a, b) for a, b in zip(back.maps, part, strict=True))
@@ -263,7 +292,7 @@ def test_side_information_is_exact_and_checked(rng):
             )
 
 
-@pytest.mark.parametrize("name", ["hjscc", "hjscc-feedback"])
+@pytest.mark.parametrize("name", CODECS)
 def test_training_computes_what_the_two_halves_do(codecs, crops, name):
     """The differentiable forward against the halves with its rates, over a channel without noise."""
     codec = codecs[name]
@@ -289,5 +318,6 @@ def test_training_computes_what_the_two_halves_do(codecs, crops, name):
     eta, snr_db = torch.full((1,), codec.network.eta), torch.full((1,), 10.0)
     with torch.no_grad():
         result = codec.network(pixels, quality, eta, snr_db, channel, told)
-    assert float(result["uses"]) == pytest.approx(used, rel=0.02)
+    # A tail of η that is told in steps, and the last round's, are the halves' alone.
+    assert float(result["uses"]) == pytest.approx(used, rel=0.04 if name == "expected" else 0.02)
     assert psnr_db(picture, (result["pictures"][0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()) > 40
