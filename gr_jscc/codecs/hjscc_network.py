@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from gr_jscc.codecs.hjscc_latent import Latent, Prior, Sent, State
 from gr_jscc.codecs.hjscc_pyramid import Pyramid
-from gr_jscc.codecs.ntscc_transforms import KINDS, Transforms
+from gr_jscc.codecs.hjscc_transforms import KINDS
+from gr_jscc.codecs.ntscc_transforms import Transforms
 from gr_jscc.nn.residual import Condition, ConditionedBottleneck
 
 SCALE_STEPS = 24  # codes per octave of a power scale: 0.25 dB apart, from 2^-5.3 to 2^5.3
@@ -50,7 +51,7 @@ class HJSCCNetwork(nn.Module):
     """Transforms, hierarchy and codecs; images float32[B, 3, H, W] in [0, 1], sides multiples of `multiple`.
 
     Args:
-        transforms: ``kind`` (see `gr_jscc.codecs.ntscc_transforms.KINDS`), ``latents``, and what else the kind takes.
+        transforms: ``kind`` (see `gr_jscc.codecs.hjscc_transforms.KINDS`), ``latents``, and what else the kind takes.
         levels: a table for each, coarsest first, each at twice the resolution of the one before:
             ``channels``, coefficients at a position; ``kept``, how many of the strongest coefficients of the next finer
             level it describes (not for the finest); ``shares``, for each of its latents the share of η in its rate;
