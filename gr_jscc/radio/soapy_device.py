@@ -320,9 +320,10 @@ class SoapyDevice:
 def limits_of(device, way: int) -> Limits:
     """What a direction of a SoapySDR device can do."""
     stages = device.listGains(way, CHANNEL)
+    tuned = _ranges(device.getFrequencyRange(way, CHANNEL))  # of a shift in frequency below 0, too
     return Limits(
         _ranges(device.getSampleRateRange(way, CHANNEL)),
-        _ranges(device.getFrequencyRange(way, CHANNEL)),
+        [Range(max(0.0, one.low), one.high, one.step) for one in tuned],
         {stage: _ranges([device.getGainRange(way, CHANNEL, stage)])[0] for stage in stages},
         list(device.listAntennas(way, CHANNEL)),
         list(device.listClockSources()),
