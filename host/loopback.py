@@ -33,7 +33,8 @@ from . import options
 
 IDEAL = "ideal-"  # before the channel's name in reports
 # What `average` computes.
-UNITS = {"images_lost": "images", "psnr_db": "dB", "cbr_payload": "1", "cbr_paper": "1", "cbr_total": "1", "cbr_air": "1"}
+CBRS = ("payload", "paper", "total", "air")
+UNITS = {"images_lost": "images", "psnr_db": "dB"} | {f"cbr_{key}": "1" for key in CBRS}
 
 
 def loopback(
@@ -125,7 +126,7 @@ def flowgraph_results(files: list[Path], **settings: object) -> Iterator[Result]
 def ideal_results(
     codec: Codec, files: list[Path], cbr: float, channel: str, snr_db: float, seed: int
 ) -> Iterator[Result]:
-    """Results of the textbook channel: white noise, known perfectly; side information arrives, charged as coded once."""
+    """Results of the textbook channel: white noise, known perfectly; side information is charged as coded, once."""
     collector = Collector(IDEAL + channel, snr_db)
     rng = np.random.default_rng(seed)
     for transfer, path in enumerate(files):
@@ -161,7 +162,7 @@ def average(reports: list[dict]) -> dict[str, float]:
     figures = {"images_lost": len(reports) - len(arrived)}
     if arrived:
         figures["psnr_db"] = round(float(np.mean([r["psnr_db"] for r in arrived])), 3)
-        for key in ("payload", "paper", "total", "air"):
+        for key in CBRS:
             known = [r["cbr"][key] for r in arrived if r["cbr"][key] is not None]
             if known:
                 figures[f"cbr_{key}"] = round(float(np.mean(known)), 6)

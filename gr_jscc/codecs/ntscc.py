@@ -25,7 +25,7 @@ from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["NTSCC"]
 
-QUALITIES = 17  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
+QUALITIES = 9  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
 QUALITY_CODES = 255  # of a quality of 1
 ETAS = (1e-3, 1e3)  # between which η is sought
 
@@ -125,6 +125,10 @@ class NTSCC(TrainedCodec):
         latents = self.network.transforms.analyse(padded.contiguous(memory_format=torch.channels_last))
         self._analysed = digest, latents
         return latents
+
+    def forget(self) -> None:
+        """Drops the latents of the last picture."""
+        self._analysed = None
 
     @torch.inference_mode()
     def plan(self, latents: Tensor, symbols: int) -> Plan:

@@ -45,6 +45,7 @@ def _walk(height: int, width: int, rates: int, exchange: Callable[[int, int, obj
     differences = np.abs(np.arange(-(rates - 1), rates))
     counts = [np.maximum(1, (1 << START) >> (differences * fall)) for fall in FALL]
     for row in range(height):
+        models: dict[tuple[int, int], object] = {}  # making one takes time: each serves for a row
         for column in range(width):
             left = values[row, column - 1] if column else values[row - 1, column] if row else rates // 4
             above = values[row - 1, column] if row else left
@@ -53,7 +54,8 @@ def _walk(height: int, width: int, rates: int, exchange: Callable[[int, int, obj
             likely = int(left + above) // 2
             # Of the differences, only those that lead to an index that exists.
             start = rates - 1 - likely
-            model = table(scaled(counts[kind][start : start + rates]))
-            values[row, column] = exchange(row, column, model)
+            if (kind, start) not in models:
+                models[kind, start] = table(scaled(counts[kind][start : start + rates]))
+            values[row, column] = exchange(row, column, models[kind, start])
             counts[kind][start + values[row, column]] += GAIN
     return values
