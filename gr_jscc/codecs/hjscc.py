@@ -2,8 +2,9 @@
 processes.
 
 Without feedback all latents are one round. With feedback each is a round of its own, and the transmitter goes on from
-what came back; from the first feedback that is lost on, it goes on from what it sent. Which of it the receiver must
-reckon with, and what a check of both ends' states needs, is in the side information (see `hjscc_side_info`).
+what came back; when feedback is lost, it goes on from what it sent, and all that is left is one round. Which of it the
+receiver must reckon with, and what a check of both ends' states needs, is in the side information (see
+`hjscc_side_info`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,20 @@ from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transm
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.hjscc_end import End, in_order, map_size, mask_hash
 from gr_jscc.codecs.hjscc_latent import Prior, Sent
-from gr_jscc.codecs.hjscc_network import HJSCCNetwork, Source, power_scale, quantise_scale, scale_of
-from gr_jscc.codecs.hjscc_plan import ETAS, QUALITY_CODES, Wish, eta_of, largest_eta, plan, quantise_eta, wish
-from gr_jscc.codecs.hjscc_side_info import ALL, SideInfo, pack, unpack
+from gr_jscc.codecs.hjscc_network import HJSCCNetwork, power_scale, quantise_scale, scale_of
+from gr_jscc.codecs.hjscc_plan import (
+    ETAS,
+    QUALITY_CODES,
+    Wish,
+    begun,
+    eta_of,
+    largest_eta,
+    plan,
+    quantise_eta,
+    wish,
+    wishes_of,
+)
+from gr_jscc.codecs.hjscc_side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["HJSCC", "HJSCCFeedback"]
@@ -110,15 +122,10 @@ class _Sending(Transmitter):
         padded = F.pad(pixels, (0, right, 0, below), mode="replicate")
         latents = network.transforms.analyse(padded.contiguous(memory_format=torch.channels_last))
 
-        def source(quality: Tensor) -> Source:
-            return network.describe(latents, quality)
-
         self._symbols = int(self.cbr * (1 + 1e-9) * 3 * self._height * self._width)
         self._snr_db = codec.snr_db
-        self._plan = plan(network, source, self._symbols, self._snr_db, told, codec.eta)
-        quality = self._plan.quality / QUALITY_CODES
-        self._end = End.start(network, quality, rows, columns)
-        self._source = source(self._end.quality)
+        self._plan = plan(network, latents, self._symbols, self._snr_db, told, codec.eta)
+        self._source, self._end = begun(network, latents, self._plan.quality)
 
     def _too_small(self) -> CodecError:
         size = f"{self._width}x{self._height}"
@@ -130,6 +137,18 @@ class _Sending(Transmitter):
         return self.codec.network.encode(
             self._end.latent + 1, target, prior, bits, rates, eta, self._end.quality, snr_db, aware
         )
+
+    def _rest(self, wishes: list[Wish], eta: float, told: int) -> Payload | None:
+        """All latents that are left as one round; None when nothing of them fits."""
+        if not sum(w.symbols(eta) for w in wishes):
+            return None
+        first, seen, sent = self._end.latent + 1, self._end.seen(told), []
+        for latent, wished in enumerate(wishes, first):
+            prior = self._end.prior(aware=False)
+            target, bits = self.codec.network.propose(latent, self._source, prior, self._end.quality)
+            sent.append(self._encode(target, prior, bits, wished.index(eta), aware=False))
+            self._end = self._end.after_untold(prior, sent[-1], aware=False)
+        return self._payload(sent, first, told, seen, 0, {})[0]
 
     def _payload(
         self, sent: list[Sent], latent: int, told: int, seen: int, eta: int, exceptions: dict[int, int]
@@ -156,30 +175,18 @@ class _Transmitter(_Sending):
     @torch.inference_mode()
     def start(self, image: np.ndarray) -> Payload:
         self._begin(image, told=0)
-        end, sent = self._end, []
-        if not sum(w.symbols(self._plan.eta) for w in self._plan.wishes):
+        payload = self._rest(self._plan.wishes, self._plan.eta, told=0)
+        if payload is None:
             raise self._too_small()
-        for latent, wished in enumerate(self._plan.wishes):
-            prior = end.prior(aware=False)
-            target, bits = self.codec.network.propose(latent, self._source, prior, end.quality)
-            self._end = end
-            sent.append(self._encode(target, prior, bits, wished.index(self._plan.eta), aware=False))
-            end = end.after_untold(prior, sent[-1], aware=False)
-        return self._payload(sent, ALL, 0, 0, 0, {})[0]
+        return payload
 
 
 class _FeedbackTransmitter(_Sending):
-    """A latent a round.
-
-    Attributes:
-        told: latents from the first that were, or can be, sent knowing what arrived of all before; less than there
-            are latents from the first feedback that was lost on.
-    """
+    """A latent a round, until feedback fails; then all that are left."""
 
     @torch.inference_mode()
     def start(self, image: np.ndarray) -> Payload:
         self._begin(image, told=len(self.codec.network.latents))
-        self.told = len(self.codec.network.latents)
         self._left = self._symbols
         payload = self._send()
         if payload is None:
@@ -188,34 +195,40 @@ class _FeedbackTransmitter(_Sending):
 
     @torch.inference_mode()
     def next(self, feedback: Reception | None) -> Payload | None:
-        """The next latent; feedback counts as lost when there is none, or it is not the last round's."""
-        prior, sent, scale, aware = self._sent
-        index = sent.index[0].cpu().numpy()
-        if aware and feedback is not None and len(feedback.symbols) == int(sent.mask.sum()) // 2:
+        """The next latent, or all that are left.
+
+        Feedback counts as lost when there is none, or it is not the last round's.
+        """
+        if self._end.latent + 2 >= len(self.codec.network.latents) or self._sent is None:
+            return None
+        (prior, sent, scale), self._sent = self._sent, None
+        if feedback is not None and len(feedback.symbols) == int(sent.mask.sum()) // 2:
             symbols, noise_var = _usable(feedback)
-            self._end = self._end.after(prior, index, symbols, noise_var, scale, aware)
+            index = sent.index[0].cpu().numpy()
+            self._end = self._end.after(prior, index, symbols, noise_var, scale, aware=True)
             arrived = noise_var[np.isfinite(noise_var)]
             if len(arrived):
                 self._snr_db = float(np.clip(-10 * np.log10(np.mean(arrived, dtype=np.float64)), *SNRS_DB))
-        else:
-            self.told = min(self.told, self._end.latent + 2)
-            self._end = self._end.after_untold(prior, sent, aware)
-        return self._send()
+            return self._send()
+        self._end = self._end.after_untold(prior, sent, aware=True)
+        told = self._end.latent + 1
+        wishes = wishes_of(self._source, self._end, self._plan.eta, self._snr_db, told)
+        eta = self._plan.eta
+        if self.codec.eta is None or sum(w.symbols(eta) for w in wishes) > self._left:
+            eta = largest_eta(wishes, self._left)
+        return self._rest(wishes, eta, told)
 
     def _send(self) -> Payload | None:
-        """The next latent that fits; latents that nothing of is worth sending are passed over."""
+        """The next latent, with at least something of it; None when not even that fits."""
         network, latent = self.codec.network, self._end.latent + 1
-        if latent == len(network.latents):
-            return None
-        aware = latent < self.told
-        prior = self._end.prior(aware)
+        prior = self._end.prior(aware=True)
         target, bits = network.propose(latent, self._source, prior, self._end.quality)
-        wished = wish(network, latent, network.worth(latent, prior, bits, self._end.quality, aware))
+        wished = wish(network, latent, network.worth(latent, prior, bits, self._end.quality, aware=True))
         eta, code, exceptions = self._plan.eta, 0, {}
         last = latent == len(network.latents) - 1
         if wished.symbols(eta) > self._left or last and self.codec.eta is None:
             eta = largest_eta([wished], self._left)
-        if network.expected and aware:
+        if network.expected:
             code = quantise_eta(eta)
             eta = eta_of(code)
         index = wished.index(eta)
@@ -226,11 +239,11 @@ class _FeedbackTransmitter(_Sending):
         if code:
             places = np.flatnonzero((index != wished.index(eta)) | wished.doubtful(eta))
             exceptions = {int(place): int(index.flat[place]) for place in places}
-        sent = self._encode(target, prior, bits, index, aware)
-        told = min(self.told, latent + 1)
+        sent = self._encode(target, prior, bits, index, aware=True)
+        told = latent + 1
         payload, scale = self._payload([sent], latent, told, self._end.seen(told), code, exceptions)
         self._left -= len(payload.symbols)
-        self._sent = prior, sent, scale, aware
+        self._sent = prior, sent, scale
         return payload
 
     def _fits(self, wished: Wish, index: np.ndarray) -> bool:
@@ -274,17 +287,15 @@ class _Receiver(Receiver):
         except CodingError:
             return self._picture()
         symbols, noise_var = _usable(reception)
-        if side.latent == ALL:
-            self._end = None
         if self._end is None:
             self._end = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
         before, end = self._end, self._end
-        first = 0 if side.latent == ALL else side.latent
+        first = side.latent
         if first <= end.latent:
             return self._picture()  # a repeat
         while end.latent + 1 < first:
             end = end.after_nothing()
-        self.drifted += side.latent != ALL and end.seen(side.told) != side.state
+        self.drifted += end.seen(side.told) != side.state
         masks, used = [], 0
         for latent, sent_map in enumerate(side.maps or [None], first):
             aware = latent < side.told

@@ -256,7 +256,8 @@ class HJSCCNetwork(nn.Module):
             eta: float32[B], real channel values per bit.
             snr_db: float32[B], Es/N0 that the transmitter believes in.
             channel: maps complex64 of power 1 to (received, noise variance), see `gr_jscc.channel.differentiable`.
-            told: latents from the first that are sent with feedback on all before them; 0: one round without.
+            told: latents from the first that are sent a round each, knowing what arrived of all before them; the others
+                are one round.
             last: the last latent that is sent; None: all.
 
         Returns:
@@ -267,7 +268,7 @@ class HJSCCNetwork(nn.Module):
         last = len(self.latents) - 1 if last is None else last
         source, condition = self.analyse(images, quality), self.given(quality)
         mine = theirs = self.begin(condition, *source.coefficients[0].shape[2:])
-        waiting: list[tuple[Sent, bool]] = []
+        waiting: list[tuple[int, Sent]] = []
         bits, left = images.new_zeros(len(images)), []
 
         def arrive(latent: int, state: State, prior: Prior | None, sent: Sent, scale: Tensor, aware: bool) -> State:
@@ -286,21 +287,18 @@ class HJSCCNetwork(nn.Module):
             index = self.rate_index(latent, self.worth(latent, prior, counted, quality, aware), eta)
             sent = self.encode(latent, target, prior, counted, index, eta, quality, snr_db, aware)
             bits = bits + counted.sum((1, 2))
-            if told:
-                theirs = arrive(latent, theirs, prior if aware else None, sent, power_scale([sent]), aware)
+            if aware:
+                theirs = arrive(latent, theirs, prior, sent, power_scale([sent]), aware)
             else:
-                waiting.append(sent)
+                waiting.append((latent, sent))
             if latent + 1 < told:
                 mine = theirs
             else:
-                clean = torch.zeros_like(sent.values)
-                mine = self.decode(
-                    latent, prior, sent.index, sent.values, clean, torch.ones_like(eta), condition, aware
-                )
-        if not told:
-            scale = power_scale(waiting)
-            for latent, sent in enumerate(waiting):
-                theirs = arrive(latent, theirs, None, sent, scale, aware=False)
+                clean, one = torch.zeros_like(sent.values), torch.ones_like(eta)
+                mine = self.decode(latent, prior, sent.index, sent.values, clean, one, condition, aware)
+        scale = power_scale([sent for _, sent in waiting]) if waiting else None
+        for latent, sent in waiting:
+            theirs = arrive(latent, theirs, None, sent, scale, aware=False)
         pictures = self.finish(last, theirs, condition)
         return {"pictures": pictures, "bits": bits, "uses": theirs.sent / 2, "left": torch.stack(left)}
 

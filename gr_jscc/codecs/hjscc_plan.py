@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gr_jscc.channel.differentiable import awgn
+from gr_jscc.codecs.hjscc_end import End
 from gr_jscc.codecs.hjscc_network import HJSCCNetwork, Source, over, power_scale
 from gr_jscc.nn.rate_attention import of_group
 
@@ -102,54 +103,56 @@ def largest_eta(wishes: Sequence[Wish], symbols: int) -> float:
 
 
 @torch.inference_mode()
-def wishes_at(network: HJSCCNetwork, sources, quality: int, snr_db: float, told: int) -> list[Wish]:
-    """What every latent would come to at a quality and the network's η.
+def wishes_of(source: Source, end: End, eta: float, snr_db: float, told: int) -> list[Wish]:
+    """What every latent that is left comes to.
 
     Args:
-        network: the model.
-        sources: maps qualities float32[1] to the picture's `Source`.
-        quality: code.
+        source: the picture.
+        end: of the transmitter, so far.
+        eta: real channel values per bit.
         snr_db: of the channel that is imitated with feedback.
         told: see `HJSCCNetwork.forward`.
     """
-    given = torch.tensor([quality / QUALITY_CODES], device=network.bias.device)
-    source: Source = sources(given)
-    condition, wishes = network.given(given), []
-    snr, eta = torch.full_like(given, snr_db), torch.full_like(given, network.eta)
+    network, given = end.network, end.quality
+    wishes, snr, etas = [], torch.full_like(given, snr_db), torch.full_like(given, eta)
     generator = torch.Generator(given.device).manual_seed(1)
-    state = network.begin(condition, *source.coefficients[0].shape[2:])
-    for latent in range(len(network.latents)):
+    state = end.state
+    for latent in range(end.latent + 1, len(network.latents)):
         aware = latent < told
-        prior = network.prior(latent, network.descend(latent, state, condition), condition, aware)
+        prior = network.prior(latent, network.descend(latent, state, end.condition), end.condition, aware)
         target, bits = network.propose(latent, source, prior, given)
         worth = network.worth(latent, prior, bits, given, aware)
         wishes.append(wish(network, latent, worth))
-        index = network.rate_index(latent, worth, eta)
-        sent = network.encode(latent, target, prior, bits, index, eta, given, snr, aware)
+        index = network.rate_index(latent, worth, etas)
+        sent = network.encode(latent, target, prior, bits, index, etas, given, snr, aware)
         values, noise_var, scale = sent.values, torch.zeros_like(sent.values), torch.ones_like(given)
         if aware:
             scale = power_scale([sent])
             values, noise_var = over(lambda symbols: awgn(symbols, snr, generator), values, scale)
-        state = network.decode(latent, prior, index, values, noise_var, scale, condition, aware)
+        state = network.decode(latent, prior, index, values, noise_var, scale, end.condition, aware)
     return wishes
 
 
-def plan(network: HJSCCNetwork, sources, symbols: int, snr_db: float, told: int, eta: float | None) -> Plan:
+def plan(network: HJSCCNetwork, latents: Tensor, symbols: int, snr_db: float, told: int, eta: float | None) -> Plan:
     """The best way to send a picture in at most so many complex symbols.
 
     Args:
-        network, sources, snr_db, told: as in `wishes_at`.
+        network: the model.
+        latents: of its transforms, float32[1, C, h, w].
         symbols: for all latents together.
+        snr_db, told: as in `wishes_of`.
         eta: fixed real channel values per bit; None: what fits.
     """
     known: dict[int, list[Wish]] = {}
+    nominal = eta or network.eta
 
     def at(level: int) -> list[Wish]:
         if level not in known:
-            known[level] = wishes_at(network, sources, _code(level), snr_db, told)
+            source, end = begun(network, latents, _code(level))
+            known[level] = wishes_of(source, end, network.eta, snr_db, told)
         return known[level]
 
-    low, high, nominal = 0, QUALITIES - 1, eta or network.eta
+    low, high = 0, QUALITIES - 1
     while low < high:
         middle = (low + high + 1) // 2
         fits = sum(w.symbols(nominal) for w in at(middle)) <= symbols
@@ -158,6 +161,13 @@ def plan(network: HJSCCNetwork, sources, symbols: int, snr_db: float, told: int,
     if eta is None or sum(w.symbols(eta) for w in wishes) > symbols:
         nominal = largest_eta(wishes, symbols)
     return Plan(_code(low), nominal, wishes)
+
+
+def begun(network: HJSCCNetwork, latents: Tensor, quality: int) -> tuple[Source, End]:
+    """A picture's bottom-up path, and its transmitting end before all latents, at a quality's code."""
+    given = torch.tensor([quality / QUALITY_CODES], device=latents.device)
+    source = network.describe(latents, given)
+    return source, End.start(network, quality / QUALITY_CODES, *source.coefficients[0].shape[2:])
 
 
 def _code(level: int) -> int:

@@ -1,6 +1,6 @@
 """The side information of HJSCC as it is really sent: which latents, quality, power scale, hashes and rate maps.
 
-    CRC-24 | latent and told | quality | power scale | hash of the state | hash of the masks | η | rate maps
+    CRC-24 | first latent and told | quality | power scale | hash of the state | hash of the masks | η | rate maps
 
 The check covers the picture's size too. The rate maps are range-coded as NTSCC's are. Where the receiver can work a map
 out from its prior and η, only the exceptions are sent: places where another machine's rounding might lead elsewhere.
@@ -18,7 +18,6 @@ import numpy as np
 from gr_jscc.codecs.entropy_coding import CodingError, Decoder, Encoder
 from gr_jscc.codecs.rate_map_coding import decode_rate_map, encode_rate_map
 
-ALL = 15  # stands for all latents in one round
 _CHECK = 3  # bytes
 _FIXED = struct.Struct(">BBBHBB")
 _EXCEPTION = struct.Struct(">HB")
@@ -29,8 +28,9 @@ class SideInfo:
     """What a receiver must know of a round.
 
     Attributes:
-        latent: which it holds, from 0, or `ALL`.
-        told: latents from the first that the transmitter sends, or sent, knowing what had arrived of all before.
+        latent: the first that it holds, from 0.
+        told: latents from 0 that the transmitter sends, or sent, knowing what had arrived of all before. A round
+            without that knowledge holds all latents that are left.
         quality: code, 0 to 255.
         scale: code of the power scale, 0 to 255.
         state: hash, 0 to 65535, of what the transmitter takes the receiver to have.
@@ -60,8 +60,7 @@ def pack(side: SideInfo, rates: Sequence[int], height: int, width: int) -> bytes
         height, width: pixels.
     """
     encoder = Encoder()
-    first = 0 if side.latent == ALL else side.latent
-    for latent, index in enumerate(side.maps, first):
+    for latent, index in enumerate(side.maps, side.latent):
         encode_rate_map(index, rates[latent], encoder)
     fixed = _FIXED.pack(side.latent << 4 | side.told, side.quality, side.scale, side.state, side.masks, side.eta)
     exceptions = b"".join(_EXCEPTION.pack(place, index) for place, index in side.exceptions.items())
@@ -86,11 +85,11 @@ def unpack(data: bytes, rates: Sequence[int], sizes: Sequence[tuple[int, int]], 
         raise CodingError("side information is damaged")
     first, quality, scale, state, masks, eta = _FIXED.unpack(body[: _FIXED.size])
     latent, told = first >> 4, first & 15
-    if latent >= len(rates) and latent != ALL or told > len(rates):
+    if latent >= len(rates) or told > len(rates):
         raise CodingError("side information of another model")
     rest = body[_FIXED.size :]
     if eta:
-        if latent == ALL or len(rest) % _EXCEPTION.size:
+        if latent >= told or len(rest) % _EXCEPTION.size:
             raise CodingError("side information of another kind")
         exceptions = dict(_EXCEPTION.iter_unpack(rest))
         rows, columns = sizes[latent]
@@ -98,7 +97,7 @@ def unpack(data: bytes, rates: Sequence[int], sizes: Sequence[tuple[int, int]], 
             raise CodingError("side information of another picture")
         return SideInfo(latent, told, quality, scale, state, masks, eta, [], exceptions)
     decoder = Decoder(rest)
-    latents = range(len(rates)) if latent == ALL else [latent]
+    latents = [latent] if latent < told else range(latent, len(rates))
     maps = [decode_rate_map(*sizes[number], rates[number], decoder) for number in latents]
     return SideInfo(latent, told, quality, scale, state, masks, 0, maps)
 

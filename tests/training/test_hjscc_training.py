@@ -83,7 +83,8 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(tmp_path, photos, nam
 
 
 @pytest.mark.parametrize("name", ["hjscc", "hjscc-feedback"])
-def test_a_few_steps_lower_the_loss(photos, name):
+def test_training_mends_a_network_that_was_disturbed(photos, name):
+    """A prepared one is the best linear code of its photos already: a few steps on so few would tell nothing."""
     torch.manual_seed(1)
     recipe = RUNS[name]
     task = task_of(dataclasses.replace(recipe, task={"uneven": 0.0, "cut": 0.0, "deaf": 0.0}))
@@ -96,13 +97,18 @@ def test_a_few_steps_lower_the_loss(photos, name):
         with torch.no_grad():
             return float(task.loss(network, images, torch.Generator().manual_seed(1)))
 
+    best = loss()
+    generator = torch.Generator().manual_seed(2)
+    for parameter in network.parameters():
+        parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
     before = loss()
-    optimiser = torch.optim.Adam(network.parameters(), 5e-4)
+    optimiser = torch.optim.Adam(network.parameters(), 5e-3)
     for step in range(24):
         optimiser.zero_grad()
         task.loss(network, images[(step % 8) * 8 :][:8], torch.Generator().manual_seed(100 + step)).backward()
         optimiser.step()
-    assert loss() < before - 0.01
+    assert before > best + 0.2
+    assert loss() < before - 0.5 * (before - best)
 
 
 def test_a_start_from_deepjscc_keeps_its_transforms(tmp_path, photos):
