@@ -18,7 +18,7 @@ from gr_jscc.evaluation.collector import Result
 from . import options, radio_choice
 from .live import LiveView, number
 
-COLUMNS = ["image", "PSNR dB", "CBR total", "bursts", "lost", "SNR dB", "CFO Hz"]
+COLUMNS = ["image", "PSNR dB", "CBR total", "as papers", "bursts", "lost", "SNR dB", "CFO Hz"]
 
 
 def rx(
@@ -135,6 +135,7 @@ class _Shown:
         view.update(SNR=f"{number(link['snr_est_db'])} dB", CFO=f"{number(link['cfo_hz'], 1)} Hz")
         cells = [
             report["image"]["name"], number(report["psnr_db"]), number(report["cbr"]["total"], 4),
+            number(report["cbr"]["paper"], 4),
             str(bursts["sent"]), str(bursts["lost"]), number(link["snr_est_db"]), number(link["cfo_hz"], 1),
         ]  # fmt: skip
         if result.final:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from gr_jscc.codecs import registry
 from gr_jscc.codecs.ntscc import NTSCC
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
 from gr_jscc.evaluation.metrics import psnr_db
@@ -41,10 +40,9 @@ def weights(tmp_path, photo):
     return tmp_path / "linear.safetensors"
 
 
-def test_side_information_crosses_the_air_and_the_total_is_bounded(tmp_path, small_photo, weights, monkeypatch):
+def test_side_information_crosses_the_air_and_the_total_is_bounded(tmp_path, small_photo, weights):
     from host.loopback_flowgraph import LoopbackFlowgraph
 
-    monkeypatch.setitem(registry.CODECS, "ntscc", ("gr_jscc.codecs.ntscc", "NTSCC"))
     picture = np.ascontiguousarray(small_photo[:189, :251])  # sides that are no multiples of anything
     save_image(tmp_path / "picture.png", picture)
     bound = 0.12

@@ -15,6 +15,7 @@ SILENCE = 8  # samples
 SCHEMES = [
     ("deepjscc", ""),
     ("successive-single", "successive-photo"),
+    ("ntscc", "ntscc-photo"),
     ("separation", "hevc:10dB"),
     ("separation", "jpeg2000:ldpc-1/2:qpsk"),
 ]

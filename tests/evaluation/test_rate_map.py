@@ -9,7 +9,6 @@ from distributed import Client
 from PIL import Image
 
 from gr_jscc.channel.noise import noise
-from gr_jscc.codecs import registry
 from gr_jscc.codecs.base import CodecError, Reception, UseMap
 from gr_jscc.codecs.ntscc import NTSCC
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
@@ -112,8 +111,7 @@ def send(cells, pictures):
     return [(report | {"ms_ssim": None, "seconds": {"encode": 1.0, "decode": 1.0}}, received)]
 
 
-def test_a_sweep_keeps_the_map_and_the_report_draws_it_over_the_picture(folder, picture, tmp_path, monkeypatch):
-    monkeypatch.setitem(registry.CODECS, "ntscc", ("gr_jscc.codecs.ntscc", "NTSCC"))
+def test_a_sweep_keeps_the_map_and_the_report_draws_it_over_the_picture(folder, picture, tmp_path):
     experiment = parse_experiment(
         {
             "name": "maps", "title": "Maps", "snr_db": [10], "cbr": [0.05, CBR], "images": [{"name": "halves"}],
