@@ -126,6 +126,7 @@ class _Log:
         self.sent = self.stored = self.skipped = self.failed = 0
         self.unconfirmed = 0
         self._was_connected: bool | None = None
+        self._untold = False  # that the back-channel is lost
         self._watch = radio_choice.RadioWatch()
         self._remark: str | None = None
         self._cells: dict[int, dict] = {}
@@ -139,13 +140,15 @@ class _Log:
             self._remark = graph.channel.remark
             view.note(self._remark)
         if self.has_back_channel and connected != self._was_connected:
-            if self._was_connected:
-                view.note("back-channel lost: sending goes on without feedback")
-            elif self._was_connected is False and connected and self.sent:
+            if self._was_connected is False and connected and self.sent and not self._untold:
                 view.note("back-channel is there")
-            self._was_connected = connected
+            self._was_connected, self._untold = connected, self._was_connected is True
             view.update(**{"back-channel": "connected" if connected else "waiting"})
         if event is None:
+            # Only now is it known that news of the last picture is not waiting: a receiver that has all may leave.
+            if self._untold and self.stored + self.failed + self.skipped < self.images:
+                view.note("back-channel lost: sending goes on without feedback")
+            self._untold = False
             return
         kind, transfer = event["event"], event.get("transfer", -1)
         if kind == "air":

@@ -30,6 +30,9 @@ class StubCodec:
     def __init__(self, weights):
         self.weights_hash = f"{weights}......".encode()[:4]
 
+    def use_map(self, image, cbr):
+        return None
+
 
 def load(codec, weights=None, device="cpu"):
     if codec == "absent":
