@@ -148,11 +148,13 @@ def ideal_results(
             before = time.monotonic()
             picture = receiver.push(reception)
             finished = time.monotonic()
-            digital = digital_bursts(payload.side_info, transfer, round_, settings_of(codec))
+            # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
+            carried = b"" if codec.ideal_only else payload.side_info
+            digital = digital_bursts(carried, transfer, round_, settings_of(codec))
             side_info = sum(len(burst.symbols) for burst in digital)
             uses = ChannelUses(len(payload.symbols), side_info, 0, len(payload.symbols) + side_info)
             collector.on_air(transfer, round_, OnAir(uses))
-            received = Received(picture, None, finished - before, finished, len(payload.side_info))
+            received = Received(picture, None, finished - before, finished, len(carried))
             yield from collector.received(transfer, round_, received)
 
 
