@@ -100,10 +100,10 @@ class HJSCC(TrainedCodec):
 
 
 class HJSCCFeedback(HJSCC):
-    """The same with a model that is meant to be told what arrived; every latent is one round."""
+    """The same, told what arrived: every latent is one round."""
 
     name = "hjscc-feedback"
-    default_weights = "hjscc-photo-feedback"
+    weights_codec = "hjscc"
     uses_feedback = True
 
 

@@ -61,23 +61,21 @@ class HJSCCNetwork(nn.Module):
         condition: length of the condition vector.
         steps: of the quantiser that entropies are counted for, at quality 0 and 1, in levels of 8-bit pixels.
         eta: real channel values per bit.
-        feedback: whether it is meant to be told what arrived; decides what it is trained and measured for.
         attention: False: no rate attention module.
-        expected: whether, with feedback, rates follow the entropy that the prior expects, which the receiver can work
-            out, and not the one that the picture has.
+        expected: whether rates follow the entropy that the prior expects, and not the one that the picture has, where
+            both ends have the same prior, so that the receiver can work them out.
     """
 
     def __init__(
         self, transforms: dict, levels: list[dict], width: int, hidden: int, blocks: int = 1, condition: int = 32,
-        steps: tuple[float, float] = (100.0, 8.0), eta: float = 0.5, feedback: bool = False, attention: bool = True,
-        expected: bool = False,
+        steps: tuple[float, float] = (100.0, 8.0), eta: float = 0.5, attention: bool = True, expected: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.config = dict(
             transforms=transforms, levels=levels, width=width, hidden=hidden, blocks=blocks, condition=condition,
-            steps=list(steps), eta=eta, feedback=feedback, attention=attention, expected=expected,
+            steps=list(steps), eta=eta, attention=attention, expected=expected,
         )  # fmt: skip
-        self.steps, self.eta, self.feedback, self.expected = tuple(steps), eta, feedback, expected
+        self.steps, self.eta, self.expected = tuple(steps), eta, expected
         options = dict(transforms)
         self.transforms: Transforms = KINDS[options.pop("kind")](**options)
         channels = [level["channels"] for level in levels]

@@ -22,15 +22,17 @@ class TrainedCodec(Codec):
 
     Attributes:
         network: ready to encode and decode, on ``device``.
+        weights_codec: the codec that its weights name; its own when empty.
 
     Raises:
         WeightsError: weights missing, damaged, or of another codec.
     """
 
     default_weights: ClassVar[str]
+    weights_codec: ClassVar[str] = ""
 
     def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
-        model = read_model(weights or self.default_weights, self.name)
+        model = read_model(weights or self.default_weights, self.weights_codec or self.name)
         network = load_strictly(self.build(model.config), model)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.device = device

@@ -70,9 +70,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict]:
 def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, dict[str, Tensor]]:
     """Adam's moments by parameter name, as two groups; parameters never stepped are left out."""
     state = optimiser.state_dict()["state"]
-    return {
-        moment: {names[i]: values[moment] for i, values in state.items()} for moment in ("exp_avg", "exp_avg_sq")
-    }
+    return {moment: {names[i]: values[moment] for i, values in state.items()} for moment in ("exp_avg", "exp_avg_sq")}
 
 
 def restore_optimiser(

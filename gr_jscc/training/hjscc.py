@@ -8,6 +8,7 @@ to the PSNR that is reported, so that one model learns all SNRs, rates and quali
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class HJSCCTask:
         fit: weight of the priors' bits per colour value.
         uneven: share of batches with erased symbols (up to 60 %) or Rayleigh subcarriers.
         cut: share of batches that end early, so that every latent gives a picture.
+        feedback: share of batches with feedback; the others are one round.
         deaf: of batches with feedback, the share that loses it on the way.
         offset: squared error below which a picture hardly counts more.
     """
@@ -44,6 +46,7 @@ class HJSCCTask:
     fit: float = 1.0
     uneven: float = 0.1
     cut: float = 0.1
+    feedback: float = 0.5
     deaf: float = 0.15
     offset: float = 1e-4
 
@@ -80,10 +83,12 @@ class HJSCCTask:
         eta = draw(*(math.log(bound) for bound in self.eta)).exp()
         belief = snr_db + self.belief_db * torch.randn(count, generator=generator, device=device)
         lost, faded = 0.6 * draw() * (draw() < 0.5), draw() < 0.5
-        rough, cut, deaf, place = torch.rand(4, generator=generator, device=device).tolist()
+        rough, cut, heard, deaf, place = torch.rand(5, generator=generator, device=device).tolist()
         latents = len(plain.latents)
         last = int(place * latents) if cut < self.cut else latents - 1
-        told = (1 + int(place * latents) if deaf < self.deaf else latents) if plain.feedback else 0
+        told = 0
+        if heard < self.feedback:
+            told = 1 + int(place * latents) if deaf < self.deaf else latents
 
         def channel(symbols: Tensor) -> tuple[Tensor, Tensor]:
             if rough < self.uneven:
@@ -96,21 +101,27 @@ class HJSCCTask:
 
     @torch.no_grad()
     def validate(self, network: HJSCCNetwork, photos: list[Tensor]) -> dict[str, float]:
-        """Mean PSNR in dB and CBR over uint8[3, H, W] photos at 10 dB, for three qualities at the network's η."""
-        device = next(network.parameters()).device
+        """Mean PSNR in dB and CBR over uint8[3, H, W] photos at 10 dB, for three qualities at the network's η.
+
+        Without feedback, and with, as far as the model was trained for it.
+        """
         figures = {}
-        for quality in VALIDATED:
-            generator = torch.Generator(device).manual_seed(1)
-            psnr, cbr = [], []
-            for photo in photos:
-                height, width = (side // network.multiple * network.multiple for side in photo.shape[1:])
-                image = photo[None, :, :height, :width].to(device).float() / 255
-                snr, given, eta = (torch.full((1,), x, device=device) for x in (10.0, quality, network.eta))
-                told = len(network.latents) if network.feedback else 0
-                result = network(image, given, eta, snr, lambda s, snr=snr, g=generator: awgn(s, snr, g), told)
-                mse = (result["pictures"].float().clamp(0, 1) - image).square().mean()
-                psnr.append(float(-10 * mse.log10()))
-                cbr.append(float(result["uses"]) / image.numel())
-            figures[f"psnr_db/quality{quality:g}"] = sum(psnr) / len(psnr)
-            figures[f"cbr/quality{quality:g}"] = sum(cbr) / len(cbr)
+        for name, told, trained in (("", 0, self.feedback < 1), ("/feedback", len(network.latents), self.feedback > 0)):
+            for quality in VALIDATED if trained else ():
+                psnr, cbr = zip(*self._sent(network, photos, quality, told))
+                figures[f"psnr_db/quality{quality:g}{name}"] = sum(psnr) / len(psnr)
+                figures[f"cbr/quality{quality:g}{name}"] = sum(cbr) / len(cbr)
         return figures
+
+    @staticmethod
+    def _sent(network: HJSCCNetwork, photos: list[Tensor], quality: float, told: int) -> Iterator[tuple[float, float]]:
+        """PSNR in dB and CBR of each photo."""
+        device = next(network.parameters()).device
+        generator = torch.Generator(device).manual_seed(1)
+        snr, given, eta = (torch.full((1,), x, device=device) for x in (10.0, quality, network.eta))
+        for photo in photos:
+            height, width = (side // network.multiple * network.multiple for side in photo.shape[1:])
+            image = photo[None, :, :height, :width].to(device).float() / 255
+            result = network(image, given, eta, snr, lambda symbols: awgn(symbols, snr, generator), told)
+            mse = (result["pictures"].float().clamp(0, 1) - image).square().mean()
+            yield float(-10 * mse.log10()), float(result["uses"]) / image.numel()

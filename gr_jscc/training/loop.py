@@ -35,7 +35,6 @@ from gr_jscc.weights import write_model
 TASKS = {
     "deepjscc": ("gr_jscc.training.deepjscc", "DeepJSCCTask"),
     "hjscc": ("gr_jscc.training.hjscc", "HJSCCTask"),
-    "hjscc-feedback": ("gr_jscc.training.hjscc", "HJSCCTask"),
     "ntscc": ("gr_jscc.training.ntscc", "NTSCCTask"),
     "successive-multiple": ("gr_jscc.training.successive", "MultipleTask"),
     "successive-residual": ("gr_jscc.training.successive", "ResidualTask"),

@@ -241,9 +241,7 @@ def test_two_processes_that_share_only_the_samples(small_file, tmp_path):
     samples, apart, together = tmp_path / "samples.c64", tmp_path / "apart.png", tmp_path / "together.png"
     for picture, halves in ((apart, "send"), (apart, "receive"), (together, "send and receive")):
         arguments = [str(small_file), str(samples), str(picture), halves]
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
     assert np.array_equal(load_image(apart), load_image(together))
 

@@ -114,6 +114,7 @@ def test_picture_and_report_become_files(run, tmp_path, photo):
 @pytest.fixture
 def drive(run, display):
     """Runs an example with a window, returns the figures it gave."""
+
     def drive(name):
         script = str(Path(__file__).with_name("drive_examples.py"))
         printed = run(name, script=script, variables=display)

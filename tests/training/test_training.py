@@ -136,9 +136,7 @@ def test_two_processes_train_one_model(tmp_path, photos):
     arguments = ["train", str(recipe), "--data", str(photos), "--out", str(tmp_path / "run"), "--device", "cpu"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "host"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        launcher + arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100
-    )
+    done = subprocess.run(launcher + arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
     assert load_codec("deepjscc", tmp_path / "run" / "two.safetensors").weights_name == "two"
 
