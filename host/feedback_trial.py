@@ -45,6 +45,7 @@ class Fault:
 FAULTS = (
     Fault("none"),
     Fault("float16", rx=("--feedback", "float16")),
+    Fault("int8", rx=("--feedback", "int8")),
     Fault("noisy, 20 dB", rx=("--feedback-snr", "20")),
     Fault("noisy, 13 dB", rx=("--feedback-snr", "13")),
     Fault("too late", tx=("--feedback-timeout", "0.01")),

@@ -39,7 +39,7 @@ def rx(
         typer.Option(min=0, help="Layers of an image that are good enough: the transmitter is told to stop. 0: all."),
     ] = 0,
     feedback: Annotated[
-        str, typer.Option(help="How received symbols are fed back: complex64, exact, or float16, half the bytes.")
+        str, typer.Option(help="How received symbols are fed back: complex64 (exact), float16 or int8 (a quarter).")
     ] = "complex64",
     feedback_snr: Annotated[
         float,
@@ -74,10 +74,12 @@ def rx(
     report.json. With a back-channel lost bursts are asked for again. Either side may start first, and either may be
     started again.
     """
+    from gr_jscc.link.back_channel import FORMATS
+
     options.check_device(device)
     if layers and not back_channel:
         raise UserError("--layers needs --back-channel, to tell the transmitter")
-    options.check_choice("--feedback", feedback, ("complex64", "float16"))
+    options.check_choice("--feedback", feedback, tuple(FORMATS))
     choice = radio_choice.choose_radio("rx", radio, profile, frequency, sample_rate, gain, antenna, reconnect)
 
     import torch

@@ -46,7 +46,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         codec, weights, device: as the encoder's.
         live: the samples come from a radio: quiet ends a round, and the network may lag behind.
         back_channel: whether there is one; implies ``live``.
-        feedback_format: how symbols are fed back, ``complex64`` or ``float16``.
+        feedback_format: how symbols are fed back, ``complex64``, ``float16`` or ``int8``.
         patience: seconds without a back-channel after which rounds with holes are decoded as they are.
         rounds: of a picture that are good enough; the transmitter is then told to stop. 0 wants all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.

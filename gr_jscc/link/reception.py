@@ -52,8 +52,8 @@ class ReceivingEnd:
     Args:
         codec: the codec that the transmitter is believed to use.
         send: hands a message to the back-channel; None without one.
-        feedback_format: how symbols are fed back, ``complex64`` or ``float16``. The codec here is given what the
-            other side will hold, so that both compute from the same values.
+        feedback_format: how symbols are fed back, ``complex64``, ``float16`` or ``int8``. The codec here is given what
+            the other side will hold, so that both compute from the same values.
         patience: seconds without a back-channel after which rounds with holes are handed over.
         rounds: of a picture that are good enough; the transmitter is told to send no more. None wants all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate, whose white noise only the transmitter's copy has; None

@@ -17,7 +17,7 @@ from .messages import (
 )
 from .report import Report
 from .state import Connected, Disconnected, RefusedPeer, State, Statistics
-from .symbols import Symbols, quantise
+from .symbols import FORMATS, Symbols, quantise
 
 __all__ = [
     "NO_RUN",
@@ -28,6 +28,7 @@ __all__ = [
     "ChannelState",
     "Connected",
     "Disconnected",
+    "FORMATS",
     "Have",
     "Hello",
     "Keys",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,11 +13,18 @@ from .message import Message, MessageError, pack_fields, unpack_head
 from .wire import Kind
 
 MAX_SYMBOLS = 8_000_000
-#: Formats: type of a real number on the wire, by number and name.
-_FORMATS = {"complex64": (0, np.dtype(">f4")), "float16": (1, np.dtype(">f2"))}
-_NAMES = {number: name for name, (number, _) in _FORMATS.items()}
+#: Formats: number on the wire and bytes a symbol, by name.
+FORMATS = {"complex64": (0, 12), "float16": (1, 6), "int8": (2, 3)}
+_NAMES = {number: name for name, (number, _) in FORMATS.items()}
+_REALS = {"complex64": np.dtype(">f4"), "float16": np.dtype(">f2")}
 _HEAD = struct.Struct(">HBBI")
 _HALF = np.finfo(np.float16)
+# Steps of an int8 format are powers of two, so that what has crossed crosses again unchanged; symbols have power 1.
+_LARGEST_STEP = -4  # exponents of two: values to ±7.9,
+_LEAST_STEP = -24
+_LOST = 255  # code of an infinite noise variance; 0 is that of 0
+_OCTAVE = 8  # codes of noise variances, 0.38 dB apart
+_ONE = 160  # code of a noise variance of 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +35,11 @@ class Symbols(Message):
         transfer, round: which round.
         symbols: complex64[k], finite; k up to `MAX_SYMBOLS`.
         noise_var: float32[k], of each symbol, at least 0; inf where the symbol was lost.
-        format: ``complex64`` (12 bytes a symbol, exact) or ``float16`` (6 bytes, see `quantise`).
+        format: ``complex64`` (12 bytes a symbol, exact), ``float16`` (6 bytes) or ``int8`` (3 bytes), see `quantise`.
     """
 
     kind: ClassVar[Kind] = Kind.SYMBOLS
-    limit: ClassVar[int] = _HEAD.size + 12 * MAX_SYMBOLS
+    limit: ClassVar[int] = _HEAD.size + FORMATS["complex64"][1] * MAX_SYMBOLS
 
     transfer: int
     round: int
@@ -41,34 +49,47 @@ class Symbols(Message):
 
     def pack(self) -> bytes:
         symbols, noise_var = quantise(self.symbols, self.noise_var, self.format)
-        number, real = _FORMATS[self.format]
-        head = pack_fields(_HEAD, self.transfer, self.round, number, len(symbols))
-        return b"".join((head, symbols.view(np.float32).astype(real).data, noise_var.astype(real).data))
+        head = pack_fields(_HEAD, self.transfer, self.round, FORMATS[self.format][0], len(symbols))
+        values = symbols.view(np.float32)
+        if self.format == "int8":
+            exponent = _exponent(values)
+            parts = np.array([exponent], np.int8), _in_steps(values, exponent), _codes(noise_var)
+        else:
+            real = _REALS[self.format]
+            parts = values.astype(real), noise_var.astype(real)
+        return b"".join((head, *(part.data for part in parts)))
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Symbols:
         (transfer, round_, number, count), rest = unpack_head(_HEAD, data)
         if number not in _NAMES or count > MAX_SYMBOLS:
             raise MessageError(f"{count} symbols in format {number}")
-        real = _FORMATS[_NAMES[number]][1]
-        if len(rest) != 3 * count * real.itemsize:
+        format = _NAMES[number]
+        if len(rest) != FORMATS[format][1] * count + (format == "int8"):
             raise MessageError(f"{len(rest)} bytes for {count} symbols")
-        values = np.frombuffer(rest, real).astype(np.float32)
-        symbols, noise_var = values[: 2 * count].view(np.complex64), values[2 * count :]
+        if format == "int8":
+            steps = np.frombuffer(rest, np.int8, 1 + 2 * count)
+            values = steps[1:] * np.float32(2.0 ** int(steps[0]))
+            symbols, noise_var = values.view(np.complex64), _variances(np.frombuffer(rest, np.uint8)[1 + 2 * count :])
+        else:
+            values = np.frombuffer(rest, _REALS[format]).astype(np.float32)
+            symbols, noise_var = values[: 2 * count].view(np.complex64), values[2 * count :]
         _check(symbols, noise_var)
-        return cls(transfer, round_, symbols, noise_var, _NAMES[number])
+        return cls(transfer, round_, symbols, noise_var, format)
 
 
 def quantise(symbols: np.ndarray, noise_var: np.ndarray, format: str) -> tuple[np.ndarray, np.ndarray]:
     """What the other end will hold after unpacking.
 
     In ``float16`` finite values beyond ±65504 are clipped, and a noise variance that is neither 0 nor inf stays so:
-    it is at least 2⁻²⁴.
+    it is at least 2⁻²⁴. In ``int8`` real and imaginary parts are rounded to multiples of the least power of two that
+    brings all of them within ±127, at most 1/16, and clipped to that; noise variances to steps of an eighth octave from
+    2⁻¹⁹·⁹ to 2¹¹·⁷.
 
     Args:
         symbols: complex[k].
         noise_var: real[k].
-        format: ``complex64`` or ``float16``.
+        format: a name in `FORMATS`.
 
     Returns:
         complex64[k] and float32[k], copies.
@@ -76,19 +97,48 @@ def quantise(symbols: np.ndarray, noise_var: np.ndarray, format: str) -> tuple[n
     Raises:
         MessageError: an unknown format, or symbols and variances that `Symbols` cannot carry.
     """
-    if format not in _FORMATS:
-        raise MessageError(f"symbols go as {' or '.join(_FORMATS)}, not {format!r}")
+    if format not in FORMATS:
+        raise MessageError(f"symbols go as {' or '.join(FORMATS)}, not {format!r}")
     symbols, noise_var = np.array(symbols, np.complex64), np.array(noise_var, np.float32)
     if symbols.ndim != 1 or symbols.shape != noise_var.shape or len(symbols) > MAX_SYMBOLS:
         raise MessageError(f"symbols {symbols.shape} with noise variances {noise_var.shape}")
     _check(symbols, noise_var)
     if format == "complex64":
         return symbols, noise_var
+    if format == "int8":
+        values = symbols.view(np.float32)
+        exponent = _exponent(values)
+        rounded = _in_steps(values, exponent) * np.float32(2.0**exponent)
+        return rounded.view(np.complex64), _variances(_codes(noise_var))
     parts = np.clip(symbols.view(np.float32), _HALF.min, _HALF.max).astype(np.float16)
     special = (noise_var == 0) | np.isinf(noise_var)
     clipped = np.clip(noise_var, _HALF.smallest_subnormal, _HALF.max)
     halves = np.where(special, noise_var, clipped).astype(np.float16)
     return parts.astype(np.float32).view(np.complex64), halves.astype(np.float32)
+
+
+def _exponent(values: np.ndarray) -> int:
+    """Of the step in which float32 values fit ±127, as far as steps go."""
+    peak = float(np.abs(values).max(initial=0))
+    return int(np.clip(math.ceil(math.log2(max(peak, 1e-30) / 127)), _LEAST_STEP, _LARGEST_STEP))
+
+
+def _in_steps(values: np.ndarray, exponent: int) -> np.ndarray:
+    return np.clip(np.rint(values * np.float32(2.0**-exponent)), -127, 127).astype(np.int8)
+
+
+def _codes(noise_var: np.ndarray) -> np.ndarray:
+    """uint8 codes of noise variances float32."""
+    with np.errstate(divide="ignore"):
+        codes = np.clip(np.rint(_OCTAVE * np.log2(noise_var)) + _ONE, 1, _LOST - 1)
+    return np.where(noise_var == 0, 0, np.where(np.isinf(noise_var), _LOST, codes)).astype(np.uint8)
+
+
+def _variances(codes: np.ndarray) -> np.ndarray:
+    """float32 noise variances behind uint8 codes."""
+    table = np.exp2((np.arange(256) - _ONE) / _OCTAVE).astype(np.float32)
+    table[0], table[_LOST] = 0, np.inf
+    return table[codes]
 
 
 def _check(symbols: np.ndarray, noise_var: np.ndarray) -> None:

@@ -66,11 +66,11 @@ def some_symbols(rng, count):
 
 
 @pytest.mark.parametrize("count", [0, 1, 10_001])
-@pytest.mark.parametrize("format, size", [("complex64", 12), ("float16", 6)])
+@pytest.mark.parametrize("format, size", [("complex64", 12), ("float16", 6), ("int8", 3)])
 def test_symbols_cross_as_quantise_says(rng, count, format, size):
     symbols, noise_var = some_symbols(rng, count)
     body = Symbols(1023, 5, symbols, noise_var, format).pack()
-    assert len(body) == 8 + size * count
+    assert len(body) == 8 + size * count + (format == "int8")
     got = Symbols.unpack(body)
     expected = quantise(symbols, noise_var, format)
     assert (got.transfer, got.round, got.format) == (1023, 5, format)
@@ -80,9 +80,10 @@ def test_symbols_cross_as_quantise_says(rng, count, format, size):
     if format == "complex64":
         assert np.array_equal(got.symbols, symbols) and np.array_equal(got.noise_var, noise_var)
     else:
-        assert np.abs(got.symbols - symbols).max(initial=0) < 3e-3
+        closest, ratio = {"float16": (3e-3, 5e-4), "int8": (2**0.5 / 32 + 1e-6, 0.045)}[format]
+        assert np.abs(got.symbols - symbols).max(initial=0) < closest
         finite = np.isfinite(noise_var)
-        assert np.allclose(got.noise_var[finite], noise_var[finite], rtol=5e-4)
+        assert np.allclose(got.noise_var[finite], noise_var[finite], rtol=ratio)
     # What has crossed once crosses again unchanged: both codecs hold the same.
     assert Symbols(0, 0, got.symbols, got.noise_var, format).pack()[8:] == body[8:]
 
@@ -92,6 +93,15 @@ def test_half_precision_keeps_lost_noisy_and_clean_apart():
     assert symbols[0] == 65504 - 65504j and noise_var[0] == 65504
     assert 0 < noise_var[1] < 1e-7 and np.isinf(noise_var[2])
     assert quantise([0j], [0.0], "float16")[1][0] == 0
+
+
+def test_eight_bits_follow_the_peak_and_keep_lost_noisy_and_clean_apart():
+    symbols, noise_var = quantise([1e6 - 1e6j, 1e-9, 0], [1e6, 1e-12, np.inf], "int8")
+    assert symbols[0] == 127 / 16 * (1 - 1j) and symbols[1] == 0 and noise_var[0] == pytest.approx(2**11.75)
+    assert 0 < noise_var[1] < 2e-6 and np.isinf(noise_var[2])
+    small = np.array([3e-3 + 1e-3j, -1e-3], np.complex64)
+    assert np.abs(quantise(small, [0.0, 0.0], "int8")[0] - small).max() < 3e-3 / 63 / 2**0.5
+    assert (quantise(small, [0.0, 0.0], "int8")[1] == 0).all()
 
 
 @pytest.mark.parametrize(
