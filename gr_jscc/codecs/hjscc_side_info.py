@@ -9,7 +9,6 @@ out from its prior and η, only the exceptions are sent: places where another ma
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,8 +16,8 @@ import numpy as np
 
 from gr_jscc.codecs.entropy_coding import CodingError, Decoder, Encoder
 from gr_jscc.codecs.rate_map_coding import decode_rate_map, encode_rate_map
+from gr_jscc.codecs.side_info_check import protect, unprotect
 
-_CHECK = 3  # bytes
 _FIXED = struct.Struct(">BBBHBB")
 _EXCEPTION = struct.Struct(">HB")
 
@@ -64,8 +63,7 @@ def pack(side: SideInfo, rates: Sequence[int], height: int, width: int) -> bytes
         encode_rate_map(index, rates[latent], encoder)
     fixed = _FIXED.pack(side.latent << 4 | side.told, side.quality, side.scale, side.state, side.masks, side.eta)
     exceptions = b"".join(_EXCEPTION.pack(place, index) for place, index in side.exceptions.items())
-    body = fixed + (exceptions if side.eta else encoder.bytes())
-    return _check(body, height, width) + body
+    return protect(fixed + (exceptions if side.eta else encoder.bytes()), height, width)
 
 
 def unpack(data: bytes, rates: Sequence[int], sizes: Sequence[tuple[int, int]], height: int, width: int) -> SideInfo:
@@ -80,9 +78,7 @@ def unpack(data: bytes, rates: Sequence[int], sizes: Sequence[tuple[int, int]], 
     Raises:
         CodingError: damaged, or of another picture or model.
     """
-    check, body = data[:_CHECK], data[_CHECK:]
-    if len(body) < _FIXED.size or check != _check(body, height, width):
-        raise CodingError("side information is damaged")
+    body = unprotect(data, height, width, at_least=_FIXED.size)
     first, quality, scale, state, masks, eta = _FIXED.unpack(body[: _FIXED.size])
     latent, told = first >> 4, first & 15
     if latent >= len(rates) or told > len(rates):
@@ -100,7 +96,3 @@ def unpack(data: bytes, rates: Sequence[int], sizes: Sequence[tuple[int, int]], 
     latents = [latent] if latent < told else range(latent, len(rates))
     maps = [decode_rate_map(*sizes[number], rates[number], decoder) for number in latents]
     return SideInfo(latent, told, quality, scale, state, masks, 0, maps)
-
-
-def _check(body: bytes, height: int, width: int) -> bytes:
-    return (zlib.crc32(struct.pack(">HH", height, width) + body) & 0xFFFFFF).to_bytes(_CHECK, "big")

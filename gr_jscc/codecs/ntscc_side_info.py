@@ -7,18 +7,16 @@ The check covers the picture's size too. The paper assumes that all of this arri
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from gr_jscc.codecs.entropy_coding import CodingError, Decoder, Encoder, mixture_frequencies, scaled, table
+from gr_jscc.codecs.entropy_coding import Decoder, Encoder, mixture_frequencies, scaled, table
 from gr_jscc.codecs.rate_map_coding import decode_rate_map, encode_rate_map
+from gr_jscc.codecs.side_info_check import protect, unprotect
 from gr_jscc.nn.entropy_models import FactorisedPrior
 
 LARGEST = 31  # hyperlatents are limited to ±31
-_CHECK = 3  # bytes
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,7 @@ class SideInfoCoder:
             encode_rate_map(side.index, self.rates, encoder)
         else:
             encoder.encode(int(side.index.flat[0]), _even(self.rates))
-        body = bytes([side.scale, side.quality]) + encoder.bytes()
-        return _check(body, height, width) + body
+        return protect(bytes([side.scale, side.quality]) + encoder.bytes(), height, width)
 
     def unpack(
         self, data: bytes, height: int, width: int, map_size: tuple[int, int], hyper_size: tuple[int, int]
@@ -80,9 +77,7 @@ class SideInfoCoder:
         Raises:
             CodingError: damaged, or of another picture.
         """
-        check, body = data[:_CHECK], data[_CHECK:]
-        if len(body) < 2 or check != _check(body, height, width):
-            raise CodingError("side information is damaged")
+        body = unprotect(data, height, width, at_least=2)
         decoder = Decoder(body[2:])
         rows, columns = hyper_size
         channels = [decoder.decode(model, rows * columns).reshape(rows, columns) for model in self._tables]
@@ -96,7 +91,3 @@ class SideInfoCoder:
 
 def _even(rates: int) -> object:
     return table(scaled(np.ones(rates, np.int64)))
-
-
-def _check(body: bytes, height: int, width: int) -> bytes:
-    return (zlib.crc32(struct.pack(">HH", height, width) + body) & 0xFFFFFF).to_bytes(_CHECK, "big")

@@ -14,6 +14,7 @@ from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.ntscc import NTSCC
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
 from gr_jscc.codecs.ntscc_side_info import LARGEST, SideInfo, SideInfoCoder
+from gr_jscc.codecs.side_info_check import protect
 from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.nn.entropy_models import FactorisedPrior
 from gr_jscc.weights import write_model
@@ -258,13 +259,11 @@ def test_damaged_side_information_is_always_found(rng):
 
 def test_bytes_that_pass_the_check_by_chance_do_no_harm(rng):
     """An attacker's, or one in 2^24: any content behind a right check."""
-    from gr_jscc.codecs.ntscc_side_info import _check
-
     coder = SideInfoCoder(FactorisedPrior(2), 16, adaptive=True)
     for _ in range(100):
         body = rng.bytes(int(rng.integers(2, 40)))
         try:
-            side = coder.unpack(_check(body, 50, 60) + body, 50, 60, (7, 9), (2, 3))
+            side = coder.unpack(protect(body, 50, 60), 50, 60, (7, 9), (2, 3))
             assert np.abs(side.hyper).max() <= LARGEST and 0 <= side.index.min() and side.index.max() < 16
         except CodingError:
             pass
