@@ -17,7 +17,7 @@ from rich.table import Table
 
 from gr_jscc.channel import load_scenario
 from gr_jscc.channel.profiles import taps
-from gr_jscc.codecs.base import Codec, Reception
+from gr_jscc.codecs.base import Codec
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.archive import Archive
@@ -126,35 +126,36 @@ def flowgraph_results(files: list[Path], **settings: object) -> Iterator[Result]
 def ideal_results(
     codec: Codec, files: list[Path], cbr: float, channel: str, snr_db: float, seed: int
 ) -> Iterator[Result]:
-    """Results of the textbook channel: white noise, known perfectly; side information is charged as coded, once."""
+    """Results of the textbook channel: white noise, known perfectly, and a way back without noise.
+
+    Side information is charged as coded, once.
+    """
     collector = Collector(IDEAL + channel, snr_db)
     rng = np.random.default_rng(seed)
     for transfer, path in enumerate(files):
         image = load_image(path)
         started = time.monotonic()
-        transmitter = codec.transmitter(cbr)
+        transmitter, receiver = codec.transmitter(cbr), codec.receiver(*image.shape[:2])
         payload = transmitter.start(image)
         encode_seconds = time.monotonic() - started
-        payloads = [payload]
-        while (payload := transmitter.next(None)) is not None:
-            payloads.append(payload)
-        about = Sent(
-            path.name, image, codec.name, codec.weights_name, cbr, encode_seconds, started, len(payloads)
-        )
-        collector.sent(transfer, about)
-        receiver = codec.receiver(*image.shape[:2])
-        for round_, payload in enumerate(payloads):
-            reception: Reception = ideal_reception(payload, snr_db, taps(channel), rng)
+        rounds: list[tuple[int, bytes, Received]] = []  # payload symbols, side information, and what came of them
+        while payload is not None:
+            reception = ideal_reception(payload, snr_db, taps(channel), rng)
             before = time.monotonic()
             picture = receiver.push(reception)
             finished = time.monotonic()
             # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
             carried = b"" if codec.ideal_only else payload.side_info
+            received = Received(picture, None, finished - before, finished, len(carried), receiver.insight)
+            rounds.append((len(payload.symbols), carried, received))
+            payload = transmitter.next(reception if codec.uses_feedback else None)
+        about = Sent(path.name, image, codec.name, codec.weights_name, cbr, encode_seconds, started, len(rounds))
+        collector.sent(transfer, about)
+        for round_, (symbols, carried, received) in enumerate(rounds):
             digital = digital_bursts(carried, transfer, round_, settings_of(codec))
             side_info = sum(len(burst.symbols) for burst in digital)
-            uses = ChannelUses(len(payload.symbols), side_info, 0, len(payload.symbols) + side_info)
+            uses = ChannelUses(symbols, side_info, 0, symbols + side_info)
             collector.on_air(transfer, round_, OnAir(uses))
-            received = Received(picture, None, finished - before, finished, len(carried))
             yield from collector.received(transfer, round_, received)
 
 

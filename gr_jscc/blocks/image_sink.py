@@ -13,6 +13,7 @@ from gr_jscc.blocks.control import Connection, control_message, read_control
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.tags import message_fields, message_image
 from gr_jscc.blocks.ticker import Ticker
+from gr_jscc.codecs.base import Insight
 from gr_jscc.evaluation.collector import Collector, Result
 from gr_jscc.evaluation.inbox import Inbox
 from gr_jscc.evaluation.originals import finder
@@ -180,7 +181,10 @@ class ImageSink(gr.basic_block):
             f["transfer"], f["round"], None, None, f["bursts_received"], f["bursts_sent"], f["snr_db"], f["cfo"],
             f["evm_db"],
         )  # fmt: skip
-        received = Received(message_image(message), arrival, f["decode_seconds"], f["finished"], f["side_info_bytes"])
+        insight = Insight(f.get("blind_from"), f["drifted"]) if "drifted" in f else None
+        received = Received(
+            message_image(message), arrival, f["decode_seconds"], f["finished"], f["side_info_bytes"], insight
+        )
         if self._inbox:
             return self._inbox.received(f["transfer"], f["round"], received)
         return self.collector.received(f["transfer"], f["round"], received)

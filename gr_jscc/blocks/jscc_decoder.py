@@ -196,5 +196,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             "side_info_bytes": arrival.side_info_bytes,
             "decode_seconds": time.monotonic() - before, "finished": time.monotonic(),
         }  # fmt: skip
+        insight = self._receiving.insight(arrival.transfer)
+        if insight is not None:
+            meta |= {"drifted": insight.drifted}
+            meta |= {} if insight.blind_from is None else {"blind_from": insight.blind_from}
         message = notice(**meta) if picture is None else image_message(picture, **meta)
         self.message_port_pub(pmt.intern("received"), message)

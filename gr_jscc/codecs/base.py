@@ -77,6 +77,20 @@ class UseMap:
     stride: int
 
 
+@dataclass(frozen=True)
+class Insight:
+    """What a receiver knows of what its transmitter knew of it; codecs with feedback send that along.
+
+    Attributes:
+        blind_from: the part of the picture (latent, layer), from 0, from which on the transmitter sent without knowing
+            what had arrived before; None: it always knew.
+        drifted: rounds whose transmitter took the receiver to hold something else than it does.
+    """
+
+    blind_from: int | None
+    drifted: int
+
+
 class Transmitter(ABC):
     """The sending half, for one image at a time."""
 
@@ -94,7 +108,13 @@ class Transmitter(ABC):
 
 
 class Receiver(ABC):
-    """The receiving half, for one image of known height and width."""
+    """The receiving half, for one image of known height and width.
+
+    Attributes:
+        insight: see there; None for codecs that send nothing of it along, and before anything arrived.
+    """
+
+    insight: Insight | None = None
 
     @abstractmethod
     def push(self, reception: Reception) -> np.ndarray:

@@ -188,7 +188,8 @@ class Replay:
             before = time.monotonic()
             picture = self._receiving.decode(arrival)
             now = time.monotonic()
-            received = Received(picture, arrival, now - before, now, arrival.side_info_bytes)
+            insight = self._receiving.insight(arrival.transfer)
+            received = Received(picture, arrival, now - before, now, arrival.side_info_bytes, insight)
             self._handed.add((arrival.transfer, arrival.round))
             self._decoded[arrival.transfer][arrival.round] = received
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gr_jscc.codecs.base import Insight
 from gr_jscc.evaluation.metrics import ms_ssim, psnr_db
 from gr_jscc.link.accounting import ChannelUses, capacity_uses
 from gr_jscc.link.assembly import Arrival
@@ -83,6 +84,7 @@ class Received:
         decode_seconds: the codec took.
         finished: `time.monotonic` when the picture was there.
         side_info_bytes: that the codec asked to be carried, in this round or in all that are reported together.
+        insight: of the codec's receiving half.
     """
 
     image: np.ndarray | None
@@ -90,6 +92,7 @@ class Received:
     decode_seconds: float
     finished: float
     side_info_bytes: int = 0
+    insight: Insight | None = None
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
@@ -118,6 +121,7 @@ def build_report(
         radio: the receiver's, see `gr_jscc.radio.statistics.radio_report`; None in a simulation.
     """
     arrival, picture, feedback = received.arrival, received.image, feedback or Feedback()
+    insight = received.insight
     known = next((image for image in (sent.image, picture) if image is not None), None)
     height, width = (None, None) if known is None else known.shape[:2]
     comparable = sent.image is not None and picture is not None and picture.shape == sent.image.shape
@@ -151,7 +155,13 @@ def build_report(
         },
         "radio": radio,
         "side_info": {"bytes": received.side_info_bytes, "back_channel_bytes": air.side_info_bytes},
-        "feedback": {"rounds": feedback.rounds, "bytes": feedback.bytes, "missed": feedback.missed},
+        "feedback": {
+            "rounds": feedback.rounds,
+            "bytes": feedback.bytes,
+            "missed": feedback.missed,
+            "blind_from": insight and insight.blind_from,
+            "drifted": insight and insight.drifted,
+        },
         "seconds": {
             "encode": _rounded(sent.encode_seconds, 4),
             "air": round(air.uses.air / sample_rate, 4) if air.uses else None,

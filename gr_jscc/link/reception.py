@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, Receiver, Reception
+from gr_jscc.codecs.base import Codec, Insight, Receiver, Reception
 from gr_jscc.link.assembly import Arrival, Assembler, nothing
 from gr_jscc.link.back_channel import (
     BurstMap,
@@ -163,6 +163,11 @@ class ReceivingEnd:
             while len(self._receivers) > PICTURES_AT_ONCE:
                 self._receivers.popitem(last=False)
         return self._receivers[arrival.transfer].push(arrival.reception)
+
+    def insight(self, transfer: int) -> Insight | None:
+        """What the codec's receiving half knows of its transmitter, after what was decoded of a transfer so far."""
+        receiver = self._receivers.get(transfer)
+        return receiver and receiver.insight
 
     # --- answers -------------------------------------------------------------------------------------------------
 
