@@ -69,21 +69,15 @@ def codec(
     print_figures(figures, "codec", json_lines)
 
 
-def _pixels(loaded: Codec, image: np.ndarray):
-    import torch
-
-    pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float().to(loaded.device) / 255
-    return pixels.contiguous(memory_format=torch.channels_last)
-
-
 def _deepjscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], None]:
     """Encoder and decoder."""
     import torch
 
     from gr_jscc.channel.differentiable import awgn
     from gr_jscc.codecs.deepjscc_network import STRIDE, from_symbols, to_symbols
+    from gr_jscc.codecs.pixels import to_pixels
 
-    network, pixels = loaded.network, _pixels(loaded, image)
+    network, pixels = loaded.network, to_pixels(image, *image.shape[:2], loaded.device)
     positions = (image.shape[0] // STRIDE) * (image.shape[1] // STRIDE)
     rate = torch.tensor([2 * len(payload.symbols) // positions], device=loaded.device)
     with torch.inference_mode():
@@ -102,8 +96,9 @@ def _ntscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], N
     import torch
 
     from gr_jscc.channel.differentiable import awgn
+    from gr_jscc.codecs.pixels import to_pixels
 
-    network, pixels = loaded.network, _pixels(loaded, image)
+    network, pixels = loaded.network, to_pixels(image, *image.shape[:2], loaded.device)
     with torch.inference_mode():
         latents = network.transforms.analyse(pixels)
         plan = loaded.plan(latents, len(payload.symbols))

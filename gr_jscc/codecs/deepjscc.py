@@ -10,7 +10,6 @@ import struct
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
 from gr_jscc.codecs.deepjscc_network import (
@@ -22,6 +21,7 @@ from gr_jscc.codecs.deepjscc_network import (
     scale_of,
     to_symbols,
 )
+from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["DeepJSCC"]
@@ -82,10 +82,8 @@ class _Transmitter(Transmitter):
         network, device = self.codec.network, self.codec.device
         rate = largest_rate(height, width, self.cbr, network.latents)
         rows, columns = _grid(height, width)
-        pixels = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)[None].float() / 255
-        padded = F.pad(pixels, (0, columns * STRIDE - width, 0, rows * STRIDE - height), mode="replicate")
         rates = torch.tensor([rate], device=device)
-        latents = network.encode(padded.contiguous(memory_format=torch.channels_last), rates)
+        latents = network.encode(to_pixels(image, rows * STRIDE, columns * STRIDE, device), rates)
         symbols, scale = to_symbols(latents, rates)
         code = int(quantise_scale(scale)[0])
         sent = symbols[0, : rate // 2].reshape(-1).cpu().numpy()
@@ -115,6 +113,5 @@ class _Receiver(Receiver):
         variance[0, :pairs] = torch.from_numpy(noise_var.astype(np.float32)).reshape(pairs, rows, columns)
         scale = scale_of(torch.tensor([code], device=device))
         latents, latent_var = from_symbols(received, variance, scale)
-        picture = network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))[0]
-        pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
-        return pixels[: self.height, : self.width].cpu().numpy()
+        pixels = network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))
+        return to_picture(pixels, self.height, self.width)

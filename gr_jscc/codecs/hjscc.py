@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
@@ -32,6 +31,7 @@ from gr_jscc.codecs.hjscc_plan import (
     wishes_of,
 )
 from gr_jscc.codecs.hjscc_side_info import SideInfo, pack, unpack
+from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["HJSCC", "HJSCCFeedback"]
@@ -117,11 +117,8 @@ class _Sending(Transmitter):
         codec, network = self.codec, self.codec.network
         self._height, self._width = image.shape[:2]
         rows, columns = codec.grid(self._height, self._width)
-        pixels = torch.from_numpy(image.copy()).to(codec.device).permute(2, 0, 1)[None].float() / 255
-        below, right = rows * network.multiple - self._height, columns * network.multiple - self._width
-        padded = F.pad(pixels, (0, right, 0, below), mode="replicate")
-        latents = network.transforms.analyse(padded.contiguous(memory_format=torch.channels_last))
-
+        pixels = to_pixels(image, rows * network.multiple, columns * network.multiple, codec.device)
+        latents = network.transforms.analyse(pixels)
         self._symbols = int(self.cbr * (1 + 1e-9) * 3 * self._height * self._width)
         self._snr_db = codec.snr_db
         self._plan = plan(network, latents, self._symbols, self._snr_db, told, codec.eta)
@@ -326,5 +323,4 @@ class _Receiver(Receiver):
     def _picture(self) -> np.ndarray:
         if self._end is None or self._end.latent < 0:
             return grey_picture(self.height, self.width)
-        pixels = (self._end.picture()[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
-        return pixels[: self.height, : self.width].cpu().numpy()
+        return to_picture(self._end.picture(), self.height, self.width)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, UseMap, grey_picture
@@ -21,6 +20,7 @@ from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.ntscc_hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
 from gr_jscc.codecs.ntscc_side_info import LARGEST, SideInfo, SideInfoCoder
+from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["NTSCC"]
@@ -117,12 +117,9 @@ class NTSCC(TrainedCodec):
         digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes()).digest()
         if self._analysed is not None and self._analysed[0] == digest:
             return self._analysed[1]
-        height, width = image.shape[:2]
-        rows, columns = self.grid(height, width)
+        rows, columns = self.grid(*image.shape[:2])
         stride = self.network.stride
-        pixels = torch.from_numpy(image.copy()).to(self.device).permute(2, 0, 1)[None].float() / 255
-        padded = F.pad(pixels, (0, columns * stride - width, 0, rows * stride - height), mode="replicate")
-        latents = self.network.transforms.analyse(padded.contiguous(memory_format=torch.channels_last))
+        latents = self.network.transforms.analyse(to_pixels(image, rows * stride, columns * stride, self.device))
         self._analysed = digest, latents
         return latents
 
@@ -252,9 +249,8 @@ class _Receiver(Receiver):
             hyper = torch.from_numpy(side.hyper).to(codec.device)[None].float()
             mean, spread = network.hyperprior.describe(hyper, rows, columns)
         scale = scale_of(torch.tensor([side.scale], device=codec.device))
-        picture = network.demodulate(symbols, noise_var, scale, index, mean, spread)[0]
-        pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
-        return pixels[: self.height, : self.width].cpu().numpy()
+        pixels = network.demodulate(symbols, noise_var, scale, index, mean, spread)
+        return to_picture(pixels, self.height, self.width)
 
 
 def _in_order(x: Tensor) -> Tensor:

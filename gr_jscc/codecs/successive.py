@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
 from gr_jscc.codecs.deepjscc_network import quantise_scale, scale_of
+from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.successive_network import LOST
 from gr_jscc.codecs.trained import TrainedCodec
 
@@ -47,20 +47,6 @@ def grid_of(network: nn.Module, height: int, width: int) -> Grid:
     tall, wide = (-(-side // network.multiple) * network.multiple for side in (height, width))
     rows, columns = tall // network.stride, wide // network.stride
     return Grid(height, width, (tall, wide), rows, columns, network.per_layer // 2 * rows * columns)
-
-
-def to_pixels(image: np.ndarray, grid: Grid, device: str) -> Tensor:
-    """uint8[H, W, 3] as float32[1, 3, ...] in [0, 1], its edges repeated up to the padded size."""
-    pixels = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)[None].float() / 255
-    tall, wide = grid.padded
-    padded = F.pad(pixels, (0, wide - grid.width, 0, tall - grid.height), mode="replicate")
-    return padded.contiguous(memory_format=torch.channels_last)
-
-
-def to_picture(pixels: Tensor, grid: Grid) -> np.ndarray:
-    """float32[1, 3, ...] as the uint8[H, W, 3] that it stands for."""
-    picture = (pixels[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
-    return picture[: grid.height, : grid.width].cpu().numpy()
 
 
 def layer_payload(network: nn.Module, layer: int, latents: Tensor, aware: bool = False) -> Payload:
@@ -152,7 +138,8 @@ class JointTransmitter(Transmitter):
         network = self.codec.network
         grid = grid_of(network, *image.shape[:2])
         layers = self.codec.layers_that_fit(grid, self.cbr)
-        latents = network.encode_all(to_pixels(image, grid, self.codec.device)).split(network.per_layer, dim=1)
+        pixels = to_pixels(image, *grid.padded, self.codec.device)
+        latents = network.encode_all(pixels).split(network.per_layer, dim=1)
         self._left = [layer_payload(network, i, latents[i]) for i in range(layers)]
         return self._left.pop(0)
 
@@ -184,7 +171,8 @@ class JointReceiver(Receiver):
             for i in range(network.layers)
         ]
         latents, noise_var = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
-        return to_picture(network.estimate(latents, noise_var, unbroken or max(self._arrived) + 1), grid)
+        pixels = network.estimate(latents, noise_var, unbroken or max(self._arrived) + 1)
+        return to_picture(pixels, grid.height, grid.width)
 
     def _nothing(self) -> tuple[Tensor, Tensor]:
         """A layer that never came, as `ArrivedLayer` would hold it."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from gr_jscc.channel.differentiable import add_noise
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
 from gr_jscc.codecs.deepjscc_network import scale_of
+from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.successive import (
     AWARE,
     SIDE_INFO,
@@ -27,8 +28,6 @@ from gr_jscc.codecs.successive import (
     arrived_layer,
     grid_of,
     layer_payload,
-    to_picture,
-    to_pixels,
 )
 from gr_jscc.codecs.successive_network import ResidualNetwork
 
@@ -93,7 +92,7 @@ class _Receiver(Receiver):
         if not self._arrived:
             return grey_picture(self.grid.height, self.grid.width)
         layers = (self._arrived[layer] for layer in sorted(self._arrived))
-        return to_picture(estimate_of(self.codec, self.grid, layers), self.grid)
+        return to_picture(estimate_of(self.codec, self.grid, layers), self.grid.height, self.grid.width)
 
 
 class _Transmitter(Transmitter):
@@ -108,7 +107,7 @@ class _Transmitter(Transmitter):
         codec = self.codec
         self._grid = grid_of(codec.network, *image.shape[:2])
         self._rounds_left = codec.layers_that_fit(self._grid, self.cbr)
-        self._pixels = to_pixels(image, self._grid, codec.device)
+        self._pixels = to_pixels(image, *self._grid.padded, codec.device)
         self._noise_var = 10 ** (-codec.network.design_snr_db / 10)
         self._generator = torch.Generator(codec.device).manual_seed(1)
         self._sent: dict[int, Payload] = {}  # newest last

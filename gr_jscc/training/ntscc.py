@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gr_jscc.channel.differentiable import awgn, uneven
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
+from gr_jscc.codecs.pixels import to_picture
 from gr_jscc.evaluation.metrics import lpips
 from gr_jscc.training.ntscc_perceptual import PerceptualDistortion
 from gr_jscc.training.recipe import RecipeError
@@ -193,15 +193,10 @@ class NTSCCTask:
                         mse = (result[name].float().clamp(0, 1) - image).square().mean()
                         measured[f"psnr_db_{name}"] = float(-10 * mse.log10())
                 if self.distortion == "perceptual":
-                    distance = lpips(_pixels(image), _pixels(result["transmitted"]))
+                    sent, arrived = (to_picture(x.float(), height, width) for x in (image, result["transmitted"]))
+                    distance = lpips(sent, arrived)
                     measured |= {} if distance is None else {"lpips": distance}
                 for key, value in measured.items():
                     found.setdefault(key, []).append(value)
             figures |= {f"{key}/quality{quality:g}": sum(values) / len(values) for key, values in found.items()}
         return figures
-
-
-def _pixels(pictures: Tensor) -> np.ndarray:
-    """The one picture of float32[1, 3, H, W] as uint8[H, W, 3]."""
-    levels = (pictures[0].float().clamp(0, 1) * 255).round().to(torch.uint8)
-    return levels.permute(1, 2, 0).cpu().numpy()

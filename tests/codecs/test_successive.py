@@ -8,8 +8,9 @@ import torch
 
 from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import CodecError, Reception
+from gr_jscc.codecs.pixels import to_pixels
 from gr_jscc.codecs.registry import load_codec
-from gr_jscc.codecs.successive import AWARE, SIDE_INFO, grid_of, to_pixels
+from gr_jscc.codecs.successive import AWARE, SIDE_INFO, grid_of
 from gr_jscc.codecs.successive_network import MultipleNetwork, ResidualNetwork
 from gr_jscc.codecs.successive_single import single_network
 from gr_jscc.evaluation.metrics import psnr_db
@@ -158,7 +159,7 @@ def test_the_halves_compute_what_training_does(tiny, scheme, kind, small_photo):
 
     grid = grid_of(sender.network, *small_photo.shape[:2])
     with torch.inference_mode():
-        trained = sender.network(to_pixels(small_photo, grid, "cpu"), channel)
+        trained = sender.network(to_pixels(small_photo, *grid.padded, "cpu"), channel)
     transmitter = sender.transmitter(sender.cbr_range[1])
     payload = transmitter.start(small_photo)
     for expected, added in zip(trained, drawn, strict=True):
@@ -251,10 +252,8 @@ class TestResidualFeedback:
 
         with torch.inference_mode():
             estimate = estimate_of(codec, grid, [arrived_layer(network, grid, r, "cpu") for r in receptions])
-            layer = len(receptions)
-            return layer_payload(
-                network, layer, network.encode(layer, to_pixels(image, grid, "cpu"), estimate), aware=True
-            )
+            layer, pixels = len(receptions), to_pixels(image, *grid.padded, "cpu")
+            return layer_payload(network, layer, network.encode(layer, pixels, estimate), aware=True)
 
     def test_the_receivers_estimate_is_known_to_the_bit(self, codec, tiny, rng, small_photo):
         reception = received(codec.transmitter(1 / 4).start(small_photo), rng)
