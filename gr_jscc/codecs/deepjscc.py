@@ -12,16 +12,9 @@ import numpy as np
 import torch
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
-from gr_jscc.codecs.deepjscc_network import (
-    STRIDE,
-    VALUES,
-    DeepJSCCNetwork,
-    from_symbols,
-    quantise_scale,
-    scale_of,
-    to_symbols,
-)
+from gr_jscc.codecs.deepjscc_network import STRIDE, VALUES, DeepJSCCNetwork, from_symbols, to_symbols
 from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["DeepJSCC"]

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gr_jscc.codecs.power_scale import known_scale
 from gr_jscc.nn.klt import KLT
 from gr_jscc.nn.residual import Condition, ConditionedBottleneck, ResidualBlock, mask_channels
 
@@ -145,20 +146,7 @@ class DeepJSCCNetwork(nn.Module):
         return self.decode(*from_symbols(received, noise_var, scale), rate)
 
 
-SCALE_STEPS = 32  # codes per octave of the power scale: 0.19 dB apart
-SCALE_CODES = 256
 LOST = 1e6  # noise variance that stands for a symbol that never arrived
-
-
-def quantise_scale(scale: Tensor) -> Tensor:
-    """The 8-bit code int64[B] that a receiver is sent for a power scale float32[B] (2^-4 … 2^4)."""
-    code = (scale.log2() * SCALE_STEPS).round() + SCALE_CODES // 2
-    return code.clamp(0, SCALE_CODES - 1).long()
-
-
-def scale_of(code: Tensor) -> Tensor:
-    """The power scale float32 behind an 8-bit code."""
-    return torch.exp2((code.float() - SCALE_CODES // 2) / SCALE_STEPS)
 
 
 def to_symbols(latents: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
@@ -172,8 +160,7 @@ def to_symbols(latents: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
     sent = rate.float() / 2 * latents.shape[2] * latents.shape[3]
     power = latents.square().sum((1, 2, 3)) / sent
     scale = (power + 1e-8).sqrt()
-    known = scale * (scale_of(quantise_scale(scale.detach())) / scale).detach()
-    return complex_latents / scale[:, None, None, None], known
+    return complex_latents / scale[:, None, None, None], known_scale(scale)
 
 
 def from_symbols(received: Tensor, noise_var: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:

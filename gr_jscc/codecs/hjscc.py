@@ -17,7 +17,7 @@ from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transm
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.hjscc_end import End, in_order, map_size, mask_hash
 from gr_jscc.codecs.hjscc_latent import Prior, Sent
-from gr_jscc.codecs.hjscc_network import HJSCCNetwork, power_scale, quantise_scale, scale_of
+from gr_jscc.codecs.hjscc_network import SCALE_STEPS, HJSCCNetwork, power_scale
 from gr_jscc.codecs.hjscc_plan import (
     ETAS,
     QUALITY_CODES,
@@ -32,6 +32,7 @@ from gr_jscc.codecs.hjscc_plan import (
 )
 from gr_jscc.codecs.hjscc_side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["HJSCC", "HJSCCFeedback"]
@@ -152,7 +153,7 @@ class _Sending(Transmitter):
     ) -> tuple[Payload, float]:
         """A round, and the amplitude scale that the receiver will know; see `SideInfo` for the rest."""
         values = np.concatenate([in_order(part.values, part.mask) for part in sent])
-        code = int(quantise_scale(power_scale(sent))[0])
+        code = int(quantise_scale(power_scale(sent), SCALE_STEPS)[0])
         exact = np.sqrt(np.mean(values**2, dtype=np.float64) * 2)
         symbols = (values / max(exact, 1e-12)).astype(np.float32).view(np.complex64)
         maps = [] if eta else [part.index[0].cpu().numpy() for part in sent]
@@ -163,7 +164,7 @@ class _Sending(Transmitter):
 
 
 def _scale(code: int) -> float:
-    return float(scale_of(torch.tensor(code)))
+    return float(scale_of(torch.tensor(code), SCALE_STEPS))
 
 
 class _Transmitter(_Sending):

@@ -27,10 +27,10 @@ from gr_jscc.codecs.hjscc_latent import Latent, Prior, Sent, State
 from gr_jscc.codecs.hjscc_pyramid import Pyramid
 from gr_jscc.codecs.hjscc_transforms import KINDS
 from gr_jscc.codecs.ntscc_transforms import Transforms
+from gr_jscc.codecs.power_scale import known_scale
 from gr_jscc.nn.residual import Condition, ConditionedBottleneck
 
 SCALE_STEPS = 24  # codes per octave of a power scale: 0.25 dB apart, from 2^-5.3 to 2^5.3
-SCALE_CODES = 256
 PROBE = 0.1  # deviation, in standard deviations of a latent, by which its influence on the picture is measured
 
 
@@ -329,22 +329,11 @@ class HJSCCNetwork(nn.Module):
         return torch.stack(numbers, dim=1)
 
 
-def quantise_scale(scale: Tensor) -> Tensor:
-    """The 8-bit code int64[B] that a receiver is sent for a power scale float32[B]."""
-    return ((scale.log2() * SCALE_STEPS).round() + SCALE_CODES // 2).clamp(0, SCALE_CODES - 1).long()
-
-
-def scale_of(code: Tensor) -> Tensor:
-    """The power scale float32 behind an 8-bit code."""
-    return torch.exp2((code.float() - SCALE_CODES // 2) / SCALE_STEPS)
-
-
 def power_scale(sent: Sequence[Sent]) -> Tensor:
     """Amplitude scale float32[B] of latents that are sent together, as the receiver will know it."""
     power = sum(latent.values.square().sum((1, 2, 3)) for latent in sent)
     count = sum(latent.mask.sum((1, 2, 3)) for latent in sent).clamp(min=1) / 2
-    scale = (power / count + 1e-8).sqrt()
-    return scale * (scale_of(quantise_scale(scale.detach())) / scale).detach()
+    return known_scale((power / count + 1e-8).sqrt(), SCALE_STEPS)
 
 
 def over(channel: Callable, values: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, UseMap, grey_picture
-from gr_jscc.codecs.deepjscc_network import quantise_scale, scale_of
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.ntscc_hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
 from gr_jscc.codecs.ntscc_side_info import LARGEST, SideInfo, SideInfoCoder
 from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.trained import TrainedCodec
 
 __all__ = ["NTSCC"]

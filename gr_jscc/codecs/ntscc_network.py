@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gr_jscc.codecs.deepjscc_network import quantise_scale, scale_of
 from gr_jscc.codecs.ntscc_hyper import Hyperprior
 from gr_jscc.codecs.ntscc_jscc import NEVER, JSCCDecoder, JSCCEncoder
 from gr_jscc.codecs.ntscc_transforms import KINDS
+from gr_jscc.codecs.power_scale import known_scale
 from gr_jscc.nn.entropy_models import gaussian_bits, rounded
 
 QUANTISING_NOISE = 1 / 12  # variance of an error that is uniform over a step
@@ -182,9 +182,8 @@ class NTSCCNetwork(nn.Module):
         values = self.encoder(latents / self.amplitude, index, sent)
         count = sent.sum((1, 2, 3)) / 2
         scale = (values.square().sum((1, 2, 3)) / count + 1e-8).sqrt()
-        known = scale * (scale_of(quantise_scale(scale.detach())) / scale).detach()
         symbols = torch.complex(values[:, 0::2], values[:, 1::2]) / scale[:, None, None, None]
-        return symbols, sent[:, 0::2], known
+        return symbols, sent[:, 0::2], known_scale(scale)
 
     def demodulate(
         self,

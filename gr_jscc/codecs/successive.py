@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
-from gr_jscc.codecs.deepjscc_network import quantise_scale, scale_of
 from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.successive_network import LOST
 from gr_jscc.codecs.trained import TrainedCodec
 

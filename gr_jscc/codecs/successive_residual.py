@@ -17,8 +17,8 @@ from torch import Tensor
 
 from gr_jscc.channel.differentiable import add_noise
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
-from gr_jscc.codecs.deepjscc_network import scale_of
 from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.power_scale import scale_of
 from gr_jscc.codecs.successive import (
     AWARE,
     SIDE_INFO,

@@ -7,7 +7,8 @@ import torch
 from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import CodecError, Payload, Reception
 from gr_jscc.codecs.deepjscc import largest_rate
-from gr_jscc.codecs.deepjscc_network import DeepJSCCNetwork, from_symbols, quantise_scale, scale_of, to_symbols
+from gr_jscc.codecs.deepjscc_network import DeepJSCCNetwork, from_symbols, to_symbols
+from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.nn.klt import fit_klt
 
