@@ -18,41 +18,26 @@ from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.hjscc_end import End, in_order, map_size, mask_hash
 from gr_jscc.codecs.hjscc_latent import Prior, Sent
 from gr_jscc.codecs.hjscc_network import SCALE_STEPS, HJSCCNetwork, power_scale
-from gr_jscc.codecs.hjscc_plan import (
-    ETAS,
-    QUALITY_CODES,
-    Wish,
-    begun,
-    eta_of,
-    largest_eta,
-    plan,
-    quantise_eta,
-    wish,
-    wishes_of,
-)
+from gr_jscc.codecs.hjscc_plan import Wish, begun, eta_of, plan, quantise_eta, symbols_of, wish, wishes_of
 from gr_jscc.codecs.hjscc_side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
-from gr_jscc.codecs.trained import TrainedCodec
+from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, largest_eta, usable
 
 __all__ = ["HJSCC", "HJSCCFeedback"]
 
 SNRS_DB = (-10.0, 40.0)  # that a transmitter can be told to believe in
 
 
-class HJSCC(TrainedCodec):
+class HJSCC(RateAdaptiveCodec):
     """The loaded model; see `gr_jscc.codecs.base.Codec`.
 
     Attributes:
-        eta: real channel values per bit, see `set_eta`; None: what fits the CBR.
         snr_db: Es/N0 that the transmitter believes in, until feedback tells it.
     """
 
     name = "hjscc"
     default_weights = "hjscc-photo"
-    side_info_mcs = 3  # QPSK and LDPC of rate 1/2
-    side_info_copies = 2
-    eta: float | None = None
     snr_db: float = 10.0
 
     def __init__(self, weights=None, device: str = "cpu") -> None:
@@ -71,19 +56,8 @@ class HJSCC(TrainedCodec):
         each = [count / (6 * stride**2) for count, stride in zip(network.pyramid.channels, strides)]
         return each[0], sum(each)
 
-    def set_eta(self, eta: float) -> None:
-        low, high = ETAS
-        if not low <= eta <= high:
-            raise CodecError(f"eta must be from {low:g} to {high:g}, not {eta:g}")
-        self.eta = eta
-
     def transmitter(self, cbr: float) -> Transmitter:
-        lowest, highest = self.cbr_range
-        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
-            raise CodecError(
-                f"{self.name} with {self.weights_name} serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, "
-                f"not {cbr:g}"
-            )
+        self.check_cbr(cbr)
         return (_FeedbackTransmitter if self.uses_feedback else _Transmitter)(self, cbr)
 
     def receiver(self, height: int, width: int) -> Receiver:
@@ -126,8 +100,7 @@ class _Sending(Transmitter):
         self._source, self._end = begun(network, latents, self._plan.quality)
 
     def _too_small(self) -> CodecError:
-        size = f"{self._width}x{self._height}"
-        return CodecError(f"a {size} picture is too small to be sent by {self.codec.name} at CBR {self.cbr:.4g}")
+        return self.codec.too_small(self._height, self._width, self.cbr)
 
     def _encode(self, target: Tensor, prior: Prior, bits: Tensor, index: np.ndarray, aware: bool) -> Sent:
         rates = torch.from_numpy(index).to(target.device)[None]
@@ -138,7 +111,7 @@ class _Sending(Transmitter):
 
     def _rest(self, wishes: list[Wish], eta: float, told: int) -> Payload | None:
         """All latents that are left as one round; None when nothing of them fits."""
-        if not sum(w.symbols(eta) for w in wishes):
+        if not symbols_of(wishes, eta):
             return None
         first, seen, sent = self._end.latent + 1, self._end.seen(told), []
         for latent, wished in enumerate(wishes, first):
@@ -201,7 +174,7 @@ class _FeedbackTransmitter(_Sending):
             return None
         (prior, sent, scale), self._sent = self._sent, None
         if feedback is not None and len(feedback.symbols) == int(sent.mask.sum()) // 2:
-            symbols, noise_var = _usable(feedback)
+            symbols, noise_var = usable(feedback)
             index = sent.index[0].cpu().numpy()
             self._end = self._end.after(prior, index, symbols, noise_var, scale, aware=True)
             arrived = noise_var[np.isfinite(noise_var)]
@@ -212,8 +185,8 @@ class _FeedbackTransmitter(_Sending):
         told = self._end.latent + 1
         wishes = wishes_of(self._source, self._end, self._plan.eta, self._snr_db, told)
         eta = self._plan.eta
-        if self.codec.eta is None or sum(w.symbols(eta) for w in wishes) > self._left:
-            eta = largest_eta(wishes, self._left)
+        if self.codec.eta is None or symbols_of(wishes, eta) > self._left:
+            eta = largest_eta(lambda eta: symbols_of(wishes, eta), self._left)
         return self._rest(wishes, eta, told)
 
     def _send(self) -> Payload | None:
@@ -225,7 +198,7 @@ class _FeedbackTransmitter(_Sending):
         eta, code, exceptions = self._plan.eta, 0, {}
         last = latent == len(network.latents) - 1
         if wished.symbols(eta) > self._left or last and self.codec.eta is None:
-            eta = largest_eta([wished], self._left)
+            eta = largest_eta(wished.symbols, self._left)
         if network.expected:
             code = quantise_eta(eta)
             eta = eta_of(code)
@@ -257,13 +230,6 @@ def _least(wished: Wish, symbols: int) -> np.ndarray | None:
     return index if wished.rates[index[place]] * wished.positions[place] <= 2 * symbols else None
 
 
-def _usable(reception: Reception) -> tuple[np.ndarray, np.ndarray]:
-    """Symbols complex64 and noise variances float32; 0 and ``inf`` where nothing usable arrived."""
-    usable = np.isfinite(reception.symbols) & np.isfinite(reception.noise_var) & (reception.noise_var >= 0)
-    symbols = np.where(usable, reception.symbols, 0).astype(np.complex64)
-    return symbols, np.where(usable, reception.noise_var, np.inf).astype(np.float32)
-
-
 class _Receiver(Receiver):
     """One for both.
 
@@ -284,7 +250,7 @@ class _Receiver(Receiver):
             side = unpack(reception.side_info or b"", codec.rate_counts, sizes, self.height, self.width)
         except CodingError:
             return self._picture()
-        symbols, noise_var = _usable(reception)
+        symbols, noise_var = usable(reception)
         if self._end is None:
             self._end = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
         before, end = self._end, self._end

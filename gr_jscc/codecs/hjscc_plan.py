@@ -17,11 +17,10 @@ from torch import Tensor
 from gr_jscc.channel.differentiable import awgn
 from gr_jscc.codecs.hjscc_end import End
 from gr_jscc.codecs.hjscc_network import HJSCCNetwork, Source, over, power_scale
+from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, largest_eta, quality_code
 from gr_jscc.nn.rate_attention import of_group
 
 QUALITIES = 17  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
-QUALITY_CODES = 255  # of a quality of 1
-ETAS = (1e-3, 1e3)  # between which η is sought
 ETA_STEPS = 32  # codes per octave of an η that the receiver is told
 ETA_CODES = 256  # η from 2^-4 to 2^4; code 0 is not used
 DOUBT = 1e-4  # part of a rate by which two machines' networks surely do not differ: some hundred times their rounding
@@ -93,13 +92,9 @@ def wish(network: HJSCCNetwork, latent: int, bits: Tensor) -> Wish:
     )  # fmt: skip
 
 
-def largest_eta(wishes: Sequence[Wish], symbols: int) -> float:
-    """The largest η at which wishes take at most so many complex symbols."""
-    low, high = ETAS
-    for _ in range(40):
-        middle = (low * high) ** 0.5
-        low, high = (middle, high) if sum(w.symbols(middle) for w in wishes) <= symbols else (low, middle)
-    return low
+def symbols_of(wishes: Sequence[Wish], eta: float) -> int:
+    """Complex symbols that wishes take at an η."""
+    return sum(wished.symbols(eta) for wished in wishes)
 
 
 @torch.inference_mode()
@@ -148,19 +143,15 @@ def plan(network: HJSCCNetwork, latents: Tensor, symbols: int, snr_db: float, to
 
     def at(level: int) -> list[Wish]:
         if level not in known:
-            source, end = begun(network, latents, _code(level))
+            source, end = begun(network, latents, quality_code(level, QUALITIES))
             known[level] = wishes_of(source, end, network.eta, snr_db, told)
         return known[level]
 
-    low, high = 0, QUALITIES - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        fits = sum(w.symbols(nominal) for w in at(middle)) <= symbols
-        low, high = (middle, high) if fits else (low, middle - 1)
-    wishes = at(low)
-    if eta is None or sum(w.symbols(eta) for w in wishes) > symbols:
-        nominal = largest_eta(wishes, symbols)
-    return Plan(_code(low), nominal, wishes)
+    finest = finest_level(QUALITIES, lambda level: symbols_of(at(level), nominal) <= symbols)
+    wishes, used = at(finest), nominal
+    if eta is None or symbols_of(wishes, nominal) > symbols:
+        used = largest_eta(lambda eta: symbols_of(wishes, eta), symbols)
+    return Plan(quality_code(finest, QUALITIES), used, wishes)
 
 
 def begun(network: HJSCCNetwork, latents: Tensor, quality: int) -> tuple[Source, End]:
@@ -168,7 +159,3 @@ def begun(network: HJSCCNetwork, latents: Tensor, quality: int) -> tuple[Source,
     given = torch.tensor([quality / QUALITY_CODES], device=latents.device)
     source = network.describe(latents, given)
     return source, End.start(network, quality / QUALITY_CODES, *source.coefficients[0].shape[2:])
-
-
-def _code(level: int) -> int:
-    return round(level * QUALITY_CODES / (QUALITIES - 1))

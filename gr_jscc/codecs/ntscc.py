@@ -21,13 +21,18 @@ from gr_jscc.codecs.ntscc_network import NTSCCNetwork
 from gr_jscc.codecs.ntscc_side_info import LARGEST, SideInfo, SideInfoCoder
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
-from gr_jscc.codecs.trained import TrainedCodec
+from gr_jscc.codecs.rate_adaptive import (
+    QUALITY_CODES,
+    RateAdaptiveCodec,
+    finest_level,
+    largest_eta,
+    quality_code,
+    usable,
+)
 
 __all__ = ["NTSCC"]
 
 QUALITIES = 9  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
-QUALITY_CODES = 255  # of a quality of 1
-ETAS = (1e-3, 1e3)  # between which η is sought
 
 
 @dataclass(frozen=True)
@@ -47,18 +52,11 @@ class Plan:
     eta: float
 
 
-class NTSCC(TrainedCodec):
-    """The loaded model; see `gr_jscc.codecs.base.Codec`.
-
-    Attributes:
-        eta: real channel values per bit, see `set_eta`; None: what fits the CBR. With it, only the quality follows.
-    """
+class NTSCC(RateAdaptiveCodec):
+    """The loaded model; see `gr_jscc.codecs.base.Codec`."""
 
     name = "ntscc"
     default_weights = "ntscc-photo"
-    side_info_mcs = 3  # QPSK and LDPC of rate 1/2
-    side_info_copies = 2
-    eta: float | None = None
 
     def __init__(self, weights=None, device: str = "cpu") -> None:
         super().__init__(weights, device)
@@ -79,30 +77,16 @@ class NTSCC(TrainedCodec):
         values = 2 * 3 * self.network.stride**2
         return self.rates[0] / values, self.rates[-1] / values
 
-    def set_eta(self, eta: float) -> None:
-        low, high = ETAS
-        if not low <= eta <= high:
-            raise CodecError(f"eta must be from {low:g} to {high:g}, not {eta:g}")
-        self.eta = eta
-
     def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
         if not self.network.adaptive:
             return None
-        self._check(cbr)
+        self.check_cbr(cbr)
         plan = self.plan_for(image, cbr)
         return UseMap((self.rates[plan.index] / 2).astype(np.float32), self.network.stride)
 
     def transmitter(self, cbr: float) -> Transmitter:
-        self._check(cbr)
+        self.check_cbr(cbr)
         return _Transmitter(self, cbr)
-
-    def _check(self, cbr: float) -> None:
-        lowest, highest = self.cbr_range
-        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
-            raise CodecError(
-                f"{self.name} with {self.weights_name} serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, "
-                f"not {cbr:g}"
-            )
 
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
@@ -147,20 +131,14 @@ class NTSCC(TrainedCodec):
 
         def bits_at(level: int) -> np.ndarray:
             if level not in known:
-                known[level] = self._bits(latents, _code(level))
+                known[level] = self._bits(latents, quality_code(level, QUALITIES))
             return known[level]
 
-        low, high = 0, QUALITIES - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self._symbols(bits_at(middle), nominal) <= symbols:
-                low = middle
-            else:
-                high = middle - 1
-        quality, bits = _code(low), bits_at(low)
+        finest = finest_level(QUALITIES, lambda level: self._symbols(bits_at(level), nominal) <= symbols)
+        quality, bits = quality_code(finest, QUALITIES), bits_at(finest)
         eta = nominal
         if self.eta is None or self._symbols(bits, nominal) > symbols:
-            eta = self._largest_eta(bits, symbols)
+            eta = largest_eta(lambda eta: self._symbols(bits, eta), symbols)
         return Plan(quality, self._hyper(latents, quality), self._index(bits, eta), eta)
 
     def plan_for(self, image: np.ndarray, cbr: float) -> Plan:
@@ -173,15 +151,7 @@ class NTSCC(TrainedCodec):
         try:
             return self.plan(self.analyse(image), int(cbr * (1 + 1e-9) * 3 * height * width))
         except CodecError:
-            size = f"{width}x{height}"
-            raise CodecError(f"a {size} picture is too small to be sent by ntscc at CBR {cbr:.4g}") from None
-
-    def _largest_eta(self, bits: np.ndarray, symbols: int) -> float:
-        low, high = ETAS
-        for _ in range(40):
-            middle = (low * high) ** 0.5
-            low, high = (middle, high) if self._symbols(bits, middle) <= symbols else (low, middle)
-        return low
+            raise self.too_small(height, width, cbr) from None
 
     def _bits(self, latents: Tensor, quality: int) -> np.ndarray:
         given = torch.tensor([quality / QUALITY_CODES], device=self.device)
@@ -199,10 +169,6 @@ class NTSCC(TrainedCodec):
             return None
         steps = self.network.steps(torch.tensor([quality / QUALITY_CODES], device=self.device))
         return self.network.hyperprior.summarise(latents / steps).round().clamp(-LARGEST, LARGEST)
-
-
-def _code(level: int) -> int:
-    return round(level * QUALITY_CODES / (QUALITIES - 1))
 
 
 class _Transmitter(Transmitter):
@@ -241,9 +207,7 @@ class _Receiver(Receiver):
         sent = network.sent(index)[:, 0::2]
         if int(sent.sum()) != len(reception.symbols):
             return grey_picture(self.height, self.width)
-        usable = np.isfinite(reception.symbols) & np.isfinite(reception.noise_var)
-        symbols = _placed(np.where(usable, reception.symbols, 0).astype(np.complex64), sent)
-        noise_var = _placed(np.where(usable, reception.noise_var, np.inf).astype(np.float32), sent)
+        symbols, noise_var = (_placed(values, sent) for values in usable(reception))
         mean = spread = None
         if side.hyper is not None:
             hyper = torch.from_numpy(side.hyper).to(codec.device)[None].float()

@@ -290,10 +290,12 @@ def test_lost_symbols_and_symbols_that_are_not_numbers_cost_quality(codecs, smal
     assert (np.diff(quality) < -0.3).all() and quality[-1] > 12, quality
     payload = codec.transmitter(0.04).start(small_photo)
     symbols, variance = payload.symbols.copy(), np.full(len(payload.symbols), 0.01, np.float32)
-    symbols[::9] = np.nan
-    variance[3::9] = np.nan
+    symbols[::9], variance[3::9], variance[6::9] = np.nan, np.nan, -1
     picture = codec.receiver(*small_photo.shape[:2]).push(Reception(symbols, variance, payload.side_info))
     assert psnr_db(small_photo, picture) > quality[-1]
+    symbols[::3], variance[::3] = 0, np.inf
+    lost = codec.receiver(*small_photo.shape[:2]).push(Reception(symbols, variance, payload.side_info))
+    assert (picture == lost).all()
 
 
 def test_starting_from_a_deepjscc_is_that_deepjscc_at_equal_rates(crops):
