@@ -19,16 +19,7 @@ from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.nn.entropy_models import FactorisedPrior
 from gr_jscc.weights import write_model
 
-pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Networks this small only wait for a second one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
 
 ATTENTION = {"inner": 8, "heads": 2, "window": 4, "hidden": 8}

@@ -20,15 +20,7 @@ from gr_jscc.evaluation.banana_benchmark import (
 from gr_jscc.evaluation.banana_report import CELLS, EXTENT, _grid, learned_density, write_banana_report
 from gr_jscc.training.banana import train_deepjscc, train_ntc, train_ntscc
 
-pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")

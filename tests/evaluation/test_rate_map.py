@@ -23,7 +23,7 @@ from gr_jscc.evaluation.sweep.store import Store, StoreError
 from gr_jscc.imaging import save_image
 from gr_jscc.weights import write_model
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
 CBR = 0.1
 ATTENTION = {"inner": 8, "heads": 2, "window": 4, "hidden": 8}
@@ -37,15 +37,6 @@ TINY = {
     "multipliers": [3000.0, 60.0],
     "eta": 0.6,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Networks this small only wait for a second one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

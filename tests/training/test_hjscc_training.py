@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 from gr_jscc.codecs.deepjscc_network import DeepJSCCNetwork
@@ -15,7 +14,7 @@ from gr_jscc.training.loop import optimiser_of, task_of, train
 from gr_jscc.training.recipe import Recipe, load_recipe
 from gr_jscc.weights import write_model
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread", "small_sample")]
 
 NETWORK = {
     "transforms": {"kind": "windows", "latents": 16, "widths": [8, 8], "blocks": [0, 0], "heads": 2, "window": 4},
@@ -45,23 +44,6 @@ RUNS = {
         },
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def _small_and_alone(monkeypatch):
-    monkeypatch.setattr(Photos, "sample", 64)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def photos(photo, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for i in range(3):
-        Image.fromarray(photo[i * 100 : i * 100 + 140, 200:400]).save(folder / f"{i}.png")
-    return folder
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from gr_jscc.codecs.ntscc import NTSCC
@@ -19,7 +18,7 @@ from gr_jscc.training.loop import task_of, train
 from gr_jscc.training.ntscc_perceptual import PerceptualDistortion
 from gr_jscc.training.recipe import Recipe, RecipeError
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread", "small_sample")]
 
 ATTENTION = {"inner": 8, "heads": 2, "window": 4, "hidden": 8}
 TINY = Recipe(
@@ -49,27 +48,14 @@ class RandomFeatures(nn.Module):
 
 
 @pytest.fixture(autouse=True)
-def _small_and_alone(monkeypatch):
-    monkeypatch.setattr(Photos, "sample", 64)
+def _small_discriminator(monkeypatch):
     monkeypatch.setattr(ntscc_discriminator, "WIDTHS", ((8, 2), (12, 2), (16, 2), (24, 1)))
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
 def features(monkeypatch):
     monkeypatch.setattr(ntscc_perceptual, "missing_for_lpips", lambda: "")
     monkeypatch.setattr(ntscc_perceptual, "lpips_network", RandomFeatures)
-
-
-@pytest.fixture(scope="module")
-def photos(photo, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for i in range(3):
-        Image.fromarray(photo[i * 100 : i * 100 + 140, 200:400]).save(folder / f"{i}.png")
-    return folder
 
 
 @pytest.fixture

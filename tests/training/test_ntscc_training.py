@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 from gr_jscc.codecs.ntscc import NTSCC
@@ -15,7 +14,7 @@ from gr_jscc.training.datasets import Photos
 from gr_jscc.training.loop import optimiser_of, task_of, train
 from gr_jscc.training.recipe import Recipe, RecipeError, load_recipe
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread", "small_sample")]
 
 ATTENTION = {"inner": 8, "heads": 2, "window": 4, "hidden": 8}
 NETWORK = {
@@ -44,23 +43,6 @@ RUNS = {
     "comparison-i": changed({"refine": 0}),
     "comparison-ii": changed({"refine": 0, "adaptive": False}),
 }
-
-
-@pytest.fixture(autouse=True)
-def _small_and_alone(monkeypatch):
-    monkeypatch.setattr(Photos, "sample", 64)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def photos(photo, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for i in range(3):
-        Image.fromarray(photo[i * 100 : i * 100 + 140, 200:400]).save(folder / f"{i}.png")
-    return folder
 
 
 @pytest.mark.parametrize("name", RUNS)
