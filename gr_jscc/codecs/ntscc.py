@@ -107,10 +107,6 @@ class NTSCC(RateAdaptiveCodec):
         self._analysed = digest, latents
         return latents
 
-    def forget(self) -> None:
-        """Drops the latents of the last picture."""
-        self._analysed = None
-
     @torch.inference_mode()
     def plan(self, latents: Tensor, symbols: int) -> Plan:
         """The best way to send latents in at most so many complex symbols.
