@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import CodecError, Insight, Payload, Receiver, Reception, Transmitter, grey_picture
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.hjscc_end import End, in_order, map_size, mask_hash
 from gr_jscc.codecs.hjscc_latent import Prior, Sent
@@ -231,15 +231,10 @@ def _least(wished: Wish, symbols: int) -> np.ndarray | None:
 
 
 class _Receiver(Receiver):
-    """One for both.
-
-    Attributes:
-        drifted: rounds whose transmitter took this end to have something else than it has.
-    """
+    """One for both."""
 
     def __init__(self, codec: HJSCC, height: int, width: int) -> None:
         self.codec, self.height, self.width = codec, height, width
-        self.drifted = 0
         self._end: End | None = None
 
     @torch.inference_mode()
@@ -259,7 +254,9 @@ class _Receiver(Receiver):
             return self._picture()  # a repeat
         while end.latent + 1 < first:
             end = end.after_nothing()
-        self.drifted += end.seen(side.told) != side.state
+        blind = codec.uses_feedback and side.told < len(codec.rate_counts)
+        drifted = self.insight.drifted if self.insight else 0
+        self.insight = Insight(side.told if blind else None, drifted + (end.seen(side.told) != side.state))
         masks, used = [], 0
         for latent, sent_map in enumerate(side.maps or [None], first):
             aware = latent < side.told

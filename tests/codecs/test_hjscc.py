@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gr_jscc.channel.noise import noise
-from gr_jscc.codecs.base import CodecError, Reception
+from gr_jscc.codecs.base import CodecError, Insight, Reception
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.hjscc import HJSCC, HJSCCFeedback
 from gr_jscc.codecs.hjscc_network import HJSCCNetwork
@@ -153,14 +153,14 @@ def test_both_ends_have_the_same_state(codecs, photo, rng):
             assert mine.seen(LATENTS) == theirs.seen(LATENTS)
             assert torch.equal(mine.state.estimate, theirs.state.estimate)
             assert torch.equal(mine.state.ranking, theirs.state.ranking)
-    assert receiver.drifted == 0 and receiver._end.latent == rounds - 1 == LATENTS - 1
+    assert receiver.insight.drifted == 0 and receiver._end.latent == rounds - 1 == LATENTS - 1
 
 
 def test_rates_that_the_prior_expects_are_not_sent(codecs, little, rng):
     """Both ends work them out; with a rounding that differs they still do."""
     payloads, pictures, receiver = through(codecs["expected"], little, 1 / 8, 10, rng)
     assert max(len(p.side_info) for p in payloads) < 25
-    assert len(payloads) == LATENTS and receiver.drifted == 0
+    assert len(payloads) == LATENTS and receiver.insight.drifted == 0
     network, before = receiver.codec.network, HJSCCNetwork.prior
 
     def shaken(*args, **options):
@@ -177,7 +177,7 @@ def test_rates_that_the_prior_expects_are_not_sent(codecs, little, rng):
         picture = receiver.push(reception)
         del network.prior
         payload = transmitter.next(reception)
-    assert receiver.drifted == 0 and receiver._end.latent == LATENTS - 1
+    assert receiver.insight.drifted == 0 and receiver._end.latent == LATENTS - 1
     assert psnr_db(little, picture) == pytest.approx(psnr_db(little, pictures[-1]), abs=0.3)
 
 
@@ -191,7 +191,8 @@ def test_feedback_is_worth_its_while(codecs, little, rng):
 def test_feedback_that_stops_costs_quality_and_not_the_picture(codecs, little, rng, told):
     codec = codecs["hjscc-feedback"]
     payloads, pictures, receiver = through(codec, little, 1 / 8, 10, rng, told=told)
-    assert len(payloads) == told + 2 and receiver.drifted == 0 and receiver._end.latent == LATENTS - 1
+    assert len(payloads) == told + 2 and receiver._end.latent == LATENTS - 1
+    assert receiver.insight == Insight(blind_from=told + 1, drifted=0)
     figures = [psnr_db(little, picture) for picture in pictures]
     assert figures[-1] > max(figures[0] + 2, 20), figures
 
@@ -206,7 +207,7 @@ def test_noisy_feedback_is_noticed(codecs, little, rng):
         symbols = reception.symbols + noise(reception.symbols.shape, np.full(len(payload.symbols), 0.01), rng)
         disturbed = Reception(symbols.astype(np.complex64), reception.noise_var, reception.side_info)
         payload = transmitter.next(disturbed)
-    assert receiver.drifted == LATENTS - 1
+    assert receiver.insight.drifted == LATENTS - 1
     assert psnr_db(little, picture) > 22
 
 
@@ -238,7 +239,7 @@ def test_a_round_that_feedback_tells_is_lost_is_made_up_for(codecs, little, rng)
         picture = receiver.push(reception)
         payload = transmitter.next(reception)
         number += 1
-    assert receiver.drifted == 0
+    assert receiver.insight.drifted == 0
     assert psnr_db(little, picture) > 22
 
 
@@ -269,7 +270,7 @@ def test_symbols_that_are_no_numbers_count_as_lost(codecs, photo, rng):
     bad = Reception(symbols, noise_var, good.side_info)
     receiver.push(bad)
     receiver.push(arrived(transmitter.next(bad), 10, rng))
-    assert receiver.drifted == 0 and torch.isfinite(receiver._end.state.estimate).all()
+    assert receiver.insight.drifted == 0 and torch.isfinite(receiver._end.state.estimate).all()
 
 
 def test_side_information_is_exact_and_checked(rng):
@@ -303,7 +304,7 @@ for line in sys.stdin:
     symbols, noise_var, side_info = (base64.b64decode(part) for part in json.loads(line))
     symbols, noise_var = np.frombuffer(symbols, np.complex64), np.frombuffer(noise_var, np.float32)
     picture = receiver.push(Reception(symbols, noise_var, side_info))
-    print(json.dumps([base64.b64encode(picture.tobytes()).decode(), receiver.drifted]), flush=True)
+    print(json.dumps([base64.b64encode(picture.tobytes()).decode(), receiver.insight.drifted]), flush=True)
 """
 
 
