@@ -21,10 +21,11 @@ from gr_jscc.errors import UserError
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.imaging import save_image
-from gr_jscc.link.ideal import ideal_reception
+from gr_jscc.link.ideal import ideal_transfer
 
 PATIENCE_SECONDS = 900  # for a run of some hundred small pictures on a busy machine
 TIMEOUT_SECONDS = "10"  # of feedback, where it is not to be late
+IN_FLIGHT = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def feedback_figures(
         bar_db: most that the run without fault may lie below the ideal halves.
 
     Yields:
-        ``psnr_db`` for each condition, ``feedback_loss_db`` against the run without fault, and ``feedback_missed``.
+        ``psnr_db`` for each condition, ``feedback_loss_db`` against the run without fault, ``feedback_bytes``,
+        ``feedback_missed``, and ``states_drifted`` of codecs that tell.
 
     Raises:
         UserError: a program failed.
@@ -78,7 +80,7 @@ def feedback_figures(
     yield Figure("psnr_db", without, "dB", {**at, "feedback": "none, simulated", "channel": "ideal"})
     faultless = None
     for fault in FAULTS:
-        reports = _run(pictures, codec, cbr, snr_db, fault)
+        reports = [report for report, _ in _run(pictures, codec, cbr, snr_db, fault)]
         psnr = float(np.mean([report["psnr_db"] for report in reports]))
         here = {**at, "feedback": "direct", "fault": fault.name, "channel": "modem, two hosts"}
         yield Figure("psnr_db", psnr, "dB", here, least=with_feedback - bar_db if faultless is None else None)
@@ -86,25 +88,38 @@ def feedback_figures(
             faultless = psnr
         else:
             yield Figure("feedback_loss_db", faultless - psnr, "dB", here)
+        yield Figure("feedback_bytes", float(np.mean([report["feedback"]["bytes"] for report in reports])), "B", here)
+        drifted = [report["feedback"]["drifted"] for report in reports]
+        if None not in drifted:
+            yield Figure("states_drifted", sum(drifted), "1", here)
         yield Figure("feedback_missed", sum(report["feedback"]["missed"] for report in reports), "1", here)
+
+
+def flight_figures(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float) -> Iterator[Figure]:
+    """Seconds a picture takes between two hosts, with so many in flight; arguments as for `feedback_figures`.
+
+    Yields:
+        ``image_seconds``: from the first report to the last, divided by the pictures after the first.
+
+    Raises:
+        UserError: a program failed.
+    """
+    for number in IN_FLIGHT:
+        fault = Fault(f"{number} in flight", tx=("--in-flight", str(number)))
+        ends = sorted(end for _, end in _run(pictures, codec, cbr, snr_db, fault))
+        at = {"codec": codec, "snr_db": snr_db, "cbr": round(cbr, 6), "images": len(pictures), "in_flight": number}
+        yield Figure("image_seconds", (ends[-1] - ends[0]) / max(1, len(ends) - 1), "s", at)
 
 
 def _ideal(codec: Codec, pictures: list[np.ndarray], cbr: float, snr_db: float, told: bool) -> float:
     """Mean PSNR in dB of the codec's two halves over the ideal channel."""
-    rng, found = np.random.default_rng(1), []
-    for picture in pictures:
-        transmitter, receiver = codec.transmitter(cbr), codec.receiver(*picture.shape[:2])
-        payload = transmitter.start(picture)
-        while payload is not None:
-            reception = ideal_reception(payload, snr_db, taps("awgn"), rng)
-            estimate = receiver.push(reception)
-            payload = transmitter.next(reception if told else None)
-        found.append(psnr_db(picture, estimate))
-    return float(np.mean(found))
+    rng, white = np.random.default_rng(1), taps("awgn")
+    last = (ideal_transfer(codec, picture, cbr, snr_db, white, rng, told)[-1].picture for picture in pictures)
+    return float(np.mean([psnr_db(*pair) for pair in zip(pictures, last)]))
 
 
-def _run(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, fault: Fault) -> list[dict]:
-    """The reports of one run of three processes.
+def _run(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, fault: Fault) -> list[tuple[dict, float]]:
+    """The reports of one run of three processes, and when they were written.
 
     Raises:
         UserError: one of them failed, or a picture is missing.
@@ -132,7 +147,8 @@ def _run(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, faul
             codes = transmitter.wait(PATIENCE_SECONDS), receiver.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise UserError(f"no end in {PATIENCE_SECONDS} s with fault: {fault.name}") from error
-        reports = [json.loads(path.read_text()) for path in sorted(out.glob("*/report.json"))]
+        found = sorted(out.glob("*/report.json"))
+        reports = [(json.loads(path.read_text()), path.stat().st_mtime) for path in found]
         if any(codes) or len(reports) != len(pictures):
             log.seek(0)
             line = (log.read().strip().splitlines() or ["no message"])[-1]

@@ -27,7 +27,7 @@ from gr_jscc.imaging import expand_inputs, load_image
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.budget import WithinTotal
 from gr_jscc.link.bursts import digital_bursts, settings_of
-from gr_jscc.link.ideal import ideal_reception
+from gr_jscc.link.ideal import ideal_transfer
 
 from . import options
 
@@ -135,28 +135,19 @@ def ideal_results(
     for transfer, path in enumerate(files):
         image = load_image(path)
         started = time.monotonic()
-        transmitter, receiver = codec.transmitter(cbr), codec.receiver(*image.shape[:2])
-        payload = transmitter.start(image)
-        encode_seconds = time.monotonic() - started
-        rounds: list[tuple[int, bytes, Received]] = []  # payload symbols, side information, and what came of them
-        while payload is not None:
-            reception = ideal_reception(payload, snr_db, taps(channel), rng)
-            before = time.monotonic()
-            picture = receiver.push(reception)
-            finished = time.monotonic()
-            # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
-            carried = b"" if codec.ideal_only else payload.side_info
-            received = Received(picture, None, finished - before, finished, len(carried), receiver.insight)
-            rounds.append((len(payload.symbols), carried, received))
-            payload = transmitter.next(reception if codec.uses_feedback else None)
-        about = Sent(path.name, image, codec.name, codec.weights_name, cbr, encode_seconds, started, len(rounds))
+        rounds = ideal_transfer(codec, image, cbr, snr_db, taps(channel), rng)
+        about = Sent(
+            path.name, image, codec.name, codec.weights_name, cbr, rounds[0].encode_seconds, started, len(rounds)
+        )
         collector.sent(transfer, about)
-        for round_, (symbols, carried, received) in enumerate(rounds):
-            digital = digital_bursts(carried, transfer, round_, settings_of(codec))
-            side_info = sum(len(burst.symbols) for burst in digital)
-            uses = ChannelUses(symbols, side_info, 0, symbols + side_info)
-            collector.on_air(transfer, round_, OnAir(uses))
-            yield from collector.received(transfer, round_, received)
+        for number, one in enumerate(rounds):
+            # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
+            carried = b"" if codec.ideal_only else one.payload.side_info
+            digital = digital_bursts(carried, transfer, number, settings_of(codec))
+            symbols, side_info = len(one.payload.symbols), sum(len(burst.symbols) for burst in digital)
+            collector.on_air(transfer, number, OnAir(ChannelUses(symbols, side_info, 0, symbols + side_info)))
+            received = Received(one.picture, None, one.decode_seconds, one.finished, len(carried), one.insight)
+            yield from collector.received(transfer, number, received)
 
 
 def average(reports: list[dict]) -> dict[str, float]:

@@ -104,7 +104,7 @@ Eta = Annotated[
     float | None,
     typer.Option(
         "--eta",
-        help="For ntscc: real channel values per bit of the source. Unless given, what fits the CBR.",
+        help="For ntscc and hjscc: real channel values per bit of the source. Unless given, what fits the CBR.",
         show_default=False,
     ),
 ]

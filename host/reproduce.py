@@ -16,11 +16,11 @@ from .printing import print_figures
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="What to reproduce: successive, separation or banana.")],
+    name: Annotated[str, typer.Argument(help="What to reproduce: successive, separation, banana or hjscc.")],
     data: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder with the data set; successive: CIFAR-10; separation: Kodak's photos; banana: none.",
+            help="Folder with the data set; successive: CIFAR-10; separation, hjscc: Kodak's photos; banana: none.",
             show_default=False,
         ),
     ] = None,
@@ -44,9 +44,12 @@ def reproduce(
 
     separation: BPG + LDPC and BPG + capacity at 10 dB, and the cliff beside DeepJSCC through the flowgraph.
 
+    hjscc: HJSCC with and without feedback over SNR, with a wrong belief, after each latent, and between two hosts with
+    faults of the feedback and 1 to 8 pictures in flight.
+
     banana: section IV-B of Dai et al. 2022 (NTSCC): a source of two numbers; trains the rivals, which takes minutes.
     """
-    options.check_choice("NAME", name, ("successive", "separation", "banana"))
+    options.check_choice("NAME", name, ("successive", "separation", "banana", "hjscc"))
     if name != "banana" and not data:
         raise UserError(f"reproduce {name} needs --data")
     options.check_device(device)
@@ -56,6 +59,8 @@ def reproduce(
         figures, write = _successive(data, runs, images, draws, on_air, device, seed)
     elif name == "banana":
         figures, write = _banana(runs, seed)
+    elif name == "hjscc":
+        figures, write = _hjscc(data, images, on_air, device, seed)
     else:
         figures, write = _separation(data, images, on_air, device, seed)
     measured = []
@@ -111,6 +116,25 @@ def _banana(runs: Path | None, seed: int) -> Reproduction:
         yield from banana_figures(measured)
 
     return figures(), lambda taken, folder: write_banana_report(taken, *kept, folder)
+
+
+def _hjscc(data: list[Path], images: int, on_air: int, device: str, seed: int) -> Reproduction:
+    from gr_jscc.evaluation.hjscc_benchmark import CBR, DESIGN_SNR_DB, hjscc_figures
+    from gr_jscc.evaluation.hjscc_report import write_hjscc_report
+    from gr_jscc.imaging import expand_inputs, load_image
+
+    pictures = [load_image(path) for path in _spread(expand_inputs(data), images)]
+
+    def figures() -> Iterator[Figure]:
+        yield from hjscc_figures(pictures, device, seed)
+        if on_air:
+            from .feedback_trial import feedback_figures, flight_figures
+
+            crossing = list(_spread(pictures, on_air))
+            yield from feedback_figures(crossing, "hjscc-feedback", CBR, DESIGN_SNR_DB, bar_db=0.4)
+            yield from flight_figures(crossing, "hjscc-feedback", CBR, DESIGN_SNR_DB)
+
+    return figures(), write_hjscc_report
 
 
 def _separation(data: list[Path], images: int, on_air: int, device: str, seed: int) -> Reproduction:

@@ -16,6 +16,8 @@ CODECS: dict[str, tuple[str, str]] = {
     "successive-multiple": ("gr_jscc.codecs.successive_multiple", "SuccessiveMultiple"),
     "successive-residual": ("gr_jscc.codecs.successive_residual", "SuccessiveResidual"),
     "successive-single": ("gr_jscc.codecs.successive_single", "SuccessiveSingle"),
+    "hjscc": ("gr_jscc.codecs.hjscc", "HJSCC"),
+    "hjscc-feedback": ("gr_jscc.codecs.hjscc", "HJSCCFeedback"),
     "ntscc": ("gr_jscc.codecs.ntscc", "NTSCC"),
     "separation": ("gr_jscc.codecs.separation", "Separation"),
     "separation-capacity": ("gr_jscc.codecs.separation_capacity", "SeparationCapacity"),

@@ -71,21 +71,27 @@ def plot_constellation(path: Path, symbols: np.ndarray, title: str) -> None:
     save_figure(figure, path)
 
 
-def plot_psnr_over_snr(path: Path, curves: dict[str, list[tuple[float, float]]], title: str) -> None:
+def plot_psnr_over_snr(
+    path: Path,
+    curves: dict[str, list[tuple[float, float]]],
+    title: str,
+    label: str = "SNR (Es/N0 per data subcarrier), dB",
+) -> None:
     """PSNR over SNR.
 
     Args:
         path: the PNG to write.
         curves: label → (SNR dB, PSNR dB) points.
         title: of the plot.
+        label: of the axis of SNRs.
     """
     figure = Figure(figsize=(7, 4.8), layout="constrained")
     axes = figure.subplots()
     styles = itertools.cycle(("o-", "s--", "^:", "d-."))
-    for label, points in curves.items():
+    for name, points in curves.items():
         x, y = zip(*sorted(points), strict=True)
-        axes.plot(x, y, next(styles), label=label)
-    axes.set(xlabel="SNR (Es/N0 per data subcarrier), dB", ylabel="PSNR, dB", title=title)
+        axes.plot(x, y, next(styles), label=name)
+    axes.set(xlabel=label, ylabel="PSNR, dB", title=title)
     axes.grid(alpha=0.3)
     axes.legend()
     save_figure(figure, path)

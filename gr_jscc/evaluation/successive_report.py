@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gr_jscc.evaluation.feedback_report import feedback_lines
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.plots import plot_psnr_over_snr
 from gr_jscc.evaluation.successive_benchmark import PAPER_CNN, PAPER_FEEDBACK, PAPER_TABLE, REALISATIONS
@@ -56,7 +57,7 @@ def write_successive_report(figures: list[Figure], folder: Path) -> Path:
             plot_psnr_over_snr(pictures / name, shown, title)
             lines += [f"## {title}", "", f"![{title}](images/{name})", ""]
             lines += _curve_rows({key: curve for key, curve in curves.items() if key[0] in models})
-    lines += _on_air(figures) + _comparisons(figures) + _one_snr(curves)
+    lines += feedback_lines(figures) + _comparisons(figures) + _one_snr(curves)
     page = folder / "successive.md"
     part = page.with_name(page.name + ".part")
     part.write_text("\n".join(lines).rstrip() + "\n")
@@ -99,37 +100,6 @@ def _curve_rows(curves: dict[tuple[str, int], Curve]) -> list[str]:
         cells = (f"{curve[snr_db]:.2f}" if snr_db in curve else "" for snr_db in snrs)
         rows.append(f"| {weights}, layer {layer} | " + " | ".join(cells) + " |")
     return [*rows, ""]
-
-
-def _on_air(figures: list[Figure]) -> list[str]:
-    """What crossed the modem and the back-channel, with one fault after another."""
-    crossed = [f for f in figures if "feedback" in f.at]
-    if not crossed:
-        return []
-    at = crossed[0].at
-    lines = [
-        "## Direct feedback between two hosts, and what faults of it cost",
-        "",
-        f"{at['images']} of the pictures, {at['codec']} at CBR 1/{1 / at['cbr']:.0f}, {at['snr_db']:g} dB: `tx`,"
-        " `channel` and `rx` in three processes; the first rows are the codec's two halves over the ideal channel."
-        " Missed are rounds whose feedback did not come in time: the transmitter goes on with what it can simulate.",
-        "",
-        "| channel | feedback | fault | PSNR, dB | lost by the fault, dB | missed |",
-        "|---|---|---|---|---|---|",
-    ]
-    loss, missed = (
-        {f.at["fault"]: f.value for f in crossed if f.name == name} for name in ("feedback_loss_db", "feedback_missed")
-    )
-    for figure in crossed:
-        if figure.name == "psnr_db":
-            fault = figure.at.get("fault", "")
-            cells = [f"{loss[fault]:.2f}" if fault in loss else "", f"{missed[fault]:.0f}" if fault in missed else ""]
-            lines.append(
-                f"| {figure.at['channel']} | {figure.at['feedback']} | {fault} | {figure.value:.2f} | "
-                + " | ".join(cells)
-                + " |"
-            )
-    return [*lines, ""]
 
 
 def _comparisons(figures: list[Figure]) -> list[str]:

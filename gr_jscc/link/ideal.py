@@ -1,17 +1,73 @@
 """The channel that papers simulate, in place of the whole OFDM link.
 
 Symbols get white Gaussian noise of variance 1/snr per complex symbol; the receiver is told the truth
-about it, and side information arrives without error.
+about it, side information arrives without error, and what arrived comes back without noise.
 """
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
 import numpy as np
 
 from gr_jscc.channel.noise import noise
-from gr_jscc.codecs.base import Payload, Reception
+from gr_jscc.codecs.base import Codec, Insight, Payload, Reception
 from gr_jscc.link.interleaver import deinterleave
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
+
+
+@dataclass(frozen=True)
+class IdealRound:
+    """A round that crossed.
+
+    Attributes:
+        payload: as it was sent.
+        picture: uint8[H, W, 3], the estimate after it.
+        insight: of the receiving half, after it.
+        encode_seconds, decode_seconds: the two halves took.
+        finished: `time.monotonic` when the estimate was there.
+    """
+
+    payload: Payload
+    picture: np.ndarray
+    insight: Insight | None
+    encode_seconds: float
+    decode_seconds: float
+    finished: float
+
+
+def ideal_transfer(
+    codec: Codec, image: np.ndarray, cbr: float, snr_db: float, taps: np.ndarray, rng: np.random.Generator,
+    told: bool = True,
+) -> list[IdealRound]:  # fmt: skip
+    """A picture from one half of a codec to the other, round by round.
+
+    Args:
+        codec: whose halves.
+        image: uint8[H, W, 3].
+        cbr: asked of the transmitter.
+        snr_db, taps, rng: see `ideal_reception`.
+        told: whether a codec that uses feedback gets it.
+
+    Raises:
+        CodecError: the codec cannot send it.
+    """
+    transmitter, receiver = codec.transmitter(cbr), codec.receiver(*image.shape[:2])
+    rounds: list[IdealRound] = []
+    before = time.monotonic()
+    payload = transmitter.start(image)
+    while payload is not None:
+        encoded = time.monotonic()
+        reception = ideal_reception(payload, snr_db, taps, rng)
+        received = time.monotonic()
+        picture = receiver.push(reception)
+        finished = time.monotonic()
+        seconds = encoded - before, finished - received
+        rounds.append(IdealRound(payload, picture, receiver.insight, *seconds, finished))
+        before = finished
+        payload = transmitter.next(reception if told and codec.uses_feedback else None)
+    return rounds
 
 
 def ideal_reception(

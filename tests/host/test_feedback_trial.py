@@ -25,3 +25,19 @@ def test_feedback_crosses_and_feedback_that_is_late_is_counted_and_priced(photo,
     curve = [Figure("psnr_db", 30.0, "dB", {"images": 4, "draws": 1, "weights": "x", "layers": 1, "snr_db": 13.0})]
     page = write_successive_report([*curve, *figures], tmp_path).read_text()
     assert "| modem, two hosts | direct | too late |" in page
+
+
+def test_hjscc_between_two_hosts_holds_equal_states_and_tells_when_feedback_failed(photo):
+    faults = {fault.name: fault for fault in FAULTS if fault.name in ("none", "int8", "too late")}
+    picture, quality = photo[64:192, 96:224], {}
+    for name, fault in faults.items():
+        ((report, _),) = feedback_trial._run([picture], "hjscc-feedback", 1 / 16, 10.0, fault)
+        quality[name] = report["psnr_db"]
+        told = report["feedback"]
+        assert told["drifted"] == 0
+        if name == "too late":
+            assert told["blind_from"] == 1 and told["missed"] >= 1 and len(report["rounds"]) == 2
+        else:
+            assert told["blind_from"] is None and told["missed"] == 0 and len(report["rounds"]) == 4
+            assert [one["psnr_db"] for one in report["rounds"]] == sorted(one["psnr_db"] for one in report["rounds"])
+    assert abs(quality["int8"] - quality["none"]) < 0.3 and quality["too late"] > 15
