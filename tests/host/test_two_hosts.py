@@ -14,6 +14,7 @@ import pytest
 from gr_jscc.host.back_channel_trial import Cable
 from gr_jscc.host.main import main
 
+from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.imaging import load_image, save_image
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
@@ -231,6 +232,30 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path, photo, capsy
     out, err = capsys.readouterr()
     assert exit_.value.code == 2 and out == ""
     assert err.startswith("gr-jscc: ") and err.count("\n") == 1, err
+
+
+def test_hjscc_tells_from_which_latent_on_a_cut_left_it_without_feedback(programs):
+    for path in sorted(programs.pictures.iterdir())[2:]:
+        path.unlink()
+    programs.rx("--patience", "6", "--codec", "hjscc-feedback")
+    programs.channel()
+    cable = Cable(programs.back)
+    straight, programs.back = programs.back, cable.address
+    programs.tx("--patience", "6", "--codec", "hjscc-feedback", "--in-flight", "1", "--feedback-timeout", "3")
+    programs.back = straight
+    programs.wait_for_reports(1)
+    cable.cut()  # the second one is being encoded, or on its way
+    programs.wait("tx")
+    programs.wait_for_reports(2)
+    programs.running["rx"].send_signal(signal.SIGINT)
+    programs.wait("rx", 130)
+    first, second = programs.reports()
+    assert first["feedback"]["blind_from"] is None and len(first["rounds"]) == 4
+    assert second["feedback"]["blind_from"] in (1, 2, 3) and second["feedback"]["drifted"] == 0
+    assert len(second["rounds"]) == second["feedback"]["blind_from"] + 1
+    # It may have been cut before the transmitter could say what it is called.
+    received = load_image(programs.folder / "out" / second["image"]["name"].removesuffix(".png") / "received.png")
+    assert psnr_db(load_image(programs.pictures / "p1.png"), received) > 18
 
 
 @pytest.mark.parametrize("mended", [True, False])
