@@ -48,7 +48,7 @@ def tx(
     in_flight: Annotated[int, typer.Option(min=1, max=64, help="Images on their way at a time.")] = 8,
     feedback_timeout: Annotated[
         float, typer.Option(min=0.01, help="Seconds that a codec waits for feedback on a round that was sent.")
-    ] = 2.0,
+    ] = 5.0,
     patience: options.Patience = 30.0,
     again: Annotated[
         bool, typer.Option("--again", help="Send images anew that the receiver has from the same command.")

@@ -166,7 +166,7 @@ class _FeedbackTransmitter(_Sending):
 
     @torch.inference_mode()
     def next(self, feedback: Reception | None) -> Payload | None:
-        """The next latent, or all that are left.
+        """The next latent, or all that are left; all there are when not even the first was fed back.
 
         Feedback counts as lost when there is none, or it is not the last round's.
         """
@@ -181,8 +181,11 @@ class _FeedbackTransmitter(_Sending):
             if len(arrived):
                 self._snr_db = float(np.clip(-10 * np.log10(np.mean(arrived, dtype=np.float64)), *SNRS_DB))
             return self._send()
-        self._end = self._end.after_untold(prior, sent, aware=True)
-        told = self._end.latent + 1
+        if self._end.latent < 0:
+            told = 0  # all latents again: alone in its round the first had too little power, and errors in it stay
+        else:
+            self._end = self._end.after_untold(prior, sent, aware=True)
+            told = self._end.latent + 1
         wishes = wishes_of(self._source, self._end, self._plan.eta, self._snr_db, told)
         eta = self._plan.eta
         if self.codec.eta is None or symbols_of(wishes, eta) > self._left:
@@ -247,9 +250,12 @@ class _Receiver(Receiver):
             return self._picture()
         symbols, noise_var = usable(reception)
         if self._end is None:
-            self._end = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
+            self._fresh = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
+            self._end = self._fresh
         before, end = self._end, self._end
         first = side.latent
+        if first == side.told == 0:
+            end = self._fresh  # all latents in one round, maybe for the second time
         if first <= end.latent:
             return self._picture()  # a repeat
         while end.latent + 1 < first:

@@ -28,7 +28,7 @@ class SendingPolicy:
     side_info: str = "air"
     adapt: bool = False
     in_flight: int = 8
-    feedback_seconds: float = 2.0
+    feedback_seconds: float = 5.0
     patience: float = 30.0
 
     def __post_init__(self) -> None:

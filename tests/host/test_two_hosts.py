@@ -251,8 +251,9 @@ def test_hjscc_tells_from_which_latent_on_a_cut_left_it_without_feedback(program
     programs.wait("rx", 130)
     first, second = programs.reports()
     assert first["feedback"]["blind_from"] is None and len(first["rounds"]) == 4
-    assert second["feedback"]["blind_from"] in (1, 2, 3) and second["feedback"]["drifted"] == 0
-    assert len(second["rounds"]) == second["feedback"]["blind_from"] + 1
+    blind_from = second["feedback"]["blind_from"]
+    assert blind_from in (0, 2, 3) and second["feedback"]["drifted"] == 0
+    assert len(second["rounds"]) == max(2, blind_from + 1)
     # It may have been cut before the transmitter could say what it is called.
     received = load_image(programs.folder / "out" / second["image"]["name"].removesuffix(".png") / "received.png")
     assert psnr_db(load_image(programs.pictures / "p1.png"), received) > 18
