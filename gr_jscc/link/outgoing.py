@@ -93,7 +93,7 @@ class Outgoing:
     side_info_bytes: int = 0
     feedback_rounds: int = 0
     feedback_bytes: int = 0
-    feedback_missed: set[int] = field(default_factory=set)
+    feedback_missed: int = 0
 
     @property
     def settled(self) -> bool:

@@ -206,9 +206,9 @@ class SendingEnd:
                 for flight in list(self._transfers.values()):
                     self._again(flight, "the receiver was started again")
             if not connected:
+                # Codecs go on waiting for feedback: most cuts are short, and lose nothing.
                 for flight in list(self._transfers.values()):
                     self._release(flight)
-                    self._proceed_without_feedback(flight, "the back-channel was lost")
         self._begin_waiting()
 
     def message(self, message: object) -> None:
@@ -241,7 +241,7 @@ class SendingEnd:
             for flight in list(self._transfers.values()):
                 sent_at = None if flight.awaiting is None else flight.rounds[flight.awaiting].sent_at
                 if sent_at is not None and now - sent_at > self.policy.feedback_seconds:
-                    self._proceed_without_feedback(flight, "no feedback came in time")
+                    self._proceed_without_feedback(flight)
         self._begin_waiting()
 
     # --- in the codec's thread -----------------------------------------------------------------------------------
@@ -409,7 +409,7 @@ class SendingEnd:
             "side_info_bytes": flight.side_info_bytes,
             "feedback_rounds": flight.feedback_rounds,
             "feedback_bytes": flight.feedback_bytes,
-            "feedback_missed": len(flight.feedback_missed),
+            "feedback_missed": flight.feedback_missed,
             "tries": flight.tries,
         }
         self._tell(Report(flight.number, fields))
@@ -417,23 +417,19 @@ class SendingEnd:
 
     def _take_feedback(self, flight: Outgoing, message: Symbols) -> None:
         if message.round != flight.awaiting:
-            self._missed_feedback(flight, message.round, f"feedback on round {message.round} came too late")
-            return
+            return  # counted when it was missed; or of a round after that, which nobody waits for
         flight.awaiting = None
         flight.feedback_rounds += 1
         flight.feedback_bytes += len(message.pack())
         side_info = flight.rounds[message.round].side_info
         self._defer(self.proceed, flight, Reception(message.symbols, message.noise_var, side_info))
 
-    def _proceed_without_feedback(self, flight: Outgoing, reason: str) -> None:
-        if flight.awaiting is not None:
-            self._missed_feedback(flight, flight.awaiting, reason)
-            flight.awaiting = None
-            self._defer(self.proceed, flight, None)
-
-    def _missed_feedback(self, flight: Outgoing, round_: int, reason: str) -> None:
-        flight.feedback_missed.add(round_)
-        self._on_event({"event": "late", "transfer": flight.number, "name": flight.name, "reason": reason}, None)
+    def _proceed_without_feedback(self, flight: Outgoing) -> None:
+        flight.feedback_missed += 1
+        flight.awaiting = None
+        event = {"event": "late", "transfer": flight.number, "name": flight.name}
+        self._on_event(event | {"reason": "no feedback came in time"}, None)
+        self._defer(self.proceed, flight, None)
 
     def _take_report(self, flight: Outgoing, content: dict) -> None:
         if content.get("event") == "stored":

@@ -207,9 +207,23 @@ def test_feedback_of_the_wrong_round_is_ignored():
     junk = np.ones(12_000, np.complex64), np.ones(12_000, np.float32)
     link.sending.message(Symbols(0, 2, *junk))
     link.sending.message(Symbols(9, 0, *junk))  # of no transfer
-    assert codec.fed_back == [] and len(link.events_of("late")) == 1
+    assert codec.fed_back == []
     link.run(5.0)
     assert len(codec.fed_back) == 3 and not any(np.array_equal(f.symbols, junk[0]) for f in codec.fed_back)
+    (done,) = link.events_of("done")
+    assert done["feedback_missed"] == 0
+
+
+def test_a_short_cut_costs_no_feedback():
+    codec = ToyCodec(rounds=3, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy())
+    link.connect()
+    link.sending.message(Have(bytes(8), ()))
+    link.sending.submit("a.png", picture(1))
+    link.sending.connection(False)
+    link.sending.connection(True)
+    link.run(5.0)
+    assert len(codec.fed_back) == 3 and all(fed is not None for fed in codec.fed_back)
 
 
 def test_a_cut_lets_transmission_go_on_and_afterwards_it_catches_up():
