@@ -106,9 +106,9 @@ class BananaNTSCC(nn.Module):
         self.encoder = perceptron(2 + RATES + 1, 2, RATES - 1)
         self.decoder = perceptron(2 * RATES, 2, 2)
 
-    def rate(self, bits: Tensor, eta: Tensor) -> Tensor:
-        """k̄ int64[...]: η·bits, rounded."""
-        return (eta * bits.detach()).round().long().clamp(0, RATES - 1)
+    def rate(self, bits: Tensor, eta: Tensor, most: Tensor | int = RATES - 1) -> Tensor:
+        """k̄ int64[...]: η·bits, rounded, and at most so many (the largest of the paper's set V)."""
+        return torch.minimum((eta * bits.detach()).round().long(), torch.as_tensor(most))
 
     def transmit(self, y: Tensor, rate: Tensor, quality: Tensor, snr_db: float, generator: torch.Generator) -> Tensor:
         """f_e, the channel, f_d and g_s: latents float32[..., N, 2] → float32[..., N, 2]; rate is int64[..., N]."""

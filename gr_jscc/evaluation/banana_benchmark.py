@@ -6,6 +6,7 @@ measured with that number charged: its entropy, at capacity.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gr_jscc.evaluation.banana import BananaDeepJSCC, BananaNTSCC, draw_banana
+from gr_jscc.evaluation.banana import RATES, BananaDeepJSCC, BananaNTSCC, draw_banana
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.weights import FOLDER, load_strictly, read_model
 
@@ -23,6 +24,7 @@ CAPACITY = 0.5 * math.log2(1 + 10 ** (SNR_DB / 10))  # bits on a real channel us
 RATIOS = (0.25, 0.4, 0.5, 0.75, 0.9, 1.0, 1.5, 2.0)  # real channel uses per number of the source
 QUALITIES = tuple(i / 12 for i in range(13))
 ETAS = tuple(0.2 * 6 ** (i / 23) for i in range(24))
+LIMITS = (1, RATES - 1)  # of a sample's channel values
 DIMENSIONS = 2
 SAMPLES = 10_000
 
@@ -36,6 +38,7 @@ class Point:
     sdr_db: float
     quality: float
     eta: float = 0.0
+    most: int = RATES - 1
 
 
 def load_banana(path: Path | None = None) -> BananaNTSCC:
@@ -50,20 +53,20 @@ def sdr_db(x: Tensor, received: Tensor) -> float:
 
 @torch.inference_mode()
 def ntscc_points(network: BananaNTSCC, x: Tensor, generator: torch.Generator) -> list[Point]:
-    """All qualities and η on float32[N, 2]."""
+    """All qualities, η and limits on float32[N, 2]."""
     points = []
     for level in QUALITIES:
         quality = torch.full((len(x), 1), level)
         y = network.compressor.analyse(x, quality)
         bits = network.compressor.bits(y.round(), quality)
-        for eta in ETAS:
-            rate = network.rate(bits, torch.tensor(eta))
+        for eta, most in itertools.product(ETAS, LIMITS):
+            rate = network.rate(bits, torch.tensor(eta), most)
             received = network.transmit(y, rate, quality, SNR_DB, generator)
             share = torch.bincount(rate) / len(rate)
             entropy = float(-(share[share > 0] * share[share > 0].log2()).sum())
             ratio = float(rate.float().mean()) / DIMENSIONS
             total = ratio + entropy / CAPACITY / DIMENSIONS
-            points.append(Point(ratio, total, sdr_db(x, received), level, eta))
+            points.append(Point(ratio, total, sdr_db(x, received), level, eta, most))
     return points
 
 

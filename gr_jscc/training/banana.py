@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gr_jscc.evaluation.banana import BananaDeepJSCC, BananaNTC, BananaNTSCC, draw_banana, multiplier
+from gr_jscc.evaluation.banana import RATES, BananaDeepJSCC, BananaNTC, BananaNTSCC, draw_banana, multiplier
 from gr_jscc.weights import write_model
 
 SNR_DB = 5.0
 BATCH = 1024
 GROUPS = 4  # of a batch, each with a quality and an η of its own
 ETA = (0.2, 1.2)  # log-uniform between
+LIMITED = 0.25  # share of the groups whose samples get at most one channel value, or two
 LEARNING_RATE = 2e-3
 DEEPJSCC_VALUES = (1, 2, 3, 4)
 DEEPJSCC_STEPS = 2000
@@ -59,8 +60,10 @@ def train_ntscc(compressor: BananaNTC, steps: int, seed: int = 1) -> BananaNTSCC
         x = x.reshape(GROUPS, -1, 2)
         quality = torch.rand(GROUPS, 1, 1, generator=generator).expand(*x.shape[:2], 1)
         eta = torch.exp(low + (high - low) * torch.rand(GROUPS, 1, generator=generator))
+        limits = torch.randint(1, 3, (GROUPS, 1), generator=generator)
+        limits = torch.where(torch.rand(GROUPS, 1, generator=generator) < LIMITED, limits, RATES - 1)
         y, compressed, bits = network.compressor(x, quality, generator)
-        received = network.transmit(y, network.rate(bits, eta), quality, SNR_DB, generator)
+        received = network.transmit(y, network.rate(bits, eta, limits), quality, SNR_DB, generator)
         error = (received - x).square().sum(-1).mean(1)
         compression = (compressed - x).square().sum(-1) / multiplier(quality[..., 0]) + bits
         return (error + 1e-3).log().mean() + compression.mean()
@@ -69,7 +72,7 @@ def train_ntscc(compressor: BananaNTC, steps: int, seed: int = 1) -> BananaNTSCC
     return network
 
 
-def train_banana(path: Path, compressor_steps: int = 2000, steps: int = 4000) -> None:
+def train_banana(path: Path, compressor_steps: int = 2000, steps: int = 16000) -> None:
     """Trains the model that ships and writes it to ``path``."""
     network = train_ntscc(train_ntc(compressor_steps), steps)
     info = {"steps": f"{compressor_steps} + {steps}"}
