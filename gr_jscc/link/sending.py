@@ -236,8 +236,10 @@ class SendingEnd:
         """Looks at the clock; call it several times a second."""
         now = self._clock()
         with self._lock:
-            if not self._knows and not self._connected and now - self._lost_at > KNOWING_SECONDS:
-                self._knows = True  # nobody there: start without
+            # Nobody there: start without. To codecs that use feedback a receiver that starts slowly is worth a wait.
+            wait = self.policy.patience if self.codec.uses_feedback else KNOWING_SECONDS
+            if not self._knows and not self._connected and now - self._lost_at > wait:
+                self._knows = True
             for flight in list(self._transfers.values()):
                 sent_at = None if flight.awaiting is None else flight.rounds[flight.awaiting].sent_at
                 if sent_at is not None and now - sent_at > self.policy.feedback_seconds:
