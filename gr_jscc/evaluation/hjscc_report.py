@@ -116,7 +116,7 @@ def _seconds(figures: list[Figure]) -> list[str]:
         at = flights[0].at
         lines += [
             "",
-            f"Between two hosts, {at['codec']}, {at['images']} pictures, from the first one's end to the last one's:",
+            f"Between two hosts, {at['codec']}, {at['images']} pictures, those first in flight not counted:",
             "",
             "| pictures in flight | " + " | ".join(str(f.at["in_flight"]) for f in flights) + " |",
             "|---|" + "---|" * len(flights),
