@@ -15,7 +15,7 @@ SNR_DB = 5.0
 BATCH = 1024
 GROUPS = 4  # of a batch, each with a quality and an η of its own
 ETA = (0.2, 1.2)  # log-uniform between
-LIMITED = 0.25  # share of the groups whose samples get at most one channel value, or two
+LIMITED = 0.4  # share of the groups whose samples get at most one channel value, or two
 LEARNING_RATE = 2e-3
 DEEPJSCC_VALUES = (1, 2, 3, 4)
 DEEPJSCC_STEPS = 2000
@@ -72,7 +72,7 @@ def train_ntscc(compressor: BananaNTC, steps: int, seed: int = 1) -> BananaNTSCC
     return network
 
 
-def train_banana(path: Path, compressor_steps: int = 2000, steps: int = 16000) -> None:
+def train_banana(path: Path, compressor_steps: int = 2000, steps: int = 20000) -> None:
     """Trains the model that ships and writes it to ``path``."""
     network = train_ntscc(train_ntc(compressor_steps), steps)
     info = {"steps": f"{compressor_steps} + {steps}"}

@@ -91,6 +91,6 @@ def test_the_shipped_model_gives_what_it_gave():
         y = network.compressor.analyse(x, quality)
         rate = network.rate(network.compressor.bits(y.round(), quality), torch.tensor(0.5))
         received = network.transmit(y, rate, quality, 5.0, torch.Generator().manual_seed(4))
-    assert rate.float().mean().item() / 2 == pytest.approx(0.625, abs=0.02)
-    assert sdr_db(x, received) == pytest.approx(7.52, abs=0.35)
+    assert rate.float().mean().item() / 2 == pytest.approx(0.610, abs=0.02)
+    assert sdr_db(x, received) == pytest.approx(7.36, abs=0.35)
     assert best(ntc_points(network, x), 0.75).sdr_db < sdr_db(x, received) - 1.5
