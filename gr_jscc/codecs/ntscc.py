@@ -7,7 +7,6 @@ Python objects.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +65,7 @@ class NTSCC(RateAdaptiveCodec):
         self.refines = network.decoder.refinement is not None
         prior = network.hyperprior.prior if self.refines else None
         self.side_info = SideInfoCoder(prior, len(self.rates), network.adaptive)
-        self._analysed: tuple[bytes, Tensor] | None = None  # the last picture's digest and latents
+        self._analysed: tuple[np.ndarray, Tensor] | None = None  # the last picture and its latents
 
     @staticmethod
     def build(config: dict) -> NTSCCNetwork:
@@ -98,13 +97,12 @@ class NTSCC(RateAdaptiveCodec):
     @torch.inference_mode()
     def analyse(self, image: np.ndarray) -> Tensor:
         """g_a: uint8[H, W, 3] → latents float32[1, C, h, w]; those of the last picture are remembered."""
-        digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes()).digest()
-        if self._analysed is not None and self._analysed[0] == digest:
+        if self._analysed is not None and np.array_equal(self._analysed[0], image):
             return self._analysed[1]
         rows, columns = self.grid(*image.shape[:2])
         stride = self.network.stride
         latents = self.network.transforms.analyse(to_pixels(image, rows * stride, columns * stride, self.device))
-        self._analysed = digest, latents
+        self._analysed = image.copy(), latents
         return latents
 
     @torch.inference_mode()

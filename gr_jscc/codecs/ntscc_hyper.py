@@ -44,9 +44,15 @@ class Hyperprior(nn.Module):
         height, width = values.shape[2:]
         padded = F.pad(values, (0, -width % STRIDE, 0, -height % STRIDE))
         # What counts is the latents' size, and large ones no more than others.
-        return self.analysis(torch.asinh(padded)).float()
+        return self.analysis(asinh(padded)).float()
 
     def describe(self, hyper: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
         """h_s: mean and scale float32[B, C, height, width] of latents that have unit variance over all pictures."""
         mean, log_scale = self.synthesis(hyper)[:, :, :height, :width].float().chunk(2, dim=1)
         return mean, log_scale.clamp(-5, 2).exp()
+
+
+def asinh(x: Tensor) -> Tensor:
+    """As torch's, which does not use the CPU's vector units and takes half as long again, for every quality tried."""
+    size = x.abs()
+    return torch.copysign(torch.log1p(size + size.square() / (1 + (1 + size.square()).sqrt())), x)

@@ -41,21 +41,22 @@ def decode_rate_map(height: int, width: int, rates: int, decoder: Decoder) -> np
 
 def _walk(height: int, width: int, rates: int, exchange: Callable[[int, int, object], int]) -> np.ndarray:
     """Visits all places in order; ``exchange`` codes the one value there under a model and returns it."""
-    values = np.zeros((height, width), np.int64)
+    values: list[list[int]] = []
+    kinds = [next(i for i, (low, high) in enumerate(CLASSES) if low <= apart <= high) for apart in range(rates)]
     differences = np.abs(np.arange(-(rates - 1), rates))
     counts = [np.maximum(1, (1 << START) >> (differences * fall)) for fall in FALL]
     for row in range(height):
         models: dict[tuple[int, int], object] = {}  # making one takes time: each serves for a row
+        values.append([])
         for column in range(width):
-            left = values[row, column - 1] if column else values[row - 1, column] if row else rates // 4
-            above = values[row - 1, column] if row else left
-            apart = abs(int(left) - int(above))
-            kind = next(i for i, (low, high) in enumerate(CLASSES) if low <= apart <= high)
-            likely = int(left + above) // 2
+            left = values[row][column - 1] if column else values[row - 1][column] if row else rates // 4
+            above = values[row - 1][column] if row else left
+            kind, likely = kinds[abs(left - above)], (left + above) // 2
             # Of the differences, only those that lead to an index that exists.
             start = rates - 1 - likely
             if (kind, start) not in models:
                 models[kind, start] = table(scaled(counts[kind][start : start + rates]))
-            values[row, column] = exchange(row, column, models[kind, start])
-            counts[kind][start + values[row, column]] += GAIN
-    return values
+            value = exchange(row, column, models[kind, start])
+            values[row].append(value)
+            counts[kind][start + value] += GAIN
+    return np.array(values, np.int64).reshape(height, width)
