@@ -14,6 +14,7 @@ from torch import Tensor
 from gr_jscc.evaluation.banana import BananaDeepJSCC, BananaNTSCC, draw_banana
 from gr_jscc.evaluation.banana_benchmark import SNR_DB, Measured, Point, best
 from gr_jscc.evaluation.figures import Figure
+from gr_jscc.whole_file import write_whole
 
 matplotlib.use("Agg")
 EXTENT = (-9.0, 9.0)
@@ -63,9 +64,7 @@ def write_banana_report(
         "",
     ]
     page = folder / "banana.md"
-    part = page.with_name(page.name + ".part")
-    part.write_text("\n".join(lines))
-    os.replace(part, page)
+    write_whole(page, "\n".join(lines))
     return page
 
 

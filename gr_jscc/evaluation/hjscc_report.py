@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from gr_jscc.evaluation.feedback_report import feedback_lines
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.hjscc_benchmark import BELIEF_ERRORS_DB, CODECS, DESIGN_SNR_DB, RIVALS, SNRS_DB
 from gr_jscc.evaluation.plots import plot_psnr_over_snr
+from gr_jscc.whole_file import write_whole
 
 Row = dict[float, float]  # SNR, or error of a belief, in dB → PSNR in dB
 
@@ -59,9 +59,7 @@ def write_hjscc_report(figures: list[Figure], folder: Path) -> Path:
         *_seconds(figures),
     ]
     page = folder / "hjscc-measured.md"
-    part = page.with_name(page.name + ".part")
-    part.write_text("\n".join(lines).rstrip() + "\n")
-    os.replace(part, page)
+    write_whole(page, "\n".join(lines).rstrip() + "\n")
     return page
 
 

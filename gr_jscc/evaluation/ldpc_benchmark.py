@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from gr_jscc.codecs.separation_channel_code import CHANNEL_CODES, ChannelCode
 from gr_jscc.codecs.separation_table import CSV_HEAD, csv_row
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.modem import LdpcCode
+from gr_jscc.whole_file import write_whole
 
 __all__ = ["PUBLISHED", "ldpc_figures", "lost_blocks", "measure_threshold", "write_table"]
 
@@ -136,6 +136,4 @@ def write_table(path: Path, blocks: int, seed: int) -> Iterator[Figure]:
         threshold = measure_threshold(code, blocks, rng)
         lines.append(csv_row(code, threshold))
         yield Figure("ldpc_threshold_db", threshold, "dB", {"code": code.name, "blocks": blocks})
-    part = path.with_name(path.name + ".part")
-    part.write_text("\n".join(lines) + "\n")
-    os.replace(part, path)
+    write_whole(path, "\n".join(lines) + "\n")

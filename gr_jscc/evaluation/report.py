@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from gr_jscc.codecs.base import Insight
 from gr_jscc.evaluation.metrics import ms_ssim, psnr_db
 from gr_jscc.link.accounting import ChannelUses, capacity_uses
 from gr_jscc.link.assembly import Arrival
+from gr_jscc.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,4 @@ def build_report(
 
 def write_json(path: Path, content: object) -> None:
     """Writes JSON; the file is whole or not there."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(part, path)
+    write_whole(path, json.dumps(content, indent=1) + "\n")

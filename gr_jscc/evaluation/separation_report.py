@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.plots import plot_psnr_over_snr
 from gr_jscc.evaluation.separation_benchmark import LITERATURE
+from gr_jscc.whole_file import write_whole
 
 BEGIN = "<!-- written by: gr-jscc reproduce separation -->"
 END = "<!-- end of what it wrote -->"
@@ -35,9 +35,7 @@ def write_separation_report(figures: list[Figure], folder: Path) -> Path:
     text = page.read_text() if page.is_file() else f"# The digital rival\n\n{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    part = page.with_name(page.name + ".part")
-    part.write_text(before + "\n".join(lines) + after)
-    os.replace(part, page)
+    write_whole(page, before + "\n".join(lines) + after)
     return page
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from gr_jscc.evaluation.feedback_report import feedback_lines
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.plots import plot_psnr_over_snr
 from gr_jscc.evaluation.successive_benchmark import PAPER_CNN, PAPER_FEEDBACK, PAPER_TABLE, REALISATIONS
+from gr_jscc.whole_file import write_whole
 
 Curve = dict[float, float]  # SNR dB → PSNR dB
 
@@ -59,9 +59,7 @@ def write_successive_report(figures: list[Figure], folder: Path) -> Path:
             lines += _curve_rows({key: curve for key, curve in curves.items() if key[0] in models})
     lines += feedback_lines(figures) + _comparisons(figures) + _one_snr(curves)
     page = folder / "successive.md"
-    part = page.with_name(page.name + ".part")
-    part.write_text("\n".join(lines).rstrip() + "\n")
-    os.replace(part, page)
+    write_whole(page, "\n".join(lines).rstrip() + "\n")
     return page
 
 

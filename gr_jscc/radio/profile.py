@@ -6,7 +6,6 @@ The tables of a file are the attributes of `Profile`; docs/radios.md explains ev
 from __future__ import annotations
 
 import datetime
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gr_jscc.errors import UserError
 from gr_jscc.toml_files import first_fault, read_named
+from gr_jscc.whole_file import write_whole
 
 FOLDER = Path(__file__).parent / "profiles"
 STALE_DAYS = 30  # after which a calibration is mentioned; temperature and ageing move gains and oscillators
@@ -253,10 +253,8 @@ def save_profile(profile: Profile, path: Path) -> None:
     import tomlkit
 
     values = profile.model_dump(exclude_none=True)
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_text(tomlkit.dumps(_plain(values)), encoding="utf-8")
-        os.replace(part, path)
+        write_whole(path, tomlkit.dumps(_plain(values)))
     except OSError as error:
         raise ProfileError(f"cannot write the profile {path}: {error.strerror}") from error
 
