@@ -18,6 +18,13 @@ IDS = [path.name.removesuffix(".block.yml") for path in sorted(BLOCKS.glob("*.bl
 INTERNAL_PORTS = {"system", "wake"}  # every block's own, and the encoder's for its worker
 
 
+@pytest.mark.parametrize("name", IDS)
+def test_every_option_has_its_label(name):
+    for parameter in yaml.safe_load((BLOCKS / f"{name}.block.yml").read_text()).get("parameters", []):
+        if "option_labels" in parameter:
+            assert len(parameter["option_labels"]) == len(parameter["options"]), parameter["id"]
+
+
 @pytest.fixture
 def qt(monkeypatch):
     """A QApplication that needs no display."""
