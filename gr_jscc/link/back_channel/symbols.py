@@ -48,16 +48,9 @@ class Symbols(Message):
     format: str = "complex64"
 
     def pack(self) -> bytes:
-        symbols, noise_var = quantise(self.symbols, self.noise_var, self.format)
+        symbols, noise_var = _checked(self.symbols, self.noise_var, self.format)
         head = pack_fields(_HEAD, self.transfer, self.round, FORMATS[self.format][0], len(symbols))
-        values = symbols.view(np.float32)
-        if self.format == "int8":
-            exponent = _exponent(values)
-            parts = np.array([exponent], np.int8), _in_steps(values, exponent), _codes(noise_var)
-        else:
-            real = _REALS[self.format]
-            parts = values.astype(real), noise_var.astype(real)
-        return b"".join((head, *(part.data for part in parts)))
+        return head + _written(symbols, noise_var, self.format)
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Symbols:
@@ -67,13 +60,7 @@ class Symbols(Message):
         format = _NAMES[number]
         if len(rest) != FORMATS[format][1] * count + (format == "int8"):
             raise MessageError(f"{len(rest)} bytes for {count} symbols")
-        if format == "int8":
-            steps = np.frombuffer(rest, np.int8, 1 + 2 * count)
-            values = steps[1:] * np.float32(2.0 ** int(steps[0]))
-            symbols, noise_var = values.view(np.complex64), _variances(np.frombuffer(rest, np.uint8)[1 + 2 * count :])
-        else:
-            values = np.frombuffer(rest, _REALS[format]).astype(np.float32)
-            symbols, noise_var = values[: 2 * count].view(np.complex64), values[2 * count :]
+        symbols, noise_var = _read(rest, count, format)
         _check(symbols, noise_var)
         return cls(transfer, round_, symbols, noise_var, format)
 
@@ -97,34 +84,51 @@ def quantise(symbols: np.ndarray, noise_var: np.ndarray, format: str) -> tuple[n
     Raises:
         MessageError: an unknown format, or symbols and variances that `Symbols` cannot carry.
     """
+    symbols, noise_var = _checked(symbols, noise_var, format)
+    return _read(_written(symbols, noise_var, format), len(symbols), format)
+
+
+def _checked(symbols: np.ndarray, noise_var: np.ndarray, format: str) -> tuple[np.ndarray, np.ndarray]:
     if format not in FORMATS:
         raise MessageError(f"symbols go as {' or '.join(FORMATS)}, not {format!r}")
     symbols, noise_var = np.array(symbols, np.complex64), np.array(noise_var, np.float32)
     if symbols.ndim != 1 or symbols.shape != noise_var.shape or len(symbols) > MAX_SYMBOLS:
         raise MessageError(f"symbols {symbols.shape} with noise variances {noise_var.shape}")
     _check(symbols, noise_var)
-    if format == "complex64":
-        return symbols, noise_var
+    return symbols, noise_var
+
+
+def _written(symbols: np.ndarray, noise_var: np.ndarray, format: str) -> bytes:
+    """Symbols complex64[k] and noise variances float32[k] as they go on the wire."""
+    values = symbols.view(np.float32)
     if format == "int8":
-        values = symbols.view(np.float32)
         exponent = _exponent(values)
-        rounded = _in_steps(values, exponent) * np.float32(2.0**exponent)
-        return rounded.view(np.complex64), _variances(_codes(noise_var))
-    parts = np.clip(symbols.view(np.float32), _HALF.min, _HALF.max).astype(np.float16)
-    special = (noise_var == 0) | np.isinf(noise_var)
-    clipped = np.clip(noise_var, _HALF.smallest_subnormal, _HALF.max)
-    halves = np.where(special, noise_var, clipped).astype(np.float16)
-    return parts.astype(np.float32).view(np.complex64), halves.astype(np.float32)
+        steps = np.clip(np.rint(values * np.float32(2.0**-exponent)), -127, 127).astype(np.int8)
+        parts = np.array([exponent], np.int8), steps, _codes(noise_var)
+    else:
+        if format == "float16":
+            values = np.clip(values, _HALF.min, _HALF.max)
+            special = (noise_var == 0) | np.isinf(noise_var)
+            noise_var = np.where(special, noise_var, np.clip(noise_var, _HALF.smallest_subnormal, _HALF.max))
+        parts = values.astype(_REALS[format]), noise_var.astype(_REALS[format])
+    return b"".join(part.data for part in parts)
+
+
+def _read(data: bytes | memoryview, count: int, format: str) -> tuple[np.ndarray, np.ndarray]:
+    """What `_written` was given, as far as the format tells: complex64[count] and float32[count]."""
+    if format == "int8":
+        steps = np.frombuffer(data, np.int8, 1 + 2 * count)
+        with np.errstate(over="ignore"):  # a step that nobody writes; the check refuses what comes of it
+            values = steps[1:] * np.float32(2.0 ** int(steps[0]))
+        return values.view(np.complex64), _variances(np.frombuffer(data, np.uint8)[1 + 2 * count :])
+    values = np.frombuffer(data, _REALS[format]).astype(np.float32)
+    return values[: 2 * count].view(np.complex64), values[2 * count :]
 
 
 def _exponent(values: np.ndarray) -> int:
     """Of the step in which float32 values fit ±127, as far as steps go."""
     peak = float(np.abs(values).max(initial=0))
     return int(np.clip(math.ceil(math.log2(max(peak, 1e-30) / 127)), _LEAST_STEP, _LARGEST_STEP))
-
-
-def _in_steps(values: np.ndarray, exponent: int) -> np.ndarray:
-    return np.clip(np.rint(values * np.float32(2.0**-exponent)), -127, 127).astype(np.int8)
 
 
 def _codes(noise_var: np.ndarray) -> np.ndarray:
