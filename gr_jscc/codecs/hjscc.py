@@ -18,7 +18,7 @@ from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.hjscc_end import End, in_order, map_size, mask_hash
 from gr_jscc.codecs.hjscc_latent import Prior, Sent
 from gr_jscc.codecs.hjscc_network import SCALE_STEPS, HJSCCNetwork, power_scale
-from gr_jscc.codecs.hjscc_plan import Wish, begun, eta_of, plan, quantise_eta, symbols_of, wish, wishes_of
+from gr_jscc.codecs.hjscc_plan import Wish, eta_of, plan, quantise_eta, symbols_of, wish, wishes_of
 from gr_jscc.codecs.hjscc_side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
@@ -97,7 +97,7 @@ class _Sending(Transmitter):
         self._symbols = int(self.cbr * (1 + 1e-9) * 3 * self._height * self._width)
         self._snr_db = codec.snr_db
         self._plan = plan(network, latents, self._symbols, self._snr_db, told, codec.eta)
-        self._source, self._end = begun(network, latents, self._plan.quality)
+        self._source, self._end = self._plan.source, self._plan.end
 
     def _too_small(self) -> CodecError:
         return self.codec.too_small(self._height, self._width, self.cbr)
@@ -249,13 +249,9 @@ class _Receiver(Receiver):
         except CodingError:
             return self._picture()
         symbols, noise_var = usable(reception)
-        if self._end is None:
-            self._fresh = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
-            self._end = self._fresh
-        before, end = self._end, self._end
-        first = side.latent
-        if first == side.told == 0:
-            end = self._fresh  # all latents in one round, maybe for the second time
+        before, end, first = self._end, self._end, side.latent
+        if end is None or first == side.told == 0:  # all latents in one round, maybe for the second time
+            end = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
         if first <= end.latent:
             return self._picture()  # a repeat
         while end.latent + 1 < first:

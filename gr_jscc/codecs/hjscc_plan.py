@@ -8,7 +8,7 @@ make up for the difference.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -63,11 +63,15 @@ class Plan:
         quality: code, 0 to `QUALITY_CODES`.
         eta: real channel values per bit.
         wishes: of every latent.
+        source: the picture at that quality.
+        end: of the transmitter, before all latents.
     """
 
     quality: int
     eta: float
     wishes: list[Wish]
+    source: Source
+    end: End
 
 
 def quantise_eta(eta: float) -> int:
@@ -138,24 +142,19 @@ def plan(network: HJSCCNetwork, latents: Tensor, symbols: int, snr_db: float, to
         snr_db, told: as in `wishes_of`.
         eta: fixed real channel values per bit; None: what fits.
     """
-    known: dict[int, list[Wish]] = {}
+    known: dict[int, Plan] = {}
     nominal = eta or network.eta
 
-    def at(level: int) -> list[Wish]:
+    def at(level: int) -> Plan:
         if level not in known:
-            source, end = begun(network, latents, quality_code(level, QUALITIES))
-            known[level] = wishes_of(source, end, network.eta, snr_db, told)
+            quality = quality_code(level, QUALITIES)
+            source = network.describe(latents, torch.tensor([quality / QUALITY_CODES], device=latents.device))
+            end = End.start(network, quality / QUALITY_CODES, *source.coefficients[0].shape[2:])
+            wishes = wishes_of(source, end, network.eta, snr_db, told)
+            known[level] = Plan(quality, nominal, wishes, source, end)
         return known[level]
 
-    finest = finest_level(QUALITIES, lambda level: symbols_of(at(level), nominal) <= symbols)
-    wishes, used = at(finest), nominal
-    if eta is None or symbols_of(wishes, nominal) > symbols:
-        used = largest_eta(lambda eta: symbols_of(wishes, eta), symbols)
-    return Plan(quality_code(finest, QUALITIES), used, wishes)
-
-
-def begun(network: HJSCCNetwork, latents: Tensor, quality: int) -> tuple[Source, End]:
-    """A picture's bottom-up path, and its transmitting end before all latents, at a quality's code."""
-    given = torch.tensor([quality / QUALITY_CODES], device=latents.device)
-    source = network.describe(latents, given)
-    return source, End.start(network, quality / QUALITY_CODES, *source.coefficients[0].shape[2:])
+    best = at(finest_level(QUALITIES, lambda level: symbols_of(at(level).wishes, nominal) <= symbols))
+    if eta is None or symbols_of(best.wishes, nominal) > symbols:
+        best = replace(best, eta=largest_eta(lambda eta: symbols_of(best.wishes, eta), symbols))
+    return best

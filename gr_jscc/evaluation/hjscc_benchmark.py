@@ -45,9 +45,7 @@ def hjscc_figures(pictures: list[np.ndarray], device: str, seed: int) -> Iterato
             if snr_db == DESIGN_SNR_DB:
                 yield from _latents(pictures, crossed, at) if codec.uses_feedback else ()
                 yield from _seconds(crossed, at)
-    for name in CODECS:
-        codec = load_codec(name, device=device)
-        for error_db in BELIEF_ERRORS_DB:
+        for error_db in BELIEF_ERRORS_DB if name in CODECS else ():
             codec.snr_db = DESIGN_SNR_DB + error_db
             crossed = _crossed(codec, pictures, DESIGN_SNR_DB, seed)
             at = {"codec": name, "snr_db": DESIGN_SNR_DB, "belief_error_db": error_db, "images": len(pictures)}

@@ -8,6 +8,7 @@ import numpy as np
 
 from gr_jscc.codecs.base import Codec, Payload, Receiver, Reception, Transmitter
 from gr_jscc.link.accounting import count_uses
+from gr_jscc.link.back_channel import Have
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.sending import SendingEnd
 from gr_jscc.modem import ReceivedBurst
@@ -115,6 +116,11 @@ class SimulatedLink:
         self.cut = not connected
         self.sending.connection(connected)
         self.receiving.connection(connected)
+
+    def meet(self) -> None:
+        """Connects, and the receiver says that it has no picture yet."""
+        self.connect()
+        self.sending.message(Have(bytes(8), ()))
 
     def events_of(self, kind: str) -> list[dict]:
         return [event for event in self.events if event["event"] == kind]

@@ -25,8 +25,7 @@ def lost(arrival):
 
 def run_pictures(link, count, seconds=60.0, connected=True):
     if connected and link.policy:
-        link.connect()
-        link.sending.message(Have(bytes(8), ()))
+        link.meet()
     for number in range(count):
         link.sending.submit(f"{number}.png", picture(number))
     link.sending.finish()
@@ -118,8 +117,7 @@ def test_a_burst_received_twice_is_combined_by_maximum_ratio(rng):
 def test_a_needless_repeat_makes_the_round_better():
     """The receiver's map was wrong, or came too soon: what arrives twice is not wasted."""
     link = SimulatedLink(ToyCodec(), SendingPolicy(), lambda h: h.kind == BurstKind.ANALOG and h.index == 4)
-    link.connect()
-    link.sending.message(Have(bytes(8), ()))
+    link.meet()
     link.sending.submit("a.png", picture(1))
     link.run(0.2)
     link.sending.message(BurstMap(0, 0, True, np.array([True, False, True, True, False])))
@@ -184,8 +182,7 @@ def test_several_pictures_are_in_flight_while_feedback_is_awaited():
 def test_late_feedback_is_not_used_and_the_picture_goes_on_without():
     codec = ToyCodec(rounds=3, feedback=True)
     link = SimulatedLink(codec, SendingPolicy(feedback_seconds=0.5))
-    link.connect()
-    link.sending.message(Have(bytes(8), ()))
+    link.meet()
     link.cut = True  # unnoticed as yet
     link.sending.submit("a.png", picture(1))
     link.sending.finish()
@@ -201,8 +198,7 @@ def test_late_feedback_is_not_used_and_the_picture_goes_on_without():
 def test_feedback_of_the_wrong_round_is_ignored():
     codec = ToyCodec(rounds=3, feedback=True)
     link = SimulatedLink(codec, SendingPolicy())
-    link.connect()
-    link.sending.message(Have(bytes(8), ()))
+    link.meet()
     link.sending.submit("a.png", picture(1))
     junk = np.ones(12_000, np.complex64), np.ones(12_000, np.float32)
     link.sending.message(Symbols(0, 2, *junk))
@@ -217,8 +213,7 @@ def test_feedback_of_the_wrong_round_is_ignored():
 def test_a_short_cut_costs_no_feedback():
     codec = ToyCodec(rounds=3, feedback=True)
     link = SimulatedLink(codec, SendingPolicy())
-    link.connect()
-    link.sending.message(Have(bytes(8), ()))
+    link.meet()
     link.sending.submit("a.png", picture(1))
     link.sending.connection(False)
     link.sending.connection(True)
@@ -228,8 +223,7 @@ def test_a_short_cut_costs_no_feedback():
 
 def test_a_cut_lets_transmission_go_on_and_afterwards_it_catches_up():
     link = SimulatedLink(ToyCodec(), SendingPolicy(repeats=6), lose_share(0.2))
-    link.connect()
-    link.sending.message(Have(bytes(8), ()))
+    link.meet()
     for number in range(12):
         link.sending.submit(f"{number}.png", picture(number))
     link.sending.finish()
@@ -249,8 +243,7 @@ def test_a_cut_lets_transmission_go_on_and_afterwards_it_catches_up():
 def test_without_its_back_channel_for_good_pictures_still_arrive():
     link = SimulatedLink(ToyCodec(rounds=2, feedback=True), SendingPolicy(patience=5.0), lose_share(0.2))
     link.receiving = link.new_receiver(patience=5.0)
-    link.connect()
-    link.sending.message(Have(bytes(8), ()))
+    link.meet()
     for number in range(6):
         link.sending.submit(f"{number}.png", picture(number))
     link.sending.finish()
@@ -269,8 +262,7 @@ def test_a_receiver_that_was_never_there_holds_nothing_up():
 
 def test_a_receiver_started_again_gets_unfinished_pictures_anew_and_no_others():
     link = SimulatedLink(ToyCodec(), SendingPolicy(in_flight=2))
-    link.connect()
-    link.sending.message(Have(bytes(8), ()))
+    link.meet()
     for number in range(6):
         link.sending.submit(f"{number}.png", picture(number))
     link.sending.finish()
@@ -312,8 +304,7 @@ def test_a_transmitter_started_again_skips_what_the_receiver_has():
 
 def test_two_equal_pictures_are_two():
     link = SimulatedLink(ToyCodec(), SendingPolicy())
-    link.connect()
-    link.sending.message(Have(bytes(8), ()))
+    link.meet()
     for _ in range(2):
         link.sending.submit("same.png", picture(1))
     link.run(5.0)
@@ -335,8 +326,7 @@ def test_side_information_over_the_back_channel_costs_no_channel_uses():
 def test_the_receiver_can_say_that_it_is_enough():
     codec = ToyCodec(rounds=5, feedback=True)
     link = SimulatedLink(codec, SendingPolicy())
-    link.connect()
-    link.sending.message(Have(bytes(8), ()))
+    link.meet()
     link.sending.submit("a.png", picture(1))
     link.sending.finish()
     while len(link.arrivals) < 1:
