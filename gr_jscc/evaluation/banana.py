@@ -107,7 +107,11 @@ class BananaNTSCC(nn.Module):
         self.decoder = perceptron(2 * RATES, 2, 2)
 
     def rate(self, bits: Tensor, eta: Tensor, most: Tensor | int = RATES - 1) -> Tensor:
-        """k̄ int64[...]: η·bits, rounded, and at most so many (the largest of the paper's set V)."""
+        """k̄ int64[...]: η·bits, rounded, and at most so many (the largest of the paper's set V).
+
+        Bits are of the latents as they are, since they are sent so. Those of rounded latents are few different numbers,
+        and when η lets one of them cross ½ a fifth of all samples gets a channel value more at once.
+        """
         return torch.minimum((eta * bits.detach()).round().long(), torch.as_tensor(most))
 
     def transmit(self, y: Tensor, rate: Tensor, quality: Tensor, snr_db: float, generator: torch.Generator) -> Tensor:

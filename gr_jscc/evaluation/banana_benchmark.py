@@ -26,7 +26,7 @@ QUALITIES = tuple(i / 12 for i in range(13))
 ETAS = tuple(0.2 * 6 ** (i / 23) for i in range(24))
 LIMITS = (1, RATES - 1)  # of a sample's channel values
 DIMENSIONS = 2
-SAMPLES = 10_000
+SAMPLES = 40_000
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def ntscc_points(network: BananaNTSCC, x: Tensor, generator: torch.Generator) ->
     for level in QUALITIES:
         quality = torch.full((len(x), 1), level)
         y = network.compressor.analyse(x, quality)
-        bits = network.compressor.bits(y.round(), quality)
+        bits = network.compressor.bits(y, quality)
         for eta, most in itertools.product(ETAS, LIMITS):
             rate = network.rate(bits, torch.tensor(eta), most)
             received = network.transmit(y, rate, quality, SNR_DB, generator)

@@ -49,7 +49,8 @@ def write_banana_report(
         "Two correlated numbers, sent over a real Gaussian channel at 5 dB, as in section IV-B of the NTSCC paper. CBR"
         " is real channel uses per number. *NTSCC* counts as the paper does: the receiver knows for nothing how many"
         " channel values each sample has. *Rates charged* adds the entropy of that number, at capacity. The transmitter"
-        " chooses quality, η and the largest number of a sample's values, 1 or 15.",
+        " chooses quality, η and the largest number of a sample's values, 1 or 15. Below CBR 0.5 the number itself tells"
+        " most of what the receiver learns: charged for it, nothing is gained there.",
         "",
         "![SDR over CBR](images/banana-sdr.png)",
         "",
@@ -108,7 +109,7 @@ def draw_source(path: Path, network: BananaNTSCC, shown: Point) -> None:
     grid = _grid()
     quality = torch.full((len(grid), 1), shown.quality)
     with torch.no_grad():
-        bits = network.compressor.bits(network.compressor.analyse(grid, quality).round(), quality)
+        bits = network.compressor.bits(network.compressor.analyse(grid, quality), quality)
         rate = network.rate(bits, torch.tensor(shown.eta), shown.most).reshape(CELLS, CELLS)
     drawing = Drawing(figsize=(13, 4.2), layout="constrained")
     source, learned, spent = drawing.subplots(1, 3)
@@ -133,7 +134,7 @@ def draw_quality(path: Path, network: BananaNTSCC, rival: BananaDeepJSCC, shown:
     quality = torch.full((len(x), 1), shown.quality)
     with torch.no_grad():
         y = network.compressor.analyse(x, quality)
-        rate = network.rate(network.compressor.bits(y.round(), quality), torch.tensor(shown.eta), shown.most)
+        rate = network.rate(network.compressor.bits(y, quality), torch.tensor(shown.eta), shown.most)
         errors = {
             f"DeepJSCC, CBR {rival.values / 2:g}": rival(x, SNR_DB, generator) - x,
             f"NTSCC, CBR {shown.ratio:.2f}": network.transmit(y, rate, quality, SNR_DB, generator) - x,

@@ -18,7 +18,7 @@ ETA = (0.2, 1.2)  # log-uniform between
 LIMITED = 0.4  # share of the groups whose samples get at most one channel value, or two
 LEARNING_RATE = 2e-3
 DEEPJSCC_VALUES = (1, 2, 3, 4)
-DEEPJSCC_STEPS = 2000
+DEEPJSCC_STEPS = 8000
 
 
 def optimise(network: nn.Module, loss: Callable[[Tensor, torch.Generator], Tensor], steps: int, seed: int) -> None:

@@ -15,6 +15,7 @@ from gr_jscc.evaluation.banana_benchmark import (
     load_banana,
     measure_banana,
     ntc_points,
+    ntscc_points,
     sdr_db,
 )
 from gr_jscc.evaluation.banana_report import CELLS, EXTENT, _grid, learned_density, write_banana_report
@@ -89,8 +90,17 @@ def test_the_shipped_model_gives_what_it_gave():
     quality = torch.full((len(x), 1), 0.6)
     with torch.inference_mode():
         y = network.compressor.analyse(x, quality)
-        rate = network.rate(network.compressor.bits(y.round(), quality), torch.tensor(0.5))
+        rate = network.rate(network.compressor.bits(y, quality), torch.tensor(0.5))
         received = network.transmit(y, rate, quality, 5.0, torch.Generator().manual_seed(4))
-    assert rate.float().mean().item() / 2 == pytest.approx(0.610, abs=0.02)
-    assert sdr_db(x, received) == pytest.approx(7.36, abs=0.35)
+    assert rate.float().mean().item() / 2 == pytest.approx(0.683, abs=0.02)
+    assert sdr_db(x, received) == pytest.approx(7.86, abs=0.35)
     assert best(ntc_points(network, x), 0.75).sdr_db < sdr_db(x, received) - 1.5
+
+
+@pytest.mark.slow
+def test_the_shipped_model_is_above_deepjscc_at_every_cbr():
+    """As the paper has it; what DeepJSCC reaches after 8000 steps was measured on 400,000 samples."""
+    generator = torch.Generator().manual_seed(3)
+    points = ntscc_points(load_banana(), draw_banana(4000, generator), generator)
+    for ratio, rival in {0.5: 5.61, 1.0: 8.78, 1.5: 11.39, 2.0: 13.26}.items():
+        assert best(points, ratio).sdr_db > rival
