@@ -19,20 +19,22 @@ class Hyperprior(nn.Module):
         width: channels inside.
         channels: Z of the hyperlatents float32[B, Z, ⌈h/4⌉, ⌈w/4⌉].
         kernel: side of the inner kernels; the paper has 5.
+        padding: what the convolutions see beyond the edges, ``zeros`` or ``replicate``.
     """
 
-    def __init__(self, latents: int, width: int, channels: int, kernel: int) -> None:
+    def __init__(self, latents: int, width: int, channels: int, kernel: int, padding: str = "zeros") -> None:
         super().__init__()
         self.channels = channels
+        self.mode = "constant" if padding == "zeros" else padding  # the same for `torch.nn.functional.pad`
         half = kernel // 2
         self.analysis = nn.Sequential(
             nn.Conv2d(latents, width, 1), nn.LeakyReLU(0.1),
-            nn.Conv2d(width, width, kernel, stride=2, padding=half), nn.LeakyReLU(0.1),
-            nn.Conv2d(width, channels, kernel, stride=2, padding=half),
+            nn.Conv2d(width, width, kernel, stride=2, padding=half, padding_mode=padding), nn.LeakyReLU(0.1),
+            nn.Conv2d(width, channels, kernel, stride=2, padding=half, padding_mode=padding),
         )  # fmt: skip
         self.synthesis = nn.Sequential(
-            nn.Conv2d(channels, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1),
-            nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1),
+            nn.Conv2d(channels, 4 * width, 3, padding=1, padding_mode=padding), nn.PixelShuffle(2), nn.LeakyReLU(0.1),
+            nn.Conv2d(width, 4 * width, 3, padding=1, padding_mode=padding), nn.PixelShuffle(2), nn.LeakyReLU(0.1),
             nn.Conv2d(width, 2 * latents, 1),
         )  # fmt: skip
         nn.init.zeros_(self.synthesis[-1].weight)  # a fresh one says what holds of all pictures
@@ -42,7 +44,7 @@ class Hyperprior(nn.Module):
     def summarise(self, values: Tensor) -> Tensor:
         """h_a: hyperlatents, not rounded, of scaled latents float32[B, C, h, w]."""
         height, width = values.shape[2:]
-        padded = F.pad(values, (0, -width % STRIDE, 0, -height % STRIDE))
+        padded = F.pad(values, (0, -width % STRIDE, 0, -height % STRIDE), self.mode)
         # What counts is the latents' size, and large ones no more than others.
         return self.analysis(asinh(padded)).float()
 

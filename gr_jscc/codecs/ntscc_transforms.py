@@ -79,6 +79,8 @@ class MixedTransforms(Transforms):
         analysis_blocks, synthesis_blocks: blocks at strides 4, 8 and 16 (attention).
         attention: keyword arguments of the attention's `WindowBlocks`.
         condition: length of the condition vectors.
+        padding: what the convolutions see beyond the picture's edges: ``zeros``, as a DeepJSCC that it starts from, or
+            ``replicate``, by which an edge is no detail that costs channel uses.
     """
 
     stride = 16
@@ -93,30 +95,31 @@ class MixedTransforms(Transforms):
         synthesis_blocks: list[int],
         attention: dict,
         condition: int = 64,
+        padding: str = "zeros",
     ) -> None:
         super().__init__()
         self.latents = latents
         inside = latents // 4
         self.analysis = nn.Conv2d(192, inside, 1)  # the linear path
         self.synthesis = nn.Conv2d(inside, 192, 1)
-        self.encoder_stem = nn.Conv2d(48, fine, 3, padding=1)
-        self.encoder_fine = nn.Sequential(*(ResidualBlock(fine) for _ in range(analysis_blocks[0])))
+        self.encoder_stem = nn.Conv2d(48, fine, 3, padding=1, padding_mode=padding)
+        self.encoder_fine = nn.Sequential(*(ResidualBlock(fine, padding) for _ in range(analysis_blocks[0])))
         self.encoder_down = nn.Conv2d(fine, coarse, 2, stride=2)
         self.encoder_condition = nn.Parameter(torch.zeros(condition))
         self.encoder_coarse = nn.ModuleList(
-            ConditionedBottleneck(coarse, hidden, condition) for _ in range(analysis_blocks[1])
+            ConditionedBottleneck(coarse, hidden, condition, padding) for _ in range(analysis_blocks[1])
         )
-        self.encoder_head = nn.Conv2d(coarse, inside, 3, padding=1)
+        self.encoder_head = nn.Conv2d(coarse, inside, 3, padding=1, padding_mode=padding)
         self.encoder_windows = WindowBlocks(latents, analysis_blocks[2], **attention)
         self.decoder_windows = WindowBlocks(latents, synthesis_blocks[2], **attention, shifted=True)
         self.decoder_condition = Condition(NUMBERS, condition)
-        self.decoder_stem = nn.Conv2d(2 * inside, coarse, 3, padding=1)
+        self.decoder_stem = nn.Conv2d(2 * inside, coarse, 3, padding=1, padding_mode=padding)
         self.decoder_coarse = nn.ModuleList(
-            ConditionedBottleneck(coarse, hidden, condition) for _ in range(synthesis_blocks[1])
+            ConditionedBottleneck(coarse, hidden, condition, padding) for _ in range(synthesis_blocks[1])
         )
         self.decoder_up = nn.Conv2d(coarse, 4 * fine, 1)
-        self.decoder_fine = nn.Sequential(*(ResidualBlock(fine) for _ in range(synthesis_blocks[0])))
-        self.decoder_head = nn.Conv2d(fine, 48, 3, padding=1)
+        self.decoder_fine = nn.Sequential(*(ResidualBlock(fine, padding) for _ in range(synthesis_blocks[0])))
+        self.decoder_head = nn.Conv2d(fine, 48, 3, padding=1, padding_mode=padding)
         for head in (self.encoder_head, self.decoder_head):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)

@@ -11,12 +11,16 @@ class ResidualBlock(nn.Module):
 
     The last convolution starts at zero, so that a fresh block is the identity and a network that
     starts from a linear code stays that code until training finds better.
+
+    Args:
+        channels: C.
+        padding: what is beyond the edges, ``zeros`` or ``replicate``.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, padding: str = "zeros") -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
         self.activation = nn.LeakyReLU(0.1)
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
@@ -35,13 +39,14 @@ class ConditionedBottleneck(nn.Module):
         channels: C of the input and output [B, C, H, W].
         hidden: channels of the 3×3 convolution.
         condition: length D of the condition [B, D].
+        padding: as in `ResidualBlock`.
     """
 
-    def __init__(self, channels: int, hidden: int, condition: int) -> None:
+    def __init__(self, channels: int, hidden: int, condition: int, padding: str = "zeros") -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, hidden, 1)
         self.modulation = nn.Linear(condition, 2 * hidden)
-        self.spatial = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.spatial = nn.Conv2d(hidden, hidden, 3, padding=1, padding_mode=padding)
         self.expand = nn.Conv2d(hidden, channels, 1)
         self.activation = nn.LeakyReLU(0.1)
         for layer in (self.modulation, self.expand):

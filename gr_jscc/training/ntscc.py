@@ -40,6 +40,9 @@ class NTSCCTask:
             model) or ``joint``.
         snr_db: lowest and highest Es/N0; uniform between.
         eta: lowest and highest η, real channel values per bit; log-uniform between.
+        compression: weight of the compressor's rate and distortion beside the received picture's; 1 in the paper. Both
+            go down together, so what λ means stays, and the transforms are made for the channel more than for the
+            compressor.
         compressed: share of a batch whose compressed pictures join in the loss of the joint stage.
         side_info: bits that a complex channel use carries for hyperlatents, C_z of the paper.
         uneven: share of batches with erased symbols (up to 60 %) or Rayleigh subcarriers.
@@ -55,6 +58,7 @@ class NTSCCTask:
     stage: str = "joint"
     snr_db: tuple[float, float] = (-1.0, 16.0)
     eta: tuple[float, float] = (0.25, 0.6)
+    compression: float = 1.0
     compressed: float = 1.0
     side_info: float = 0.5
     uneven: float = 0.1
@@ -145,10 +149,11 @@ class NTSCCTask:
             # λ is for the η that the steps are made for: with another one a bit costs more or less than they reckon.
             uses = plain.eta * result["bits"].sum((1, 2)) / 2 + result["hyper_bits"] / self.side_info
             unit = typical_error(multiplier)
-            loss = loss + (multiplier * uses / values / unit).mean()
+            compression = (multiplier * uses / values / unit).mean()
             if some:
                 error = LEVELS * self._distortion(result["compressed"], images[:some])
-                loss = loss + (error / unit[:some]).mean()
+                compression = compression + (error / unit[:some]).mean()
+            loss = loss + self.compression * compression
         return loss
 
     def _distortion(self, pictures: Tensor, images: Tensor) -> Tensor:

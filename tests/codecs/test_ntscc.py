@@ -313,3 +313,23 @@ def test_starting_from_a_deepjscc_is_that_deepjscc_at_equal_rates(crops):
         picture = network.transmit(latents, modelled, index, quiet)
         expected = other(images, torch.full((3,), 16), quiet)
     assert torch.allclose(picture, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
+def test_only_repeated_edges_are_no_detail(padding):
+    """In a picture of one colour every patch is alike; beyond zeros those at the edges are not."""
+    torch.manual_seed(1)
+    config = {
+        **MIXED,
+        "transforms": {**MIXED["transforms"], "padding": padding},
+        "hyper": {**MIXED["hyper"], "padding": padding},
+    }
+    network = NTSCCNetwork(**config)
+    for parameter in network.parameters():
+        parameter.data.normal_(std=0.2)
+    with torch.inference_mode():
+        latents = network.transforms.analyse(torch.full((1, 3, 96, 112), 0.3))
+        hyper = network.hyperprior.summarise(latents)
+    for values in (latents, hyper):
+        alike = torch.allclose(values, values[:, :, :1, :1].expand_as(values), rtol=1e-3, atol=1e-3)
+        assert alike == (padding == "replicate")

@@ -12,7 +12,7 @@ from gr_jscc.codecs.ntscc import NTSCC
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
 from gr_jscc.training.datasets import Photos
 from gr_jscc.training.loop import optimiser_of, task_of, train
-from gr_jscc.training.recipe import Recipe, RecipeError, load_recipe
+from gr_jscc.training.recipe import FOLDER, Recipe, RecipeError, load_recipe
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread", "small_sample")]
 
@@ -92,6 +92,31 @@ def test_each_stage_leaves_alone_what_it_does_not_train(photos):
         network = task_of(RUNS[name]).build(RUNS[name].network)
         for key, parameter in network.named_parameters():
             assert parameter.requires_grad != key.startswith(parts), (name, key)
+
+
+def test_compression_weighs_rate_and_compressed_picture_together(photos):
+    """Between weights 0 and 1 the loss goes straight, and the received picture's part stays."""
+    torch.manual_seed(1)
+    network = task_of(TINY).build(NETWORK)
+    images = torch.stack([Photos([photos], 32).crops(4, 1)[i] for i in range(4)])
+
+    def loss(weight):
+        task = task_of(changed(task={"compression": weight}))
+        return task.loss(network, images, torch.Generator().manual_seed(3)).item()
+
+    none, half, all_of_it = loss(0.0), loss(0.5), loss(1.0)
+    assert all_of_it > none + 0.1 and half == pytest.approx((none + all_of_it) / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("ntscc*.toml")))
+def test_recipes_build_what_they_start_from(name):
+    """Each stage has the tensors of the one before it."""
+    recipe = load_recipe(name)
+    network = task_of(recipe).build(recipe.network)
+    if recipe.start_from and recipe.start_from.startswith("ntscc"):
+        before = load_recipe(recipe.start_from)
+        shapes = {key: value.shape for key, value in task_of(before).build(before.network).state_dict().items()}
+        assert shapes == {key: value.shape for key, value in network.state_dict().items()}
 
 
 def test_training_the_entropy_model_lowers_bits_and_touches_no_picture(photos):
