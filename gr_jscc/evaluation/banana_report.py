@@ -49,8 +49,8 @@ def write_banana_report(
         "Two correlated numbers, sent over a real Gaussian channel at 5 dB, as in section IV-B of the NTSCC paper. CBR"
         " is real channel uses per number. *NTSCC* counts as the paper does: the receiver knows for nothing how many"
         " channel values each sample has. *Rates charged* adds the entropy of that number, at capacity. The transmitter"
-        " chooses quality, η and the largest number of a sample's values, 1 or 15. Below CBR 0.5 the number itself tells"
-        " most of what the receiver learns: charged for it, nothing is gained there.",
+        " chooses quality, η and the largest number of a sample's values, 1 or 15. Below CBR 0.5 the number itself"
+        " tells most of what the receiver learns: charged for it, nothing is gained there.",
         "",
         "![SDR over CBR](images/banana-sdr.png)",
         "",
