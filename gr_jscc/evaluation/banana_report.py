@@ -50,7 +50,8 @@ def write_banana_report(
         " is real channel uses per number. *NTSCC* counts as the paper does: the receiver knows for nothing how many"
         " channel values each sample has. *Rates charged* adds the entropy of that number, at capacity. The transmitter"
         " chooses quality, η and the largest number of a sample's values, 1 or 15. Below CBR 0.5 the number itself"
-        " tells most of what the receiver learns: charged for it, nothing is gained there.",
+        " tells most of what the receiver learns: charged for it, nothing is gained there. Rates follow the latents as"
+        " they are sent; by the paper's rule, which takes rounded ones, NTSCC stays below DeepJSCC at CBR 0.5.",
         "",
         "![SDR over CBR](images/banana-sdr.png)",
         "",
