@@ -30,6 +30,30 @@ class WindowAttention(nn.Module):
         nn.init.zeros_(self.output.weight)  # a fresh block is the identity
         nn.init.zeros_(self.output.bias)
 
+    def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of a narrower attention with as many heads, each head filled up with what has no effect yet."""
+        if "inputs.weight" not in tensors:
+            return {}
+        wide, narrow = len(self.inputs.bias) // 3, len(tensors["inputs.bias"]) // 3
+        if wide == narrow:
+            return {}
+
+        def spread(old: Tensor, new: Tensor, parts: int) -> Tensor:
+            """Rows of ``parts × heads × channels``, the old ones first within each head."""
+            rows = new.detach().clone().unflatten(0, (parts, self.heads, -1))
+            rows[:, :, : narrow // self.heads] = old.unflatten(0, (parts, self.heads, -1)).to(rows.dtype)
+            return rows
+
+        inputs, bias = (spread(tensors[f"inputs.{key}"], getattr(self.inputs, key), 3) for key in ("weight", "bias"))
+        inputs[1, :, narrow // self.heads :] = 0  # keys: a new channel changes no score until it is trained
+        bias[1, :, narrow // self.heads :] = 0
+        inputs[0] *= (wide / narrow) ** 0.5  # queries: scores are divided by the root of a head's channels
+        bias[0] *= (wide / narrow) ** 0.5
+        output = spread(tensors["output.weight"].T, torch.zeros_like(self.output.weight.T), 1)
+        return {
+            "inputs.weight": inputs.flatten(0, 2), "inputs.bias": bias.flatten(), "output.weight": output.flatten(0, 2).T
+        }  # fmt: skip
+
     def forward(self, x: Tensor) -> Tensor:
         """[B, H, W, C] → the same shape."""
         count, height, width, _ = x.shape

@@ -71,13 +71,19 @@ def optimiser_of(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     raise RecipeError(f"unknown optimiser {recipe.optimiser!r}; known: adamw, muon")
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a cosine from the peak to the final rate."""
+def learning_rate(recipe: Recipe, step: int, spent: float = 0.0) -> float:
+    """Linear warm-up, then a cosine from the peak to the final rate.
+
+    Args:
+        recipe: with steps and rates.
+        step: from 0.
+        spent: share of the time that has gone, where time is limited: a run that time will end anneals by it.
+    """
     if step < recipe.warmup:
         return recipe.learning_rate * (step + 1) / recipe.warmup
     progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
     low, high = recipe.final_learning_rate, recipe.learning_rate
-    return low + (high - low) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+    return low + (high - low) * (1 + math.cos(math.pi * min(1.0, max(progress, spent)))) / 2
 
 
 class Averager:
@@ -135,7 +141,8 @@ def train(
         out: the run's folder: checkpoints, ``log.jsonl``, TensorBoard events, ``MODEL.safetensors``.
         device: ``cpu`` or ``cuda``.
         workers: processes that prepare crops.
-        max_seconds: stop (with a checkpoint) after this long; the next call goes on.
+        max_seconds: stop (with a checkpoint) after this long, its learning rate annealed by then. The next call goes on
+            from there as over as much time again.
 
     Returns:
         The exported ``.safetensors``.
@@ -216,8 +223,9 @@ def train(
     with Progress(*columns, disable=rank > 0) as progress:
         bar = progress.add_task(recipe.model, total=recipe.steps, completed=step, note="")
         for images in loader:
+            spent = (time.monotonic() - started) / max_seconds
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(recipe, step)
+                group["lr"] = learning_rate(recipe, step, spent)
             images = images.to(device, memory_format=torch.channels_last)
             generator = torch.Generator(device).manual_seed((recipe.seed * 1_000_003 + step) * world + rank)
             with torch.autocast(device, torch.bfloat16, enabled=autocast):
@@ -238,7 +246,7 @@ def train(
             if step % 50 == 0 and losses and log:
                 speed = 50 / max(1e-9, time.monotonic() - (progress.tasks[0].fields.get("since") or started))
                 mean = sum(losses) / len(losses)
-                numbers = {"loss": mean, "learning_rate": learning_rate(recipe, step), "skipped": skipped}
+                numbers = {"loss": mean, "learning_rate": learning_rate(recipe, step, spent), "skipped": skipped}
                 log.write(step, numbers | ({} if adversary is None else adversary.figures()))
                 progress.update(bar, note=f"loss {mean:.3f}, {speed:.1f} steps/s", since=time.monotonic())
                 losses.clear()

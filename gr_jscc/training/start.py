@@ -15,8 +15,10 @@ from gr_jscc.weights import find_model
 def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
     """Copies every tensor of a model that has a counterpart of the same name; returns how many.
 
-    Where a counterpart is larger (more layers, hence more channels), the tensor fills its leading corner. A network
-    that starts from one of another kind has a method ``translated`` for the tensors.
+    Where a counterpart is larger (more layers, hence more channels), the tensor fills its leading corner, a kernel its
+    middle, and what was computed before is deaf to what is new, so that a grown network starts as the one it grew from.
+    A module whose tensors grow in another way has a method ``grown`` for them, a network that starts from one of
+    another kind a method ``translated``.
 
     Args:
         network: changed in place.
@@ -33,12 +35,19 @@ def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
     tensors = load_file(str(trained if trained.is_file() else find_model(name)))
     if hasattr(network, "translated"):
         tensors = network.translated(tensors)
+    for prefix, module in network.named_modules():
+        if hasattr(module, "grown"):
+            mine = {key: tensors[f"{prefix}.{key}"] for key in module.state_dict() if f"{prefix}.{key}" in tensors}
+            tensors |= {f"{prefix}.{key}": value for key, value in module.grown(mine).items()}
     own, copied = network.state_dict(), 0
     for key, value in tensors.items():
         target = own.get(key)
         if target is None or target.ndim != value.ndim or any(t < v for t, v in zip(target.shape, value.shape)):
             continue
-        target[tuple(slice(side) for side in value.shape)].copy_(value)
+        if value.ndim > 1:
+            target[: len(value)].zero_()
+        middle = [slice((t - v) // 2, (t - v) // 2 + v) for t, v in zip(target.shape[2:], value.shape[2:])]
+        target[(*(slice(side) for side in value.shape[:2]), *middle)].copy_(value)
         copied += 1
     if not copied:
         raise RecipeError(f"start_from: {name} has no tensor in common with the network")
