@@ -107,14 +107,15 @@ def _ntscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], N
         plan = loaded.plan(latents, len(payload.symbols))
         index = torch.from_numpy(plan.index).to(loaded.device)[None]
         quality = torch.tensor([plan.quality / QUALITY_CODES], device=loaded.device)
-        symbols, _, scale = network.modulate(latents, index)
+        symbols, _, scale = network.modulate(latents, index, loaded.prior(plan.hyper, index))
         received = awgn(symbols, torch.full((1,), 10.0, device=loaded.device))
 
     def passes() -> None:
         latents = network.transforms.analyse(pixels)
         modelled = network.model(latents, quality)
-        network.modulate(latents, index)
-        network.demodulate(*received, scale, index, modelled.mean, modelled.scale)
+        prior = network.prior(latents, modelled.mean, modelled.scale)
+        network.modulate(latents, index, prior)
+        network.demodulate(*received, scale, index, prior)
 
     return passes
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, UseMap, grey_picture
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.ntscc_hyper import STRIDE as HYPER_STRIDE
+from gr_jscc.codecs.ntscc_jscc import Prior
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
 from gr_jscc.codecs.ntscc_side_info import LARGEST, SideInfo, SideInfoCoder
 from gr_jscc.codecs.pixels import to_picture, to_pixels
@@ -158,6 +159,14 @@ class NTSCC(RateAdaptiveCodec):
     def _symbols(self, bits: np.ndarray, eta: float) -> int:
         return int(self.rates[self._index(bits, eta)].sum()) // 2
 
+    def prior(self, hyper: Tensor | None, index: Tensor) -> Prior:
+        """What both ends know of the latents, by hyperlatents float32[1, Z, h', w'] and rate indexes int64[1, h, w]."""
+        network, (_, rows, columns) = self.network, index.shape
+        mean = spread = None
+        if hyper is not None:
+            mean, spread = network.hyperprior.describe(hyper, rows, columns)
+        return network.prior(torch.empty(1, network.latents, rows, columns, device=self.device), mean, spread)
+
     def _hyper(self, latents: Tensor, quality: int) -> Tensor | None:
         if not self.refines:
             return None
@@ -176,7 +185,7 @@ class _Transmitter(Transmitter):
         plan = codec.plan_for(image, self.cbr)
         latents = codec.analyse(image)
         index = torch.from_numpy(plan.index).to(codec.device)[None]
-        symbols, sent, scale = codec.network.modulate(latents, index)
+        symbols, sent, scale = codec.network.modulate(latents, index, codec.prior(plan.hyper, index))
         hyper = None if plan.hyper is None else plan.hyper[0].long().cpu().numpy()
         side = SideInfo(int(quantise_scale(scale)[0]), plan.quality, hyper, plan.index)
         return Payload(_in_order(symbols)[_in_order(sent)].cpu().numpy(), codec.side_info.pack(side, height, width))
@@ -202,12 +211,9 @@ class _Receiver(Receiver):
         if int(sent.sum()) != len(reception.symbols):
             return grey_picture(self.height, self.width)
         symbols, noise_var = (_placed(values, sent) for values in usable(reception))
-        mean = spread = None
-        if side.hyper is not None:
-            hyper = torch.from_numpy(side.hyper).to(codec.device)[None].float()
-            mean, spread = network.hyperprior.describe(hyper, rows, columns)
+        hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()
         scale = scale_of(torch.tensor([side.scale], device=codec.device))
-        pixels = network.demodulate(symbols, noise_var, scale, index, mean, spread)
+        pixels = network.demodulate(symbols, noise_var, scale, index, codec.prior(hyper, index))
         return to_picture(pixels, self.height, self.width)
 
 

@@ -6,9 +6,15 @@ its C values, each with a gain of its own for that rate; rate tokens tell the at
 Where the paper maps by a matrix for every rate, the gains suffice here: latents are in order of importance, and the
 blocks before can mix them. In return the receiver can start from the best linear estimate, which uses the noise
 variance of every single symbol and, from the hyperprior, the mean and variance of every latent.
+
+Both ends know that mean and variance. With *innovations* only what they leave open is sent: latents less their means,
+with a gain that falls with the standard deviation. Its root is the best exponent where the noise is weak (Lee &
+Petersen 1976); it is learned, for each rate and latent.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +22,18 @@ from torch import Tensor, nn
 from gr_jscc.nn.window_attention import WindowBlocks
 
 NEVER = 1e6  # noise variance that stands for a value that never arrived
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What both ends know of normalised latents before anything is sent: float32[B, C, h, w] each.
+
+    Attributes:
+        mean, variance: by the hyperprior; 0 and 1 without one.
+    """
+
+    mean: Tensor
+    variance: Tensor
 
 
 class JSCCEncoder(nn.Module):
@@ -26,30 +44,51 @@ class JSCCEncoder(nn.Module):
         rates: R, how many there are.
         blocks: attention blocks.
         attention: keyword arguments of `WindowBlocks`.
+        innovations: hidden channels of what mixes latents, means and variances; 0: latents are sent as they are.
     """
 
-    def __init__(self, latents: int, rates: int, blocks: int, attention: dict) -> None:
+    def __init__(self, latents: int, rates: int, blocks: int, attention: dict, innovations: int = 0) -> None:
         super().__init__()
         self.tokens = nn.Embedding(rates, latents)
         self.blocks = WindowBlocks(latents, blocks, **attention)
         self.log_gain = nn.Embedding(rates, latents)
         for table in (self.tokens, self.log_gain):
             nn.init.zeros_(table.weight)
+        self.exponent = self.mixture = None
+        if innovations:
+            self.exponent = nn.Embedding(rates, latents)
+            nn.init.constant_(self.exponent.weight, -0.25)  # of the variance
+            self.mixture = _refinement(latents, innovations)
 
-    def gain(self, index: Tensor) -> Tensor:
-        """Amplitude gains float32[B, C, h, w] for rate indexes int64[B, h, w]."""
-        return self.log_gain(index).permute(0, 3, 1, 2).float().exp()
+    def gain(self, index: Tensor, prior: Prior) -> Tensor:
+        """Amplitude gains float32[B, C, h, w].
 
-    def forward(self, latents: Tensor, index: Tensor, sent: Tensor) -> Tensor:
+        Args:
+            index: int64[B, h, w], rate indexes.
+            prior: what both ends know of the latents.
+        """
+        log_gain = self.log_gain(index).permute(0, 3, 1, 2).float()
+        if self.exponent is not None:
+            log_gain = log_gain + self.exponent(index).permute(0, 3, 1, 2).float() * prior.variance.log()
+        return log_gain.exp()
+
+    def offset(self, prior: Prior) -> Tensor:
+        """What is taken off the latents before the gain, float32[B, C, h, w]."""
+        return prior.mean if self.exponent is not None else torch.zeros_like(prior.mean)
+
+    def forward(self, latents: Tensor, index: Tensor, sent: Tensor, prior: Prior) -> Tensor:
         """Channel values float32[B, C, h, w], not scaled to a power; 0 where nothing is sent.
 
         Args:
             latents: float32[B, C, h, w], normalised.
             index: int64[B, h, w], rate indexes.
             sent: bool[B, C, h, w], the first values of every position that its rate admits.
+            prior: what both ends know of the latents.
         """
-        x = self.blocks(latents + self.tokens(index).permute(0, 3, 1, 2))
-        return torch.where(sent, x.float() * self.gain(index), 0)
+        x = self.blocks(latents + self.tokens(index).permute(0, 3, 1, 2)).float()
+        if self.mixture is not None:
+            x = x + self.mixture(torch.cat([latents, prior.mean, prior.variance.log() / 2], dim=1)).float()
+        return torch.where(sent, (x - self.offset(prior)) * self.gain(index, prior), 0)
 
 
 class JSCCDecoder(nn.Module):
@@ -67,35 +106,35 @@ class JSCCDecoder(nn.Module):
         self.blocks = WindowBlocks(latents, blocks, **attention, shifted=True)
         self.refinement = None
         if refine:
-            self.refinement = nn.Sequential(
-                nn.Conv2d(3 * latents, refine, 1), nn.LeakyReLU(0.1), nn.Conv2d(refine, latents, 1)
-            )
-            nn.init.zeros_(self.refinement[-1].weight)
-            nn.init.zeros_(self.refinement[-1].bias)
+            self.refinement = _refinement(latents, refine)
 
     def forward(
-        self, received: Tensor, noise_var: Tensor, gain: Tensor, index: Tensor, sent: Tensor,
-        mean: Tensor | None, scale: Tensor | None,
+        self, received: Tensor, noise_var: Tensor, gain: Tensor, offset: Tensor, index: Tensor, sent: Tensor,
+        prior: Prior,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Estimates of normalised latents and the trust in them, float32[B, C, h, w].
 
         Args:
             received: float32[B, C, h, w], channel values before their scaling to a power.
             noise_var: of each, in the same units; large where a value never arrived.
-            gain: of the encoder.
+            gain, offset: of the encoder.
             index: int64[B, h, w].
             sent: bool[B, C, h, w].
-            mean, scale: of the hyperprior, for normalised latents; None without refinement.
+            prior: what both ends know of the latents.
         """
-        if self.refinement is None:
-            mean, prior = torch.zeros_like(received), torch.ones_like(received)
-        else:
-            # Far-off scales of a badly fitting hyperprior must not blow up the estimate.
-            prior = scale.square().clamp(1e-4, 4.0)
-        kalman = torch.where(sent, prior * gain / (prior * gain.square() + noise_var), 0)
-        estimate = mean + kalman * (received - gain * mean)
-        trust = 1 - prior * (1 - kalman * gain)
+        mean, variance = prior.mean, prior.variance
+        kalman = torch.where(sent, variance * gain / (variance * gain.square() + noise_var), 0)
+        estimate = mean + kalman * (received - gain * (mean - offset))
+        trust = 1 - variance * (1 - kalman * gain)
         x = self.blocks(estimate + self.tokens(index).permute(0, 3, 1, 2)).float()
         if self.refinement is not None:
-            x = x + self.refinement(torch.cat([x, mean, prior.log() / 2], dim=1)).float()
+            x = x + self.refinement(torch.cat([x, mean, variance.log() / 2], dim=1)).float()
         return x, trust.clamp(min=0)
+
+
+def _refinement(latents: int, hidden: int) -> nn.Sequential:
+    """[x, mean, log deviation] → what is added to x, nothing at first."""
+    layers = nn.Sequential(nn.Conv2d(3 * latents, hidden, 1), nn.LeakyReLU(0.1), nn.Conv2d(hidden, latents, 1))
+    nn.init.zeros_(layers[-1].weight)
+    nn.init.zeros_(layers[-1].bias)
+    return layers

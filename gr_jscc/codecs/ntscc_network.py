@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from gr_jscc.codecs.ntscc_hyper import Hyperprior
-from gr_jscc.codecs.ntscc_jscc import NEVER, JSCCDecoder, JSCCEncoder
+from gr_jscc.codecs.ntscc_jscc import NEVER, JSCCDecoder, JSCCEncoder, Prior
 from gr_jscc.codecs.ntscc_transforms import KINDS
 from gr_jscc.codecs.power_scale import known_scale
 from gr_jscc.nn.entropy_models import gaussian_bits, rounded
 
+LARGEST_VARIANCE = (4.0, 60.0)  # that the codec believes of a normalised latent, sent as it is or as an innovation
 QUANTISING_NOISE = 1 / 12  # variance of an error that is uniform over a step
 
 
@@ -58,6 +59,8 @@ class NTSCCNetwork(nn.Module):
         adaptive: False: all latent vectors have the same rate (Comparison-II).
         multipliers: λ at quality 0 and at quality 1: mean squared error on 0–255 per unit of CBR.
         eta: real channel values per bit that the first steps are made for.
+        innovations: hidden channels of f_e's mixture; 0: latents are sent as they are, not what the hyperprior leaves
+            open of them. See `gr_jscc.codecs.ntscc_jscc`.
     """
 
     def __init__(
@@ -71,18 +74,19 @@ class NTSCCNetwork(nn.Module):
         adaptive: bool = True,
         multipliers: tuple[float, float] = (8000.0, 150.0),
         eta: float = 0.4,
+        innovations: int = 0,
     ) -> None:
         super().__init__()
         self.config = dict(
             latents=latents, transforms=transforms, rates=list(rates), codec=codec, hyper=hyper, refine=refine,
-            adaptive=adaptive, multipliers=list(multipliers), eta=eta,
+            adaptive=adaptive, multipliers=list(multipliers), eta=eta, innovations=innovations,
         )  # fmt: skip
         self.latents, self.adaptive, self.multipliers, self.eta = latents, adaptive, tuple(multipliers), eta
         options = dict(transforms)
         self.transforms = KINDS[options.pop("kind")](latents, **options)
         self.stride = self.transforms.stride
         attention = {key: value for key, value in codec.items() if key != "blocks"}
-        self.encoder = JSCCEncoder(latents, len(rates), codec["blocks"], attention)
+        self.encoder = JSCCEncoder(latents, len(rates), codec["blocks"], attention, innovations)
         self.decoder = JSCCDecoder(latents, len(rates), codec["blocks"], attention, refine)
         self.hyperprior = Hyperprior(latents, **hyper)
         self.register_buffer("rates", torch.tensor(rates), persistent=False)
@@ -171,15 +175,27 @@ class NTSCCNetwork(nn.Module):
 
     # --- over the channel --------------------------------------------------------------------------------------------
 
-    def modulate(self, latents: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def prior(self, latents: Tensor, mean: Tensor | None, spread: Tensor | None) -> Prior:
+        """What both ends know of latents float32[B, C, h, w] (only the shape counts) by the hyperprior's μ and σ."""
+        if self.decoder.refinement is None or mean is None:
+            return Prior(torch.zeros_like(latents), torch.ones_like(latents))
+        # Far-off scales of a badly fitting hyperprior must not blow up the estimate.
+        return Prior(mean, spread.square().clamp(1e-4, LARGEST_VARIANCE[self.encoder.exponent is not None]))
+
+    def modulate(self, latents: Tensor, index: Tensor, prior: Prior) -> tuple[Tensor, Tensor, Tensor]:
         """f_e: latents to symbols.
+
+        Args:
+            latents: y, float32[B, C, h, w].
+            index: int64[B, h, w], rate indexes.
+            prior: of `prior`.
 
         Returns:
             complex64[B, C/2, h, w] of mean power 1 over those that are sent, bool of the same shape which those are,
             and the scale float32[B] as the receiver will know it.
         """
         sent = self.sent(index)
-        values = self.encoder(latents / self.amplitude, index, sent)
+        values = self.encoder(latents / self.amplitude, index, sent, prior)
         count = sent.sum((1, 2, 3)) / 2
         scale = (values.square().sum((1, 2, 3)) / count + 1e-8).sqrt()
         symbols = torch.complex(values[:, 0::2], values[:, 1::2]) / scale[:, None, None, None]
@@ -191,8 +207,7 @@ class NTSCCNetwork(nn.Module):
         noise_var: Tensor,
         scale: Tensor,
         index: Tensor,
-        mean: Tensor | None,
-        spread: Tensor | None,
+        prior: Prior,
     ) -> Tensor:
         """f_d* and g_s: symbols to pictures float32[B, 3, H, W], not clipped.
 
@@ -201,15 +216,15 @@ class NTSCCNetwork(nn.Module):
             noise_var: float32 of the same shape, per complex symbol; ``inf`` where a symbol is lost.
             scale: float32[B].
             index: int64[B, h, w].
-            mean, spread: μ and σ of the normalised latents; None without refinement.
+            prior: of `prior`, as the transmitter's.
         """
         sent = self.sent(index)
         scale = scale[:, None, None, None]
         values = torch.where(sent, torch.stack([received.real, received.imag], dim=2).flatten(1, 2) * scale, 0)
         noise = (noise_var.clamp(max=NEVER) * scale.square() / 2).repeat_interleave(2, dim=1)
-        estimate, trust = self.decoder(values, noise, self.encoder.gain(index), index, sent, mean, spread)
-        power = self.amplitude.square()
-        numbers = self._numbers(sent, trust, noise * power / self.encoder.gain(index).square())
+        gain = self.encoder.gain(index, prior)
+        estimate, trust = self.decoder(values, noise, gain, self.encoder.offset(prior), index, sent, prior)
+        numbers = self._numbers(sent, trust, noise * (self.amplitude / gain).square())
         return self.transforms.synthesise(estimate * self.amplitude, trust, numbers)
 
     def _numbers(self, sent: Tensor, trust: Tensor, noise: Tensor) -> Tensor:
@@ -233,9 +248,10 @@ class NTSCCNetwork(nn.Module):
 
     def transmit(self, latents: Tensor, modelled: Modelled, index: Tensor, channel) -> Tensor:
         """The picture by way of a differentiable channel, see `gr_jscc.channel.differentiable`."""
-        symbols, _, scale = self.modulate(latents, index)
+        prior = self.prior(latents, modelled.mean, modelled.scale)
+        symbols, _, scale = self.modulate(latents, index, prior)
         received, noise_var = channel(symbols)
-        return self.demodulate(received, noise_var, scale, index, modelled.mean, modelled.scale)
+        return self.demodulate(received, noise_var, scale, index, prior)
 
     def forward(
         self, images: Tensor, quality: Tensor, eta: Tensor, channel, compressed: int | None = None,

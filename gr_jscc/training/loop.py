@@ -223,7 +223,7 @@ def train(
     with Progress(*columns, disable=rank > 0) as progress:
         bar = progress.add_task(recipe.model, total=recipe.steps, completed=step, note="")
         for images in loader:
-            spent = (time.monotonic() - started) / max_seconds
+            spent = (time.monotonic() - started) / max(max_seconds, 1e-9)
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe, step, spent)
             images = images.to(device, memory_format=torch.channels_last)
