@@ -8,6 +8,7 @@ from .bench_air import air
 from .bench_back_channel import back_channel
 from .bench_calibration import calibration
 from .bench_codec import codec
+from .bench_compressor import compressor
 from .bench_ldpc import ldpc
 from .bench_modem import modem
 
@@ -17,6 +18,7 @@ app.command()(back_channel)
 app.command()(air)
 app.command()(calibration)
 app.command()(codec)
+app.command()(compressor)
 app.command()(ldpc)
 
 

@@ -7,11 +7,13 @@ The discriminator D learns beside the network, by an optimiser of its own, to te
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gr_jscc.evaluation.metrics import lpips_network, missing_for_lpips
+from gr_jscc.evaluation.lpips import lpips_network, missing_for_lpips
 from gr_jscc.training.checkpoint import optimiser_tensors, restore_optimiser
 from gr_jscc.training.ntscc_discriminator import Discriminator
 from gr_jscc.training.recipe import RecipeError
@@ -39,7 +41,7 @@ class PerceptualDistortion:
         if missing := missing_for_lpips():
             raise RecipeError(f"the perceptual distortion needs LPIPS: {missing}")
         self.betas = betas
-        self.lpips = lpips_network().to(device).requires_grad_(False)
+        self.lpips = copy.deepcopy(lpips_network()).to(device).requires_grad_(False)
         self.network = Discriminator(latents).to(device)
         self.optimiser = torch.optim.Adam(self.network.parameters(), LEARNING_RATE)
         self._names = [name for name, _ in self.network.named_parameters()]
@@ -60,7 +62,7 @@ class PerceptualDistortion:
             pictures = pictures.float()
             self._judged = images, pictures.detach(), latents
             error = (pictures - images).square().mean((1, 2, 3))
-            distance = self.lpips(2 * pictures - 1, 2 * images - 1).flatten()
+            distance = self.lpips(2 * pictures - 1, 2 * images - 1)
             self.network.requires_grad_(False)  # this is the other network's turn
             doubt = F.softplus(-self.network(pictures, latents)).mean((1, 2, 3))
             self.network.requires_grad_(True)

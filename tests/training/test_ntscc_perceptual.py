@@ -1,7 +1,6 @@
 """The perceptual distortion of NTSCC: equation 29, a discriminator that learns, runs that resume, faults."""
 
 import dataclasses
-import importlib.util
 import json
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import nn
 
 from gr_jscc.codecs.ntscc import NTSCC
 from gr_jscc.evaluation import metrics
+from gr_jscc.evaluation.lpips import missing_for_lpips
 from gr_jscc.training import ntscc_discriminator, ntscc_perceptual
 from gr_jscc.training.checkpoint import checkpoints, load_checkpoint
 from gr_jscc.training.datasets import Photos
@@ -44,7 +44,7 @@ class RandomFeatures(nn.Module):
         nn.init.normal_(self.features.weight, std=0.1, generator=torch.Generator().manual_seed(7))
 
     def forward(self, one, other):
-        return (self.features(one) - self.features(other)).square().mean((1, 2, 3), keepdim=True)
+        return (self.features(one) - self.features(other)).square().mean((1, 2, 3))
 
 
 @pytest.fixture(autouse=True)
@@ -182,11 +182,9 @@ def test_processes_average_what_their_adversaries_learn(batch, features, monkeyp
 
 
 def test_training_without_lpips_is_one_line(tmp_path, photos, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    metrics.missing_for_lpips.cache_clear()
-    with pytest.raises(RecipeError, match="^the perceptual distortion needs LPIPS: pip install lpips, [^\n]*$"):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    with pytest.raises(RecipeError, match="^the perceptual distortion needs LPIPS: [^\n]*`gr-jscc lpips`[^\n]*$"):
         train(TINY, [photos], [], tmp_path / "run", "cpu")
-    metrics.missing_for_lpips.cache_clear()
     assert not (tmp_path / "run").exists()
 
 
@@ -196,7 +194,7 @@ def test_the_stages_before_know_no_perceptual_distortion():
             task_of(dataclasses.replace(TINY, task={"distortion": "perceptual", "stage": stage}))
 
 
-@pytest.mark.skipif(bool(metrics.missing_for_lpips()), reason=metrics.missing_for_lpips())
+@pytest.mark.skipif(bool(missing_for_lpips()), reason=f"LPIPS: {missing_for_lpips()}")
 def test_lpips_itself_is_what_reports_measure_and_its_gradient_lowers_it(photo):
     levels = photo[200:264, 160:224]  # feathers
     images = torch.from_numpy(levels.copy()).permute(2, 0, 1)[None].float() / 255
