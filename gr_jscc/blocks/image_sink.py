@@ -183,8 +183,9 @@ class ImageSink(gr.basic_block):
         )  # fmt: skip
         insight = Insight(f.get("blind_from"), f["drifted"]) if "drifted" in f else None
         received = Received(
-            message_image(message), arrival, f["decode_seconds"], f["finished"], f["side_info_bytes"], insight
-        )
+            message_image(message), arrival, f["decode_seconds"], f["finished"], f["side_info_bytes"], insight,
+            f.get("shown_grey", False),
+        )  # fmt: skip
         if self._inbox:
             return self._inbox.received(f["transfer"], f["round"], received)
         return self.collector.received(f["transfer"], f["round"], received)

@@ -121,17 +121,17 @@ class ImageView(QWidget):
             self.sent.show_message("", "the original is on another host")
         else:
             self.sent.show_picture(result.original, report["image"]["name"])
+        self._lost += not report["arrived"]
         if result.received is None:
-            self._lost += 1
             self.received.show_message("Picture lost", f"{bursts['received']} of {bursts['sent']} bursts arrived")
         else:
             self.received.show_picture(result.received, f"{report['codec']} · {report['weights']}")
         psnr = report["psnr_db"]
-        if psnr is not None and result.final:
+        if psnr is not None and report["arrived"] and result.final:
             self._psnr.append(psnr)
 
         set_to = f"channel set to {report['snr_db']:.1f} dB" if report["snr_db"] is not None else ""
-        self.figures["PSNR"].tell(_decibels(psnr), _ms_ssim(report["ms_ssim"]), alarm=psnr is None)
+        self.figures["PSNR"].tell(_decibels(psnr), _ms_ssim(report["ms_ssim"]), alarm=not report["arrived"])
         average = sum(self._psnr) / len(self._psnr) if self._psnr else None
         self.figures["Average PSNR"].tell(_decibels(average), f"last {len(self._psnr)}")
         self.figures["SNR estimate"].tell(_decibels(link["snr_est_db"]), set_to)
@@ -141,7 +141,7 @@ class ImageView(QWidget):
             f"{bursts['received']} of {bursts['sent']}", f"{lost} lost" if lost else "none lost", alarm=lost > 0
         )
         self.figures["Pictures"].tell(
-            str(self._shown), f"{self._lost} lost" if self._lost else "none lost", alarm=result.received is None
+            str(self._shown), f"{self._lost} lost" if self._lost else "none lost", alarm=not report["arrived"]
         )
 
     def _check_silence(self) -> None:

@@ -193,7 +193,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             "event": "received", "transfer": arrival.transfer, "round": arrival.round,
             "snr_db": arrival.snr_db, "cfo": arrival.cfo, "evm_db": arrival.evm_db,
             "bursts_sent": arrival.bursts_sent, "bursts_received": arrival.bursts_received,
-            "side_info_bytes": arrival.side_info_bytes,
+            "side_info_bytes": arrival.side_info_bytes, "shown_grey": self._receiving.shows_grey(arrival.transfer),
             "decode_seconds": time.monotonic() - before, "finished": time.monotonic(),
         }  # fmt: skip
         insight = self._receiving.insight(arrival.transfer)

@@ -112,9 +112,17 @@ class Receiver(ABC):
 
     Attributes:
         insight: see there; None for codecs that send nothing of it along, and before anything arrived.
+        shows_grey: whether the latest estimate is the plain grey picture, because nothing of the one that was sent was
+            usable. A grey picture that was sent and arrived is none such.
     """
 
     insight: Insight | None = None
+    shows_grey: bool = False
+
+    def grey(self, height: int, width: int) -> np.ndarray:
+        """What `push` returns when nothing was usable: uint8[height, width, 3] of mid-grey; notes that it is so."""
+        self.shows_grey = True
+        return grey_picture(height, width)
 
     @abstractmethod
     def push(self, reception: Reception) -> np.ndarray:

@@ -11,7 +11,7 @@ import struct
 import numpy as np
 import torch
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter
 from gr_jscc.codecs.deepjscc_network import STRIDE, VALUES, DeepJSCCNetwork, from_symbols, to_symbols
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
@@ -89,17 +89,20 @@ class _Receiver(Receiver):
 
     @torch.inference_mode()
     def push(self, reception: Reception) -> np.ndarray:
+        self.shows_grey = False
         network, device = self.codec.network, self.codec.device
         rows, columns = _grid(self.height, self.width)
         if reception.side_info is None or len(reception.side_info) != SIDE_INFO.size:
-            return grey_picture(self.height, self.width)
+            return self.grey(self.height, self.width)
         pairs, code = SIDE_INFO.unpack(reception.side_info)
         count = pairs * rows * columns
         if not 0 < 2 * pairs <= network.latents or len(reception.symbols) != count:
-            return grey_picture(self.height, self.width)
+            return self.grey(self.height, self.width)
         finite = np.isfinite(reception.symbols) & ~np.isnan(reception.noise_var)
         symbols = np.where(finite, reception.symbols, 0)
         noise_var = np.where(finite, reception.noise_var, np.inf)
+        if not np.isfinite(noise_var).any():
+            return self.grey(self.height, self.width)
         received = torch.zeros(1, network.latents // 2, rows, columns, dtype=torch.complex64, device=device)
         variance = torch.full(received.shape, torch.inf, device=device)
         received[0, :pairs] = torch.from_numpy(symbols.astype(np.complex64)).reshape(pairs, rows, columns)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.base import CodecError, Insight, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import CodecError, Insight, Payload, Receiver, Reception, Transmitter
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.hjscc_end import End, in_order, map_size, mask_hash
 from gr_jscc.codecs.hjscc_latent import Prior, Sent
@@ -239,9 +239,11 @@ class _Receiver(Receiver):
     def __init__(self, codec: HJSCC, height: int, width: int) -> None:
         self.codec, self.height, self.width = codec, height, width
         self._end: End | None = None
+        self._heard = False  # any symbol at all
 
     @torch.inference_mode()
     def push(self, reception: Reception) -> np.ndarray:
+        self.shows_grey = False
         codec = self.codec
         sizes = codec.map_sizes(*codec.grid(self.height, self.width))
         try:
@@ -249,6 +251,7 @@ class _Receiver(Receiver):
         except CodingError:
             return self._picture()
         symbols, noise_var = usable(reception)
+        self._heard |= bool(np.isfinite(noise_var).any())
         before, end, first = self._end, self._end, side.latent
         if end is None or first == side.told == 0:  # all latents in one round, maybe for the second time
             end = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
@@ -287,6 +290,6 @@ class _Receiver(Receiver):
         return index
 
     def _picture(self) -> np.ndarray:
-        if self._end is None or self._end.latent < 0:
-            return grey_picture(self.height, self.width)
+        if self._end is None or self._end.latent < 0 or not self._heard:
+            return self.grey(self.height, self.width)
         return to_picture(self._end.picture(), self.height, self.width)

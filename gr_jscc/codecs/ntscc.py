@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, UseMap, grey_picture
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, UseMap
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.ntscc_hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc_jscc import Prior
@@ -197,6 +197,7 @@ class _Receiver(Receiver):
 
     @torch.inference_mode()
     def push(self, reception: Reception) -> np.ndarray:
+        self.shows_grey = False
         codec, network = self.codec, self.codec.network
         rows, columns = codec.grid(self.height, self.width)
         hyper_size = -(-rows // HYPER_STRIDE), -(-columns // HYPER_STRIDE)
@@ -205,12 +206,15 @@ class _Receiver(Receiver):
                 reception.side_info or b"", self.height, self.width, (rows, columns), hyper_size
             )
         except CodingError:
-            return grey_picture(self.height, self.width)
+            return self.grey(self.height, self.width)
         index = torch.from_numpy(side.index).to(codec.device)[None]
         sent = network.sent(index)[:, 0::2]
         if int(sent.sum()) != len(reception.symbols):
-            return grey_picture(self.height, self.width)
-        symbols, noise_var = (_placed(values, sent) for values in usable(reception))
+            return self.grey(self.height, self.width)
+        symbols, noise_var = usable(reception)
+        if side.hyper is None and not np.isfinite(noise_var).any():
+            return self.grey(self.height, self.width)
+        symbols, noise_var = (_placed(values, sent) for values in (symbols, noise_var))
         hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()
         scale = scale_of(torch.tensor([side.scale], device=codec.device))
         pixels = network.demodulate(symbols, noise_var, scale, index, codec.prior(hyper, index))

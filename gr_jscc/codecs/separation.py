@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
 from gr_jscc.codecs.picture_codecs import DamagedPictureError, PictureCodec, fit, picture_codec
 from gr_jscc.codecs.separation_options import parse_separation
 from gr_jscc.modem.crc import crc32
@@ -96,6 +96,7 @@ class _Receiver(Receiver):
         self.codec, self.height, self.width = codec, height, width
 
     def push(self, reception: Reception) -> np.ndarray:
+        self.shows_grey = False
         code, count = self.codec.code, len(reception.symbols)
         # No transmitter sends more than one symbol a colour value: the decoder is not to be kept busy by such.
         if code.message_bytes(count) > CRC_BYTES and count <= channel_uses(1, self.height, self.width):
@@ -104,4 +105,4 @@ class _Receiver(Receiver):
             if crc32(data) == int.from_bytes(check, "big"):
                 with contextlib.suppress(DamagedPictureError):
                     return self.codec.pictures.decode(data, self.height, self.width)
-        return grey_picture(self.height, self.width)
+        return self.grey(self.height, self.width)

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
 from gr_jscc.codecs.picture_codecs import DamagedPictureError, picture_codec
 from gr_jscc.codecs.separation import best_picture, channel_uses, settings_hash
 from gr_jscc.codecs.separation_options import parse_capacity
@@ -90,8 +90,9 @@ class _Receiver(Receiver):
         self.codec, self.height, self.width = codec, height, width
 
     def push(self, reception: Reception) -> np.ndarray:
+        self.shows_grey = False
         data = reception.side_info or b""
         if 8 * len(data) <= capacity_bits(reception.noise_var) * (1 + ROUNDING):
             with contextlib.suppress(DamagedPictureError):
                 return self.codec.pictures.decode(data, self.height, self.width)
-        return grey_picture(self.height, self.width)
+        return self.grey(self.height, self.width)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.successive_network import LOST
@@ -157,12 +157,13 @@ class JointReceiver(Receiver):
 
     @torch.inference_mode()
     def push(self, reception: Reception) -> np.ndarray:
+        self.shows_grey = False
         network, grid = self.codec.network, self.grid
         layer = arrived_layer(network, grid, reception, self.codec.device)
         if layer is not None:
             self._arrived[layer.layer] = layer
         if not self._arrived:
-            return grey_picture(grid.height, grid.width)
+            return self.grey(grid.height, grid.width)
         nothing = self._nothing()
         # A layer behind a gap waits until the gap is filled, unless nothing else has come.
         unbroken = next(i for i in range(network.layers + 1) if i not in self._arrived)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gr_jscc.channel.differentiable import add_noise
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, grey_picture
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import scale_of
 from gr_jscc.codecs.successive import (
@@ -86,11 +86,12 @@ class _Receiver(Receiver):
 
     @torch.inference_mode()
     def push(self, reception: Reception) -> np.ndarray:
+        self.shows_grey = False
         arrived = arrived_layer(self.codec.network, self.grid, reception, self.codec.device)
         if arrived is not None:
             self._arrived[arrived.layer] = arrived
         if not self._arrived:
-            return grey_picture(self.grid.height, self.grid.width)
+            return self.grey(self.grid.height, self.grid.width)
         layers = (self._arrived[layer] for layer in sorted(self._arrived))
         return to_picture(estimate_of(self.codec, self.grid, layers), self.grid.height, self.grid.width)
 

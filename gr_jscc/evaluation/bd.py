@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gr_jscc.evaluation.metrics import LARGEST_PSNR_DB
+
 Curve = Sequence[tuple[float, float]]  # (CBR, quality in dB)
 
 METHOD = "akima"  # piecewise, as the package's authors advise: no swinging between points
@@ -41,9 +43,15 @@ def bd_quality_db(anchor: Curve, test: Curve) -> float:
 
 
 def _compared(figure, anchor: Curve, test: Curve) -> float:
-    curves = [np.array(sorted(curve), dtype=float).reshape(-1, 2).T for curve in (anchor, test)]
+    curves = [np.array(_below_the_cap(sorted(curve)), dtype=float).reshape(-1, 2).T for curve in (anchor, test)]
     if any(len(cbr) < LEAST_POINTS or np.any(np.diff(cbr) <= 0) or np.any(np.diff(db) <= 0) for cbr, db in curves):
         return math.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about little overlap, which the plot beside the figure shows
         return float(figure(*curves[0], *curves[1], method=METHOD, require_matching_points=False, min_overlap=0))
+
+
+def _below_the_cap(curve: Curve) -> Curve:
+    """A curve up to its first point without any error: a higher CBR cannot bring more."""
+    exact = next((place for place, (_, db) in enumerate(curve) if db >= LARGEST_PSNR_DB), len(curve))
+    return curve[: exact + 1]

@@ -104,7 +104,7 @@ class Collector:
         for round_ in sorted(state.received):
             if state.sent is None or round_ not in state.air:
                 break
-            received = state.received.pop(round_)
+            received = _with_a_picture(state.received.pop(round_), state.latest)
             state.final = round_ + 1 >= state.sent.rounds
             results.append(self._result(transfer, state, round_, received, state.final))
             state.latest = round_, received
@@ -136,3 +136,11 @@ class Collector:
         report["rounds"] = [{"round": number, "psnr_db": psnr} for number, psnr in sorted(state.psnr_db.items())]
         layered = state.sent.rounds > 1
         return Result(transfer, round_, state.sent.image, received.image, report, final, layered)
+
+
+def _with_a_picture(received: Received, latest: tuple[int, Received] | None) -> Received:
+    """A round without a picture, as one whose manifest was lost, leaves the picture as those before it made it."""
+    if received.image is not None or latest is None:
+        return received
+    before = latest[1]
+    return replace(received, image=before.image, insight=before.insight, shown_grey=before.shown_grey)

@@ -114,7 +114,7 @@ class Inbox:
 
     def _end(self, transfer: int) -> list[Result]:
         state = self._transfers.pop(transfer)
-        if not any(received.image is not None for received in state.pictures.values()):
+        if not any(received.arrived for received in state.pictures.values()):
             self.failed.append(transfer)
             return []
         return [self._result(transfer, state, final=True)]

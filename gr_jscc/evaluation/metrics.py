@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import warnings
-from functools import lru_cache
-from pathlib import Path
-
 import numpy as np
 
-ALEXNET = "alexnet-owt-7be5be79.pth"  # torchvision's file, on which LPIPS stands
+LARGEST_PSNR_DB = 100.0  # of a picture without any error, which then counts in means, plots and curves
 LARGEST_MS_SSIM_DB = 50.0
 
 
 def psnr_db(original: np.ndarray, received: np.ndarray) -> float:
     """Peak signal-to-noise ratio of two uint8[H, W, 3] pictures, dB: 10·log10(255² / MSE).
 
-    The MSE is over all pixels and colours; identical pictures give infinity.
+    The MSE is over all pixels and colours; at most 100 dB, which is also what identical pictures have.
 
     Raises:
         ValueError: shapes differ.
@@ -25,7 +19,7 @@ def psnr_db(original: np.ndarray, received: np.ndarray) -> float:
     if original.shape != received.shape:
         raise ValueError(f"pictures of different shapes: {original.shape} and {received.shape}")
     mse = np.mean((original.astype(np.float64) - received.astype(np.float64)) ** 2)
-    return float("inf") if mse == 0 else float(10 * np.log10(255**2 / mse))
+    return LARGEST_PSNR_DB if mse == 0 else min(float(10 * np.log10(255**2 / mse)), LARGEST_PSNR_DB)
 
 
 def ms_ssim(original: np.ndarray, received: np.ndarray) -> float | None:
@@ -58,7 +52,9 @@ def lpips(original: np.ndarray, received: np.ndarray) -> float | None:
     Returns:
         None where this machine cannot (see `why_no_lpips`), and for pictures that are too small.
     """
-    if why_no_lpips() or min(original.shape[:2]) < 64:
+    from gr_jscc.evaluation.lpips import SMALLEST_SIDE, lpips_network
+
+    if why_no_lpips() or min(original.shape[:2]) < SMALLEST_SIDE:
         return None
     import torch
 
@@ -66,45 +62,12 @@ def lpips(original: np.ndarray, received: np.ndarray) -> float | None:
         return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 
     with torch.inference_mode():
-        return float(_kept_lpips_network()(tensor(original), tensor(received)))
+        return float(lpips_network()(tensor(original), tensor(received)))
 
 
 def why_no_lpips() -> str:
     """Why this machine leaves LPIPS out and what mends it, in one line; empty where it does not."""
+    from gr_jscc.evaluation.lpips import missing_for_lpips
+
     missing = missing_for_lpips()
     return f"LPIPS is left out: {missing}" if missing else ""
-
-
-@lru_cache(1)
-def missing_for_lpips() -> str:
-    """What this machine lacks for LPIPS, in a clause; empty where it lacks nothing."""
-    if importlib.util.find_spec("lpips") is None:
-        return "pip install lpips, and torchvision from where your torch is (docs/sweeps.md)"
-    try:
-        importlib.import_module("lpips")
-    except Exception as error:  # torchvision for another torch raises RuntimeError, OSError …
-        reason = " ".join(str(error).split())
-        return f"torchvision does not load, it must be of the same kind as torch ({reason})"
-    import torch
-
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    if not (folder / ALEXNET).is_file():
-        return f"{ALEXNET} of torchvision is not in {folder}: it is at download.pytorch.org/models"
-    return ""
-
-
-def lpips_network():
-    """A torch module of LPIPS as in `lpips`, where `missing_for_lpips` is empty.
-
-    It takes two batches of pictures float32[B, 3, H, W] from -1 to 1 and returns float32[B, 1, 1, 1].
-    """
-    from lpips import LPIPS
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it names torchvision's weights in an old way
-        return LPIPS(net="alex", verbose=False).eval()
-
-
-@lru_cache(1)
-def _kept_lpips_network():
-    return lpips_network()

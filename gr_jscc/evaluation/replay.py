@@ -189,7 +189,8 @@ class Replay:
             picture = self._receiving.decode(arrival)
             now = time.monotonic()
             insight = self._receiving.insight(arrival.transfer)
-            received = Received(picture, arrival, now - before, now, arrival.side_info_bytes, insight)
+            grey = self._receiving.shows_grey(arrival.transfer)
+            received = Received(picture, arrival, now - before, now, arrival.side_info_bytes, insight, grey)
             self._handed.add((arrival.transfer, arrival.round))
             self._decoded[arrival.transfer][arrival.round] = received
 

@@ -85,6 +85,7 @@ class Received:
         finished: `time.monotonic` when the picture was there.
         side_info_bytes: that the codec asked to be carried, in this round or in all that are reported together.
         insight: of the codec's receiving half.
+        shown_grey: whether ``image`` is the plain grey one that codecs show when nothing was usable.
     """
 
     image: np.ndarray | None
@@ -93,6 +94,12 @@ class Received:
     finished: float
     side_info_bytes: int = 0
     insight: Insight | None = None
+    shown_grey: bool = False
+
+    @property
+    def arrived(self) -> bool:
+        """Whether anything of the picture came."""
+        return self.image is not None and not self.shown_grey
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
@@ -125,7 +132,7 @@ def build_report(
     known = next((image for image in (sent.image, picture) if image is not None), None)
     height, width = (None, None) if known is None else known.shape[:2]
     comparable = sent.image is not None and picture is not None and picture.shape == sent.image.shape
-    arrived = arrival.bursts_received if arrival else 0
+    bursts_received = arrival.bursts_received if arrival else 0
     uses = air.uses and {key: getattr(air.uses, key) for key in ("payload", "side_info", "header", "air")}
     cbr = air.uses.cbr(height, width) if air.uses and height else {}
     snr = snr_db if snr_db is not None else arrival and arrival.snr_db
@@ -137,12 +144,13 @@ def build_report(
         "image": {"name": sent.name, "height": height, "width": width},
         "channel": channel,
         "snr_db": _rounded(snr_db, 3),
+        "arrived": received.arrived,
         "psnr_db": _rounded(psnr_db(sent.image, picture), 3) if comparable else None,
         "ms_ssim": _rounded(ms_ssim(sent.image, picture), 5) if comparable else None,
         "bursts": {
             "sent": air.bursts,
-            "received": arrived,
-            "lost": air.bursts - arrived,
+            "received": bursts_received,
+            "lost": air.bursts - bursts_received,
             "repeated": air.repeated,
         },
         "uses": uses or dict.fromkeys(("payload", "side_info", "header", "air")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,15 +57,11 @@ def cliff_figures(flowgraph: Flowgraph, images: int) -> Iterator[Figure]:
         for snr_db in CLIFF_SNRS_DB:
             reports = flowgraph(name, weights, _ratio(CLIFF_CBR), snr_db)
             at = _conditions(name, reports[0]["weights"], "awgn", snr_db, CLIFF_CBR, images)
-            arrived = [report for report in reports if report["psnr_db"] is not None]
-            yield Figure("psnr_db", float(np.mean([report["psnr_db"] for report in arrived])), "dB", at)
-            yield Figure("images_lost", sum(map(_is_lost, reports)), "images", at)
-            yield Figure("cbr_total", float(np.mean([report["cbr"]["total"] for report in arrived])), "1", at)
-
-
-def _is_lost(report: dict) -> bool:
-    """Whether a picture did not arrive, or was shown as a plain grey one."""
-    return report["psnr_db"] is None or report["grey"]
+            shown = [report for report in reports if report["psnr_db"] is not None]  # grey ones, too
+            psnr = float(np.mean([report["psnr_db"] for report in shown])) if shown else math.nan
+            yield Figure("psnr_db", psnr, "dB", at)
+            yield Figure("images_lost", sum(not report["arrived"] for report in reports), "images", at)
+            yield Figure("cbr_total", float(np.mean([report["cbr"]["total"] for report in reports])), "1", at)
 
 
 def _ratio(cbr: str) -> float:
@@ -86,8 +83,8 @@ def _over_white_noise(codec: Codec, files: list[Path], cbr: float, seed: int) ->
         rng = np.random.default_rng((seed, number))
         payload = codec.transmitter(cbr).start(image)
         reception = ideal_reception(payload, DESIGN_SNR_DB, np.ones(1), rng)
-        picture = codec.receiver(*image.shape[:2]).push(reception)
-        return psnr_db(image, picture), bool((picture == 128).all())
+        receiver = codec.receiver(*image.shape[:2])
+        return psnr_db(image, receiver.push(reception)), receiver.shows_grey
 
     with ThreadPoolExecutor(WORKERS) as pool:
         qualities, lost = zip(*pool.map(one, range(len(files))), strict=True)

@@ -22,6 +22,7 @@ from gr_jscc.codecs.successive import SuccessiveCodec
 from gr_jscc.codecs.successive_network import ResidualNetwork, sent_in_layers
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.figures import Figure
+from gr_jscc.evaluation.metrics import LARGEST_PSNR_DB
 from gr_jscc.weights import shipped_models
 
 SNRS_DB = (1.0, 4.0, 7.0, 10.0, 13.0, 16.0, 19.0, 22.0, 25.0)
@@ -236,9 +237,8 @@ def _batches(images: Tensor, device: str) -> Iterator[tuple[Tensor, Tensor]]:
 def _psnr_db(estimate: Tensor, original: Tensor) -> Tensor:
     """PSNR in dB float64[B] of float32[B, 3, H, W] in [0, 1], rounded to 8 bits, against grey levels."""
     error = (estimate.clamp(0, 1) * 255).round() - original
-    # Half a grey level in one value of all: a perfect picture must not make the mean infinite.
-    mse = error.double().square().mean((1, 2, 3)).clamp(min=0.25 / error[0].numel())
-    return 10 * (255**2 / mse).log10()
+    mse = error.double().square().mean((1, 2, 3))
+    return (10 * (255**2 / mse).log10()).clamp(max=LARGEST_PSNR_DB)
 
 
 def _generator(device: str, *seeds: int) -> torch.Generator:

@@ -25,6 +25,7 @@ class IdealRound:
         payload: as it was sent.
         picture: uint8[H, W, 3], the estimate after it.
         insight: of the receiving half, after it.
+        shows_grey: whether the estimate is the plain grey picture, as nothing was usable.
         encode_seconds, decode_seconds: the two halves took.
         finished: `time.monotonic` when the estimate was there.
     """
@@ -32,6 +33,7 @@ class IdealRound:
     payload: Payload
     picture: np.ndarray
     insight: Insight | None
+    shows_grey: bool
     encode_seconds: float
     decode_seconds: float
     finished: float
@@ -64,7 +66,7 @@ def ideal_transfer(
         picture = receiver.push(reception)
         finished = time.monotonic()
         seconds = encoded - before, finished - received
-        rounds.append(IdealRound(payload, picture, receiver.insight, *seconds, finished))
+        rounds.append(IdealRound(payload, picture, receiver.insight, receiver.shows_grey, *seconds, finished))
         before = finished
         payload = transmitter.next(reception if told and codec.uses_feedback else None)
     return rounds

@@ -169,6 +169,11 @@ class ReceivingEnd:
         receiver = self._receivers.get(transfer)
         return receiver and receiver.insight
 
+    def shows_grey(self, transfer: int) -> bool:
+        """Whether what was decoded last of a transfer is the codec's plain grey picture, as nothing was usable."""
+        receiver = self._receivers.get(transfer)
+        return receiver is not None and receiver.shows_grey
+
     # --- answers -------------------------------------------------------------------------------------------------
 
     def _answer(self, latest: tuple[int, int] | None = None, place: int = -1) -> list[Arrival]:

@@ -24,8 +24,7 @@ def figures(files):
 
     def link(codec, weights, cbr, snr_db):
         loaded[codec] = loaded.get(codec) or load_codec(codec, weights or None)
-        results = ideal_results(loaded[codec], files, cbr, "awgn", snr_db, 1)
-        return [{**result.report, "grey": bool((result.received == 128).all())} for result in results]
+        return [result.report for result in ideal_results(loaded[codec], files, cbr, "awgn", snr_db, 1)]
 
     return [*kodak_figures(files, seed=1), *cliff_figures(link, len(files))]
 
