@@ -15,6 +15,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.radio import parse_radio
 
 from . import options
+from .console import terminal
 from .printing import print_figures
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def calibrate(
         radio = parse_radio(address)
         profiles.append(load_profile(name) if name else default_profile(radio.kind, radio.place))
     bench = Bench(tx, rx, *profiles)
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     if check:
         _ask(bench, None, yes, console)
         with options.stopped_by_signals():

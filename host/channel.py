@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from gr_jscc.channel import Scenario, load_scenario
 from gr_jscc.channel.profiles import taps
@@ -21,6 +21,7 @@ from gr_jscc.modem import DEFAULT_NUMEROLOGY
 from gr_jscc.radio import parse_radio
 
 from . import options
+from .console import terminal
 
 if TYPE_CHECKING:
     from .channel_flowgraph import ChannelFlowgraph
@@ -104,7 +105,7 @@ def channel(
     from .channel_flowgraph import ChannelFlowgraph
 
     graphs = {name: ChannelFlowgraph(*ends, air, pace) for (name, *ends), air in zip(routes, airs)}
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     live = console.is_terminal and not json_lines and not quiet
     with _signals() as stopped, console.status("waiting for samples") if live else contextlib.nullcontext() as status:
         for states in _run(graphs, stopped):
@@ -113,9 +114,9 @@ def channel(
             if json_lines:
                 print(*map(json.dumps, states), sep="\n", flush=True)
             elif live:
-                status.update(_text(states))
+                status.update(Text(_text(states)))
     if not json_lines and not quiet:
-        Console().print(_text(states), highlight=False)
+        terminal().print(_text(states))
 
 
 def _run(graphs: dict[str, ChannelFlowgraph], stopped: threading.Event) -> Iterator[list[dict]]:

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.data import demo_image
-from gr_jscc.evaluation.archive import write_result
+from gr_jscc.errors import UserError
+from gr_jscc.evaluation.archive import clear_results, write_result
 from gr_jscc.evaluation.report import write_json
+from gr_jscc.places import writable_folder
+from gr_jscc.whole_file import writing
 
 from . import loopback as runs
+from .console import shown, terminal
 
 SNRS_DB = (0.0, 5.0, 10.0, 15.0, 20.0)
 SHOWN_DB = 10.0
@@ -31,9 +34,9 @@ def demo(
 
     from .loopback_flowgraph import LoopbackFlowgraph
 
-    console = Console()
+    console = terminal()
     photo, codec, cbr, channel = Path(demo_image()), "deepjscc", 1 / 12, "awgn"
-    out.mkdir(parents=True, exist_ok=True)
+    clear_results(writable_folder(out))
     loaded = load_codec(codec)
     curves: dict[str, list[tuple[float, float]]] = {"OFDM flowgraph": [], "ideal channel": []}
     for snr_db in SNRS_DB:
@@ -41,14 +44,13 @@ def demo(
             flowgraph = LoopbackFlowgraph([photo], codec, cbr, channel, snr_db, cfo=0.1, probe=snr_db == SHOWN_DB)
             (result,) = flowgraph.results()
             (ideal,) = runs.ideal_results(loaded, [photo], cbr, channel, snr_db, seed=1)
-        if result.report["psnr_db"] is None:
-            raise RuntimeError(f"the photo did not arrive at {snr_db:g} dB")
+        if not result.report["arrived"]:
+            raise UserError(f"the photo did not arrive at {snr_db:g} dB")
         curves["OFDM flowgraph"].append((snr_db, result.report["psnr_db"]))
         curves["ideal channel"].append((snr_db, ideal.report["psnr_db"]))
         console.print(
             f"{snr_db:4g} dB: PSNR {result.report['psnr_db']:.2f} dB through the flowgraph, "
-            f"{ideal.report['psnr_db']:.2f} dB over the ideal channel",
-            highlight=False,
+            f"{ideal.report['psnr_db']:.2f} dB over the ideal channel"
         )
         if snr_db == SHOWN_DB:
             write_result(out, result)
@@ -56,5 +58,6 @@ def demo(
             title = f"Received symbols at {snr_db:g} dB, after the OFDM receiver"
             plot_constellation(out / "constellation.png", flowgraph.symbols, title)
     plot_psnr_over_snr(out / "psnr_over_snr.png", curves, f"{codec}, CBR 1/12, {photo.name}")
-    write_json(out / "psnr_over_snr.json", {label: sorted(points) for label, points in curves.items()})
-    console.print(f"look at {out}/picture.png, constellation.png and psnr_over_snr.png", soft_wrap=True)
+    with writing(out / "psnr_over_snr.json"):
+        write_json(out / "psnr_over_snr.json", {label: sorted(points) for label, points in curves.items()})
+    console.print(shown(f"look at {out}/picture.png, constellation.png and psnr_over_snr.png"), soft_wrap=True)

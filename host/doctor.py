@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gr_jscc.environment import run_checks
 
 from . import options
+from .console import terminal
 
 
 def doctor(json_lines: options.Json = False) -> None:
@@ -27,8 +28,9 @@ def doctor(json_lines: options.Json = False) -> None:
         for name in ("", "check", "found", "needed for", "remedy"):
             table.add_column(name)
         for check in checks:
-            mark = "[green]ok[/]" if check.ok else "[red]missing[/]" if check.required else "[yellow]optional[/]"
-            table.add_row(mark, check.name, check.found, check.needed_for, "" if check.ok else check.remedy)
-        Console().print(table)
+            mark = Text("missing", "red") if check.required else Text("optional", "yellow")
+            mark, remedy = (Text("ok", "green"), "") if check.ok else (mark, check.remedy)
+            table.add_row(mark, check.name, check.found, check.needed_for, remedy)
+        terminal().print(table)
     if any(check.required and not check.ok for check in checks):
         raise typer.Exit(1)

@@ -7,10 +7,12 @@ import json
 import time
 
 import numpy as np
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from .console import shown, terminal
 
 SHOWN = 10  # latest pictures
 WINDOW_SECONDS = 10.0  # of the throughput
@@ -29,9 +31,9 @@ class LiveView:
     """
 
     def __init__(self, title: str, columns: list[str], json_lines: bool = False, quiet: bool = False) -> None:
-        self._title, self._columns = title, columns
+        self._title, self._columns = shown(title), columns
         self._json, self._quiet = json_lines, quiet
-        self._console = Console(stderr=True)
+        self._console = terminal(stderr=True)
         self._facts: dict[str, str] = {}
         self._rows: collections.OrderedDict[object, list[str]] = collections.OrderedDict()
         self._pace: collections.deque[tuple[float, float]] = collections.deque()
@@ -53,7 +55,7 @@ class LiveView:
             if value is None:
                 self._facts.pop(name, None)
             else:
-                self._facts[name] = str(value)
+                self._facts[name] = shown(value)
 
     def flow(self, samples: float) -> None:
         """So many samples went over the air."""
@@ -75,6 +77,7 @@ class LiveView:
             record: for JSON.
             final: whether nothing more is expected of it.
         """
+        cells = [shown(cell) for cell in cells]
         self._rows[key] = cells
         while len(self._rows) > SHOWN:
             self._rows.popitem(last=False)
@@ -86,7 +89,7 @@ class LiveView:
     def note(self, line: str) -> None:
         """Something that a person should know, once."""
         if not self._quiet:
-            self._console.print(line, style="yellow", highlight=False, soft_wrap=True)
+            self._console.print(shown(line), style="yellow", soft_wrap=True)
 
     def _render(self) -> Group:
         table = Table()

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -20,9 +19,10 @@ from gr_jscc.channel.profiles import taps
 from gr_jscc.codecs.base import Codec
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.archive import Archive
+from gr_jscc.evaluation.archive import COMPARISON, Archive
 from gr_jscc.evaluation.collector import Collector, Result
 from gr_jscc.evaluation.report import OnAir, Received, Sent
+from gr_jscc.file_names import readable
 from gr_jscc.imaging import expand_inputs, load_image
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.budget import WithinTotal
@@ -30,6 +30,7 @@ from gr_jscc.link.bursts import digital_bursts, settings_of
 from gr_jscc.link.ideal import ideal_transfer
 
 from . import options
+from .console import shown, terminal
 
 IDEAL = "ideal-"  # before the channel's name in reports
 # What `average` computes.
@@ -72,6 +73,7 @@ def loopback(
     files = expand_inputs(images)
     for path in files:
         load_image(path)  # a bad file is told before anything is sent
+    archive = Archive(out)
     if ideal:
         loaded = load_codec(codec, weights or None, device)
         if eta is not None:
@@ -84,11 +86,12 @@ def loopback(
             files, codec=codec, weights=weights, cbr=ratio, channel=channel, snr_db=snr, device=device, cfo=cfo,
             sample_rate=sample_rate, seed=seed, loss=loss, scenario=air, total=bool(cbr_max), eta=eta,
         )  # fmt: skip
-    console = Console(stderr=True)
-    shown = track(results, "sending", total=len(files), console=console, disable=json_lines or not console.is_terminal)
+    console = terminal(stderr=True)
+    if replaced := archive.to_be_replaced(readable(path.name) for path in files):
+        console.print(shown(f"{out}: replacing an earlier run's results of {some_of(replaced)}"), soft_wrap=True)
+    quiet = json_lines or not console.is_terminal
     reports = []
-    archive = Archive(out)
-    for result in shown:
+    for result in track(results, "sending", total=len(files), console=console, disable=quiet):
         if not result.final:
             archive.save_estimate(result)
             continue
@@ -97,7 +100,7 @@ def loopback(
         if plot:
             from gr_jscc.evaluation.plots import plot_comparison
 
-            plot_comparison(folder / "comparison.png", result.original, result.received, result.report)
+            plot_comparison(folder / COMPARISON, result.original, result.received, result.report)
         if json_lines:
             print(json.dumps(result.report), flush=True)
     summary = average(reports)
@@ -136,9 +139,8 @@ def ideal_results(
         image = load_image(path)
         started = time.monotonic()
         rounds = ideal_transfer(codec, image, cbr, snr_db, taps(channel), rng)
-        about = Sent(
-            path.name, image, codec.name, codec.weights_name, cbr, rounds[0].encode_seconds, started, len(rounds)
-        )
+        name, seconds = readable(path.name), rounds[0].encode_seconds
+        about = Sent(name, image, codec.name, codec.weights_name, cbr, seconds, started, len(rounds))
         collector.sent(transfer, about)
         for number, one in enumerate(rounds):
             # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
@@ -146,13 +148,15 @@ def ideal_results(
             digital = digital_bursts(carried, transfer, number, settings_of(codec))
             symbols, side_info = len(one.payload.symbols), sum(len(burst.symbols) for burst in digital)
             collector.on_air(transfer, number, OnAir(ChannelUses(symbols, side_info, 0, symbols + side_info)))
-            received = Received(one.picture, None, one.decode_seconds, one.finished, len(carried), one.insight)
+            received = Received(
+                one.picture, None, one.decode_seconds, one.finished, len(carried), one.insight, one.shows_grey
+            )
             yield from collector.received(transfer, number, received)
 
 
 def average(reports: list[dict]) -> dict[str, float]:
     """Mean PSNR and CBRs over the images that arrived, and how many did not."""
-    arrived = [report for report in reports if report["psnr_db"] is not None]
+    arrived = [report for report in reports if report["arrived"]]
     figures = {"images_lost": len(reports) - len(arrived)}
     if arrived:
         figures["psnr_db"] = round(float(np.mean([r["psnr_db"] for r in arrived])), 3)
@@ -174,19 +178,25 @@ def show(reports: list[dict], summary: dict[str, float], out: Path) -> None:
 
     for r in reports:
         table.add_row(
-            r["image"]["name"], text(r["psnr_db"], 2), text(r["ms_ssim"], 4), text(r["cbr"]["payload"], 4),
-            text(r["cbr"]["total"], 4), text(r["link"]["snr_est_db"], 2),
+            shown(r["image"]["name"]), text(r["psnr_db"] if r["arrived"] else None, 2),
+            text(r["ms_ssim"] if r["arrived"] else None, 4), text(r["cbr"]["payload"], 4), text(r["cbr"]["total"], 4),
+            text(r["link"]["snr_est_db"], 2),
             f"{r['bursts']['lost']}/{r['bursts']['sent']}",
         )  # fmt: skip
-    console = Console()
+    console = terminal()
     console.print(table)
     if "psnr_db" in summary:
         paper = f", {summary['cbr_paper']:.4f} as papers count" if "cbr_paper" in summary else ""
         console.print(
             f"average PSNR {summary['psnr_db']:.2f} dB at CBR {summary['cbr_payload']:.4f}{paper}, "
-            f"{summary['cbr_total']:.4f} in all",
-            highlight=False,
+            f"{summary['cbr_total']:.4f} in all"
         )
     if summary["images_lost"]:
-        console.print(f"{summary['images_lost']} of {len(reports)} images did not arrive", highlight=False)
-    console.print(f"pictures and reports: {out}/", highlight=False)
+        console.print(f"{summary['images_lost']} of {len(reports)} images did not arrive")
+    console.print(shown(f"pictures and reports: {out}/"), soft_wrap=True)
+
+
+def some_of(names: list[str], most: int = 5) -> str:
+    """A few names, and how many more there are."""
+    more = [f"{len(names) - most} more"] if len(names) > most else []
+    return ", ".join(names[:most] + more)

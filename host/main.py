@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from gr_jscc import __version__
+from gr_jscc import HOME_REMARK, __version__
 from gr_jscc.errors import UserError
 
 from . import (
@@ -18,6 +18,7 @@ from . import (
     doctor,
     keys,
     loopback,
+    lpips,
     models,
     replay,
     report,
@@ -27,6 +28,7 @@ from . import (
     train,
     tx,
 )
+from .console import print_anything, shown
 
 app = typer.Typer(
     name="gr-jscc",
@@ -45,6 +47,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("devices")(devices.devices)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
+app.command("lpips")(lpips.lpips)
 app.command("train")(train.train)
 app.command("reproduce")(reproduce.reproduce)
 app.command("sweep")(sweep.sweep)
@@ -69,10 +72,13 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one subcommand and leaves the process with its exit code."""
+    print_anything()
+    if HOME_REMARK:
+        print(f"gr-jscc: {shown(HOME_REMARK)}", file=sys.stderr)
     try:
         code = app(arguments, standalone_mode=False)
     except UserError as error:
-        print(f"gr-jscc: {error}", file=sys.stderr)
+        print(f"gr-jscc: {shown(error)}", file=sys.stderr)
         code = 2
     except (typer.Abort, KeyboardInterrupt):
         print("gr-jscc: interrupted", file=sys.stderr)
@@ -82,6 +88,6 @@ def main(arguments: list[str] | None = None) -> None:
         if not hasattr(error, "format_message"):
             raise
         if message := " ".join(error.format_message().split()):
-            print(f"gr-jscc: {message}", file=sys.stderr)
+            print(f"gr-jscc: {shown(message)}", file=sys.stderr)
         code = 2
     sys.exit(code or 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
 from rich.table import Table
 
 from gr_jscc.codecs.picture_codecs import PICTURE_CODECS
@@ -14,6 +13,7 @@ from gr_jscc.codecs.separation_table import thresholds_db
 from gr_jscc.weights import FOLDER, describe_model, shipped_models
 
 from . import options
+from .console import terminal
 
 
 def models(json_lines: options.Json = False) -> None:
@@ -27,7 +27,7 @@ def models(json_lines: options.Json = False) -> None:
             choice = {"model": f"hevc:{name}", "codec": "separation", "bits_per_use": bits, "needs_snr_db": snr_db}
             print(json.dumps(choice))
         return
-    console = Console()
+    console = terminal()
     console.print(f"codecs: {', '.join(CODECS)}")
     table = Table()
     for name in ("model", "codec", "MB", "steps", "card"):
@@ -41,8 +41,7 @@ def models(json_lines: options.Json = False) -> None:
     console.print(
         "\nseparation has no models: --weights PICTURES:CODE, such as hevc:ldpc-2/3:16qam, or PICTURES:SNRdB, such as "
         f"hevc:5dB, for the code that suits an SNR. PICTURES: {', '.join(PICTURE_CODECS)}. separation-capacity, which "
-        "no air can carry, takes PICTURES:SNRdB.",
-        highlight=False,
+        "no air can carry, takes PICTURES:SNRdB."
     )
     codes = Table()
     for name in ("code", "bits a channel use", "needs dB"):

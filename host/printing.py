@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gr_jscc.evaluation.figures import Figure
+
+from .console import shown, terminal
 
 
 def print_figures(figures: Iterable[Figure], title: str, json_lines: bool) -> None:
@@ -20,12 +22,12 @@ def print_figures(figures: Iterable[Figure], title: str, json_lines: bool) -> No
     table = Table(title=title)
     for name in ("figure", "at", "value", "bar", ""):
         table.add_column(name, justify="right" if name in ("value", "bar") else "left")
-    with Console(stderr=True).status("measuring") as status:
+    with terminal(stderr=True).status("measuring") as status:
         for figure in figures:
-            at = ", ".join(f"{key} {value}" for key, value in figure.at.items())
-            status.update(f"measured {figure.name} ({at})")
-            mark = {None: "", True: "[green]holds[/]", False: "[red]missed[/]"}[figure.holds]
+            at = ", ".join(f"{key} {shown(value)}" for key, value in figure.at.items())
+            status.update(Text(f"measured {figure.name} ({at})"))
+            mark = {None: "", True: Text("holds", "green"), False: Text("missed", "red")}[figure.holds]
             unit = "" if figure.unit == "1" else f" {figure.unit}"
             bar = "" if figure.bar is None else str(figure.bar)
             table.add_row(figure.name, at, f"{figure.value:.4g}{unit}", bar, mark)
-    Console().print(table)
+    terminal().print(table)

@@ -10,15 +10,16 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.archive import Archive
 from gr_jscc.evaluation.figures import Figure
 
 from . import options
+from .console import shown, terminal
 from .live import number
 
 IGNORED = {"seconds"}  # in a report: what differs whenever something is done again
@@ -82,7 +83,7 @@ def replay(
         originals = of_the_receiver
     again = Replay(source, loaded, finder(originals), sample_rate)
     archive, comparison = Archive(out), _Comparison()
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     bar = Progress(
         "replaying", BarColumn(), TimeRemainingColumn(), console=console, transient=True,
         disable=json_lines or not console.is_terminal,
@@ -136,20 +137,20 @@ class _Comparison:
         for name in ("image", "PSNR dB", "live", "bursts", "lost", "SNR dB", "picture"):
             table.add_column(name, justify="left" if name in ("image", "picture") else "right", no_wrap=True)
         for row in self.rows:
-            same = {None: "", True: "identical", False: "[red]differs[/]"}[row["live"]["same_picture"]]
+            same = {None: "", True: "identical", False: Text("differs", "red")}[row["live"]["same_picture"]]
             table.add_row(
-                row["image"]["name"], number(row["psnr_db"]), number(row["live"]["psnr_db"]),
+                shown(row["image"]["name"]), number(row["psnr_db"]), number(row["live"]["psnr_db"]),
                 str(row["bursts"]["sent"]), str(row["bursts"]["lost"]), number(row["link"]["snr_est_db"]), same,
             )  # fmt: skip
-        console = Console()
+        console = terminal()
         console.print(table)
         known = [row["psnr_db"] for row in self.rows if row["psnr_db"] is not None]
         if known:
-            console.print(f"mean PSNR {np.mean(known):.2f} dB", highlight=False)
+            console.print(f"mean PSNR {np.mean(known):.2f} dB")
         same = [row["live"]["same_picture"] for row in self.rows if row["live"]["same_picture"] is not None]
         if same:
-            console.print(f"{sum(same)} of {len(same)} pictures as in the live run, to the last bit", highlight=False)
-        console.print(f"pictures and reports: {out}/", highlight=False)
+            console.print(f"{sum(same)} of {len(same)} pictures as in the live run, to the last bit")
+        console.print(shown(f"pictures and reports: {out}/"), soft_wrap=True)
 
     def _figures(self) -> list[Figure]:
         """Named in docs/figures.md; those of which nothing is known are left out."""

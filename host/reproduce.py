@@ -154,11 +154,7 @@ def _separation(data: list[Path], images: int, on_air: int, device: str, seed: i
             crossing, codec=codec, weights=weights, cbr=cbr, channel="awgn", snr_db=snr_db, device=device, cfo=0.1,
             seed=seed,
         )  # fmt: skip
-        return [
-            {**result.report, "grey": result.received is not None and bool((result.received == 128).all())}
-            for result in results
-            if result.final
-        ]
+        return [result.report for result in results if result.final]
 
     def figures() -> Iterator[Figure]:
         yield from kodak_figures(files, seed)

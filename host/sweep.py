@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gr_jscc.errors import UserError
@@ -18,8 +17,11 @@ from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.metrics import why_no_lpips
 
 from . import options
+from .console import shown, terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gr_jscc.evaluation.sweep.runner import Work
     from gr_jscc.evaluation.sweep.store import Store
 
@@ -65,16 +67,16 @@ def sweep(
     from gr_jscc.evaluation.sweep.runner import plan_content, work_left
     from gr_jscc.evaluation.sweep.store import Store
 
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = terminal(stderr=True)
     plan = make_plan(wanted, data)
     for remark in filter(None, [*plan.remarks, why_no_lpips()]):
-        console.print(remark)
+        console.print(shown(remark), soft_wrap=True)
     kept = Store.create(store)
     try:
         kept.save_experiment(wanted.name, plan_content(plan))
         work = work_left(plan, kept)
         if work.done:
-            console.print(f"{work.done} of {work.done + work.cells} cells are in {store} already")
+            console.print(f"{work.done} of {work.done + work.cells} cells are in {store} already", soft_wrap=True)
         failed = _run(work, kept, workers, scheduler, device, console, json_lines) if work.tasks else 0
     finally:
         kept.close()
@@ -111,14 +113,14 @@ def _run(
                 if error:
                     cell = planned.cell
                     place = f"{planned.scheme}, {cell.image}, {cell.snr_db:g} dB, CBR {cell.cbr:.4g}, {cell.mode}"
-                    progress.console.print(f"failed: {place}: {error}")
+                    progress.console.print(shown(f"failed: {place}: {error}"), soft_wrap=True)
                 progress.advance(bar)
                 if json_lines:
                     print(json.dumps({"scheme": planned.scheme, **measured.row}), flush=True)
             seconds = time.monotonic() - begun
             threads = sum(client.nthreads().values())
     except KeyboardInterrupt:
-        console.print(f"{done} of {work.cells} cells were measured; the same command goes on")
+        console.print(f"{done} of {work.cells} cells were measured; the same command goes on", soft_wrap=True)
         raise
     if json_lines:
         at = {"workers": threads}

@@ -7,6 +7,7 @@ from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.tags import image_message, notice
+from gr_jscc.file_names import readable
 from gr_jscc.imaging import expand_inputs, load_image
 
 
@@ -44,7 +45,7 @@ class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
         if self._next < len(self.files):
             path = self.files[self._next]
             self._next += 1
-            self.message_port_pub(self._port, image_message(load_image(path), name=path.name))
+            self.message_port_pub(self._port, image_message(load_image(path), name=readable(path.name)))
         elif self._next == len(self.files):
             self._next += 1
             self.message_port_pub(self._port, notice(end=True))

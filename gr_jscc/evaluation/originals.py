@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gr_jscc.file_names import readable
 from gr_jscc.imaging import expand_inputs, load_image
 
 
@@ -20,10 +21,11 @@ def finder(folder: str) -> Callable[[str], np.ndarray | None]:
     Raises:
         ImageError: it holds no picture.
     """
-    files = {path.name: path for path in expand_inputs([folder])} if folder else {}
+    files = {readable(path.name): path for path in expand_inputs([folder])} if folder else {}
 
     @lru_cache(maxsize=8)
     def find(name: str) -> np.ndarray | None:
-        return load_image(files[Path(name).name]) if Path(name).name in files else None
+        path = files.get(Path(name).name)
+        return None if path is None else load_image(path)
 
     return find

@@ -11,14 +11,26 @@ import matplotlib.patches
 import numpy as np
 from matplotlib.figure import Figure
 
+from gr_jscc.whole_file import writing
+
 matplotlib.use("Agg")
 
 
+def plain(text: str) -> str:
+    """A text of others as matplotlib shows it letter by letter: ``$`` begins no formula, ``_x`` is a label, too."""
+    return ("\u200b" if text.startswith("_") else "") + text.replace("$", r"\$")
+
+
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes the figure; the file is whole or not there."""
+    """Writes the figure; the file is whole or not there.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     part = path.with_name(path.name + ".part")
-    figure.savefig(part, format="png", dpi=130)
-    os.replace(part, path)
+    with writing(path):
+        figure.savefig(part, format="png", dpi=130)
+        os.replace(part, path)
 
 
 def plot_comparison(path: Path, original: np.ndarray, received: np.ndarray | None, report: dict) -> None:
@@ -34,14 +46,15 @@ def plot_comparison(path: Path, original: np.ndarray, received: np.ndarray | Non
     figure = Figure(figsize=(12, 6 * height / width + 1.1), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.imshow(original)
-    left.set_title(f"sent: {report['image']['name']}, {width}×{height}")
+    left.set_title(plain(f"sent: {report['image']['name']}, {width}×{height}"))
     if received is None:
         right.text(0.5, 0.5, "not received", ha="center", va="center", transform=right.transAxes, fontsize=20)
         right.set_title("received: nothing")
     else:
         right.imshow(received)
-        quality = f"MS-SSIM {report['ms_ssim']:.4f}" if report["ms_ssim"] is not None else ""
-        right.set_title(f"received: PSNR {report['psnr_db']:.2f} dB   {quality}")
+        quality = [f"PSNR {report['psnr_db']:.2f} dB"] if report["psnr_db"] is not None else []
+        quality += [f"MS-SSIM {report['ms_ssim']:.4f}"] if report["ms_ssim"] is not None else []
+        right.set_title(f"{'received' if report['arrived'] else 'not received, shown grey'}: {'   '.join(quality)}")
     for axes in (left, right):
         axes.set_xticks([])
         axes.set_yticks([])
@@ -52,7 +65,7 @@ def plot_comparison(path: Path, original: np.ndarray, received: np.ndarray | Non
     if link["snr_est_db"] is not None:
         line += f" (estimated {link['snr_est_db']:.1f} dB)"
     line += f"   CBR {cbr['payload']:.4f}, with headers and side information {cbr['total']:.4f}"
-    figure.supxlabel(line, fontsize=11)
+    figure.supxlabel(plain(line), fontsize=11)
     save_figure(figure, path)
 
 
@@ -67,7 +80,7 @@ def plot_constellation(path: Path, symbols: np.ndarray, title: str) -> None:
     image = axes.hexbin(symbols.real, symbols.imag, gridsize=90, extent=(-3, 3, -3, 3), bins="log", cmap="magma")
     figure.colorbar(image, label="symbols", ax=axes)
     axes.add_patch(matplotlib.patches.Circle((0, 0), 1, fill=False, color="white", linestyle="--", linewidth=0.8))
-    axes.set(xlabel="in-phase", ylabel="quadrature", title=title, aspect="equal")
+    axes.set(xlabel="in-phase", ylabel="quadrature", title=plain(title), aspect="equal")
     save_figure(figure, path)
 
 
@@ -90,8 +103,8 @@ def plot_psnr_over_snr(
     styles = itertools.cycle(("o-", "s--", "^:", "d-."))
     for name, points in curves.items():
         x, y = zip(*sorted(points), strict=True)
-        axes.plot(x, y, next(styles), label=name)
-    axes.set(xlabel=label, ylabel="PSNR, dB", title=title)
+        axes.plot(x, y, next(styles), label=plain(name))
+    axes.set(xlabel=label, ylabel="PSNR, dB", title=plain(title))
     axes.grid(alpha=0.3)
     axes.legend()
     save_figure(figure, path)

@@ -13,7 +13,7 @@ from gr_jscc.imaging import load_image
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 
 REPORT_KEYS = {
-    "codec", "weights", "image", "channel", "snr_db", "psnr_db", "ms_ssim", "bursts", "uses", "cbr", "link",
+    "codec", "weights", "image", "channel", "snr_db", "arrived", "psnr_db", "ms_ssim", "bursts", "uses", "cbr", "link",
     "side_info", "feedback", "rounds", "radio", "seconds",
 }  # fmt: skip
 

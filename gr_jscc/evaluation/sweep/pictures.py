@@ -13,6 +13,7 @@ import numpy as np
 from gr_jscc.data import demo_image
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.sweep.experiment import ExperimentError, ImageSet
+from gr_jscc.file_names import readable
 from gr_jscc.imaging import expand_inputs, load_image
 
 
@@ -74,7 +75,7 @@ def _readers(images: ImageSet, folder: Path) -> Iterator[tuple[str, Callable[[],
             yield f"cifar10-{number:05d}.png", partial(np.array, picture, order="C")
         return
     for path in expand_inputs([folder]):
-        yield path.name, partial(load_image, path)
+        yield readable(path.name), partial(load_image, path)
 
 
 def _cropped(read: Callable[[], np.ndarray], side: int, name: str) -> np.ndarray:
