@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from gr_jscc.errors import UserError
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
 
 
 def read_named(kind: str, name_or_path: str | Path, shipped: dict[str, Path], failure: type[UserError]) -> tuple:
@@ -29,10 +31,22 @@ def read_named(kind: str, name_or_path: str | Path, shipped: dict[str, Path], fa
         its path, and its content as a dictionary.
     """
     path = shipped.get(str(name_or_path), Path(name_or_path))
+    with contextlib.suppress(OSError):
+        if not path.exists():
+            raise failure(f"{kind} not found: {name_or_path} (shipped: {', '.join(shipped)})")
+    return path, read_toml(kind, path, failure)
+
+
+def read_toml(kind: str, path: Path, failure: type[UserError]) -> dict:
+    """A file's content; a byte-order mark, which some editors put first, does no harm.
+
+    Args:
+        kind: what it holds, for messages.
+        path: of the file.
+        failure: raised where it cannot be read or is not TOML.
+    """
     try:
-        return path, tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise failure(f"{kind} not found: {name_or_path} (shipped: {', '.join(shipped)})") from error
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise failure(f"cannot read the {kind} {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

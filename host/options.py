@@ -14,6 +14,7 @@ import typer
 from gr_jscc.channel.profiles import PROFILES
 from gr_jscc.codecs.registry import CODECS
 from gr_jscc.errors import UserError
+from gr_jscc.ratios import parse_ratio
 
 SNR_RANGE_DB = (-20.0, 60.0)
 
@@ -25,9 +26,8 @@ def parse_cbr(text: str) -> float:
         UserError: not a number, or not above 0 and at most 1.
     """
     try:
-        over, _, under = text.partition("/")
-        value = float(over) / (float(under) if under else 1.0)
-    except (ValueError, ZeroDivisionError):
+        value = parse_ratio(text)
+    except ValueError:
         value = math.nan
     if not 0 < value <= 1:
         raise UserError(f"--cbr must be a ratio above 0 and at most 1, such as 1/12, not {text!r}")

@@ -84,12 +84,19 @@ class Multipath(_Echoes):
 
 def _as_taps(values: object) -> np.ndarray:
     try:
-        taps = np.array([complex(*v) if isinstance(v, (list, tuple)) else complex(v) for v in values], np.complex64)
+        taps = np.array([_as_tap(value) for value in values], np.complex64)
     except (TypeError, ValueError):
         taps = np.zeros(0, np.complex64)
     if not 1 <= len(taps) <= MOST_TAPS or not np.isfinite(taps).all() or not taps.any():
         raise UserError(f"taps must be 1 to {MOST_TAPS} numbers or pairs [real, imaginary], not {values!r:.60}")
     return taps
+
+
+def _as_tap(value: object) -> complex:
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(part, (bool, str)) for part in parts):  # which Python would take for numbers
+        raise TypeError("no number")
+    return complex(*parts)
 
 
 @dataclass

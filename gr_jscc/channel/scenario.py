@@ -29,12 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    import tomli as tomllib
-
 from gr_jscc.errors import UserError
+from gr_jscc.toml_files import read_toml
 
 from .chain import Chain
 from .fading import BlockFading, DopplerFading, Multipath
@@ -234,12 +230,9 @@ def load_scenario(path: str | Path) -> Scenario:
     Raises:
         ScenarioError: it cannot be read, or as `parse_scenario`.
     """
+    values = read_toml("scenario", Path(path), ScenarioError)
     try:
-        scenario = parse_scenario(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ScenarioError(f"cannot read the scenario {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"not a TOML file: {path}: {error}") from error
+        scenario = parse_scenario(values)
     except ScenarioError as error:
         raise ScenarioError(f"{path}: {error}") from error
     scenario.name = Path(path).stem

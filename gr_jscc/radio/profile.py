@@ -9,28 +9,33 @@ import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from gr_jscc.errors import UserError
 from gr_jscc.toml_files import first_fault, read_named
+from gr_jscc.toml_tables import TomlTable, Whole
 from gr_jscc.whole_file import write_whole
 
 FOLDER = Path(__file__).parent / "profiles"
 STALE_DAYS = 30  # after which a calibration is mentioned; temperature and ageing move gains and oscillators
 
-Pair = Annotated[tuple[float, float], Field(description="two numbers")]
+Pair = Annotated[tuple[float, float], Field(strict=False, description="two numbers")]
 Positive = Annotated[float, Field(gt=0)]
+
+
+def _date(value: object) -> object:
+    """A date in quotes is one, too; anything else is left for pydantic to judge."""
+    try:
+        return datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 class ProfileError(UserError):
     """A profile cannot be read or written, or makes no sense; the message is one line for a person."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DeviceTable(_Table):
+class DeviceTable(TomlTable):
     """What the device is.
 
     Attributes:
@@ -50,7 +55,7 @@ class DeviceTable(_Table):
     timed: bool = False
 
 
-class StreamTable(_Table):
+class StreamTable(TomlTable):
     """The stream of samples.
 
     Attributes:
@@ -69,10 +74,10 @@ class StreamTable(_Table):
     lead_seconds: Annotated[float, Field(gt=0, le=0.5)] = 0.05
     clock_source: str = ""
     arguments: dict[str, str] = {}
-    device_samples: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    device_samples: Annotated[Whole, Field(ge=0, le=100_000_000)] = 0
 
 
-class _Direction(_Table):
+class _Direction(TomlTable):
     frequency: Positive
     lo_offset: float = 0.0
     antenna: str = ""
@@ -97,7 +102,7 @@ class RxTable(_Direction):
     """The receiver; its attributes are those of `TxTable` without an amplitude."""
 
 
-class RxCalibration(_Table):
+class RxCalibration(TomlTable):
     """What was found out about the receiver.
 
     Attributes:
@@ -115,7 +120,7 @@ class RxCalibration(_Table):
     snr_bias_db: float | None = None
 
 
-class TxCalibration(_Table):
+class TxCalibration(TomlTable):
     """What was found out about the transmitter.
 
     Attributes:
@@ -138,7 +143,7 @@ class TxCalibration(_Table):
     snr_db_by_gain: list[Pair] | None = None
 
 
-class LinkCalibration(_Table):
+class LinkCalibration(TomlTable):
     """What was found out about both together.
 
     Attributes:
@@ -148,7 +153,7 @@ class LinkCalibration(_Table):
     latency_samples: float | None = None
 
 
-class CalibrationTable(_Table):
+class CalibrationTable(TomlTable):
     """What ``gr-jscc calibrate`` found out.
 
     Attributes:
@@ -156,7 +161,7 @@ class CalibrationTable(_Table):
         serial: of the device; "" where it has none.
     """
 
-    date: datetime.datetime | datetime.date
+    date: Annotated[datetime.datetime | datetime.date, BeforeValidator(_date)]
     serial: str = ""
     rx: RxCalibration = RxCalibration()
     tx: TxCalibration = TxCalibration()
@@ -179,7 +184,7 @@ class CalibrationTable(_Table):
         return lines
 
 
-class Profile(_Table):
+class Profile(TomlTable):
     """A radio's settings; every table is explained at its class."""
 
     device: DeviceTable

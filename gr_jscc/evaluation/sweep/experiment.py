@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from gr_jscc.channel.profiles import PROFILES
 from gr_jscc.errors import UserError
+from gr_jscc.ratios import parse_ratio
 from gr_jscc.toml_files import first_fault, read_named
+from gr_jscc.toml_tables import TomlTable, Whole
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 NOT_EXPERIMENTS = ("references",)  # other data in that folder
@@ -24,10 +26,9 @@ def _ratio(value: object) -> object:
     """``"1/12"`` as a number; anything else is left for pydantic to judge."""
     if not isinstance(value, str):
         return value
-    over, _, under = value.partition("/")
     try:
-        return float(over) / float(under or 1)
-    except (ValueError, ZeroDivisionError):
+        return parse_ratio(value)
+    except ValueError:
         return value
 
 
@@ -49,7 +50,7 @@ Ratio = Annotated[float, BeforeValidator(_ratio), Field(gt=0, le=1)]
 Decibels = Annotated[float, Field(ge=-20, le=60)]
 Channel = Annotated[str, AfterValidator(_known_channel)]
 Mode = Literal["ideal", "flowgraph", "two-hosts"]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**31)]
 Name = Annotated[str, Field(min_length=1)]
 Ratios = Annotated[list[Ratio], Field(min_length=1)]
 Snrs = Annotated[list[Decibels], Field(min_length=1)]
@@ -57,11 +58,7 @@ Channels = Annotated[list[Channel], Field(min_length=1)]
 Modes = Annotated[list[Mode], Field(min_length=1)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ImageSet(_Table):
+class ImageSet(TomlTable):
     """Pictures.
 
     Attributes:
@@ -76,12 +73,12 @@ class ImageSet(_Table):
     name: Name
     kind: Literal["photos", "cifar10", "demo"] = "photos"
     path: str = ""
-    count: Annotated[int, Field(ge=0)] = 0
-    crop: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[Whole, Field(ge=0)] = 0
+    crop: Annotated[Whole, Field(ge=0)] = 0
     optional: bool = False
 
 
-class Scheme(_Table):
+class Scheme(TomlTable):
     """A codec with its weights, under the name that plots and tables give it.
 
     Attributes:
@@ -104,7 +101,7 @@ class Scheme(_Table):
     optional: bool = False
 
 
-class Strip(_Table):
+class Strip(TomlTable):
     """One picture, the original beside what each scheme made of it.
 
     Attributes:
@@ -119,11 +116,11 @@ class Strip(_Table):
     image: Name
     snr_db: Decibels | None = None
     cbr: Ratio | None = None
-    crop: Annotated[int, Field(ge=0)] = 0
-    at: tuple[int, int] | None = None
+    crop: Annotated[Whole, Field(ge=0)] = 0
+    at: Annotated[tuple[Whole, Whole], Field(strict=False)] | None = None
 
 
-class Experiment(_Table):
+class Experiment(TomlTable):
     """What is measured, every combination of schemes, pictures, SNRs, CBRs, channels, modes and seeds; what is shown.
 
     Attributes:
