@@ -45,6 +45,7 @@ MIXED = {
 CONFIGS = {
     "windows": TINY,
     "mixed": MIXED,
+    "innovations": {**TINY, "innovations": 8},
     "comparison-i": {**TINY, "refine": 0},
     "comparison-ii": {**TINY, "refine": 0, "adaptive": False},
 }
@@ -150,9 +151,10 @@ def test_a_given_eta_is_kept(codecs, small_photo):
     assert free.eta != 0.4
 
 
-def test_the_halves_compute_what_training_does(codecs, small_photo):
+@pytest.mark.parametrize("name", ["windows", "innovations"])
+def test_the_halves_compute_what_training_does(codecs, small_photo, name):
     """`NTSCCNetwork.transmit` and the two halves, through the same noise."""
-    codec = codecs["windows"]
+    codec = codecs[name]
     network = codec.network
     payload = codec.transmitter(codec.cbr_range[1] / 2).start(small_photo)
     plan = codec.plan(codec.analyse(small_photo), len(payload.symbols))
@@ -175,6 +177,36 @@ def test_the_halves_compute_what_training_does(codecs, small_photo):
     halves = codec.receiver(*small_photo.shape[:2]).push(reception)
     difference = np.abs(halves.astype(float) - (trained.clamp(0, 1) * 255).numpy())
     assert difference.max() < 0.52  # rounding to whole grey levels
+
+
+@torch.inference_mode()
+def test_only_what_the_hyperprior_leaves_open_takes_power():
+    """Latents of which both ends know one half well: with innovations the symbols carry the other half."""
+    generator = torch.Generator().manual_seed(1)
+    mean = torch.randn(1, 32, 8, 8, generator=generator)
+    spread = torch.full_like(mean, 0.05)
+    spread[:, ::2] = 1.0
+    latents = mean + spread * torch.randn(mean.shape, generator=generator)
+    index, quiet = torch.full((1, 8, 8), 15), torch.full((1, 16, 8, 8), 1e-2)
+    errors = {}
+    for name in ("windows", "innovations"):
+        network = NTSCCNetwork(**CONFIGS[name])  # fresh: linear
+        prior = network.prior(latents, mean, spread)
+        symbols, _, scale = network.modulate(latents * network.amplitude, index, prior)
+        values = torch.stack([symbols.real, symbols.imag], dim=2).flatten(1, 2)
+        if name == "innovations":
+            power = values.square().mean((0, 2, 3))
+            assert power[::2].mean() > 10 * power[1::2].mean()
+        values = values * scale
+        gain, offset = network.encoder.gain(index, prior), network.encoder.offset(prior)
+        noise_var = (quiet * scale.square() / 2).repeat_interleave(2, dim=1)
+        noisy = values + noise_var.sqrt() * torch.randn(values.shape, generator=generator)
+        sent = network.sent(index)
+        estimate, trust = network.decoder(noisy, noise_var, gain, offset, index, sent, prior)
+        error = (estimate - latents).square()
+        errors[name] = float((error / spread.square()).mean())
+        assert float(error.mean()) == pytest.approx(float((1 - trust).mean()), rel=0.1)  # as it says itself
+    assert errors["innovations"] < 0.6 * errors["windows"]
 
 
 def test_side_information_is_what_the_transmitter_meant_on_100_odd_sizes(codecs, photo, rng):
