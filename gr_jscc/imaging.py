@@ -3,7 +3,7 @@
 Every image becomes ``uint8[H, W, 3]`` in RGB, as a viewer would show it:
 
 * grey, palette, CMYK and YCbCr images are converted to RGB; embedded colour profiles are ignored;
-* transparent images are laid on white;
+* transparent images are laid on white, those with a transparent colour key of any depth too;
 * 16-bit images are scaled to 8 bits, not clipped;
 * photos are turned upright by their EXIF orientation;
 * of animations the first frame is taken.
@@ -26,6 +26,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gr_jscc.errors import UserError
+from gr_jscc.whole_file import put_in_place
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MAX_SIDE", "ImageError", "expand_inputs", "load_image", "save_image"]
 
@@ -35,7 +36,10 @@ MAX_PIXELS = 64_000_000
 MAX_SIDE = 16384
 """The longest side of an image that is sent, in pixels."""
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
+IMAGE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2",
+    ".apng", ".dib", ".j2k", ".jfif", ".jpe", ".jpx", ".mpo", ".pbm", ".pnm",
+)  # fmt: skip
 """What counts as an image when a folder is given."""
 
 # Formats that decode without helper programs (EPS would start Ghostscript).
@@ -56,13 +60,14 @@ def load_image(path: str | os.PathLike) -> np.ndarray:
         with _open(path) as image:
             width, height = image.size
             _check_size(path, width, height)
+            bits = _bits(image)
             try:
                 image.load()
             except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, …
                 raise ImageError(f"{path}: damaged or truncated image ({_one_line(error)})") from error
             image = _upright(image)
             try:
-                rgb = _to_rgb(path, image)
+                rgb = _to_rgb(path, image, bits)
             except (OSError, ValueError) as error:
                 if isinstance(error, ImageError):
                     raise
@@ -92,7 +97,7 @@ def save_image(path: str | os.PathLike, image: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "xb") as file:
             Image.fromarray(np.ascontiguousarray(image)).save(file, format=kind, **options)
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be written ({_reason(error)})") from error
     finally:
@@ -183,12 +188,24 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _to_rgb(path: Path, image: Image.Image) -> Image.Image:
+def _bits(image: Image.Image) -> int:
+    """Bits of a sample in the file of an image that is not loaded yet: Pillow hands out 8 of most."""
+    raw = str(image.tile[0][3]) if image.format == "PNG" and image.tile else ""
+    return next((bits for bits in (2, 4, 16) if raw.endswith((f";{bits}", f";{bits}B"))), 8)
+
+
+def _to_rgb(path: Path, image: Image.Image, bits: int) -> Image.Image:
     if image.mode.startswith("I"):
         return _from_integers(path, image)
     if image.mode == "F":
         raise ImageError(f"{path}: images with floating-point pixels are not supported; convert it to 8 or 16 bits")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    key = image.info.get("transparency")
+    if image.mode == "L" and isinstance(key, int):
+        # The key is written as the file's samples are, which are spread over 0 to 255 by now.
+        image.info["transparency"] = key % 2**bits * 255 // (2**bits - 1)
+    if image.mode == "RGB" and bits == 16 and key is not None:
+        return _without_deep_colour(path, image, key)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or key is not None:
         over = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
     return image.convert("RGB")
@@ -199,7 +216,19 @@ def _from_integers(path: Path, image: Image.Image) -> Image.Image:
     grey = np.asarray(image).astype(np.int64)
     if grey.min() < 0 or grey.max() > 65535:
         raise ImageError(f"{path}: images with 32-bit pixels are not supported; convert it to 8 or 16 bits")
+    grey[grey == image.info.get("transparency", -1)] = 65535  # white
     return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")
+
+
+def _without_deep_colour(path: Path, image: Image.Image, key: tuple[int, int, int]) -> Image.Image:
+    """White in place of a colour of 3 × 16 bits, of which the image holds the upper 8: the lower are read as well."""
+    with _open(path) as again:
+        again.tile = [(*again.tile[0][:3], "RGB;16L")]  # the other byte of each sample
+        again.load()
+        lower = np.asarray(_upright(again)).astype(np.uint16)
+    rgb = np.array(image)
+    rgb[((rgb.astype(np.uint16) << 8 | lower) == np.array(key)).all(axis=2)] = 255
+    return Image.fromarray(rgb)
 
 
 def _reason(error: BaseException) -> str:
