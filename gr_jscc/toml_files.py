@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 
-
 def read_named(kind: str, name_or_path: str | Path, shipped: dict[str, Path], failure: type[UserError]) -> tuple:
     """A shipped file by its name, or any other by its path.
 

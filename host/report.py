@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ def report(
 
     The page index.html holds all of it and needs nothing else. A sweep may still be running.
     """
+    from gr_jscc import __version__
     from gr_jscc.evaluation.report_page import write_docs, write_report
     from gr_jscc.evaluation.report_page_content import sections
     from gr_jscc.evaluation.sweep.store import Store
@@ -41,4 +43,8 @@ def report(
         print(f"written: {docs}")
         return
     title = chosen[0].title if len(chosen) == 1 else f"Sweeps in {store.resolve().name}"
-    print(f"written: {write_report(chosen, out or store / 'report', title)}")
+    named = [part for name in experiment or [] for part in ("--experiment", name)]
+    command = shlex.join(["gr-jscc", "report", str(store), *named, *(["--out", str(out)] if out else [])])
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
+    written = f"Written {now} UTC by gr-jscc {__version__}: {command}"
+    print(f"written: {write_report(chosen, out or store / 'report', title, written)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from functools import partial
 from pathlib import Path
@@ -73,7 +74,9 @@ def sweep(
         console.print(shown(remark), soft_wrap=True)
     kept = Store.create(store)
     try:
-        kept.save_experiment(wanted.name, plan_content(plan))
+        chosen = [*(["--data", str(data)] if data else []), *(["--device", device] if device != "cpu" else [])]
+        command = shlex.join(["gr-jscc", "sweep", experiment, "--store", str(store), *chosen])
+        kept.save_experiment(wanted.name, plan_content(plan, command))
         work = work_left(plan, kept)
         if work.done:
             console.print(f"{work.done} of {work.done + work.cells} cells are in {store} already", soft_wrap=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 LARGEST_PSNR_DB = 100.0  # of a picture without any error, which then counts in means, plots and curves
 LARGEST_MS_SSIM_DB = 50.0
+SMALLEST_MS_SSIM_SIDE = 161  # pixels; five scales of an 11-pixel window need as many
 
 
 def psnr_db(original: np.ndarray, received: np.ndarray) -> float:
@@ -23,11 +24,8 @@ def psnr_db(original: np.ndarray, received: np.ndarray) -> float:
 
 
 def ms_ssim(original: np.ndarray, received: np.ndarray) -> float | None:
-    """Multi-scale structural similarity (Wang et al. 2003) in RGB, 0 to 1; None when a side is at most 160 pixels.
-
-    Five scales of an 11-pixel window need more than 160 pixels.
-    """
-    if min(original.shape[:2]) <= 160:
+    """Multi-scale structural similarity (Wang et al. 2003) in RGB, 0 to 1; None when a side is below 161 pixels."""
+    if min(original.shape[:2]) < SMALLEST_MS_SSIM_SIDE:
         return None
     import torch
     from pytorch_msssim import ms_ssim as score

@@ -7,6 +7,7 @@ import csv
 import html
 import io
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from gr_jscc.errors import UserError
 from gr_jscc.evaluation.report_page_content import METRICS, Section
 from gr_jscc.evaluation.report_page_plots import Plot
 from gr_jscc.evaluation.report_page_strip import PictureStrip
-from gr_jscc.evaluation.report_page_tables import Table
+from gr_jscc.evaluation.report_page_tables import Table, markdown_text
+from gr_jscc.file_names import safe_name
 
 STYLE = """
 :root { color-scheme: light; }
@@ -35,30 +37,40 @@ POINT_COLUMNS = (
 )  # fmt: skip
 
 
-def write_report(sections: list[Section], out: Path, title: str) -> Path:
+KINDS = ("tables", "plots", "pictures")
+ENDINGS = (".md", ".tex", ".csv", ".png", ".pdf")
+
+
+def write_report(sections: list[Section], out: Path, title: str, written: str) -> Path:
     """Writes ``index.html``, which holds everything, and beside it each table and plot for a paper, and the points.
 
     Args:
         sections: what to say.
-        out: folder, made if it is not there; files are whole or not there.
+        out: folder, made if it is not there; files are whole or not there. Tables, plots and pictures that an earlier
+            report left for these experiments go.
         title: of the page.
+        written: when, by which version and with which command, a line.
 
     Returns:
         The page.
+
+    Raises:
+        UserError: it cannot be written.
     """
     images: dict[tuple[str, str], bytes] = {}  # PNG by section and part: for the files and for the page
     try:
         for section in sections:
-            for kind in ("tables", "plots", "pictures"):
-                (out / section.name / kind).mkdir(parents=True, exist_ok=True)
+            for kind in KINDS:
+                (out / section.folder / kind).mkdir(parents=True, exist_ok=True)
+                _remove_reports_files(out / section.folder / kind)
             for part in section.parts:
                 if isinstance(part, Table):
-                    _write_table(part, out / section.name / "tables")
+                    _write_table(part, out / section.folder / "tables")
                 else:
-                    images[section.name, part.name] = _write_image(part, out / section.name)
+                    images[section.name, part.name] = _write_image(part, out / section.folder)
         _write(out / "points.csv", _points(sections).encode())
         page = out / "index.html"
-        _write(page, _html(sections, title, images).encode())
+        _write(page, _html(sections, title, images, written).encode())
     except OSError as error:
         raise UserError(f"cannot write the report {out}: {error.strerror}") from error
     return page
@@ -72,6 +84,9 @@ def write_docs(sections: list[Section], page: Path, title: str, command: str) ->
         page: the file.
         title: of the page.
         command: that writes it, for those who want to do so again.
+
+    Raises:
+        UserError: it cannot be written.
     """
     folder = page.parent / "images"
     lines = [f"# {title}", "", f"<!-- written by: {command} -->", ""]
@@ -81,12 +96,13 @@ def write_docs(sections: list[Section], page: Path, title: str, command: str) ->
             lines += [f"## {section.title}", "", section.about, ""]
             for part in section.parts:
                 if isinstance(part, Table):
-                    lines += [f"**{part.title}**", "", part.markdown(), ""]
+                    lines += [f"**{markdown_text(part.title)}**", "", part.markdown(), ""]
                     continue
-                name = f"{page.stem}-{section.name}-{part.name}.png"
+                words = f"{page.stem}-{section.folder}-{part.name}"
+                name = safe_name(re.sub(r"[^\w.-]+", "-", words)) + ".png"  # a link takes no spaces
                 _write(folder / name, _png(part))
-                lines += [f"![{part.title}](images/{name})", ""]
-            lines += [f"- {remark}" for remark in section.remarks] + [""]
+                lines += [f"![{markdown_text(part.title)}](images/{name})", ""]
+            lines += [f"- {remark}" for remark in [*section.remarks, section.measured] if remark] + [""]
         _write(page, ("\n".join(lines).rstrip() + "\n").encode())
     except OSError as error:
         raise UserError(f"cannot write {page}: {error.strerror}") from error
@@ -95,6 +111,13 @@ def write_docs(sections: list[Section], page: Path, title: str, command: str) ->
 def _write_table(table: Table, folder: Path) -> None:
     for suffix, text in (("md", table.markdown() + "\n"), ("tex", table.latex()), ("csv", table.csv())):
         _write(folder / f"{table.name}.{suffix}", text.encode())
+
+
+def _remove_reports_files(folder: Path) -> None:
+    """What an earlier report wrote there may show what is no more."""
+    for path in folder.iterdir():
+        if path.suffix in ENDINGS:
+            path.unlink()
 
 
 def _write_image(part: Plot | PictureStrip, folder: Path) -> bytes:
@@ -135,7 +158,7 @@ def _points(sections: Iterable[Section]) -> str:
     return text.getvalue()
 
 
-def _html(sections: Iterable[Section], title: str, images: dict[tuple[str, str], bytes]) -> str:
+def _html(sections: Iterable[Section], title: str, images: dict[tuple[str, str], bytes], written: str) -> str:
     body = [f"<h1>{html.escape(title)}</h1>"]
     for section in sections:
         if section.title != title:
@@ -145,13 +168,19 @@ def _html(sections: Iterable[Section], title: str, images: dict[tuple[str, str],
             is_table = isinstance(part, Table)
             body.append(part.html() if is_table else _figure(part, images[section.name, part.name]))
         body += [f'<p class="note">{html.escape(remark)}</p>' for remark in section.remarks]
+        body += [f'<p class="note">{html.escape(section.measured)}{_by(section.command)}</p>'] * bool(section.measured)
         body += [f"<p>Nothing is measured yet: gr-jscc sweep {html.escape(section.name)}</p>"] * (not section.points)
+    body.append(f'<p class="note">{html.escape(written)}</p>')
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<link rel="icon" href="data:,">\n<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n'
         "</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
     )
+
+
+def _by(command: str) -> str:
+    return f" Command: <code>{html.escape(command)}</code>" if command else ""
 
 
 def _figure(part: Plot | PictureStrip, image: bytes) -> str:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
 
 from gr_jscc.evaluation.bd import bd_cbr_percent, bd_quality_db
+from gr_jscc.evaluation.metrics import SMALLEST_MS_SSIM_SIDE
 from gr_jscc.evaluation.references import ReferenceCurve, load_references
 from gr_jscc.evaluation.report_page_plots import Line, Plot
-from gr_jscc.evaluation.report_page_points import Conditions, Point, Points, gather
+from gr_jscc.evaluation.report_page_points import LEAST_VALUES, Conditions, Estimate, Point, Points, difference, gather
 from gr_jscc.evaluation.report_page_strip import Panel, PictureStrip, cut, over_pixels
 from gr_jscc.evaluation.report_page_tables import Table
 from gr_jscc.evaluation.sweep.cells import strip_point
 from gr_jscc.evaluation.sweep.experiment import Experiment, ImageSet, Strip, parse_experiment
 from gr_jscc.evaluation.sweep.runner import original_name
 from gr_jscc.evaluation.sweep.store import Store
+from gr_jscc.file_names import safe_name, safe_stem
 
 METRICS = {"psnr_db": "PSNR", "ms_ssim_db": "MS-SSIM", "lpips": "LPIPS"}
 UNITS = {"psnr_db": "dB", "ms_ssim_db": "dB", "lpips": "lower is better"}
@@ -37,6 +39,8 @@ class Section:
         remarks: what is missing, and where published figures are from.
         parts: what there is to see, in order.
         points: the figures behind it.
+        measured: when, and by which versions.
+        command: that measured it; "" where the store does not say.
     """
 
     name: str
@@ -45,6 +49,13 @@ class Section:
     remarks: list[str] = field(default_factory=list)
     parts: list[Plot | Table | PictureStrip] = field(default_factory=list)
     points: Points = field(default_factory=dict)
+    measured: str = ""
+    command: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Its name as one for files."""
+        return safe_name(self.name, "experiment")
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,9 @@ def _section(content: dict, rows: dict[str, dict], store: Store) -> Section:
     experiment = parse_experiment(content["experiment"], "damaged store")
     points = gather(content["cells"], rows)
     section = Section(experiment.name, experiment.title, experiment.about, points=points)
-    section.remarks += content["remarks"] + _progress(content["cells"], rows)
+    section.command = content.get("command", "")  # stores from before do not have it
+    section.measured = _measured(content["cells"], rows)
+    section.remarks += content["remarks"] + _progress(content["cells"], rows) + _without_figures(experiment, points)
     styles = {scheme.label: number for number, scheme in enumerate(experiment.schemes)}
     sources: dict[str, list[str]] = {}
     for view in _views(experiment, points):
@@ -124,7 +137,7 @@ def _section(content: dict, rows: dict[str, dict], store: Store) -> Section:
         for curve in curves:
             names = sources.setdefault(curve.source, [])
             names += [] if curve.scheme in names else [curve.scheme]
-        section.parts += [_plot(view, styles, curves), _table(view, curves)]
+        section.parts += [_plot(view, styles, curves), _table(view, curves), *_differences(view, experiment.anchor)]
     if experiment.anchor:
         section.parts += _bd_tables(experiment, points)
     if experiment.times:
@@ -133,8 +146,62 @@ def _section(content: dict, rows: dict[str, dict], store: Store) -> Section:
             place = describe(conditions, sets[conditions.images])
             section.parts.append(_times(conditions, place, group, content["parameters"]))
     section.parts += _strips(experiment, content["cells"], rows, store)
+    section.parts += _weights(content["cells"], rows)
+    section.parts = _named_apart(section.parts)
     section.remarks += [f"Published, {', '.join(names)}: {source}." for source, names in sources.items()]
     return section
+
+
+def _named_apart(parts: list[Plot | Table | PictureStrip]) -> list[Plot | Table | PictureStrip]:
+    """The parts with names for files of their own: titles in other scripts or with other signs come to the same one."""
+    taken: set[tuple[type, str]] = set()
+    found = []
+    for part in parts:
+        stem = name = safe_name(part.name)
+        number = 1
+        while (type(part), name) in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add((type(part), name))
+        found.append(replace(part, name=name))
+    return found
+
+
+def _measured(cells: list[dict], rows: dict[str, dict]) -> str:
+    """When the cells were measured, and by which versions; "" before there are any."""
+    done = [rows[cell["key"]] for cell in cells if cell["key"] in rows]
+    times = sorted(row["measured"] for row in done if row.get("measured"))
+    if not times:
+        return ""
+    versions = sorted({row.get("version") or "" for row in done})
+    told = ", ".join(version or "a version that did not tell" for version in versions)
+    begun, ended = (time.replace("T", " ").removesuffix("+00:00") for time in (times[0], times[-1]))
+    return f"Measured {begun} to {ended} UTC with gr-jscc {told}."
+
+
+def _weights(cells: list[dict], rows: dict[str, dict]) -> list[Table]:
+    """What was measured, by its weights' hashes."""
+    lines: dict[tuple[str, ...], int] = {}
+    for cell in cells:
+        row = rows.get(cell["key"])
+        if row is not None and not row["error"]:
+            key = cell["scheme"], row["codec"], row["weights"], row["weights_hash"]
+            lines[key] = lines.get(key, 0) + 1
+    columns = ["scheme", "codec", "weights", "hash", "cells"]
+    table = Table("weights", "What was measured", columns, [[*key, str(count)] for key, count in lines.items()])
+    return [table] if lines else []
+
+
+def _without_figures(experiment: Experiment, points: Points) -> list[str]:
+    """Metrics that were asked for, and that no picture has."""
+    why = {
+        "psnr_db": "no picture came",
+        "ms_ssim_db": f"it needs pictures with both sides over {SMALLEST_MS_SSIM_SIDE - 1} pixels",
+        "lpips": "the machines that measured lacked it, or the pictures are too small",
+    }
+    found = [point for group in points.values() for point in group]
+    without = [m for m in experiment.metrics if found and not any(point.values[m] for point in found)]
+    return [f"{METRICS[metric]} is asked for, and there is none: {why[metric]}." for metric in without]
 
 
 def _progress(cells: list[dict], rows: dict[str, dict]) -> list[str]:
@@ -199,7 +266,9 @@ def _plot(view: _View, styles: dict[str, int], references: list[ReferenceCurve])
         curve = [(x, y, None, None) for x, y in sorted(reference.points)]
         lines.append(Line(f"{reference.scheme}, published", curve, styles.get(reference.scheme), published=True))
     label = f"{METRICS[view.metric]}, {UNITS[view.metric]}"
-    notes = ["Bars: 95 % intervals of the mean, bootstrap over the pictures."]
+    notes = ["Bars: 95 % intervals of the mean over pictures of this kind."]
+    if len(_by_scheme(view.points)) > 1:
+        notes.append("All schemes have the same pictures: whether one is better, the table of differences tells.")
     return Plot(view.name, view.title, AXES[view.over], label, lines, notes)
 
 
@@ -217,23 +286,49 @@ def _table(view: _View, references: list[ReferenceCurve]) -> Table:
         if any(value is not None for value in found):
             texts = [NOTHING if value is None else f"{value:.{digits}f}" for value in found]
             rows.append([f"{reference.scheme}, published", *texts])
-    heads = [f"CBR {ratio_text(x)}" if view.over == "cbr" else f"{x:g} dB" for x in xs]
     title = f"{METRICS[view.metric]} ({UNITS[view.metric]}) {view.place}"
-    return Table(view.name, title, ["scheme", *heads], rows, _table_notes(view, schemes))
+    return Table(view.name, title, ["scheme", *_heads(view, xs)], rows, _table_notes(view, schemes))
 
 
-def _with_margin(value, digits: int) -> str:
+def _heads(view: _View, xs: list[float]) -> list[str]:
+    return [f"CBR {ratio_text(x)}" if view.over == "cbr" else f"{x:g} dB" for x in xs]
+
+
+def _differences(view: _View, anchor: str) -> Iterator[Table]:
+    """The schemes against one of them, picture by picture; none where there is nothing to compare."""
+    schemes = {scheme: {view.x(point): point for point in group} for scheme, group in _by_scheme(view.points).items()}
+    anchor = anchor if anchor in schemes else next(iter(schemes))
+    base = schemes.pop(anchor)
+    xs = sorted(x for x in base if any(x in points for points in schemes.values()))
+    if not xs:
+        return
+    digits = 4 if view.metric == "lpips" else 2
+    rows = []
+    for scheme, points in schemes.items():
+        found = [difference(points[x], base[x], view.metric) if x in points else None for x in xs]
+        rows.append([scheme, *(_with_margin(value, digits, "+") for value in found)])
+    unit = "" if view.metric == "lpips" else ", dB"
+    title = f"{METRICS[view.metric]} minus that of {anchor}{unit}, {view.place}"
+    notes = [
+        "Mean of the differences picture by picture; ± half its 95 % interval (Student's t, paired; none for fewer "
+        f"than {LEAST_VALUES}). An interval that does not reach 0 tells the two apart."
+    ]
+    yield Table(f"difference-{view.name}", title, ["scheme", *_heads(view, xs)], rows, notes)
+
+
+def _with_margin(value: Estimate | None, digits: int, sign: str = "") -> str:
     if value is None:
         return NOTHING
     margin = "" if value.margin is None else f" ± {value.margin:.{digits}f}"
-    return f"{value.mean:.{digits}f}{margin}"
+    return f"{value.mean:{sign}.{digits}f}{margin}"
 
 
 def _table_notes(view: _View, schemes: dict[str, list[Point]]) -> list[str]:
     count = max(len(point.values[view.metric]) for point in view.points)
     seeds = max(len(seeds) for point in view.points for seeds in point.values[view.metric].values())
     of = f"{count} picture{'s' if count > 1 else ''}" + (f", {seeds} seeds each" if seeds > 1 else "")
-    notes = [f"Mean of {of}; ± half the 95 % interval (bootstrap over {'pictures' if count > 1 else 'seeds'})."]
+    over = "pictures" if count > 1 else "seeds"
+    notes = [f"Mean of {of}; ± half the 95 % interval (Student's t over {over}; none for fewer than {LEAST_VALUES})."]
     if not view.everything:
         notes.append("Only the pictures that all schemes have here; some have more.")
     elif count == seeds == 1:
@@ -241,7 +336,7 @@ def _table_notes(view: _View, schemes: dict[str, list[Point]]) -> list[str]:
     for scheme, points in schemes.items():
         lost = [f"{point.lost} of {point.cells} at {view.x(point):.4g}" for point in points if point.lost]
         if lost:
-            notes.append(f"{scheme}: pictures that did not arrive and are not in the mean: {', '.join(lost)}.")
+            notes.append(f"{scheme}: did not arrive: {', '.join(lost)}; those shown plain grey are in the mean.")
         if any(abs(point.mean_cbr / point.asked - 1) > 0.02 for point in points):
             counted = ", ".join(f"{point.mean_cbr:.4f}" for point in sorted(points, key=view.x))
             notes.append(f"{scheme}: CBR as counted: {counted}.")
@@ -294,7 +389,8 @@ def _bd_texts(percent: float, quality: float) -> list[str]:
 def _times(conditions: Conditions, place: str, points: list[Point], parameters: dict[str, int | None]) -> Table:
     rows = []
     for scheme, group in _by_scheme(points).items():
-        encode, decode = np.median([seconds for point in group for seconds in point.seconds], axis=0)
+        seconds = [seconds for point in group for seconds in point.seconds]
+        encode, decode = np.median(seconds, axis=0) if seconds else (np.nan, np.nan)
         rows.append([scheme, _millions(parameters.get(scheme)), *_seconds(encode, decode, encode + decode), "here"])
     for reference in load_references().times:
         if conditions.images in reference.seconds:
@@ -312,7 +408,7 @@ def _millions(count: int | None) -> str:
 
 
 def _seconds(*values: float) -> list[str]:
-    return [f"{value:.3f}" for value in values]
+    return [NOTHING if np.isnan(value) else f"{value:.3f}" for value in values]
 
 
 def _strips(experiment: Experiment, cells: list[dict], rows: dict[str, dict], store: Store) -> Iterator[PictureStrip]:
@@ -335,7 +431,7 @@ def _strips(experiment: Experiment, cells: list[dict], rows: dict[str, dict], st
                 continue
             panels = [Panel(cut(original, strip.crop, strip.at), "original")]
             panels += _panels(group, rows, store, strip, original)
-            stem = strip.image.rpartition(".")[0] or strip.image
+            stem = safe_stem(strip.image)
             (images,) = [images for images in experiment.images if images.name == strip.images]
             title = f"{stem} at {snr_db:g} dB and CBR {ratio_text(cbr)}, {describe(conditions, images)}"
             yield PictureStrip(f"strip-{number}-{conditions.mode}-{conditions.channel}", title, panels)
@@ -347,7 +443,8 @@ def _panels(
     for cell in cells:
         row, picture, uses = rows[cell["key"]], store.picture(cell["key"]), store.use_map(cell["key"])
         if picture is not None:
-            figures = f"PSNR {row['psnr_db']:.2f} dB, CBR {row['cbr.total']:.4f}"
+            psnr = "no error" if row["psnr_db"] is None else f"PSNR {row['psnr_db']:.2f} dB"  # stores from before
+            figures = f"{psnr}, CBR {row['cbr.total']:.4f}"
             yield Panel(cut(picture, strip.crop, strip.at), f"{cell['scheme']}\n{figures}")
         if uses is not None:
             shown = cut(over_pixels(uses, *original.shape[:2]), strip.crop, strip.at)

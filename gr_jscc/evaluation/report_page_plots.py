@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
+from gr_jscc.evaluation.plots import draw, plain
+
 DPI = 150
 # Okabe and Ito's colours, which colour-blind readers tell apart; yellow is left out on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -63,22 +65,22 @@ class Plot:
             if line.published:
                 colour = REFERENCE_COLOUR if line.style is None else COLOURS[line.style % len(COLOURS)]
                 dash = DASHES[dashes % len(DASHES)]
-                axes.plot(x, y, color=colour, dashes=dash, linewidth=1.2, alpha=0.9, label=line.label, zorder=1)
+                axes.plot(x, y, color=colour, dashes=dash, linewidth=1.2, alpha=0.9, label=plain(line.label), zorder=1)
                 dashes += 1
                 continue
             colour, marker = COLOURS[line.style % len(COLOURS)], MARKERS[line.style % len(MARKERS)]
-            axes.plot(x, y, color=colour, marker=marker, markersize=5, linewidth=1.8, label=line.label, zorder=3)
+            axes.plot(x, y, color=colour, marker=marker, markersize=5, linewidth=1.8, label=plain(line.label), zorder=3)
             known = [point for point in line.points if point[2] is not None]
             if known:
                 xs, ys, low, high = np.array(known, dtype=float).T
                 spread = np.maximum([ys - low, high - ys], 0)
                 axes.errorbar(xs, ys, spread, fmt="none", ecolor=colour, elinewidth=0.9, capsize=3, alpha=0.6, zorder=2)
         axes.set(xlabel=self.x_label, ylabel=self.y_label)
-        axes.set_title(self.title, fontsize=11)
+        axes.set_title(plain(self.title), fontsize=11)
         axes.grid(alpha=0.25)
         figure.legend(loc="outside right upper", fontsize=9, frameon=False, handlelength=3)
         stream = io.BytesIO()
         # No date inside: the same figures give the same file.
         metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
-        figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
+        draw(figure, stream, format=kind, dpi=DPI, metadata=metadata)
         return stream.getvalue()

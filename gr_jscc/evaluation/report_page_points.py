@@ -6,12 +6,13 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from gr_jscc.evaluation.metrics import ms_ssim_db
 from gr_jscc.evaluation.sweep.experiment import METRICS
 
 CONFIDENCE = 0.95
-RESAMPLES = 2000
+LEAST_VALUES = 3  # for an interval; that of two would be 13 standard errors to either side, and say nothing
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Estimate:
 
     Attributes:
         mean: of the pictures' values, each the mean over the seeds.
-        low, high: ends of the 95 % interval of the mean, by bootstrap over the pictures (over the seeds where there is
-            one picture); None with one value only.
+        low, high: ends of the 95 % interval of the mean, by Student's t over the pictures (over the seeds where there
+            is one picture); None with fewer than three values.
         count: pictures.
     """
 
@@ -61,7 +62,7 @@ class Point:
         values: metric → picture → values, one a seed.
         cbr: picture → CBRs as counted, with headers and side information where they are sent.
         seconds: of encoding and decoding.
-        lost: pictures of which nothing arrived.
+        lost: cells whose picture did not arrive; one that was shown plain grey has values all the same.
         cells: measured.
     """
 
@@ -103,11 +104,25 @@ def estimate(by_picture: dict[str, list[float]]) -> Estimate | None:
     mean, count = float(values.mean()), len(values)
     if count == 1:
         values = np.array(next(iter(by_picture.values())))
-    if len(values) == 1:
+    if len(values) < LEAST_VALUES:
         return Estimate(mean, None, None, count)
-    drawn = np.random.default_rng(1).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(mean, float(low), float(high), count)
+    standard_error = values.std(ddof=1) / np.sqrt(len(values))
+    margin = float(student_t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * standard_error)
+    return Estimate(mean, mean - margin, mean + margin, count)
+
+
+def difference(point: Point, other: Point, metric: str) -> Estimate | None:
+    """By how much a scheme is above another on the same pictures, and the interval of that mean difference.
+
+    It is taken picture by picture: that some pictures are harder than others does not widen the interval. None where
+    the two have no picture in common.
+    """
+    ours, theirs = point.values[metric], other.values[metric]
+    by_picture = {}
+    for picture in [picture for picture in ours if picture in theirs]:
+        pairs = list(zip(ours[picture], theirs[picture]))  # seed by seed
+        by_picture[picture] = [mine - others for mine, others in pairs]
+    return estimate(by_picture)
 
 
 def gather(cells: Iterable[dict], rows: dict[str, dict]) -> Points:
@@ -134,7 +149,8 @@ def gather(cells: Iterable[dict], rows: dict[str, dict]) -> Points:
 
 def _add(point: Point, row: dict) -> None:
     point.cells += 1
-    point.lost += row["psnr_db"] is None
+    arrived = row.get("arrived")  # not told by stores from before: there, what has a PSNR
+    point.lost += not (row["psnr_db"] is not None if arrived is None else arrived)
     if row["cbr.total"] is not None:
         point.cbr.setdefault(row["image_hash"], []).append(row["cbr.total"])
     if row["seconds.encode"] is not None and row["seconds.decode"] is not None:

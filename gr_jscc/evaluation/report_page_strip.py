@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from gr_jscc.codecs.base import UseMap
+from gr_jscc.evaluation.plots import draw, plain
 
 DPI = 150
 MOST_COLUMNS = 4
@@ -74,11 +75,11 @@ class PictureStrip:
                     panel.picture.mean(axis=2), cmap="gray", vmin=FAINT[0], vmax=FAINT[1], interpolation="nearest"
                 )
                 axes.imshow(panel.uses, cmap=COLOURS, norm=norm, alpha=COVER, interpolation="nearest")
-            axes.set_title(panel.caption, y=-0.03, va="top", fontsize=8.5, linespacing=1.3)
+            axes.set_title(plain(panel.caption), y=-0.03, va="top", fontsize=8.5, linespacing=1.3)
         if norm is not None:
             _draw_scale(figure, list(grid), norm)
         stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+        draw(figure, stream, format="png", dpi=DPI, metadata={"Software": None})
         return stream.getvalue()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 from dataclasses import dataclass, field
 
 LATEX = {
@@ -35,7 +36,7 @@ class Table:
         """With its notes, without its title."""
 
         def line(texts: list[str]) -> str:
-            return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+            return "| " + " | ".join(map(markdown_text, texts)) + " |"
 
         marks = "|---|" + "---:|" * (len(self.columns) - 1)
         lines = [line(self.columns), marks, *map(line, self.rows)]
@@ -76,6 +77,11 @@ class Table:
             f"<table><caption>{html.escape(self.title)}</caption><thead>{line(self.columns, 'th')}</thead>"
             f"<tbody>\n{body}\n</tbody></table>{notes}"
         )
+
+
+def markdown_text(text: str) -> str:
+    """A text of others that Markdown shows letter by letter, on one line."""
+    return re.sub(r"([\\`*\[\]<|])", r"\\\1", " ".join(text.split()))
 
 
 def _latex(text: str) -> str:

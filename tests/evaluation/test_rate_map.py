@@ -115,7 +115,7 @@ def test_a_sweep_keeps_the_map_and_the_report_draws_it_over_the_picture(folder, 
         "here",
     )  # fmt: skip
     plan, store = make_plan(experiment, folder), Store.create(tmp_path)
-    store.save_experiment("maps", plan_content(plan))
+    store.save_experiment("maps", plan_content(plan, "gr-jscc sweep maps"))
     with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
         assert not [m.row["error"] for _, m in run_work(client, work_left(plan, store).tasks, send, store)][0]
     assert len(list((tmp_path / "pictures").glob("*.npz"))) == 1 and not list(tmp_path.rglob("*.part"))

@@ -11,7 +11,7 @@ from gr_jscc.evaluation import metrics
 from gr_jscc.evaluation.bd import bd_cbr_percent, bd_quality_db
 from gr_jscc.evaluation.references import load_references
 from gr_jscc.evaluation.report_page_content import ratio_text
-from gr_jscc.evaluation.report_page_points import Conditions, estimate, gather
+from gr_jscc.evaluation.report_page_points import Conditions, Point, difference, estimate, gather
 from gr_jscc.evaluation.report_page_strip import cut
 from gr_jscc.evaluation.report_page_tables import Table
 from gr_jscc.evaluation.sweep.experiment import METRICS, load_experiment, shipped_experiments
@@ -47,16 +47,41 @@ def test_intervals_cover_the_mean_as_often_as_they_say():
         got = estimate({str(i): [value] for i, value in enumerate(values)})
         covered.append(got.low <= 30 <= got.high)
         assert got.mean == pytest.approx(values.mean()) and got.count == 24
-    assert 0.89 < np.mean(covered) < 0.98
-    assert got.margin == pytest.approx(1.96 * values.std() / 24**0.5, rel=0.1)
+    assert 0.92 < np.mean(covered) < 0.98
+    assert got.margin == pytest.approx(2.0687 * values.std(ddof=1) / 24**0.5, rel=1e-4)
 
 
 def test_intervals_are_over_pictures_and_over_seeds_where_there_is_one_picture():
-    pictures = estimate({"a": [10.0, 12.0], "b": [20.0, 22.0]})
-    assert pictures.mean == 16 and (pictures.low, pictures.high) == (11, 21)
-    seeds = estimate({"a": [10.0, 12.0]})
-    assert seeds.mean == 11 and (seeds.low, seeds.high) == (10, 12)
+    pictures = estimate({"a": [10.0, 12.0], "b": [20.0, 22.0], "c": [15.0, 17.0]})
+    assert pictures.mean == 16 and pictures.margin == pytest.approx(4.3027 * 5 / 3**0.5, rel=1e-4)
+    seeds = estimate({"a": [10.0, 12.0, 11.0]})
+    assert seeds.mean == 11 and seeds.count == 1 and seeds.margin == pytest.approx(4.3027 * 1 / 3**0.5, rel=1e-4)
     assert estimate({"a": [10.0]}).margin is None and estimate({}) is None
+
+
+def test_two_pictures_have_no_interval_and_three_one_that_covers_as_often_as_it_says():
+    assert estimate({"a": [10.0], "b": [20.0]}).margin is None  # their minimum and maximum cover the mean half the time
+    for count in (3, 5):
+        rng = np.random.default_rng(count)
+        draws = (estimate({str(i): [value] for i, value in enumerate(rng.normal(30, 3, count))}) for _ in range(600))
+        assert 0.92 < np.mean([got.low <= 30 <= got.high for got in draws]) < 0.98
+
+
+def test_the_same_pictures_are_compared_picture_by_picture():
+    rng = np.random.default_rng(2)
+    hard = rng.normal(30, 4, 12)  # pictures differ much more than schemes do
+
+    def point(scheme, gain, pictures):
+        found = Point(scheme, 10.0, 0.1)
+        found.values["psnr_db"] = {str(i): [hard[i] + gain + rng.normal(0, 0.05)] for i in pictures}
+        return found
+
+    better, worse = point("better", 0.5, range(12)), point("worse", 0.0, range(2, 12))
+    got = difference(better, worse, "psnr_db")
+    assert got.mean == pytest.approx(0.5, abs=0.06) and got.low > 0.4 and got.count == 10
+    assert better.estimate("psnr_db").margin > 1.5  # unpaired, the two could not be told apart
+    assert difference(worse, better, "psnr_db").mean == pytest.approx(-got.mean)
+    assert difference(better, point("other", 0, []), "psnr_db") is None
 
 
 def test_failed_cells_are_passed_over_and_lost_pictures_counted():
@@ -93,7 +118,7 @@ TABLE = Table("t", "A & B_1, 50 %", ["scheme", "10 dB"], [["x|y <b>", "30.00 ± 
 
 def test_tables_in_every_format():
     assert TABLE.markdown().splitlines() == [
-        "| scheme | 10 dB |", "|---|---:|", "| x\\|y <b> | 30.00 ± 1.20 |", "| z | – |", "", "A note.",
+        "| scheme | 10 dB |", "|---|---:|", "| x\\|y \\<b> | 30.00 ± 1.20 |", "| z | – |", "", "A note.",
     ]  # fmt: skip
     latex = TABLE.latex()
     assert r"\caption{A \& B\_1, 50 \%. A note.}" in latex and r"  x|y <b> & 30.00 $\pm$ 1.20 \\" in latex

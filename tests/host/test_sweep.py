@@ -14,6 +14,7 @@ from distributed import Client
 from gr_jscc.host.main import main
 from gr_jscc.host.sweep_modes import send
 
+from gr_jscc import __version__
 from gr_jscc.evaluation.sweep.cells import make_plan
 from gr_jscc.evaluation.sweep.experiment import load_experiment
 from gr_jscc.evaluation.sweep.measurement import measure
@@ -220,7 +221,9 @@ def test_the_report_is_one_page_that_fetches_nothing_and_files_for_papers(folder
     assert "Two codecs, <small> & quick" in text and "BD-CBR" in text and "B, layers" in text
     rows = [row for row in Store(unbroken).rows().values() if row["cbr"] == 1 / 6 and row["snr_db"] == 10]
     mean = sum(row["psnr_db"] for row in rows if row["codec"] == "deepjscc") / 2
-    assert f"{mean:.2f} ± " in text
+    assert f"{mean:.2f}" in text and f"{mean:.2f} ± " not in text  # two values have no interval
+    assert f"by gr-jscc {__version__}: gr-jscc report" in text and f"with gr-jscc {__version__}." in text
+    assert {row["weights_hash"] for row in rows} <= set(re.findall(r"[0-9a-f]{8}", text))
 
     files = {path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*") if path.is_file()}
     demo = "demo-crops-of-64"

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from gr_jscc import __version__
 from gr_jscc.codecs.base import Codec
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.evaluation.metrics import lpips
@@ -100,6 +101,7 @@ def _row(cell: Cell, report: dict, distance: float | None, error: str = "") -> R
         "snr_db": cell.snr_db,
         "image.name": cell.image,
         "lpips": distance,
+        "version": __version__,
         "measured": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
 

@@ -127,9 +127,15 @@ def _point(cell: Cell) -> tuple:
     return cell.codec, cell.weights_hash, cell.snr_db, cell.cbr, cell.channel, cell.seed
 
 
-def plan_content(plan: Plan) -> dict:
-    """The experiment and its cells as the store keeps them, see `Store.save_experiment`."""
+def plan_content(plan: Plan, command: str) -> dict:
+    """The experiment and its cells as the store keeps them, see `Store.save_experiment`.
+
+    Args:
+        plan: what is measured.
+        command: that does so, as a shell takes it.
+    """
     return {
+        "command": command,
         "experiment": plan.experiment.model_dump(mode="json"),
         "parameters": plan.parameters,
         "remarks": plan.remarks,

@@ -30,9 +30,10 @@ from gr_jscc.imaging import load_image, save_image
 Row = dict[str, object]
 
 # Columns that are text even where they look like numbers; the others hold JSON, and nothing for null.
-TEXT = frozenset(
-    ("key", "codec", "weights", "weights_hash", "image.name", "image_hash", "channel", "mode", "error", "measured")
-)
+TEXT = frozenset((
+    "key", "codec", "weights", "weights_hash", "image.name", "image_hash", "channel", "mode", "error", "measured",
+    "version",
+))  # fmt: skip
 
 
 class StoreError(UserError):
