@@ -9,6 +9,7 @@ import typer
 
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.ldpc_benchmark import ldpc_figures, write_table
+from gr_jscc.places import writable_file
 
 from . import options
 from .printing import print_figures
@@ -33,4 +34,5 @@ def ldpc(
         return
     if not table.resolve().parent.is_dir():
         raise UserError(f"--table: folder not found: {table.resolve().parent}")
+    writable_file(table)  # told before minutes are spent
     print_figures(write_table(table, blocks, seed), "LDPC", json_lines)

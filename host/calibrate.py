@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gr_jscc.errors import UserError
+from gr_jscc.places import writable_folder
 from gr_jscc.radio import parse_radio
 
 from . import options
@@ -95,8 +96,10 @@ def calibrate(
     from gr_jscc.radio.profile import default_profile, load_profile
 
     chosen = _chosen(steps)
-    if not check and out is None:
-        raise UserError("--out is missing: the profile to write; --check only measures")
+    if not check:
+        if out is None:
+            raise UserError("--out is missing: the profile to write; --check only measures")
+        writable_folder(out.parent)  # told before anything is measured
     profiles = []
     for address, name in ((tx, tx_profile or profile), (rx, profile)):
         radio = parse_radio(address)

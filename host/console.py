@@ -29,6 +29,12 @@ def shown(text: object) -> str:
     )
 
 
+def some_of(names: list[str], most: int = 5) -> str:
+    """A few names, and how many more there are."""
+    more = [f"{len(names) - most} more"] if len(names) > most else []
+    return ", ".join(names[:most] + more)
+
+
 def print_anything() -> None:
     """Makes standard output and error take every character, in simpler ones where the terminal's encoding has none.
 

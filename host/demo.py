@@ -10,7 +10,7 @@ import typer
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.data import demo_image
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.archive import clear_results, write_result
+from gr_jscc.evaluation.archive import REPORT, clear_results, write_result
 from gr_jscc.evaluation.report import write_json
 from gr_jscc.places import writable_folder
 from gr_jscc.whole_file import writing
@@ -36,7 +36,9 @@ def demo(
 
     console = terminal()
     photo, codec, cbr, channel = Path(demo_image()), "deepjscc", 1 / 12, "awgn"
-    clear_results(writable_folder(out))
+    if (writable_folder(out) / REPORT).exists():
+        console.print(shown(f"{out}: replacing an earlier run's results"), soft_wrap=True)
+    clear_results(out)
     loaded = load_codec(codec)
     curves: dict[str, list[tuple[float, float]]] = {"OFDM flowgraph": [], "ideal channel": []}
     for snr_db in SNRS_DB:

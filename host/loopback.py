@@ -30,7 +30,7 @@ from gr_jscc.link.bursts import digital_bursts, settings_of
 from gr_jscc.link.ideal import ideal_transfer
 
 from . import options
-from .console import shown, terminal
+from .console import shown, some_of, terminal
 
 IDEAL = "ideal-"  # before the channel's name in reports
 # What `average` computes.
@@ -194,9 +194,3 @@ def show(reports: list[dict], summary: dict[str, float], out: Path) -> None:
     if summary["images_lost"]:
         console.print(f"{summary['images_lost']} of {len(reports)} images did not arrive")
     console.print(shown(f"pictures and reports: {out}/"), soft_wrap=True)
-
-
-def some_of(names: list[str], most: int = 5) -> str:
-    """A few names, and how many more there are."""
-    more = [f"{len(names) - most} more"] if len(names) > most else []
-    return ", ".join(names[:most] + more)

@@ -19,7 +19,7 @@ from gr_jscc.evaluation.archive import Archive
 from gr_jscc.evaluation.figures import Figure
 
 from . import options
-from .console import shown, terminal
+from .console import shown, some_of, terminal
 from .live import number
 
 IGNORED = {"seconds"}  # in a report: what differs whenever something is done again
@@ -99,6 +99,9 @@ def replay(
             line = comparison.take(picture)
             if json_lines:
                 print(json.dumps(line), flush=True)
+    if archive.replaced:
+        told = f"{out}: replaced an earlier run's results of {some_of(archive.replaced)}"
+        console.print(shown(told), soft_wrap=True)
     if again.refused:
         console.print(f"{again.refused} rounds came from other weights or another codec: see --codec and --weights")
     comparison.conclude(recording, out, json_lines)

@@ -10,6 +10,8 @@ import typer
 
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.figures import Figure
+from gr_jscc.places import writable_folder
+from gr_jscc.whole_file import writing
 
 from . import options
 from .printing import print_figures
@@ -55,6 +57,8 @@ def reproduce(
     options.check_device(device)
     if runs is not None and not runs.is_dir():
         raise UserError(f"--runs: folder not found: {runs}")
+    if out is not None:
+        writable_folder(out / "images")  # told before it is measured
     if name == "successive":
         figures, write = _successive(data, runs, images, draws, on_air, device, seed)
     elif name == "banana":
@@ -72,7 +76,8 @@ def reproduce(
 
     print_figures(noted(), name, json_lines)
     if out is not None:
-        page = write(measured, out)
+        with writing(out):
+            page = write(measured, out)
         if not json_lines:
             typer.echo(f"written: {page}")
 

@@ -76,10 +76,15 @@ def sweep(
     try:
         chosen = [*(["--data", str(data)] if data else []), *(["--device", device] if device != "cpu" else [])]
         command = shlex.join(["gr-jscc", "sweep", experiment, "--store", str(store), *chosen])
-        kept.save_experiment(wanted.name, plan_content(plan, command))
+        content, before = plan_content(plan, command), kept.experiments().get(wanted.name)
+        if before and before["experiment"] != content["experiment"]:
+            line = f"{store} had another experiment {wanted.name}, which this one replaces; what it measured stays"
+            console.print(shown(line), soft_wrap=True)
+        kept.save_experiment(wanted.name, content)
         work = work_left(plan, kept)
         if work.done:
-            console.print(f"{work.done} of {work.done + work.cells} cells are in {store} already", soft_wrap=True)
+            told = f"{work.done} of {work.done + work.cells} cells are in {store} already"
+            console.print(shown(told), soft_wrap=True)
         failed = _run(work, kept, workers, scheduler, device, console, json_lines) if work.tasks else 0
     finally:
         kept.close()

@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from gr_jscc.errors import UserError
+from gr_jscc.evaluation.archive import PICTURE, REPORT
+from gr_jscc.evaluation.report import OnAir, Received, build_report
+from gr_jscc.evaluation.report import Sent as Transmitted
 from gr_jscc.evaluation.sweep.cells import Cell
 from gr_jscc.evaluation.sweep.measurement import check_weights, kept_codec
 from gr_jscc.imaging import load_image, save_image
@@ -67,15 +70,15 @@ def _flowgraph(cell: Cell, files: list[Path], device: str) -> Sent:
 def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
     """Three programs: `gr-jscc tx`, `channel` and `rx`."""
     folder = files[0].parent.parent
-    out, log = folder / "received", folder / "log"
+    out, log, told = folder / "received", folder / "log", folder / "told"
     near, far, back = (f"tcp://127.0.0.1:{port}" for port in _free_ports(3))
     codec = ("--codec", cell.codec, "--weights", cell.weights, "--device", device, "--back-channel", back, "--quiet")
     air = ("--snr", cell.snr_db, "--channel", cell.channel, "--seed", cell.noise_seed, "--cfo", CFO, "--quiet")
-    with contextlib.ExitStack() as running, open(log, "w") as stream:
+    with contextlib.ExitStack() as running, open(log, "w") as stream, open(told, "w") as news:
 
-        def start(program: str, *arguments: object) -> subprocess.Popen:
+        def start(program: str, *arguments: object, stdout=subprocess.DEVNULL) -> subprocess.Popen:
             command = [sys.executable, "-m", __package__, program, *map(str, arguments)]
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stream)
+            process = subprocess.Popen(command, stdout=stdout, stderr=stream)
             running.callback(process.wait)
             running.callback(process.kill)
             return process
@@ -84,20 +87,30 @@ def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
         receiver = start(
             "rx", "--radio", f"zmq:{far}", "--out", out, "--originals", files[0].parent, "--once", *codec
         )  # fmt: skip
-        transmitter = start("tx", *files, "--radio", f"zmq:{near}", "--cbr", cell.cbr, *codec)
+        transmitter = start("tx", *files, "--radio", f"zmq:{near}", "--cbr", cell.cbr, *codec, "--json", stdout=news)
         patience = START_SECONDS + PICTURE_SECONDS * len(files)
         try:
             failed = any([transmitter.wait(patience), receiver.wait(patience)])
         except subprocess.TimeoutExpired as error:
             raise UserError(f"tx and rx did not end within {patience} s") from error
-    if failed:
-        raise UserError((log.read_text().strip().splitlines() or ["tx or rx failed without a word"])[-1])
-    return [_result(out / path.stem) for path in files]
+    events = [json.loads(line) for line in told.read_text().splitlines()]
+    lost = {event["name"] for event in events if event["event"] == "failed"}
+    if failed and not all(path.name in lost or (out / path.stem / REPORT).is_file() for path in files):
+        lines = log.read_text(errors="replace").strip().splitlines()
+        raise UserError((lines or ["tx or rx failed without a word"])[-1])
+    return [_lost(cell, path, device) if path.name in lost else _result(out / path.stem) for path in files]
+
+
+def _lost(cell: Cell, file: Path, device: str) -> tuple[dict, None]:
+    """The report of a picture that the receiver could make nothing of, however often it was sent."""
+    codec = kept_codec(cell.codec, cell.weights, device)
+    sent = Transmitted(file.name, load_image(file), codec.name, codec.weights_name, cell.cbr, None, None)
+    return build_report(sent, OnAir(None), Received(None, None, 0.0, 0.0), cell.channel, cell.snr_db), None
 
 
 def _result(folder: Path) -> tuple[dict, np.ndarray | None]:
-    picture = folder / "received.png"
-    report = json.loads((folder / "report.json").read_text())
+    picture = folder / PICTURE
+    report = json.loads((folder / REPORT).read_text())
     return report, load_image(picture) if picture.is_file() else None
 
 

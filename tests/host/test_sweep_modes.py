@@ -50,3 +50,15 @@ def test_other_weights_than_the_plan_s_are_an_error_and_not_a_figure(small_photo
     picture = small_photo[:64, :64]
     (row,) = rows_of([cell_of(picture, weights_hash="00000000")], [picture])
     assert row["error"].startswith("ValueError: other weights here") and "psnr_db" not in row
+
+
+def test_pictures_that_nothing_came_of_are_measured_as_lost(small_photo):
+    """A digital scheme far below its threshold: no error of the sweep, and no picture either."""
+    picture = np.ascontiguousarray(small_photo[:64, :96])
+    weights = kept_codec("separation", "hevc:10dB", "cpu").weights_hash.hex()
+    cell = cell_of(picture, codec="separation", weights="hevc:10dB", weights_hash=weights, snr_db=2.0, cbr=1 / 6)
+    for mode, shown in (("ideal", True), ("flowgraph", True), ("two-hosts", False)):
+        (measured,) = measure(lambda *task: send("cpu", *task), [dataclasses.replace(cell, mode=mode)], [picture])
+        assert measured.row["error"] == "" and measured.row["arrived"] is False, mode
+        # The receiver of two hosts has its own rule: what did not arrive is sent anew, and never stored.
+        assert (measured.picture is not None) == (measured.row["psnr_db"] is not None) == shown, mode

@@ -17,6 +17,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from gr_jscc.codecs.base import UseMap
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.report import write_json
 from gr_jscc.imaging import load_image, save_image
+from gr_jscc.whole_file import writing
 
 Row = dict[str, object]
 
@@ -100,16 +102,25 @@ class Store:
         Args:
             row: values that JSON knows; text in the columns of `TEXT`. One with columns that the rows before did not
                 have begins a new file.
+
+        Raises:
+            UserError: it cannot be written, as on a full disk; what was written before is whole.
         """
-        if self._segment is None or not set(row) <= set(self._header):
-            self._begin(list(row))
-        line = _line([_to_text(key, row.get(key)) for key in self._header])
-        self._segment.write(line)
-        os.fsync(self._segment.fileno())
+        with writing(self.folder):
+            if self._segment is None or not set(row) <= set(self._header):
+                self._begin(list(row))
+            self._write([_to_text(key, row.get(key)) for key in self._header])
+            os.fsync(self._segment.fileno())
 
     def save_experiment(self, name: str, content: dict) -> None:
-        """Keeps an experiment and its cells; one of the same name is replaced."""
-        write_json(self.folder / "experiments" / f"{name}.json", content)
+        """Keeps an experiment and its cells; one of the same name is replaced.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        path = self.folder / "experiments" / f"{name}.json"
+        with writing(path):
+            write_json(path, content)
 
     def experiments(self) -> dict[str, dict]:
         """What `save_experiment` was given, by name."""
@@ -134,13 +145,18 @@ class Store:
         return load_image(self.folder / "pictures" / f"{name}.png") if self.has_picture(name) else None
 
     def save_use_map(self, name: str, uses: UseMap) -> None:
-        """Keeps a map beside the picture of the same name."""
+        """Keeps a map beside the picture of the same name.
+
+        Raises:
+            UserError: it cannot be written.
+        """
         path = self.folder / "pictures" / f"{name}.npz"
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        with open(part, "wb") as stream:
-            np.savez_compressed(stream, uses=uses.uses, stride=uses.stride)
-        os.replace(part, path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(part, "wb") as stream:
+                np.savez_compressed(stream, uses=uses.uses, stride=uses.stride)
+            os.replace(part, path)
 
     def use_map(self, name: str) -> UseMap | None:
         """The map of a name; None where there is none.
@@ -161,14 +177,21 @@ class Store:
         """Opens a file of its own for this process's rows from now on."""
         if self._segment is not None:
             self._segment.close()
-        taken = [int(path.stem.partition("-")[2]) for path in self.folder.glob("cells-[0-9]*.csv")]
+        names = (re.fullmatch(r"cells-([0-9]+)\.csv", path.name) for path in self.folder.glob("cells-*.csv"))
+        taken = [int(name[1]) for name in names if name]  # copies of a person may be among them
         path = self.folder / f"cells-{max(taken, default=0) + 1:04d}.csv"
         self._segment = open(path, "xb", buffering=0)  # noqa: SIM115 (open while the store is)
         self._header = header
-        self._segment.write(_line(header))
+        self._write(header)
         folder = os.open(self.folder, os.O_RDONLY)
         os.fsync(folder)  # the file's name must survive a power cut as well
         os.close(folder)
+
+    def _write(self, fields: list[str]) -> None:
+        """Appends a line; a disk that fills up takes a part of it before it fails."""
+        left = _line(fields)
+        while left:
+            left = left[self._segment.write(left) :]
 
 
 def _line(fields: list[str]) -> bytes:
