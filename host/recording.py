@@ -12,7 +12,8 @@ from gr_jscc.blocks.pacing import STEP_SAMPLES
 from gr_jscc.evaluation.annotations import Annotations
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.radio.recorder import Recorder
-from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile, recording_paths
+from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile
+from gr_jscc.radio.sigmf_names import recording_paths
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from gr_jscc import telling
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.archive import Archive
 from gr_jscc.evaluation.figures import Figure
@@ -67,6 +69,8 @@ def replay(
     from gr_jscc.radio.sigmf_file import read_recording
 
     source = read_recording(recording)
+    if source.stored.remark:
+        telling.remark("replay", source.stored.remark)
     fields = source.fields
     # With another number of threads than the receiver's, sums are rounded otherwise; what rx would take is the default.
     threads = fields.get("jscc:threads")
@@ -78,10 +82,8 @@ def replay(
         plot_recording(plot, source, sample_rate)
     weights = weights or ("" if codec else fields.get("jscc:weights", ""))
     loaded = load_codec(codec or fields.get("jscc:codec", "deepjscc"), weights or None, device)
-    of_the_receiver = fields.get("jscc:originals", "")
-    if not originals and Path(of_the_receiver).is_dir():
-        originals = of_the_receiver
-    again = Replay(source, loaded, finder(originals), sample_rate)
+    find = finder(originals) if originals else _receivers_originals(fields.get("jscc:originals"))
+    again = Replay(source, loaded, find, sample_rate)
     archive, comparison = Archive(out), _Comparison()
     console = terminal(stderr=True)
     bar = Progress(
@@ -105,6 +107,18 @@ def replay(
     if again.refused:
         console.print(f"{again.refused} rounds came from other weights or another codec: see --codec and --weights")
     comparison.conclude(recording, out, json_lines)
+
+
+def _receivers_originals(folder: object) -> Callable[[str], np.ndarray | None]:
+    """Finds originals where the receiver had them; as nobody asked for these, it does without where there are none."""
+    from gr_jscc.evaluation.originals import finder
+
+    try:
+        if isinstance(folder, str) and Path(folder).is_dir():
+            return finder(folder)
+    except (UserError, OSError, ValueError) as error:
+        telling.remark("replay", f"without the receiver's originals: {error}")
+    return finder("")
 
 
 @dataclass

@@ -152,8 +152,8 @@ class Replay:
         for extension in fields.get("core:extensions", []):
             if extension["name"] == EXTENSION["name"] and not extension["version"].startswith(f"{known}."):
                 raise ReplayError(f"{meta} is of version {extension['version']}, this program knows {known}")
-        recorded = fields.get("jscc:samples", self.recording.samples)
-        if self.recording.samples < recorded:
+        recorded = fields.get("jscc:samples")
+        if isinstance(recorded, int) and self.recording.samples < recorded:
             raise ReplayError(f"{self.recording.data} is cut off: {self.recording.samples} samples of {recorded}")
         wanted = fields.get("jscc:weights_hash", self._codec.weights_hash.hex())
         if wanted != self._codec.weights_hash.hex():
@@ -164,7 +164,7 @@ class Replay:
 
     def _take_steps(self, until: float) -> Iterator[Replayed]:
         """What the receiver did before a burst that starts later than ``until``."""
-        while self._steps and self._steps[0]["jscc:after"] <= until:
+        while self._steps and self._steps[0]["jscc:after"] - self.recording.offset <= until:
             step = self._steps.popleft()
             if step["jscc:mark"] == "round":
                 self._hand_over(step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +54,8 @@ def plot_recording(path: Path, recording: Recording, sample_rate: float = 1e6) -
 
     Args:
         path: the PNG to write.
-        recording: of which; annotations of other programs are drawn as bursts are.
+        recording: of which; annotations of other programs are drawn as bursts are. The title counts those that mark
+            none of its samples.
         sample_rate: where the recording does not say.
 
     Raises:
@@ -60,30 +63,49 @@ def plot_recording(path: Path, recording: Recording, sample_rate: float = 1e6) -
         UserError: the PNG cannot be written.
     """
     rate = recording.sample_rate or sample_rate
-    pictures: list[dict] = []
-    marks: list[dict] = []
-    for mark in recording.annotations():
-        if mark.get("jscc:mark") == "picture" and len(pictures) < MOST_PICTURES:
-            pictures.append(mark)
-        elif mark.get("jscc:mark", "burst") == "burst" and len(marks) < CLOSE_BURSTS:
-            marks.append(mark)
-    figure = Figure(figsize=(13, 7 if marks else 4), layout="constrained")
-    axes = figure.subplots(2 if marks else 1, 1, squeeze=False)[:, 0]
+    pictures, bursts, outside = _marks(recording)
+    figure = Figure(figsize=(13, 7 if bursts else 4), layout="constrained")
+    axes = figure.subplots(2 if bursts else 1, 1, squeeze=False)[:, 0]
     _draw(axes[0], recording, rate, 0, recording.samples)
-    axes[0].set_title(f"{recording.meta.name}: {recording.samples / rate:.3g} s at {rate / 1e6:g} Msps")
-    for picture in pictures:
-        _mark(axes[0], recording, rate, picture, COLOURS["picture"])
-    if marks:
-        first = max(0, marks[0]["core:sample_start"] - 500)
-        last = max(mark["core:sample_start"] + mark.get("core:sample_count", 0) for mark in marks) + 500
-        _draw(axes[1], recording, rate, first, min(last, recording.samples) - first)
+    left_out = f"; {outside} annotations mark nothing in it" if outside else ""
+    title = f"{recording.meta.name}: {recording.samples / rate:.3g} s at {rate / 1e6:g} Msps{left_out}"
+    axes[0].set_title(title, parse_math=False)
+    for mark in pictures:
+        _mark(axes[0], recording, rate, mark, COLOURS["picture"])
+    if bursts:
+        first = max(0, bursts[0].first - 500)
+        last = min(recording.samples, max(mark.end for mark in bursts) + 500)
+        _draw(axes[1], recording, rate, first, last - first)
         axes[1].set_title("the first bursts")
-        for mark in marks:
-            _mark(axes[1], recording, rate, mark, COLOURS.get(mark.get("jscc:kind"), COLOURS["analog"]))
+        for mark in bursts:
+            _mark(axes[1], recording, rate, mark, COLOURS.get(str(mark.fields.get("jscc:kind")), COLOURS["analog"]))
     try:
         save_figure(figure, path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class _Annotation:
+    first: int  # sample of the recording, from 0
+    end: int
+    fields: dict
+
+
+def _marks(recording: Recording) -> tuple[list[_Annotation], list[_Annotation], int]:
+    """Pictures, and the first bursts, both as many as are drawn; and how many annotations mark nothing in it."""
+    pictures: list[_Annotation] = []
+    bursts: list[_Annotation] = []
+    outside = 0
+    for fields in recording.annotations():
+        kind = str(fields.get("jscc:mark", "burst"))
+        shown, most = {"picture": (pictures, MOST_PICTURES), "burst": (bursts, CLOSE_BURSTS)}.get(kind, ([], 0))
+        extent = recording.extent(fields)
+        if extent is None:
+            outside += 1
+        elif len(shown) < most:
+            shown.append(_Annotation(*extent, fields))
+    return pictures, bursts, outside
 
 
 def _draw(axes: Axes, recording: Recording, rate: float, first: int, count: int) -> None:
@@ -98,17 +120,25 @@ def _draw(axes: Axes, recording: Recording, rate: float, first: int, count: int)
     axes.ticklabel_format(axis="y", useOffset=False)
 
 
-def _mark(axes: Axes, recording: Recording, rate: float, mark: dict, colour: str) -> None:
+def _mark(axes: Axes, recording: Recording, rate: float, mark: _Annotation, colour: str) -> None:
     """An annotation's rectangle; without edges it spans the band."""
     middle = recording.frequency or 0.0
-    low = mark.get("core:freq_lower_edge", middle - rate / 2) / 1e6
-    high = mark.get("core:freq_upper_edge", middle + rate / 2) / 1e6
-    start, length = mark["core:sample_start"] / rate, mark.get("core:sample_count", 0) / rate
+    low = _number(mark.fields.get("core:freq_lower_edge"), middle - rate / 2) / 1e6
+    high = _number(mark.fields.get("core:freq_upper_edge"), middle + rate / 2) / 1e6
+    start, length = mark.first / rate, (mark.end - mark.first) / rate
     axes.add_patch(Rectangle((start, low), length, high - low, fill=False, edgecolor=colour, linewidth=1.2))
-    label, height, align = mark.get("core:label", ""), high, "bottom"
-    if mark.get("jscc:kind") == "digital":
+    label, height, align = str(mark.fields.get("core:label", "")), high, "bottom"
+    report = mark.fields.get("jscc:report")
+    if mark.fields.get("jscc:kind") == "digital":
         height, align = low, "top"  # these are short: above they would cover their neighbours' labels
-    elif (psnr := mark.get("jscc:report", {}).get("psnr_db")) is not None:
+    elif isinstance(report, dict) and (psnr := _number(report.get("psnr_db"))) is not None:
         label += f" {psnr:.2f} dB"
     box = {"facecolor": "black", "alpha": 0.5, "pad": 1, "edgecolor": "none"}
-    axes.text(start, height, label, color=colour, fontsize=8, va=align, ha="left", clip_on=True, bbox=box)
+    axes.text(
+        start, height, label, color=colour, fontsize=8, va=align, ha="left", clip_on=True, bbox=box, parse_math=False
+    )
+
+
+def _number(value: object, otherwise: float | None = None) -> float | None:
+    """A number as another program wrote it; what stands in its place where it is none."""
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else otherwise

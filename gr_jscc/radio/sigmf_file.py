@@ -7,14 +7,12 @@ The format is that of https://github.com/sigmf/SigMF, version 1.2. Our own field
 from __future__ import annotations
 
 import json
-import os
-import re
+import math
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,69 +21,11 @@ from gr_jscc import __version__
 from gr_jscc.radio.address import RadioError
 from gr_jscc.radio.json_reader import JsonReader
 from gr_jscc.radio.sample_file import SampleFile, replace
+from gr_jscc.radio.sigmf_names import find_recording, only_name, open_text, recording_paths
+from gr_jscc.radio.stored_samples import Datatype, Part, StoredSamples, stored_samples
 
-META, DATA = ".sigmf-meta", ".sigmf-data"
 VERSION = "1.2.6"  # of the format
 EXTENSION = {"name": "jscc", "version": "1.0.0", "optional": True}
-
-
-def is_sigmf(path: Path) -> bool:
-    """Whether a path is that of a SigMF file, the one or the other."""
-    return path.suffix in (META, DATA)
-
-
-def recording_paths(path: Path) -> tuple[Path, Path]:
-    """A recording's two files, metadata and samples, from the path of either or from the name that they share."""
-    base = path.with_suffix("") if is_sigmf(path) else path
-    return base.with_name(base.name + META), base.with_name(base.name + DATA)
-
-
-# --- samples -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Datatype:
-    """How complex samples stand in a file.
-
-    Attributes:
-        name: SigMF's, such as ``ci16_le``.
-    """
-
-    name: str
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"c(f32|f64|i32|u32|i16|u16|i8|u8)(_le|_be)?", self.name):
-            kind = "real samples" if self.name.startswith("r") else "samples of an unknown type"
-            raise RadioError(f"{kind}, {self.name}: complex ones are needed")
-
-    @cached_property
-    def real(self) -> np.dtype:
-        """Of the real and of the imaginary part."""
-        order = ">" if self.name.endswith("_be") else "<"
-        bits = int(re.findall(r"\d+", self.name)[0])
-        return np.dtype(f"{order}{self.name[1]}{bits // 8}")
-
-    @property
-    def sample_bytes(self) -> int:
-        return 2 * self.real.itemsize
-
-    @property
-    def is_complex64(self) -> bool:
-        """Whether the bytes are those of complex64 in memory."""
-        return self.real == np.dtype(np.float32)
-
-    def convert(self, data: bytes | memoryview) -> np.ndarray:
-        """Bytes of whole samples as complex64[n].
-
-        Integers become numbers from -1 to 1; the middle of unsigned ones is halfway between their two middle values, as
-        in what an RTL-SDR delivers.
-        """
-        values = np.frombuffer(data, self.real)
-        if self.real.kind == "f":
-            return values.astype(np.float32).view(np.complex64)
-        scale = np.float32(2.0 ** (1 - 8 * self.real.itemsize))
-        middle = np.float32(0 if self.real.kind == "i" else 1 / scale - 0.5)
-        return ((values.astype(np.float32) - middle) * scale).view(np.complex64)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -93,37 +33,51 @@ class Datatype:
 
 @dataclass(frozen=True)
 class Recording:
-    """What the metadata of a recording say.
+    """What the metadata of a recording say. Samples are counted from 0, wherever the metadata begin to count.
 
     Attributes:
-        meta, data: its files.
-        datatype: of the samples.
-        samples: how many there are.
+        meta: its metadata; of a recording in an archive the archive's path and the name in it.
+        stored: its samples.
+        offset: number that the metadata give to the first sample.
+        captures: first samples of its segments, ascending.
         sample_rate: samples per second; None when it is not told.
         frequency: Hz, of the first segment; None when it is not told.
         fields: the whole global object.
     """
 
     meta: Path
-    data: Path
-    datatype: Datatype
-    samples: int
+    stored: StoredSamples
+    offset: int
+    captures: tuple[int, ...] = field(repr=False)
     sample_rate: float | None
     frequency: float | None
     fields: dict = field(repr=False)
+    _text: Part = field(repr=False)
+
+    @property
+    def data(self) -> Path:
+        """The file that holds its samples."""
+        return self.stored.path
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are."""
+        return self.stored.count
 
     def annotations(self) -> Iterator[dict]:
-        """The annotations, one after the other; only one is in memory.
+        """The annotations as they stand there, one after the other; only one is in memory.
+
+        Those that are no JSON objects are passed over.
 
         Raises:
             RadioError: they cannot be read.
         """
         try:
-            with open(self.meta, encoding="utf-8") as file:
+            with open_text(self._text) as file:
                 reader = JsonReader(file)
                 for key in reader.members():
                     if key == "annotations":
-                        yield from reader.items()
+                        yield from (item for item in reader.items() if isinstance(item, dict))
                     else:
                         reader.value()
         except OSError as error:
@@ -131,75 +85,79 @@ class Recording:
         except ValueError as error:
             raise RadioError(f"cannot read {self.meta}: {error}") from error
 
+    def extent(self, annotation: dict) -> tuple[int, int] | None:
+        """First sample of what an annotation marks, and the one behind its last; None where no sample here is meant.
+
+        Without a length it reaches to the end of its segment.
+        """
+        start, count = annotation.get("core:sample_start"), annotation.get("core:sample_count")
+        if not _is_number(start) or not (count is None or _is_number(count)):
+            return None
+        first = int(start) - self.offset
+        if count is None:
+            end = next((capture for capture in self.captures if capture > first), self.samples)
+        else:
+            end = first + int(count)
+        if first >= self.samples or end < first or (first < 0 and end <= 0):
+            return None
+        return max(first, 0), min(end, self.samples)
+
     def read(self, first: int, count: int) -> np.ndarray:
         """Samples from ``first`` on as complex64, fewer than ``count`` at the end.
 
         Raises:
             RadioError: they cannot be read.
         """
-        try:
-            with open(self.data, "rb") as file:
-                file.seek(first * self.datatype.sample_bytes)
-                return self.datatype.convert(file.read(count * self.datatype.sample_bytes))
-        except OSError as error:
-            raise RadioError(f"cannot read {self.data}: {error.strerror}") from error
+        return self.stored.read(first, count)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_recording(path: Path) -> Recording:
-    """A recording by the path of either of its files, or by the name that they share.
+    """A recording by the path of either of its files, by the name that they share, or in an archive.
+
+    Args:
+        path: see `gr_jscc.radio.sigmf_names.find_recording`.
 
     Raises:
         RadioError: a file is missing or cannot be read, the metadata are none, or the samples are of a kind that
             cannot be received.
     """
-    meta, data = recording_paths(path)
-    fields, captures = _read_head(meta)
+    folder, name, data_name = find_recording(path)
+    meta, text = folder.path / name, folder.part(name)
+    fields, captures = _read_head(meta, text)
+    if isinstance(fields, dict) and isinstance(fields.get("core:dataset"), str):
+        data_name = only_name(fields["core:dataset"], meta)
     _validate(meta, fields, captures)
-    fault = ""
     if fields.get("core:num_channels", 1) != 1:
-        fault = f"{fields['core:num_channels']} channels in one file: one is needed"
-    elif fields.get("core:trailing_bytes") or any(capture.get("core:header_bytes") for capture in captures):
-        fault = "bytes between the samples that are none"
-    if fault:
-        raise RadioError(f"cannot read {meta}: {fault}")
-    data = meta.with_name(fields["core:dataset"]) if "core:dataset" in fields else data
+        raise RadioError(f"cannot read {meta}: {fields['core:num_channels']} channels in one file: one is needed")
+    if fields.get("core:metadata_only"):
+        raise RadioError(f"cannot read {meta}: it is given out without its samples (core:metadata_only)")
     try:
         datatype = Datatype(fields["core:datatype"])
     except RadioError as error:
-        raise RadioError(f"cannot read {data}: {error}") from error
-    samples = count_samples(data, datatype.sample_bytes, datatype.name)
+        raise RadioError(f"cannot read {folder.path / data_name}: {error}") from error
+    # JSON of some programs has 8.0 for 8.
+    offset = int(fields.get("core:offset", 0))
+    starts = tuple(max(0, int(capture["core:sample_start"]) - offset) for capture in captures)
+    headers = [int(capture.get("core:header_bytes", 0)) for capture in captures]
+    stored = stored_samples(
+        folder.part(data_name),
+        datatype,
+        [(start, header) for start, header in zip(starts, headers) if header],
+        int(fields.get("core:trailing_bytes", 0)),
+    )
     frequency = captures[0].get("core:frequency") if captures else None
-    return Recording(meta, data, datatype, samples, fields.get("core:sample_rate"), frequency, fields)
+    return Recording(meta, stored, offset, starts, fields.get("core:sample_rate"), frequency, fields, text)
 
 
-def count_samples(path: Path, sample_bytes: int, name: str) -> int:
-    """Samples in a file.
-
-    Args:
-        path: of the file.
-        sample_bytes: of one sample.
-        name: of their type.
-
-    Raises:
-        RadioError: it is not there, is no file, or holds no whole number of samples.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            raise RadioError(f"cannot read {path}: it is no file")
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise RadioError(f"cannot read {path}: {error.strerror}") from error
-    if not size or size % sample_bytes:
-        raise RadioError(f"cannot read {path}: {size} bytes are no {name} samples of {sample_bytes} bytes each")
-    return size // sample_bytes
-
-
-def _read_head(meta: Path) -> tuple[dict, list[dict]]:
+def _read_head(meta: Path, text: Part) -> tuple[dict, list[dict]]:
     """The global object and the segments; annotations are passed over."""
     parts: dict[str, object] = {"global": None, "captures": []}
     try:
-        with open(meta, encoding="utf-8") as file:
+        with open_text(text) as file:
             reader = JsonReader(file)
             for key in reader.members():
                 if key == "annotations":

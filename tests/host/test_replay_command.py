@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -128,6 +129,65 @@ def test_a_recording_without_pictures_and_a_receiver_that_cannot_start(tmp_path,
     assert code == 2 and out == "" and err == "gr-jscc: no picture in air\n"
     code, _, err = run(capsys, "rx", "--radio", "file:silence", "--record", "new", "--originals", "nowhere")
     assert code == 2 and err.count("\n") == 1 and not list(tmp_path.glob("new*"))
+
+
+@pytest.fixture(scope="module")
+def on_air(tmp_path_factory, photo):
+    """The samples of a small picture, complex64, and the picture's folder."""
+    folder = tmp_path_factory.mktemp("on air")
+    save_image(folder / "p.png", photo[:64, :96])
+    with pytest.raises(SystemExit) as ended:
+        main(["tx", str(folder / "p.png"), "--radio", f"file:{folder}/air.cf32", "--quiet"])
+    assert ended.value.code == 0
+    return np.fromfile(folder / "air.cf32", np.complex64), folder
+
+
+@pytest.mark.parametrize(
+    ("originals", "told"),
+    [
+        ("empty", "without the receiver's originals: empty: no images .*"),
+        ("file", None),
+        ("gone", None),
+        (5, None),
+        ("a\0b", None),
+        ("there", None),
+    ],
+)
+def test_originals_that_nobody_asked_for_do_not_end_a_replay(tmp_path, on_air, capsys, monkeypatch, originals, told):
+    """The folder is what the recording says that the receiver had."""
+    monkeypatch.chdir(tmp_path)
+    samples, folder = on_air
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "there").symlink_to(folder)
+    samples.tofile("air.sigmf-data")
+    fields = {"core:datatype": "cf32_le", "core:version": "1.2.0", "jscc:originals": originals}
+    meta = {"global": fields, "captures": [], "annotations": []}
+    (tmp_path / "air.sigmf-meta").write_text(json.dumps(meta))
+    code, out, err = run(capsys, "replay", "air", "--json")
+    assert code == 0 and lines(out)[0]["image"]["height"] == 64
+    assert re.fullmatch(f"gr-jscc: {told}\n", err) if told else err == ""
+
+
+def test_originals_that_were_asked_for_must_be_there(tmp_path, on_air, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    on_air[0].tofile("air.cf32")
+    fields = {"core:datatype": "cf32_le", "core:version": "1.2.0", "core:dataset": "air.cf32"}
+    (tmp_path / "air.sigmf-meta").write_text(json.dumps({"global": fields, "captures": [], "annotations": []}))
+    code, _, err = run(capsys, "replay", "air", "--originals", "empty")
+    assert code == 2 and err.count("\n") == 1 and "empty" in err
+
+
+def test_a_cut_recording_in_capital_letters_is_replayed_and_drawn_and_told(tmp_path, on_air, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fields = {"core:datatype": "cf32_le", "core:version": "1.2.0"}
+    text = json.dumps({"global": fields, "captures": [], "annotations": [{"core:sample_start": 10**9}, 5]})
+    (tmp_path / "AIR.SIGMF-META").write_text(text, encoding="utf-8-sig")
+    (tmp_path / "AIR.SIGMF-DATA").write_bytes(on_air[0].tobytes() + b"xyz")
+    code, out, err = run(capsys, "replay", "AIR.SIGMF-META", "--json", "--plot", "air.png")
+    assert code == 0 and lines(out)[0]["bursts"]["lost"] == 0 and (tmp_path / "air.png").is_file()
+    assert err == "gr-jscc: AIR.SIGMF-DATA is cut off within a sample: its last 3 bytes are left out\n"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gnuradio import blocks, gr
 
+from gr_jscc import telling
 from gr_jscc.radio import RadioError, radio_sink, radio_source
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
@@ -59,8 +60,8 @@ def test_silence_follows_when_asked_for(tmp_path, samples):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("missing", None, "No such file"), ("empty", b"", "0 bytes are no complex64"),
-        ("odd", bytes(20), "20 bytes are no complex64"), ("", None, "is no file"),
+        ("missing", None, "No such file"), ("empty", b"", "0 bytes hold no cf32_le sample"),
+        ("short", bytes(7), "7 bytes hold no cf32_le sample"), ("", None, "is no file"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path, name, content, message):
@@ -69,6 +70,16 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path, name, content, messag
     with pytest.raises(RadioError) as refused:
         radio_source(f"file:{tmp_path / name}")
     assert message in str(refused.value) and str(tmp_path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("left", [1, 4, 7])
+def test_a_file_that_is_cut_within_a_sample_gives_the_whole_ones_and_says_so(tmp_path, samples, left):
+    (tmp_path / "air").write_bytes(samples.tobytes() + bytes(left))
+    told, read = [], blocks.vector_sink_c()
+    with telling.told_by_program(told.append):
+        run(radio_source(f"file:{tmp_path}/air"), read)
+    assert np.array_equal(np.array(read.data(), np.complex64), samples)
+    assert told == [f"{tmp_path}/air is cut off within a sample: its last {left} bytes are left out"]
 
 
 def test_devices_and_pipes_are_neither_read_nor_replaced(tmp_path):
@@ -100,5 +111,6 @@ graph.run()
 print(type(sink.failure).__name__, sink.failure, sink.finish())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-    assert done.stdout == f"RadioError cannot write {tmp_path}/air.part: File too large False\n", done.stderr
+    line = f"cannot write {tmp_path}/air.part: File too large"
+    assert done.stdout == f"File Radio Sink :error: {line}\nRadioError {line} False\n", done.stderr
     assert os.listdir(tmp_path) == ["air.part"]

@@ -105,10 +105,18 @@ def test_metadata_never_stand_beside_samples_that_they_do_not_describe(tmp_path,
         ("ci16_le", "<i2", [-32768, 16384, 1, -1], [-1, 0.5, 2**-15, -(2**-15)]),
         ("ci16_be", ">i2", [-32768, 16384, 1, -1], [-1, 0.5, 2**-15, -(2**-15)]),
         ("cu16_le", "<u2", [0, 65535, 32767, 32768], [-32767.5 / 32768, 32767.5 / 32768, -(2**-16), 2**-16]),
+        ("cu16_be", ">u2", [0, 65535, 32767, 32768], [-32767.5 / 32768, 32767.5 / 32768, -(2**-16), 2**-16]),
         ("ci32_le", "<i4", [-(2**31), 2**30, 0, 0], [-1, 0.5, 0, 0]),
+        ("ci32_be", ">i4", [-(2**31), 2**30, 1, -1], [-1, 0.5, 2**-31, -(2**-31)]),
+        ("cu32_le", "<u4", [0, 2**31 + 2**30, 2**31, 2**31 - 1], [-1, 0.5, 2**-32, -(2**-32)]),
+        ("cu32_be", ">u4", [0, 2**31 + 2**30, 2**31, 2**31 - 1], [-1, 0.5, 2**-32, -(2**-32)]),
+        ("ci8_be", "i1", [-128, 127, 0, 64], [-1, 127 / 128, 0, 0.5]),
+        ("ci16", "<i2", [-32768, 16384, 1, -1], [-1, 0.5, 2**-15, -(2**-15)]),
+        ("cf32", "<f4", [1.5, -2, 0.25, 3], [1.5, -2, 0.25, 3]),
         ("cf32_le", "<f4", [1.5, -2, 0.25, 3], [1.5, -2, 0.25, 3]),
         ("cf32_be", ">f4", [1.5, -2, 0.25, 3], [1.5, -2, 0.25, 3]),
         ("cf64_le", "<f8", [1.5, -2, 0.25, 3], [1.5, -2, 0.25, 3]),
+        ("cf64_be", ">f8", [1.5, -2, 0.25, 1e300], [1.5, -2, 0.25, np.inf]),
     ],
 )
 def test_every_complex_type_becomes_complex64(foreign, name, dtype, values, expected):
@@ -137,12 +145,23 @@ def test_samples_in_a_file_of_another_name(foreign, tmp_path):
         ({"datatype": "cf16_le"}, "does not match"),
         ({"datatype": None}, "core:datatype"),
         ({"num_channels": 2}, "2 channels"),
-        ({"trailing_bytes": 8}, "bytes between"),
-        ({"captures": [{"core:sample_start": 0, "core:header_bytes": 8}]}, "bytes between"),
+        ({"trailing_bytes": 79}, "80 bytes hold no ci8 sample"),
+        ({"captures": [{"core:sample_start": 0, "core:header_bytes": 80}]}, "80 bytes hold no ci8 sample"),
+        ({"captures": [{"core:sample_start": 0, "core:header_bytes": 10**12}]}, "80 bytes hold no ci8 sample"),
+        ({"captures": [{"core:sample_start": 8}, {"core:sample_start": 4}]}, "ordering"),
+        ({"captures": [{}]}, "core:sample_start"),
         ({"sample_rate": -1}, "-1"),
-        ({"data": bytes(81)}, "81 bytes are no ci8"),
-        ({"data": b""}, "0 bytes are no ci8"),
+        ({"offset": -1}, "-1"),
+        ({"data": b"x"}, "1 bytes hold no ci8 sample"),
+        ({"data": b""}, "0 bytes hold no ci8 sample"),
         ({"dataset": "gone"}, "No such file"),
+        ({"dataset": "../them.sigmf-data"}, "only the name of a file beside it"),
+        ({"dataset": "/etc/passwd"}, "only the name of a file beside it"),
+        ({"dataset": "C:\\air\\them.sigmf-data"}, "only the name of a file beside it"),
+        ({"dataset": ".."}, "only the name of a file beside it"),
+        ({"dataset": "a\0b"}, "only the name of a file beside it"),
+        ({"dataset": ""}, "only the name of a file beside it"),
+        ({"metadata_only": True}, "without its samples"),
         ({"text": "what?"}, "no SigMF metadata"),
         ({"text": "[1, 2]"}, "no SigMF metadata"),
         ({"text": '{"global": {"core:datatype": "ci8"'}, "no SigMF metadata"),
@@ -155,6 +174,124 @@ def test_what_cannot_be_received_is_told_in_one_line(foreign, tmp_path, change, 
     with pytest.raises(RadioError) as refused:
         read_recording(path)
     assert message in str(refused.value) and str(tmp_path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+def blocks_of(*parts):
+    """Samples n + 0j, n = 0, 1, …, as ci8: so many for a number, with bytes that are none between them."""
+    data, count = b"", 0
+    for part in parts:
+        if isinstance(part, bytes):
+            data += part
+        else:
+            data += np.array([(n, 0) for n in range(count, count + part)], np.int8).tobytes()
+            count += part
+    return data
+
+
+def numbers(recording, first=0, count=1000):
+    return (recording.read(first, count).real * 128).round().astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("parts", "starts", "headers", "offset", "trailing"),
+    [
+        ((b"HEAD", 40), (0,), (4,), 0, 0),
+        ((40, b"TAIL.."), (0,), (0,), 0, 6),
+        ((b"H", 10, b"second", 20, b"third", 10, b"T"), (0, 10, 30), (1, 6, 5), 0, 1),
+        ((10, b"second", 30), (0, 10, 20), (0, 6, 0), 0, 0),  # only one of three has a header
+        ((b"H" * 7, 15, b"GAP", 25), (5000, 5015), (7, 3), 5000, 0),  # a piece of a longer recording
+        ((5, b"H", 35), (5,), (1,), 0, 0),  # samples before the first segment
+    ],
+)
+def test_bytes_that_are_no_samples_are_passed_over_wherever_they_are(foreign, parts, starts, headers, offset, trailing):
+    captures = [{"core:sample_start": s} | ({"core:header_bytes": h} if h else {}) for s, h in zip(starts, headers)]
+    fields = {"offset": offset} if offset else {}
+    fields |= {"trailing_bytes": trailing} if trailing else {}
+    recording = read_recording(foreign(blocks_of(*parts), captures, **fields))
+    assert recording.samples == 40 and recording.stored.remark is None
+    assert numbers(recording) == list(range(40))
+    for first, count in ((0, 1), (9, 2), (10, 1), (14, 20), (29, 3), (39, 5), (40, 5)):
+        assert numbers(recording, first, count) == list(range(first, min(first + count, 40)))
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data", "count", "left"),
+    [
+        ("ci8", bytes(81), 40, 1),
+        ("ci16_le", bytes(83), 20, 3),
+        ("cf32_le", bytes(8 * 5 + 7), 5, 7),
+        ("cf64_be", bytes(16 * 2 + 4), 2, 4),
+    ],
+)
+def test_a_file_that_is_cut_within_a_sample_gives_the_whole_ones_and_says_so(foreign, datatype, data, count, left):
+    recording = read_recording(foreign(data, datatype=datatype))
+    assert recording.samples == count == len(recording.read(0, 1000))
+    assert f"last {left} bytes" in recording.stored.remark and "\n" not in recording.stored.remark
+
+
+def test_a_file_that_is_cut_before_a_later_segment_gives_what_is_there(foreign):
+    captures = [{"core:sample_start": 0}, {"core:sample_start": 30, "core:header_bytes": 4}]
+    recording = read_recording(foreign(blocks_of(20) + b"x", captures))
+    assert numbers(recording) == list(range(20)) and "last 1 bytes" in recording.stored.remark
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_metadata_with_and_without_a_byte_order_mark(foreign, encoding):
+    path = foreign(description="ä–音")
+    text = path.read_text()
+    mark = "\ufeff" if encoding.startswith("utf-16-") else ""
+    path.write_bytes((mark + json.dumps(json.loads(text), ensure_ascii=False)).encode(encoding))
+    recording = read_recording(path)
+    assert recording.samples == 40 and recording.fields["core:description"] == "ä–音"
+    assert list(recording.annotations()) == []
+
+
+@pytest.mark.parametrize(
+    ("meta", "data", "asked"),
+    [
+        ("AIR.SIGMF-META", "AIR.SIGMF-DATA", "AIR.SIGMF-META"),
+        ("Air.sigmf-meta", "air.Sigmf-Data", "AIR.sigmf-data"),
+        ("air.sigmf-meta", "AIR.SIGMF-DATA", "air"),
+        ("Air.Sigmf-Meta", "Air.sigmf-data", "air"),
+    ],
+)
+def test_names_that_differ_in_capital_letters(foreign, tmp_path, meta, data, asked):
+    os.rename(foreign(blocks_of(40)), tmp_path / meta)
+    os.rename(tmp_path / "them.sigmf-data", tmp_path / data)
+    recording = read_recording(tmp_path / asked)
+    assert numbers(recording) == list(range(40)) and recording.data == tmp_path / data
+
+
+def test_of_names_that_differ_in_capital_letters_only_each_is_found(foreign, tmp_path):
+    for name, count in (("air", 10), ("AIR", 20)):
+        os.rename(foreign(blocks_of(count)), tmp_path / f"{name}.sigmf-meta")
+        os.rename(tmp_path / "them.sigmf-data", tmp_path / f"{name}.sigmf-data")
+    assert [read_recording(tmp_path / name).samples for name in ("air", "AIR")] == [10, 20]
+
+
+def test_where_an_annotation_is_in_a_piece_of_a_longer_recording(foreign):
+    captures = [{"core:sample_start": 1000}, {"core:sample_start": 1030}]
+    recording = read_recording(foreign(bytes(80), captures, offset=1000))
+
+    def extent(*place):
+        return recording.extent(dict(zip(("core:sample_start", "core:sample_count"), place)))
+
+    assert extent(1000, 10) == (0, 10) and extent(1035, 100) == (35, 40) and extent(990, 15) == (0, 5)
+    assert extent(1005) == (5, 30) and extent(1031) == (31, 40)  # without a length: to the end of the segment
+    assert [extent(*place) for place in ((0, 10), (990, 10), (1040, 1), (5000,), ("7", 1), (True, 1), ())] == [None] * 7
+
+
+def test_annotations_that_are_no_objects_do_no_harm(foreign):
+    path = foreign()
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"annotations": [5, {"core:sample_start": 1}, None, []]}))
+    assert list(read_recording(path).annotations()) == [{"core:sample_start": 1}]
+
+
+def test_numbers_that_json_of_other_programs_has_with_a_point(foreign):
+    captures = [{"core:sample_start": 0.0, "core:header_bytes": 4.0}]
+    recording = read_recording(foreign(b"HEAD" + blocks_of(40), captures, offset=0.0, num_channels=1.0))
+    assert numbers(recording) == list(range(40))
 
 
 def test_missing_files_and_bytes_that_are_no_text_are_told_in_one_line(tmp_path, foreign):

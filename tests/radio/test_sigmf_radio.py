@@ -1,8 +1,10 @@
 """SigMF recordings as radios, and the recorder, in flowgraphs with in-tree blocks."""
 
+import json
 import os
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import pytest
@@ -65,6 +67,37 @@ def test_a_recording_of_bytes_is_received_as_complex64_with_silence_behind(tmp_p
     assert source.tuned.sample_rate == 8e6
 
 
+def test_a_recording_with_headers_in_an_archive_is_received_as_its_samples_are(tmp_path, rng):
+    values = rng.integers(-(2**15), 2**15, 2 * 150_001).astype(">i2")
+    half = values[:200_000].tobytes(), values[200_000:].tobytes()
+    (tmp_path / "air.iq").write_bytes(b"HEAD" + half[0] + b"more" * 9 + half[1] + b"xyz")
+    fields = {
+        "core:datatype": "ci16_be", "core:version": "1.2.0", "core:dataset": "air.iq", "core:sample_rate": 2e6,
+        "core:offset": 700,
+    }  # fmt: skip
+    captures = [
+        {"core:sample_start": 700, "core:header_bytes": 4, "core:frequency": 868e6},
+        {"core:sample_start": 100_700, "core:header_bytes": 36},
+    ]
+    meta = json.dumps({"global": fields, "captures": captures, "annotations": []})
+    (tmp_path / "air.sigmf-meta").write_text(meta)
+    with tarfile.open(tmp_path / "packed.sigmf", "w") as tar:
+        for name in ("air.sigmf-meta", "air.iq"):
+            tar.add(tmp_path / name, f"air/{name}")
+    expected = (values.astype(np.float32) / 2**15).view(np.complex64)
+    for name in ("air.sigmf-meta", "packed.sigmf", "packed.sigmf/air"):
+        read, source = received(f"file:{tmp_path}/{name}", silence=1000)
+        assert np.array_equal(read, np.concatenate([expected, np.zeros(1000)]))
+        assert (source.tuned.sample_rate, source.tuned.frequency) == (2e6, 868e6)
+
+
+@pytest.mark.parametrize("name", ["air.sigmf", "air.sigmf.gz", "air.sigmf-collection"])
+def test_archives_and_collections_are_not_written(tmp_path, name):
+    (tmp_path / "air.sigmf").write_bytes(b"?")
+    with pytest.raises(RadioError, match="is written as NAME.sigmf-meta"):
+        radio_sink(f"file:{tmp_path}/{name}")
+
+
 def test_a_recording_that_is_none_is_told_in_one_line(tmp_path):
     (tmp_path / "air.sigmf-meta").write_text("{}")
     with pytest.raises(RadioError, match="no SigMF metadata"):
@@ -97,5 +130,6 @@ graph.run()
 print(type(recorder.failure).__name__, recorder.failure)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-    assert done.stdout == f"RadioError cannot write {tmp_path}/air.sigmf-data.part: File too large\n", done.stderr
+    line = f"cannot write {tmp_path}/air.sigmf-data.part: File too large"
+    assert done.stdout == f"Recorder :error: {line}\nRadioError {line}\n", done.stderr
     assert os.listdir(tmp_path) == ["air.sigmf-data.part"]
