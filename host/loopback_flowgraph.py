@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from gr_jscc.blocks import (
 from gr_jscc.blocks.impaired_stream import ImpairedStream
 from gr_jscc.channel import Scenario
 from gr_jscc.channel.profiles import taps
+from gr_jscc.errors import UserError
 from gr_jscc.evaluation.collector import Result
 
 PROBED_SYMBOLS = 40_000
-STALLED_SECONDS = 120  # without a result or a failure: something is wrong with the graph itself
+POLL_SECONDS = 0.2
+STALLED_SECONDS = 120.0  # without a sample, a burst or a picture, and with no network at work: the graph itself hangs
 
 
 class LoopbackFlowgraph(gr.top_block):
@@ -105,33 +108,46 @@ class LoopbackFlowgraph(gr.top_block):
         """Equalised symbols of the run's beginning, complex64[n], when probed."""
         return np.array(self._probe.data()[:PROBED_SYMBOLS], np.complex64)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether a network, or the comparison of a picture, is at work: that takes as long as it takes."""
+        return self.encoder.encoding or self.decoder.decoding or self.sink.working
+
+    def _moved(self) -> tuple[int, ...]:
+        """Items that have passed the blocks so far."""
+        written = [part.nitems_written(0) for part in (self.encoder, self.modulator, self.demodulator)]
+        return *written, self.demodulator.nitems_read(0), self.decoder.nitems_read(0)
+
     def results(self) -> Iterator[Result]:
         """Runs the graph and yields each picture as it arrives.
 
         Raises:
+            UserError: the graph stands still.
             Exception: whatever a block failed with.
-            RuntimeError: the graph stalled.
         """
         parts = [self.source, self.encoder, self.modulator, self.demodulator, self.decoder, self.sink]
         parts += [part for part in (self.losses, self.channel) if isinstance(part, ImpairedStream)]
         self.start()
         try:
-            waited = 0.0
-            while waited < STALLED_SECONDS:
+            moved, since = None, time.monotonic()
+            while True:
                 for part in parts:
                     if part.failure is not None:
                         raise part.failure
                 try:
-                    result = self.sink.results.get(timeout=0.2)
+                    result = self.sink.results.get(timeout=POLL_SECONDS)
                 except queue.Empty:
-                    waited += 0.2
+                    if self.at_work or self._moved() != moved:
+                        moved, since = self._moved(), time.monotonic()
+                    if time.monotonic() - since > STALLED_SECONDS:
+                        raise UserError(
+                            f"the flowgraph stands still: no sample, burst or picture moved for {STALLED_SECONDS:.0f} s"
+                        ) from None
                     continue
                 if result is None:
                     break
-                waited = 0.0
                 yield result
-            else:
-                raise RuntimeError(f"the flowgraph produced nothing for {STALLED_SECONDS} s")
+                since = time.monotonic()
         finally:
             self.stop()
             self.wait()

@@ -32,7 +32,7 @@ from .radio_choice import RadioChoice
 from .recording import About, LiveRecording
 
 POLL_SECONDS = 0.2
-TAIL_SECONDS = 10.0  # most that the last samples may take to the radio
+TAIL_SECONDS = 10.0  # without a sample to the radio, after which it is taken to want no more
 
 
 class _Host(gr.top_block):
@@ -166,7 +166,11 @@ class TransmitFlowgraph(_Host):
         """Waits until what the encoder made has reached the radio, unless that takes nothing."""
         waiting = threading.Thread(target=self.wait, daemon=True)
         waiting.start()
-        waiting.join(TAIL_SECONDS)
+        taken, since = self.radio.taken, time.monotonic()
+        while waiting.is_alive() and time.monotonic() - since < TAIL_SECONDS:
+            waiting.join(POLL_SECONDS)
+            if self.radio.taken > taken:
+                taken, since = self.radio.taken, time.monotonic()
 
 
 class ReceiveFlowgraph(_Host):
@@ -227,6 +231,7 @@ class ReceiveFlowgraph(_Host):
         self.connect(self.radio, *([self.recording.block] if self.recording else []), self.demodulator)
         self.connect((self.demodulator, 0), (self.decoder, 0))
         self.connect((self.demodulator, 1), (self.decoder, 1))
+        self.msg_connect(self.demodulator, "progress", self.decoder, "progress")
         self.msg_connect(self.decoder, "received", self.sink, "events")
         self.join(self.decoder)
         self.join(self.sink)
@@ -236,38 +241,54 @@ class ReceiveFlowgraph(_Host):
 
         Args:
             until_bye: end when the transmitter says that its run is complete.
-            idle_seconds: end when nothing was received for so long.
+            idle_seconds: end when nothing was received, and nothing was being decoded, for so long.
 
         Raises:
             Exception: whatever a block failed with.
         """
         self.start()
         try:
-            last = time.monotonic()
-            while True:
-                try:
-                    result = self.sink.results.get(timeout=POLL_SECONDS)
-                except queue.Empty:
-                    self.check()
-                    yield None
-                    if (until_bye and self.sink.said_bye.is_set()) or time.monotonic() - last > idle_seconds:
-                        return
-                    continue
-                if result is None:  # the samples have ended
-                    self.check()
-                    return
-                last = time.monotonic()
-                self._note(result)
-                yield result
+            yield from self._while_running(until_bye, idle_seconds)
+            self.stop()
+            self.wait()
+            self.check()
+            yield from self._left()
         finally:
             self.stop()
             self.wait()
-            while not self.sink.results.empty():  # what the end brought
-                self._note(self.sink.results.get())
+            for _ in self._left():  # of a run that was interrupted
+                pass
             self.give_back()
             if self.recording:
                 self.recording.finish()
 
-    def _note(self, result: Result | None) -> None:
-        if self.recording and result is not None:
+    def _while_running(self, until_bye: bool, idle_seconds: float) -> Iterator[Result | None]:
+        last = time.monotonic()
+        while True:
+            try:
+                result = self.sink.results.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                self.check()
+                yield None
+                if self.decoder.decoding or self.sink.working:
+                    last = time.monotonic()
+                if (until_bye and self.sink.said_bye.is_set()) or time.monotonic() - last > idle_seconds:
+                    return
+                continue
+            if result is None:  # the samples have ended
+                self.check()
+                return
+            yield self._noted(result)
+            last = time.monotonic()
+
+    def _left(self) -> Iterator[Result]:
+        """What the end brought, such as pictures that were still being decoded."""
+        while not self.sink.results.empty():
+            result = self.sink.results.get()
+            if result is not None:
+                yield self._noted(result)
+
+    def _noted(self, result: Result) -> Result:
+        if self.recording:
             self.recording.result(result)
+        return result

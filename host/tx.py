@@ -169,7 +169,9 @@ class _Log:
             cells["snr_db"] = event["snr_db"]
             view.update(SNR=f"{number(event['snr_db'])} dB", CFO=f"{number(event['cfo'] * 1e6, 1)} ppm of the rate")
         elif kind == "done":
-            cells |= event | {"state": "sent"}
+            cells |= event | {"state": "decoding" if cells.get("state") == "decoding" else "sent"}
+        elif kind == "decoding":
+            cells["state"] = "decoding"
         elif kind == "stored":
             self.stored += 1
             psnr = event.get("psnr_db")

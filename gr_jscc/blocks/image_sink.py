@@ -58,19 +58,19 @@ class ImageSink(gr.basic_block):
     ) -> None:
         gr.basic_block.__init__(self, name=name, in_sig=None, out_sig=None)
         self.failure: Exception | None = None
+        self.working = False  # whether a picture is compared or stored at the moment
         self.collector = Collector(channel, snr_db, sample_rate)
         about = radio or (lambda: None)
         self._inbox = Inbox(channel, sample_rate, finder(originals), patience, radio=about) if remote else None
         self._run = bytes(8)  # the transmitter's
         self._keys = self.stored_keys(self._run.hex()) if remote else set()  # of its pictures that are stored
-        self._ticker = Ticker(self, "wake") if remote else None
+        # On the port of the news, so that the clock is looked at when all that came before is taken in.
+        self._ticker = Ticker(self, "events") if remote else None
         self.message_port_register_in(pmt.intern("events"))
         self.set_msg_handler(pmt.intern("events"), self.handle_event)
         self.message_port_register_in(pmt.intern("from_back_channel"))
         self.set_msg_handler(pmt.intern("from_back_channel"), self.handle_back_channel)
         self.message_port_register_out(pmt.intern("to_back_channel"))
-        self.message_port_register_in(pmt.intern("wake"))
-        self.set_msg_handler(pmt.intern("wake"), self.handle_wake)
         # The first block that finishes tells its neighbours to end. This one has several and must hear
         # the last of them, so it ends when the decoder says that nothing more will come.
         self.message_port_register_in(pmt.intern("system"))
@@ -110,10 +110,6 @@ class ImageSink(gr.basic_block):
         """Ignores that a neighbour ended."""
 
     @guarded
-    def handle_wake(self, message: pmt.pmt_base) -> None:
-        self._tell(self._inbox.tick())
-
-    @guarded
     def handle_back_channel(self, message: pmt.pmt_base) -> None:
         content = read_control(message)
         if isinstance(content, Bye):
@@ -127,6 +123,9 @@ class ImageSink(gr.basic_block):
 
     @guarded
     def handle_event(self, message: pmt.pmt_base) -> None:
+        if pmt.is_bool(message):
+            return self._tell(self._inbox.tick())
+        self.working = True
         fields = message_fields(message)
         kind = fields["event"]
         if kind == "sent":
@@ -136,6 +135,10 @@ class ImageSink(gr.basic_block):
             results = self._air(fields)
         elif kind == "received":
             results = self._received(fields, message)
+        elif kind == "taken":
+            results = self._inbox.taken(fields["transfer"], fields["round"]) if self._inbox else []
+        elif kind == "quiet":
+            results = self._inbox.quiet() if self._inbox else []
         elif kind == "peer":
             results = self._inbox.told(fields["transfer"], json.loads(fields["content"]))
         elif kind == "end":
@@ -143,6 +146,7 @@ class ImageSink(gr.basic_block):
         else:
             results = []  # what becomes of a picture later is for other listeners
         self._tell(results)
+        self.working = False
         if kind == "end":
             self.on_end()
             self.gateway.system_handler(pmt.cons(pmt.intern("done"), pmt.from_long(1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import time
 
@@ -10,8 +11,8 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.control import Connection, Opening, control_message, read_control
-from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.tags import BURST, QUALITY, image_message, notice
+from gr_jscc.blocks.guard import fail, guarded, warn
+from gr_jscc.blocks.tags import BURST, QUALITY, image_message, message_fields, notice
 from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.registry import load_codec_for_air
@@ -32,7 +33,10 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     noise variances. Without ``quality`` the SNR is that of the noise variances, and no more is known.
     Message port ``received`` out: (dictionary with ``transfer``, ``round``, link figures . u8vector
     of RGB bytes, empty when nothing could be decoded), and at the end of the stream one whose
-    ``event`` is ``end``.
+    ``event`` is ``end``. Before each there is one whose ``event`` is ``taken``, as soon as the round was handed to the
+    network; and with ``live`` one whose ``event`` is ``quiet``, when nothing is on the air any more.
+    Message port ``progress`` in, from our demodulator: tells for which samples there may still be bursts. Without it
+    the block has only seconds to go by, and waits longer before it takes bursts for lost.
 
     With a back-channel, ports ``to_back_channel`` and ``from_back_channel`` are connected to `back_channel`: the block
     then asks for lost bursts, feeds rounds back, and passes what the transmitter tells of its pictures on to
@@ -77,12 +81,17 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None
         )
         live = live or back_channel
-        self._worker = Worker(self._decode, QUEUED_ROUNDS_LIVE if live else QUEUED_ROUNDS)
+        queued = QUEUED_ROUNDS_LIVE if live else QUEUED_ROUNDS
+        self._worker = Worker(self._decode, queued, lambda error: fail(self, error))
         self._ticker = Ticker(self, "wake") if live else None
         self._header: BurstHeader | None = None
         self._quality: tuple[float, ...] | None = None
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
         self._missing = 0
+        self._quiet = True  # and told so
+        self._progress: collections.deque[dict] = collections.deque()  # of symbols that are not read yet
+        self.message_port_register_in(pmt.intern("progress"))
+        self.set_msg_handler(pmt.intern("progress"), self.handle_progress)
         self.message_port_register_in(pmt.intern("wake"))
         self.set_msg_handler(pmt.intern("wake"), self.handle_wake)
         self.message_port_register_in(pmt.intern("from_back_channel"))
@@ -95,6 +104,11 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         """Rounds so far that came from other weights, or another codec."""
         return self._receiving.refused
 
+    @property
+    def decoding(self) -> bool:
+        """Whether the network has a round in hand, or one waits for it."""
+        return self._worker.busy
+
     def keep_journal(self, journal: Journal) -> None:
         """Has all that comes and is decided told to a journal, in the block's own thread; before the start."""
         self._receiving.journal = journal
@@ -106,6 +120,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         if self._back_channel:
             opening = Opening("receiver", self.codec.name, self.codec.weights_name, self.codec.weights_hash)
             self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
+        elif self._ticker and self.codec.uses_feedback:
+            warn(self, f"{self.codec.name} does better with feedback, and there is no back-channel: it gets none")
         return True
 
     def stop(self) -> bool:
@@ -113,7 +129,6 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self._ticker.stop()
         self._queue(self._receiving.flush())
         self._worker.finish()
-        self.failure = self.failure or self._worker.failure
         self.message_port_pub(pmt.intern("received"), notice(event="end"))
         return True
 
@@ -122,18 +137,36 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
 
     def _queue(self, arrivals: list[Arrival]) -> None:
         for arrival in arrivals:
+            taken = {"transfer": arrival.transfer, "round": arrival.round}
+            self.message_port_pub(pmt.intern("received"), notice(event="taken", **taken))
+            if self._back_channel:
+                self._send(Report(arrival.transfer, {"event": "decoding", "round": arrival.round}))
             self._worker.submit(arrival)
 
     @guarded
     def handle_wake(self, message: pmt.pmt_base) -> None:
         self._queue(self._receiving.tick())
+        if self._receiving.quiet and not self._quiet:
+            self._quiet = True
+            self.message_port_pub(pmt.intern("received"), notice(event="quiet"))
+
+    @guarded
+    def handle_progress(self, message: pmt.pmt_base) -> None:
+        self._progress.append(message_fields(message))
+        self._take_progress()
+
+    def _take_progress(self) -> None:
+        """Takes what the demodulator told up to the symbols that were read: those that it had found come first."""
+        while self._progress and self._progress[0]["written"] <= self.nitems_read(0):
+            told = self._progress.popleft()
+            self._receiving.samples(told["arrived"], told["settled"], told["busy"])
 
     @guarded
     def handle_back_channel(self, message: pmt.pmt_base) -> None:
         content = read_control(message)
         if isinstance(content, Connection):
             self._receiving.connection(content.connected, content.restarted)
-        elif isinstance(content, Report):
+        elif isinstance(content, Report) and content.content.get("event") != "air":
             self._receiving.journal.told(content.transfer, content.content)
             told = notice(event="peer", transfer=content.transfer, content=json.dumps(content.content))
             self.message_port_pub(pmt.intern("received"), told)
@@ -145,8 +178,6 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
 
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
-        if self._worker.failure is not None:
-            raise self._worker.failure
         symbols, noise_var = input_items
         available = min(len(symbols), len(noise_var))
         done = 0
@@ -161,6 +192,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             if self._missing == 0:
                 self._end_burst()
         self.consume_each(done)
+        self._take_progress()
         return 0
 
     def _begin(self, done: int) -> bool:
@@ -183,12 +215,17 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self._quality = (snr_db, np.nan, np.nan, 0.0)
         snr_db, cfo, evm_db, start = self._quality
         burst = ReceivedBurst(self._header, symbols, noise_var, int(start), cfo, snr_db, evm_db)
+        self._quiet = False
         self._queue(self._receiving.burst(burst))
 
     def _decode(self, arrival: Arrival) -> None:
         """In the worker's thread."""
         before = time.monotonic()
+        refused = self._receiving.refused
         picture = self._receiving.decode(arrival)
+        if self._receiving.refused > refused == 0:
+            ours = f"{self.codec.name} with {self.codec.weights_name}"
+            warn(self, f"rounds came that another codec or other weights made, not {ours}: they give no picture", True)
         meta = {
             "event": "received", "transfer": arrival.transfer, "round": arrival.round,
             "snr_db": arrival.snr_db, "cfo": arrival.cfo, "evm_db": arrival.evm_db,

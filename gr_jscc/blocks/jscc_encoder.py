@@ -10,7 +10,7 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.blocks.control import Connection, Opening, control_message, read_control
-from gr_jscc.blocks.guard import WORK_DONE, guarded
+from gr_jscc.blocks.guard import WORK_DONE, fail, guarded, warn
 from gr_jscc.blocks.tags import BURST, ROUND_END, image_message, message_fields, message_image, notice
 from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
@@ -71,7 +71,8 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         if total:
             self.codec = WithinTotal(self.codec, settings or settings_of(self.codec))
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
-        self._worker = Worker(lambda task: task[0](*task[1:]), depth=0)  # a full one would stop this thread
+        # Of any depth: a full queue would stop this thread.
+        self._worker = Worker(lambda task: task[0](*task[1:]), 0, lambda error: fail(self, error))
         self.sending = SendingEnd(
             self.codec, cbr, self._defer, self._publish, settings, policy,
             send=self._send if policy else None,
@@ -112,6 +113,8 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             codec = self.codec
             opening = Opening("transmitter", codec.name, codec.weights_name, codec.weights_hash, self._run)
             self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
+        elif self.codec.uses_feedback:
+            warn(self, f"{self.codec.name} does better with feedback, and there is no back-channel: it sends without")
         self._ask()
         return True
 
@@ -120,6 +123,11 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         self.sending.cancel()
         self._worker.finish()
         return True
+
+    @property
+    def encoding(self) -> bool:
+        """Whether the network is at work, or will be at once."""
+        return self._worker.busy
 
     def _defer(self, *task: object) -> None:
         self._worker.submit(task)
@@ -160,7 +168,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     def handle_air(self, message: pmt.pmt_base) -> None:
         f = message_fields(message)
         uses = ChannelUses(f["payload"], f["side_info"], f["header"], f["air"])
-        self.sending.train_sent(f["transfer"], f["round"], uses, f["papr_db"])
+        self.sending.train_sent(f["transfer"], f["round"], uses, f["papr_db"], f.get("start"))
 
     @guarded
     def handle_back_channel(self, message: pmt.pmt_base) -> None:
@@ -173,8 +181,6 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
 
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
-        if self._worker.failure is not None:
-            raise self._worker.failure
         out = output_items[0]
         done = 0
         while done < len(out) and (self._train or self._take_train()):

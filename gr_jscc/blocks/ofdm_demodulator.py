@@ -10,7 +10,7 @@ from gnuradio import gr
 
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.pacing import BUFFER_ITEMS, STEP_SAMPLES
-from gr_jscc.blocks.tags import BURST, QUALITY
+from gr_jscc.blocks.tags import BURST, QUALITY, notice
 from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
 
 
@@ -20,6 +20,9 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
     Stream in: complex64 samples. Streams out, item for item: complex64 symbols of unit gain, and
     float32 the noise variance of each; bursts are tagged ``burst`` and ``quality`` on the symbols
     (see `gr_jscc.blocks.tags`).
+    Message port ``progress`` out: how far it is, for a decoder that waits for bursts (dictionary with ``arrived``,
+    samples taken in; ``settled``, sample before which no further burst begins; ``busy``, whether it searches for more;
+    and ``written``, symbols put out before . empty).
 
     Args:
         fft_size, cp_len: as the modulator's.
@@ -35,8 +38,12 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
+        self._progress = pmt.intern("progress")
+        self.message_port_register_out(self._progress)
         self._bursts: collections.deque[ReceivedBurst] = collections.deque()
         self._written = 0  # symbols of the first burst
+        self._settled = 0
+        self._told: tuple[int, int, bool] | None = None
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [0 if self._bursts else 1]  # see ofdm_modulator.forecast
@@ -45,6 +52,8 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
     def general_work(self, input_items: list, output_items: list) -> int:
         if not self._bursts:
             samples = input_items[0]
+            if self.demodulator.would_search(len(samples)):
+                self._tell(busy=True)
             self._bursts.extend(self.demodulator.push(samples))
             self.consume(0, len(samples))
         symbols, noise_var = output_items
@@ -62,7 +71,19 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
             if self._written == len(burst.symbols):
                 self._bursts.popleft()
                 self._written = 0
+        self._tell(done, busy=bool(self._bursts))
         return done
+
+    def _tell(self, done: int = 0, busy: bool = False) -> None:
+        """Publishes the progress, which stands still while bursts wait to be put out; ``done`` symbols are about to."""
+        arrived = self.demodulator.counters.samples
+        if not self._bursts:
+            self._settled = self.demodulator.settled
+        told = (arrived, self._settled, busy)
+        if told != self._told:
+            self._told = told
+            fields = {"arrived": arrived, "settled": self._settled, "busy": busy}
+            self.message_port_pub(self._progress, notice(**fields, written=self.nitems_written(0) + done))
 
     def _tag(self, burst: ReceivedBurst, offset: int) -> None:
         packed = np.frombuffer(burst.header.pack(), np.uint8)

@@ -23,7 +23,8 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
     1/snr per sample gives an Es/N0 of snr per data subcarrier. When nothing follows a round, some
     silence does, so that the receiver need not wait for the next.
     Message port ``air`` out: after each round (dictionary with ``transfer``, ``round``, ``bursts``
-    (analog ones), ``papr_db`` and the channel uses ``payload``, ``side_info``, ``header``, ``air`` . empty).
+    (analog ones), ``papr_db``, ``start`` (item of the stream out at which its last burst begins) and the channel uses
+    ``payload``, ``side_info``, ``header``, ``air`` . empty).
 
     Args:
         fft_size: points of the FFT, a power of two from 64 to 1024.
@@ -50,6 +51,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self._symbols: list[np.ndarray] = []
         self._missing = 0
         self._samples = np.empty(0, np.complex64)  # modulated and not yet written
+        self._made = 0  # samples modulated so far, silence included
         self._starts_burst = False
         self._begin_round()
 
@@ -130,6 +132,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
             silence = np.zeros(SILENCE_SAMPLES, np.complex64)
             samples = np.concatenate([samples, silence])
         self._samples = samples
+        self._made += len(samples)
         self._starts_burst = True
 
     def _begin_round(self) -> None:
@@ -141,7 +144,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         uses = self._uses
         fields = {
             "event": "air", "transfer": self._header.transfer, "round": self._header.round,
-            "bursts": self._analog,
+            "bursts": self._analog, "start": self._made,
             "papr_db": float(10 * np.log10(self._peak * uses.air / max(self._energy, 1e-30))),
             **dataclasses.asdict(uses),
         }  # fmt: skip

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-import traceback
 from collections.abc import Callable
-
-from gr_jscc.errors import UserError
 
 
 class Worker:
@@ -16,20 +13,32 @@ class Worker:
     Args:
         function: the slow work. An exception ends the worker and is kept in ``failure``.
         depth: items that may wait; `submit` blocks while so many do. 0 sets no limit.
+        on_failure: is told the exception at once, in the worker's thread.
     """
 
-    def __init__(self, function: Callable[[object], None], depth: int) -> None:
+    def __init__(
+        self, function: Callable[[object], None], depth: int, on_failure: Callable[[Exception], object]
+    ) -> None:
         self.failure: Exception | None = None
-        self._function = function
+        self._function, self._on_failure = function, on_failure
         self._queue: queue.Queue = queue.Queue(depth)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._end = object()
+        self._open = 0  # items that were submitted and are not done
+        self._lock = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything that was submitted is not done; never after a failure, when nothing more will be."""
+        return self._open > 0 and self.failure is None
 
     def start(self) -> None:
         self._thread.start()
 
     def submit(self, item: object) -> None:
         """Queues an item; waits while the queue is full, which holds back whatever feeds the block."""
+        with self._lock:
+            self._open += 1
         while self.failure is None:
             try:
                 return self._queue.put(item, timeout=0.2)
@@ -46,8 +55,9 @@ class Worker:
         while (item := self._queue.get()) is not self._end:
             try:
                 self._function(item)
-            except Exception as error:  # kept for the block, which ends its stream with it
-                if not isinstance(error, UserError):
-                    traceback.print_exc()
+            except Exception as error:  # of every kind: the block ends its stream with it
                 self.failure = error
+                self._on_failure(error)
                 return
+            with self._lock:
+                self._open -= 1

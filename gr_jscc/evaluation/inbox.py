@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,14 +13,17 @@ from gr_jscc.evaluation.collector import Result
 from gr_jscc.evaluation.report import Feedback, OnAir, Received, Sent, build_report
 from gr_jscc.link.accounting import ChannelUses
 
-UNKNOWN_SECONDS = 10.0  # how long a picture waits to hear from a connected transmitter what it is
-QUIET_SECONDS = 2.0  # after which, without a back-channel, no better estimate of a picture is waited for
+#: How long a picture waits to hear from a connected transmitter what it is, and for rounds that nobody works on.
+UNKNOWN_SECONDS = 10.0
+MOST_OPEN = 64  # pictures that wait for the air to be quiet
 
 
 @dataclass
 class _Transfer:
     about: dict | None = None  # what the transmitter said at its beginning
     cost: dict | None = None  # and at its end
+    decoding: set[int] = field(default_factory=set)  # rounds that the decoder has in hand
+    over: bool = False  # no further round of it will come
     pictures: dict[int, Received] = field(default_factory=dict)  # by round
     psnr_db: dict[int, float | None] = field(default_factory=dict)
     changed: float = 0.0
@@ -30,7 +33,8 @@ class Inbox:
     """Matches decoded rounds with the transmitter's messages, in whatever order they come.
 
     Every round gives a result that is not final; the final one comes when the transmitter says that it was all, or,
-    without a back-channel, when nothing better came for a while.
+    without a back-channel, when no further round can come: the air is quiet, or has gone on to the next picture. No
+    picture is final while the decoder has a round of it in hand, however long that takes.
 
     Args:
         channel, sample_rate: for the report.
@@ -56,12 +60,29 @@ class Inbox:
         self._original, self._patience, self._clock, self._radio = original, patience, clock, radio
         self.failed: list[int] = []
         self._transfers: dict[int, _Transfer] = {}
-        self._connected = False
+        self._connected = self._met = False  # now, and whether ever
         self._lost_at = -math.inf
+        self._quiet = False
+
+    def taken(self, transfer: int, round_: int) -> list[Result]:
+        """The decoder has a round in hand; `received` tells what came of it."""
+        self._quiet = False
+        self._state(transfer).decoding.add(round_)
+        # Where nothing is ever repeated one picture follows the other. After a cut their rounds may be mixed.
+        older = [number for number in self._transfers if number != transfer]
+        if self._met:
+            older = older[: max(0, len(older) - MOST_OPEN)]
+        return self._pass(older) if self._alone() else []
+
+    def quiet(self) -> list[Result]:
+        """Nothing is on the air any more."""
+        self._quiet = True
+        return self._pass(self._transfers) if self._alone() else []
 
     def received(self, transfer: int, round_: int, received: Received) -> list[Result]:
         """A decoded round."""
         state = self._state(transfer)
+        state.decoding.discard(round_)
         state.pictures[round_] = received
         results = [] if received.image is None else [self._result(transfer, state, final=False)]
         return results + self._finish(transfer)
@@ -81,7 +102,9 @@ class Inbox:
     def connection(self, connected: bool, restarted: bool = False) -> None:
         """The back-channel came or went; a transmitter that was started again sends unfinished pictures anew."""
         if connected != self._connected:
-            self._connected, self._lost_at = connected, self._clock()
+            self._connected, self._met, self._lost_at = connected, True, self._clock()
+            for state in self._transfers.values() if connected else ():
+                state.changed = self._clock()  # what was told during the cut comes now
         if restarted:
             self._transfers.clear()
 
@@ -89,13 +112,14 @@ class Inbox:
         """Looks at the clock: results of transfers of which no more is expected."""
         now, results = self._clock(), []
         for transfer, state in list(self._transfers.items()):
-            age = now - state.changed
-            if self._connected and state.about is None and age > UNKNOWN_SECONDS:
+            if state.decoding or now - state.changed <= UNKNOWN_SECONDS:
+                continue
+            if self._connected and state.about is None:
                 del self._transfers[transfer]  # a leftover of a transmitter that is no more
-            elif state.cost is not None and age > UNKNOWN_SECONDS:
+            elif state.cost is not None:
                 results += self._end(transfer)
-            elif not self._connected and now - self._lost_at > self._patience and age > QUIET_SECONDS:
-                results += self._end(transfer)
+        if self._quiet and self._alone():
+            results += self._pass(self._transfers)
         return results
 
     def end(self) -> list[Result]:
@@ -107,10 +131,22 @@ class Inbox:
         state.changed = self._clock()
         return state
 
+    def _alone(self) -> bool:
+        """Whether nothing is expected of a back-channel."""
+        return not self._connected and self._clock() - self._lost_at > self._patience
+
+    def _pass(self, transfers: Iterable[int]) -> list[Result]:
+        """No further round of these will come."""
+        results = []
+        for transfer in list(transfers):
+            self._transfers[transfer].over = True
+            results += self._finish(transfer)
+        return results
+
     def _finish(self, transfer: int) -> list[Result]:
         state = self._transfers[transfer]
         complete = state.cost is not None and len(state.pictures) >= _whole(state.cost, "rounds", 1)
-        return self._end(transfer) if complete else []
+        return self._end(transfer) if not state.decoding and (complete or state.over) else []
 
     def _end(self, transfer: int) -> list[Result]:
         state = self._transfers.pop(transfer)

@@ -22,7 +22,9 @@ class OutgoingRound:
         bursts: as first sent.
         side_info: the codec's bytes, which come back with the feedback.
         attempt: 0 for the first sending, then the number of the repeat.
-        sent_at: when the last burst of the attempt had left, on the sender's clock; None before.
+        sent_at: when the last burst of the attempt had left, or the receiver said that it still comes in, on the
+            sender's clock; None before.
+        repeating: bursts of the repeat that is under way.
         settled: nothing of it will be sent again.
     """
 
@@ -30,7 +32,14 @@ class OutgoingRound:
     side_info: bytes
     attempt: int = 0
     sent_at: float | None = None
+    repeating: int = 0
     settled: bool = False
+
+    @property
+    def manifest(self) -> list[Burst]:
+        """One copy of the manifest's bursts; none where it does not go over the air."""
+        control = {burst.header.index: burst for burst in self.bursts if burst.header.kind == BurstKind.DIGITAL}
+        return [*control.values()]
 
     def missing(self, manifest: bool, received: np.ndarray) -> list[Burst]:
         """What to send again: analog bursts that did not arrive, and one manifest if none did.
@@ -40,10 +49,9 @@ class OutgoingRound:
             received: bool[analog bursts]; of any other length when the receiver does not know how many there are.
         """
         analog = {burst.header.index: burst for burst in self.bursts if burst.header.kind == BurstKind.ANALOG}
-        control = {burst.header.index: burst for burst in self.bursts if burst.header.kind == BurstKind.DIGITAL}
         if len(received) == len(analog):
             analog = {index: burst for index, burst in analog.items() if not received[index]}
-        return ([] if manifest else [*control.values()]) + [*analog.values()]
+        return ([] if manifest else self.manifest) + [*analog.values()]
 
 
 @dataclass

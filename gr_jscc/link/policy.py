@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from gr_jscc.link.bursts import ROUNDS, LinkError
 
 REMEMBERED = 64  # pictures kept for repeats while the back-channel is away
+#: Repeats of a manifest alone, beyond all others, of a codec that uses feedback: a round that cannot be read is worse
+#: than one with holes, since the next is made for a receiver that has it.
+MANIFEST_REPEATS = 8
 
 
 @dataclass(frozen=True)
@@ -14,12 +17,14 @@ class SendingPolicy:
     """How the sending end uses the back-channel.
 
     Attributes:
-        repeats: how often the missing bursts of a round are sent again.
+        repeats: how often the missing bursts of a round are sent again. For codecs that use feedback its manifest is
+            sent up to `MANIFEST_REPEATS` times more, since nothing can be fed back without.
         rounds: most rounds of a picture, e.g. layers; None for all that the codec has.
         side_info: how manifests and side information travel: "air", in coded bursts, or "back-channel".
         adapt: choose the CBR of each picture by the reported SNR, see `adapted_cbr`.
         in_flight: pictures that may be on their way at a time.
-        feedback_seconds: how long a codec waits for its feedback once the round has left.
+        feedback_seconds: how long a codec waits for its feedback once the round has left, and the receiver does not
+            say that it is still coming in.
         patience: seconds without a back-channel after which nothing is expected of it any more.
     """
 

@@ -2,6 +2,9 @@
 
 With a back-channel it says what arrived, waits for repeats of what did not, and feeds rounds back to codecs that want
 them. Without one it hands over what came.
+
+How long it waits for a burst is a matter of samples, see `AirClock`: of how many must pass before it cannot come any
+more. Seconds count where none pass.
 """
 
 from __future__ import annotations
@@ -15,10 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr_jscc.codecs.base import Codec, Insight, Receiver, Reception
+from gr_jscc.link.air_clock import AirClock
 from gr_jscc.link.assembly import Arrival, Assembler, nothing
 from gr_jscc.link.back_channel import (
     BurstMap,
     ChannelState,
+    Report,
     RoundSent,
     SideInfo,
     Stop,
@@ -29,10 +34,15 @@ from gr_jscc.link.journal import Journal
 from gr_jscc.modem import ReceivedBurst
 
 MOST_OPEN = 64  # rounds that wait for repeats
-QUIET_SECONDS = 0.3  # without a burst: what had been sent has come, or will not
-LONGEST_WAIT_SECONDS = 1.0  # for bursts of a round that was announced, while others arrive
-UNHEARD_SECONDS = 2.0  # for the first burst of one: the air, and a receiver that has just started, may lag behind
-ENDED_SECONDS = 2.0  # without a burst and without a back-channel: the round is over
+QUIET_SAMPLES = 1 << 17  # without a burst, some 25 long: the train that was on the air has ended
+QUIET_SECONDS = 0.3  # that they take at least: a transmitter may falter
+PIPE_SAMPLES = 1 << 20  # more than all buffers between the two ends hold: what had been sent before them has come
+LOST_SAMPLES = 1 << 23  # the same, where the count of samples says otherwise: then some were lost
+PIPE_SECONDS = 1.0  # that they take at least: so long a radio's driver may hold samples
+STILL_SECONDS = 0.3  # without a sample when all that was sent must have come
+ENDED_SECONDS = 2.0  # without a sample when nothing tells what was sent: there was no more
+LOST_SECONDS = 10.0  # without a sample though some must be under way: a channel that ended took them with it
+TELLING_SECONDS = 1.0  # between two signs to the transmitter that a round is still coming in
 PICTURES_AT_ONCE = 64  # codec receivers kept for transfers whose rounds interleave
 
 
@@ -43,7 +53,10 @@ class _Announced:
     attempt: int
     last: bool
     since: float
+    settled: int  # of the `AirClock`, then
+    told: float  # when the transmitter was last told that it is still coming in
     heard: bool = False  # a burst of it since then
+    again: bool = False  # nothing was sent since it was answered: only ``last`` is new
 
 
 class ReceivingEnd:
@@ -85,8 +98,10 @@ class ReceivingEnd:
         self._announced: dict[tuple[int, int], _Announced] = {}
         self._first_heard: dict[tuple[int, int], int] = {}  # of open rounds, in the order of the air
         self._heard = 0
+        self._air = AirClock(clock)
         self._last_burst = clock()
         self._last_of: dict[tuple[int, int], float] = {}
+        self._answered: dict[tuple[int, int], int] = {}  # rounds with holes: the attempt that they were asked for after
         self._connected = False
         self._lost_at = clock()
         self._receivers: collections.OrderedDict[int, Receiver] = collections.OrderedDict()
@@ -95,6 +110,7 @@ class ReceivingEnd:
         """Takes the next burst of the stream; returns the rounds that it ends."""
         key, now = (burst.header.transfer, burst.header.round), self._clock()
         self._last_burst = now
+        self._air.heard(key, burst.start)
         needed = not self._assembler.is_done(*key)
         self.journal.burst(burst, needed)
         if not needed:
@@ -114,10 +130,22 @@ class ReceivingEnd:
             self.journal.manifest(message.transfer, message.round, message.data)
             return self._ended(self._assembler.set_manifest(message.transfer, message.round, message.data))
         if isinstance(message, RoundSent):
-            key = (message.transfer, message.round)
-            self._announced[key] = _Announced(message.attempt, message.last, self._clock())
+            key, now = (message.transfer, message.round), self._clock()
+            again = self._answered.get(key) == message.attempt
+            self._announced[key] = _Announced(message.attempt, message.last, now, self._air.settled, now, again=again)
             return self._answer()
+        if isinstance(message, Report) and message.content.get("event") == "air":
+            self._take_place(message.transfer, message.content)
         return []
+
+    def samples(self, arrived: int, settled: int, busy: bool) -> None:
+        """Samples have come, or were searched for bursts; see `AirClock.progress`."""
+        self._air.progress(arrived, settled, busy)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is on the air any more, as far as can be told."""
+        return not self._assembler.open_rounds() and self._is_quiet(self._last_burst, self._air.last_start)
 
     def connection(self, connected: bool, restarted: bool = False) -> None:
         """The back-channel came or went; ``restarted`` when the transmitter is a new process.
@@ -131,13 +159,17 @@ class ReceivingEnd:
             for transfer in {transfer for transfer, _ in self._assembler.open_rounds()}:
                 self._assembler.drop(transfer)
             self._announced.clear()
+            self._answered.clear()
+            self._air.forget()
 
     def tick(self) -> list[Arrival]:
         """Looks at the clock; returns the rounds that are over. Call it several times a second."""
         if self._send is None:
-            quiet = self._clock() - self._last_burst > ENDED_SECONDS
+            quiet = self._is_quiet(self._last_burst, self._air.last_start)
             return self._ended(self._assembler.flush()) if quiet else []
-        return self._answer() + self._give_up()
+        arrivals = self._answer() + self._give_up()
+        self._tell_what_is_awaited()
+        return arrivals
 
     def end(self, transfer: int, round_: int) -> list[Arrival]:
         """Hands over a round as it stands, or that nothing of it came."""
@@ -199,37 +231,86 @@ class ReceivingEnd:
                 # One burst that is missing, of an unknown number: the transmitter knows better.
                 received = progress.received if len(progress.received) else np.zeros(1, bool)
                 self._tell(BurstMap(*key, progress.manifest, received))
+            if not announced.last and not self._assembler.is_done(*key):
+                self._answered[key] = announced.attempt
         return arrivals
 
     def _is_over(self, key: tuple[int, int], latest: tuple[int, int] | None, place: int) -> bool:
-        if self._assembler.is_done(*key):
+        """Whether nothing more of what was sent of a round can come."""
+        announced = self._announced[key]
+        if self._assembler.is_done(*key) or announced.again:
             return True
-        announced, now = self._announced[key], self._clock()
-        if key not in self._first_heard:
-            return now - announced.since > UNHEARD_SECONDS
-        if now - max(self._last_burst, announced.since) > QUIET_SECONDS:
+        if latest not in (None, key):
+            if announced.attempt > 0 and announced.heard or self._air.is_after(latest, key):
+                return True
+            # First sendings keep their order on the air.
+            if announced.attempt == 0 and key in self._first_heard and place > self._first_heard[key]:
+                return True
+        elapsed, passed = self._clock() - announced.since, self._air.settled - announced.settled
+        sure = self._air.has_come(key) or not self._air.knows(key)
+        if passed >= (PIPE_SAMPLES if sure else LOST_SAMPLES) and elapsed >= PIPE_SECONDS:
             return True
-        if now - max(self._last_of.get(key, 0.0), announced.since) > LONGEST_WAIT_SECONDS:
+        if key in self._first_heard and (announced.attempt == 0 or announced.heard):
+            since = max(self._last_burst, announced.since)
+            quiet = self._air.settled - self._air.last_start >= QUIET_SAMPLES
+            if quiet and self._clock() - since >= QUIET_SECONDS:
+                return True
+        if self._air.has_come(key):
+            longest = STILL_SECONDS
+        else:
+            longest = LOST_SECONDS if self._air.knows(key) else ENDED_SECONDS
+        return min(self._air.still_seconds, elapsed) > longest
+
+    def _is_quiet(self, since: float, start: int) -> bool:
+        """Whether the air has been quiet since a burst.
+
+        Args:
+            since: when it came, seconds.
+            start: at which sample it began.
+        """
+        if self._air.settled - start >= QUIET_SAMPLES and self._clock() - since >= QUIET_SECONDS:
             return True
-        if latest is None or latest == key:
-            return False
-        if announced.attempt == 0:  # first sendings keep their order on the air
-            return place > self._first_heard[key]
-        return announced.heard
+        return self._air.still_seconds > (ENDED_SECONDS if self._air.counted else LOST_SECONDS)
+
+    def _take_place(self, transfer: int, content: dict) -> None:
+        """The transmitter tells where in its stream of samples a train's last burst began; not taken on trust."""
+        values = [content.get(name) for name in ("round", "attempt", "start")]
+        if all(type(value) is int and 0 <= value < 1 << 60 for value in values):
+            round_, attempt, start = values
+            self._air.sent((transfer, round_), start, attempt == 0)
+
+    def _tell_what_is_awaited(self) -> None:
+        """Tells a codec that waits for feedback which rounds are still coming in."""
+        now = self._clock()
+        for (transfer, round_), announced in self._announced.items() if self.codec.uses_feedback else ():
+            if now - announced.told >= TELLING_SECONDS:
+                announced.told = now
+                self._tell(Report(transfer, {"event": "receiving", "round": round_}))
 
     def _give_up(self) -> list[Arrival]:
-        """Ends rounds that nobody will complete: after a moment when the back-channel has been away for long.
+        """Ends rounds that nobody will complete.
 
-        While it is there, or may come back, only rounds of which nothing was heard for long: of a transmitter that
-        is no more.
+        When the back-channel has been away for long, as soon as the air is quiet; while it is there, or may come back,
+        only when it has been for long: of a transmitter that is no more.
         """
         now, arrivals = self._clock(), []
         hopeless = not self._connected and now - self._lost_at > self._patience
-        longest = ENDED_SECONDS if hopeless else self._patience
         for key in self._assembler.open_rounds():
-            if now - self._last_of.get(key, self._lost_at) > longest:
+            if hopeless:
+                over = self._has_passed(key)
+            else:
+                over = now - max(self._last_of.get(key, self._lost_at), self._last_burst) > self._patience
+            if over and key in self._assembler.open_rounds():
                 arrivals += self._assembler.end(*key)
         return self._ended(arrivals)
+
+    def _has_passed(self, key: tuple[int, int]) -> bool:
+        """Whether an open round has left the air: it is quiet, or long busy with others."""
+        since, start = self._last_of.get(key, self._lost_at), self._air.start_of(key)
+        passed = start is not None and self._air.settled - start >= QUIET_SAMPLES
+        if passed and self._clock() - since >= ENDED_SECONDS:
+            return True
+        return self._is_quiet(self._last_burst, self._air.last_start)
 
     def _ended(self, arrivals: list[Arrival]) -> list[Arrival]:
         """Reports rounds that are handed over, and feeds them back."""
@@ -238,6 +319,8 @@ class ReceivingEnd:
             key = (arrival.transfer, arrival.round)
             self._first_heard.pop(key, None)
             self._last_of.pop(key, None)
+            if self._answered.pop(key, None) is not None and key not in self._announced:
+                self._tell(BurstMap(*key, True, np.zeros(0, bool)))  # bursts that came late: no repeat is needed
             self.journal.handed_over(arrival)
             if self._send is not None:
                 arrival = self._feed_back(arrival)

@@ -38,7 +38,7 @@ from gr_jscc.link.bursts import (
     settings_of,
 )
 from gr_jscc.link.outgoing import Outgoing, OutgoingRound, adapted_cbr, picture_key
-from gr_jscc.link.policy import REMEMBERED, SendingPolicy
+from gr_jscc.link.policy import MANIFEST_REPEATS, REMEMBERED, SendingPolicy
 from gr_jscc.modem.header import BurstKind
 
 QUEUED_TRAINS = 2  # rounds encoded and waiting for the modulator
@@ -69,8 +69,8 @@ class SendingEnd:
         defer: called with (function, arguments…) for what belongs in the codec's thread.
         on_event: told (fields, picture or None) of what a person or a sink may want to know. ``event`` is ``sent``
             (the picture went to the link), ``done`` (nothing of it will be sent again), ``stored``, ``skipped`` (the
-            receiver has it from an earlier start), ``again``, ``failed``, ``state`` (of the channel, as reported)
-            or ``late`` (feedback that came too late, or never).
+            receiver has it from an earlier start), ``decoding`` (the receiver works on it), ``again``, ``failed``,
+            ``state`` (of the channel, as reported) or ``late`` (feedback that came too late, or never).
         settings: how rounds become bursts; None: as the codec asks.
         policy: how the back-channel is used.
         send: hands a message to the back-channel, false when it is refused; None without a back-channel.
@@ -182,8 +182,17 @@ class SendingEnd:
         self._begin_waiting()
         return train
 
-    def train_sent(self, transfer: int, round_: int, uses: ChannelUses, papr_db: float) -> None:
-        """A train has left the modulator: charges it, and tells the receiver that it may look for holes."""
+    def train_sent(
+        self, transfer: int, round_: int, uses: ChannelUses, papr_db: float, start: int | None = None
+    ) -> None:
+        """A train has left the modulator: charges it, and tells the receiver that it may look for holes.
+
+        Args:
+            transfer, round_: whose it is.
+            uses: what it cost.
+            papr_db: its peak over its mean power.
+            start: sample, of all that the modulator made, at which its last burst begins; None where nobody counts.
+        """
         with self._lock:
             flight = self._transfers.get(transfer)
             if flight is None or round_ not in flight.rounds:
@@ -191,9 +200,13 @@ class SendingEnd:
             sent = flight.rounds[round_]
             flight.uses = flight.uses + uses
             flight.papr_db = papr_db if flight.papr_db is None else max(flight.papr_db, papr_db)
+            flight.repeated_bursts += sent.repeating
+            sent.repeating = 0
             sent.sent_at = self._clock()
-            last = sent.attempt >= self.policy.repeats
-            self._tell(RoundSent(transfer, round_, sent.attempt, last))
+            if start is not None:
+                place = {"event": "air", "round": round_, "attempt": sent.attempt, "start": start}
+                self._tell(Report(transfer, place))
+            self._tell(RoundSent(transfer, round_, sent.attempt, sent.attempt >= self._most_repeats))
 
     # --- the back-channel ----------------------------------------------------------------------------------------
 
@@ -365,9 +378,7 @@ class SendingEnd:
             flight.side_info_bytes += len(manifest)
             bursts = analog_bursts(payload.symbols, flight.number, round_, self.settings)
         else:
-            bursts = round_bursts(
-                payload, height, width, self.codec.weights_hash, flight.number, round_, self.settings
-            )
+            bursts = round_bursts(payload, height, width, self.codec.weights_hash, flight.number, round_, self.settings)
         flight.analog_bursts += sum(burst.header.kind == BurstKind.ANALOG for burst in bursts)
         flight.rounds[round_] = OutgoingRound(bursts, payload.side_info)
         self._trains.append(bursts)
@@ -378,23 +389,46 @@ class SendingEnd:
         for flight in [f for f in self._transfers.values() if f.key in self._have]:
             self._stored(flight, {})
 
+    @property
+    def _most_repeats(self) -> int:
+        """Of a round, those of a lost manifest included."""
+        return self.policy.repeats + (MANIFEST_REPEATS if self.codec.uses_feedback else 0)
+
     def _take_burst_map(self, flight: Outgoing, message: BurstMap) -> None:
         sent = flight.rounds.get(message.round)
-        if sent is None or sent.settled or sent.sent_at is None:
-            return  # of an attempt before the one that is on its way now
+        if sent is None or sent.settled:
+            return
         missing = sent.missing(message.manifest, message.received)
-        if not missing or (message.manifest and len(message.received) == 0):
+        whole = not missing or (message.manifest and len(message.received) == 0)
+        if sent.sent_at is None and not (whole and self._withdraw(flight.number, message.round)):
+            return  # of an attempt before the one that is on its way now
+        if whole:
             sent.settled = True
         elif sent.attempt < self.policy.repeats:
-            sent.attempt += 1
-            sent.sent_at = None
-            flight.repeated_bursts += len(missing)
-            self._repeats.append(missing)
+            self._repeat(sent, missing)
+        elif not message.manifest and sent.attempt < self._most_repeats:
+            self._repeat(sent, sent.manifest)
         else:
             sent.settled = True
+            if sent.attempt < self._most_repeats:  # nor was the receiver told that no more would come
+                self._tell(RoundSent(flight.number, message.round, sent.attempt, True))
         if sent.settled:
             self._release(flight)
         self._settle(flight)
+
+    def _repeat(self, sent: OutgoingRound, bursts: list[Burst]) -> None:
+        sent.attempt += 1
+        sent.sent_at = None
+        sent.repeating = len(bursts)
+        self._repeats.append(bursts)
+
+    def _withdraw(self, transfer: int, round_: int) -> bool:
+        """Takes back the repeat of a round that has arrived meanwhile; false when it is on its way already."""
+        for train in self._repeats:
+            if (train[0].header.transfer, train[0].header.round) == (transfer, round_):
+                self._repeats.remove(train)
+                return True
+        return False
 
     def _settle(self, flight: Outgoing) -> None:
         """Tells the receiver what the picture cost, once nothing of it will be sent again."""
@@ -437,6 +471,12 @@ class SendingEnd:
         if content.get("event") == "stored":
             psnr = content.get("psnr_db")
             self._stored(flight, {"psnr_db": psnr if isinstance(psnr, (int, float)) else None})
+        elif content.get("event") == "decoding":
+            self._on_event({"event": "decoding", "transfer": flight.number, "name": flight.name}, None)
+        elif content.get("event") == "receiving":
+            sent = flight.rounds.get(content.get("round")) if isinstance(content.get("round"), int) else None
+            if sent is not None and sent.sent_at is not None:
+                sent.sent_at = self._clock()
         elif content.get("event") == "failed" and flight.tries < MOST_TRIES:
             self._again(flight, "nothing of it could be decoded")
         elif content.get("event") == "failed":

@@ -185,6 +185,15 @@ class StreamDemodulator:
         self._restart(end)
         return bursts
 
+    @property
+    def settled(self) -> int:
+        """Sample of the stream before which no further burst will be found to begin."""
+        return max(0, min([self._looked] + [burst.window for burst in self._pending]))
+
+    def would_search(self, count: int) -> bool:
+        """Whether to `push` so many samples takes a search, and so some time."""
+        return self._waiting + count >= self._step
+
     def _take(self, count: int) -> None:
         """Move the next samples into the buffer, made fit to be worked on."""
         parts, missing = [self._buffer], count

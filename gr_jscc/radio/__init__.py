@@ -42,6 +42,7 @@ def radio_sink(address: str, profile: Profile | str | None = None, reconnect: bo
 
     It has ``finish(patience: float = 5.0) -> bool``, to be called when the flowgraph has ended or was stopped: what was
     sent is then complete at the other end or, where that takes nothing for ``patience`` seconds, False is returned.
+    ``taken`` counts the samples that it took so far.
     And ``failure``: what it ended the flowgraph with, or None; ``statistics``: `RadioStatistics` so far; ``tuned``:
     `Tuned`, what it was set to, or None.
 

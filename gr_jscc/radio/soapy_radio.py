@@ -9,7 +9,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded
+from gr_jscc.blocks.guard import fail, guarded, warn
 from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.blocks.tags import BURST
 from gr_jscc.radio.address import RadioAddress, RadioError
@@ -107,7 +107,7 @@ class _SoapyBlock:
 
     def _come_back(self) -> bool:
         """Tries once to reach the device again, after a while."""
-        self.away = True
+        self._note_away()
         self._device.close()
         if self._stopping.wait(RETRY_SECONDS):
             return False
@@ -118,7 +118,14 @@ class _SoapyBlock:
             return False
         self._device, self.away = device, False
         self._counts["reconnects"] += 1
+        warn(self, "the radio is back", kept=True)
         return True
+
+    def _note_away(self) -> None:
+        """The device is gone and waited for."""
+        if not self.away:
+            self.away = True
+            warn(self, "the radio is gone and is waited for", kept=True)
 
 
 class SoapySink(_SoapyBlock, gr.sync_block):
@@ -166,6 +173,11 @@ class SoapySink(_SoapyBlock, gr.sync_block):
         self.finish()
         return True
 
+    @property
+    def taken(self) -> int:
+        """Samples taken from the flowgraph so far."""
+        return self.nitems_read(0)
+
     def finish(self, patience: float = 5.0) -> bool:
         """Sends what is queued and some silence, then ends the stream.
 
@@ -202,7 +214,7 @@ class SoapySink(_SoapyBlock, gr.sync_block):
                     self._bursts.forget()
             self._device.stop()
         except Exception as error:  # told by the program that runs the flowgraph
-            self.failure = error
+            fail(self, error)
 
     def _step(self) -> None:
         """Sends some samples that are due, or zeros, or ends."""
@@ -300,7 +312,7 @@ class SoapySource(_SoapyBlock, gr.sync_block):
         try:
             self._device.start()
         except RadioError as error:
-            self.failure = error
+            fail(self, error)
         return True
 
     @guarded
@@ -315,7 +327,7 @@ class SoapySource(_SoapyBlock, gr.sync_block):
         except DeviceGoneError:
             if not self._reconnect:
                 raise
-            self.away = True
+            self._note_away()
             return 0
 
     def _receive(self, out: np.ndarray) -> int:
@@ -343,7 +355,7 @@ class SoapySource(_SoapyBlock, gr.sync_block):
             try:
                 self._device.stop()
             except DeviceGoneError as error:
-                self.failure = self.failure or error
+                fail(self, error)
         return True
 
 

@@ -297,6 +297,11 @@ class UhdSink(_UhdBlock):
     def statistics(self) -> RadioStatistics:
         return RadioStatistics(underflows=self._events.underflows, late_bursts=self._bursts.late)
 
+    @property
+    def taken(self) -> int:
+        """Samples taken from the flowgraph so far."""
+        return self._input.nitems_read(0)
+
     def finish(self, patience: float = 5.0) -> bool:
         """Whether all was sent; UHD's own block has ended the last burst when the flowgraph has ended."""
         return self._queue.finished and self.failure is None

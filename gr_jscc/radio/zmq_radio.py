@@ -77,6 +77,11 @@ class ZmqSink(gr.hier_block2):
         self._sink.set_max_noutput_items(MESSAGE)
         self.connect(self, self._sink)
 
+    @property
+    def taken(self) -> int:
+        """Samples taken from the flowgraph so far."""
+        return self._sink.nitems_read(0)
+
     def finish(self, patience: float = 5.0) -> bool:
         """Sends silence until all that was sent before has left this process. Call it when the flowgraph has ended.
 

@@ -97,25 +97,97 @@ def test_a_transmitter_started_again_begins_anew(inbox):
     assert inbox.end() == []
 
 
-def test_without_a_back_channel_quiet_makes_a_picture_final(inbox, clock):
+def test_without_a_back_channel_quiet_air_makes_a_picture_final(inbox, clock):
+    inbox.taken(3, 0)
     inbox.received(3, 0, received())
+    clock.now = 500.0  # as long as samples come, seconds say nothing
     assert inbox.tick() == []
-    clock.now = 3.0
-    (result,) = inbox.tick()
+    (result,) = inbox.quiet()
     assert result.final and result.report["image"]["name"] == "transfer-0003"
     assert result.report["psnr_db"] is None and result.report["uses"]["air"] is None
+
+
+def test_without_a_back_channel_the_next_picture_makes_one_final(inbox):
+    inbox.taken(3, 0)
+    inbox.received(3, 0, received())
+    (result,) = final(inbox.taken(4, 0))
+    assert result.transfer == 3
+    assert final(inbox.received(4, 0, received())) == [] and len(inbox.end()) == 1
+
+
+def test_without_a_back_channel_a_picture_waits_for_its_decoder_and_the_next_does_not_hurry_it(inbox, clock):
+    inbox.taken(3, 0)
+    inbox.taken(4, 0)
+    assert inbox.quiet() == []
+    clock.now = 500.0
+    assert inbox.tick() == []
+    assert [r.transfer for r in final(inbox.received(3, 0, received()))] == [3]
+    assert [r.transfer for r in final(inbox.received(4, 0, received()))] == [4]
 
 
 def test_a_cut_is_waited_for_and_then_no_longer(inbox, clock):
     inbox.connection(True)
     inbox.told(3, SENT)
+    inbox.taken(3, 0)
     inbox.received(3, 0, received())
     inbox.connection(False)
+    assert inbox.quiet() == []
     clock.now = 10.0
     assert inbox.tick() == []
     clock.now = 21.0
     (result,) = inbox.tick()
     assert result.report["image"]["name"] == "a.png" and result.report["psnr_db"] is not None
+
+
+def test_after_a_cut_pictures_whose_rounds_are_mixed_wait_for_quiet(inbox, clock):
+    inbox.connection(True)
+    inbox.connection(False)
+    clock.now = 21.0
+    for transfer, round_ in [(1, 0), (2, 0), (1, 1), (2, 1)]:
+        assert final(inbox.taken(transfer, round_)) == []
+        assert final(inbox.received(transfer, round_, received())) == []
+    assert [(r.transfer, r.rounds) for r in inbox.quiet()] == [(1, (0, 1)), (2, (0, 1))]
+
+
+def test_pictures_received_during_a_cut_are_not_dropped_when_it_ends(inbox, clock):
+    """What the transmitter told meanwhile comes a moment after the connection does."""
+    inbox.connection(True)
+    inbox.connection(False)
+    inbox.taken(3, 0)
+    inbox.received(3, 0, received())
+    clock.now = 15.0
+    inbox.connection(True)
+    assert inbox.tick() == []
+    inbox.told(3, SENT)
+    assert [r.transfer for r in final(inbox.told(3, DONE))] == [3]
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 4])
+def test_no_picture_ends_while_the_decoder_has_a_round_of_it_in_hand(inbox, clock, rounds):
+    """However long the decoder takes, and however long the transmitter has been done."""
+    inbox.connection(True)
+    inbox.told(1, SENT)
+    for round_ in range(rounds):
+        inbox.taken(1, round_)
+    inbox.told(1, DONE | {"rounds": rounds})
+    for round_ in range(rounds):
+        clock.now += 3600.0
+        assert final(inbox.tick()) == [] and inbox.failed == []
+        results = final(inbox.received(1, round_, received()))
+    (result,) = results
+    assert result.rounds == tuple(range(rounds)) and result.report["bursts"]["received"] == 4 * rounds
+    assert inbox.failed == []
+
+
+def test_a_round_that_nobody_works_on_does_not_hold_a_picture_for_ever(inbox, clock):
+    inbox.connection(True)
+    inbox.told(1, SENT)
+    inbox.taken(1, 0)
+    inbox.received(1, 0, received())
+    inbox.told(1, DONE | {"rounds": 2})
+    clock.now = 11.0
+    (result,) = inbox.tick()
+    assert result.final and result.rounds == (0,)
 
 
 def test_a_number_used_again_is_another_picture(inbox):

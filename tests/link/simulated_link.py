@@ -8,13 +8,15 @@ import numpy as np
 
 from gr_jscc.codecs.base import Codec, Payload, Receiver, Reception, Transmitter
 from gr_jscc.link.accounting import count_uses
-from gr_jscc.link.back_channel import Have
+from gr_jscc.link.back_channel import Have, Report
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.sending import SendingEnd
 from gr_jscc.modem import ReceivedBurst
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY
 
 STEP_SECONDS = 0.02
+BURST_SAMPLES = 5000
+SILENCE_SAMPLES = 98_304  # as the modulator appends when nothing follows
 
 
 class ToyCodec(Codec):
@@ -83,14 +85,26 @@ class SimulatedLink:
         loss: called with a burst's header, true when the air loses it.
         bursts_a_step: how fast the air is.
         noise_var: of all received symbols.
+        pace: samples per second, in place of ``bursts_a_step``.
+        buffered: samples that the transmitter may be ahead of the air: so much earlier a train counts as sent.
+        together: samples that the demodulator works on at once.
+        counted: whether the ends are told of samples, as ours are.
     """
 
-    def __init__(self, codec, policy=None, loss=lambda header: False, bursts_a_step=1, noise_var=0.1) -> None:
+    def __init__(
+        self, codec, policy=None, loss=lambda header: False, bursts_a_step=1, noise_var=0.1, pace=None, buffered=0,
+        together=1, counted=True,
+    ) -> None:  # fmt: skip
         self.codec, self.policy, self.loss, self.noise_var = codec, policy, loss, noise_var
-        self.bursts_a_step = bursts_a_step
+        self.pace = pace or bursts_a_step * BURST_SAMPLES / STEP_SECONDS
+        self.buffered, self.together, self.counted = buffered, together, counted
+        self.stuck = False  # samples lie in a buffer and do not move
+        self.made = 0  # samples that the transmitter made
+        self.passed = 0.0  # that came to the receiver
         self.now = 0.0
         self.cut = False  # the back-channel holds its messages
-        self.air: collections.deque = collections.deque()
+        self.air: collections.deque = collections.deque()  # bursts, with the sample at which each begins
+        self.announced: collections.deque = collections.deque()  # trains that the transmitter has not yet told of
         self.to_sender, self.to_receiver = collections.deque(), collections.deque()
         self.events: list[dict] = []
         self.reports: list[tuple[int, dict]] = []  # what the transmitter told the receiver
@@ -133,17 +147,27 @@ class SimulatedLink:
 
     def step(self) -> None:
         self.now += STEP_SECONDS
-        if not self.air and (train := self.sending.next_train()):
-            self.air.extend((burst, i == len(train) - 1, list(train)) for i, burst in enumerate(train))
+        idle = False
+        while self.made - self.passed <= self.buffered and (train := self.sending.next_train()):
+            self._put_on_air(list(train))
             train.clear()  # as a block does that sends it burst by burst
-        for _ in range(min(self.bursts_a_step, len(self.air))):
-            burst, last, train = self.air.popleft()
+            idle = True
+        if idle:  # nothing follows at once
+            self.made += SILENCE_SAMPLES
+        if not self.stuck:
+            self.passed = min(self.passed + self.pace * STEP_SECONDS, self.made)
+        while self.announced and self.announced[0][0] - self.passed <= self.buffered:
+            _, start, header, uses = self.announced.popleft()
+            self.sending.train_sent(header.transfer, header.round, uses, 10.0, start if self.counted else None)
+        settled = int(self.passed // self.together * self.together)
+        while self.air and self.air[0][1] + BURST_SAMPLES <= settled:
+            burst, start = self.air.popleft()
             self.sent_bursts += 1
             if not self.loss(burst.header):
-                self._arrived(self.receiving.burst(self._received(burst)))
-            if last:
-                uses = count_uses([b.header for b in train], DEFAULT_NUMEROLOGY)
-                self.sending.train_sent(burst.header.transfer, burst.header.round, uses, 10.0)
+                self._arrived(self.receiving.burst(self._received(burst, start)))
+        if self.counted:
+            nothing_before = self.air[0][1] if self.air else settled
+            self.receiving.samples(int(self.passed), min(settled, nothing_before), False)
         if not self.cut:
             for queue, hear in ((self.to_receiver, self._hear), (self.to_sender, self.sending.message)):
                 for _ in range(len(queue)):
@@ -151,26 +175,33 @@ class SimulatedLink:
         self.sending.tick()
         self._arrived(self.receiving.tick())
 
+    def _put_on_air(self, train) -> None:
+        start = self.made
+        for burst in train:
+            start, self.made = self.made, self.made + BURST_SAMPLES
+            self.air.append((burst, start))
+        uses = count_uses([burst.header for burst in train], DEFAULT_NUMEROLOGY)
+        self.announced.append((self.made, start, train[0].header, uses))
+
     @staticmethod
     def _over_the_wire(message):
         return type(message).unpack(message.pack())
 
-    def _received(self, burst) -> ReceivedBurst:
+    def _received(self, burst, start) -> ReceivedBurst:
         count = len(burst.symbols)
         noise = self.rng.standard_normal((count, 2)) @ np.array([1, 1j]) * np.sqrt(self.noise_var / 2)
         variance = np.full(count, self.noise_var, np.float32)
-        return ReceivedBurst(burst.header, (burst.symbols + noise).astype(np.complex64), variance, 0, 0.0, 10.0, -10.0)
+        return ReceivedBurst(
+            burst.header, (burst.symbols + noise).astype(np.complex64), variance, start, 0.0, 10.0, -10.0
+        )
 
     def _hear(self, message) -> None:
-        if type(message).__name__ == "Report":
+        self._arrived(self.receiving.message(message))
+        if isinstance(message, Report):
             self.reports.append((message.transfer, message.content))
             if message.content["event"] == "done":
-                from gr_jscc.link.back_channel import Report
-
                 event = "stored" if message.transfer in self.decoded else "failed"
                 self.to_sender.append(Report(message.transfer, {"event": event, "psnr_db": None}))
-        else:
-            self._arrived(self.receiving.message(message))
 
     def _arrived(self, arrivals) -> None:
         for arrival in arrivals:

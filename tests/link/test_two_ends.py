@@ -89,7 +89,7 @@ def test_lost_manifests_are_repeated_too():
 
 def test_a_picture_of_which_nothing_comes_is_tried_again_and_given_up():
     link = SimulatedLink(ToyCodec(), SendingPolicy(repeats=1), lambda header: True)
-    run_pictures(link, 1)
+    run_pictures(link, 1, seconds=120)  # where nothing was ever heard it may still lie in a buffer
     assert link.sending.finished and [a.manifest for a in link.arrivals] == [None] * 3
     assert len(link.events_of("again")) == 2 and len(link.events_of("failed")) == 1
     assert not link.events_of("stored")

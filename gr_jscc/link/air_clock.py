@@ -1,0 +1,120 @@
+"""How far the samples have come: what the receiving end of the link waits by.
+
+Seconds say nothing of bursts that lie in buffers. At 5e4 samples a second one buffer is more than a second long, at
+1e7 a hundredth of one, and a busy machine makes any of them longer.
+"""
+
+from __future__ import annotations
+
+import collections
+import time
+from collections.abc import Callable
+
+ANCHORS = 8  # rounds heard of late that tell where the transmitter's samples lie among the receiver's
+REMEMBERED = 256  # rounds whose place is known
+JITTER_SAMPLES = 512  # by which two bursts may lie nearer or farther than they were sent
+
+#: (transfer, round).
+Round = tuple[int, int]
+
+
+class AirClock:
+    """Where the receiver stands in its stream of samples, and where in it the transmitter's bursts must lie.
+
+    The transmitter counts the samples that it makes, and says at which of them the last burst of a train began. The
+    receiver counts those that come. Bursts that were heard tell how far the two counts are apart. Where a radio fills
+    pauses with silence bursts come later than that, never earlier.
+
+    Args:
+        clock: seconds.
+
+    Attributes:
+        settled: sample of the receiver's stream before which no further burst will be found.
+        last_start: at which the last burst began; -1 before the first.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.settled = 0
+        self.last_start = -1
+        self._clock = clock
+        self._arrived = 0
+        self._busy = False
+        self._counted = False
+        self._moved = clock()
+        self._starts: collections.OrderedDict[Round, int] = collections.OrderedDict()  # of their last bursts, as heard
+        self._sent: collections.OrderedDict[Round, int] = collections.OrderedDict()  # the same, as sent
+        self._first: dict[Round, int] = {}  # of `_sent`, those of first sendings
+
+    def progress(self, arrived: int, settled: int, busy: bool) -> None:
+        """Samples have come, or were searched for bursts.
+
+        Args:
+            arrived: samples that came so far.
+            settled: see the class.
+            busy: the search goes on: some that came are not settled yet, though they could be.
+        """
+        if (arrived, settled, busy) != (self._arrived, self.settled, self._busy):
+            self._moved = self._clock()
+        self._arrived, self.settled, self._busy, self._counted = arrived, max(settled, self.settled), busy, True
+
+    def heard(self, key: Round, start: int) -> None:
+        """A burst of a round came that began at a sample of the stream."""
+        self._moved = self._clock()
+        self.last_start = max(start, self.last_start)
+        self.settled = max(start, self.settled)
+        _remember(self._starts, key, start)
+
+    def sent(self, key: Round, start: int, first: bool) -> None:
+        """The transmitter's count at the last burst of a train of a round; ``first`` unless it repeats."""
+        for forgotten in _remember(self._sent, key, start):
+            self._first.pop(forgotten, None)
+        if first:
+            self._first[key] = start
+
+    def forget(self) -> None:
+        """The transmitter is another process, and counts anew."""
+        self._starts.clear()
+        self._sent.clear()
+        self._first.clear()
+
+    def start_of(self, key: Round) -> int | None:
+        """The sample at which the last burst of a round began that was heard; None when none was, or long ago."""
+        return self._starts.get(key)
+
+    def knows(self, key: Round) -> bool:
+        """Whether the transmitter told where it sent a round."""
+        return key in self._sent
+
+    def has_come(self, key: Round) -> bool:
+        """Whether all that was sent of a round must have come; False also where that cannot be told."""
+        if key not in self._sent:
+            return False
+        both = [name for name in self._sent if name in self._starts][-ANCHORS:]
+        if not both:
+            return False
+        ahead = max(self._starts[name] - self._sent[name] for name in both)
+        return self.settled >= self._sent[key] + ahead + (JITTER_SAMPLES if self._counted else 0)
+
+    def is_after(self, later: Round, key: Round) -> bool:
+        """Whether a round was first sent after the last train of another."""
+        return later in self._first and key in self._sent and self._first[later] > self._sent[key]
+
+    @property
+    def still_seconds(self) -> float:
+        """For how long no sample has come, and none is being searched."""
+        return 0.0 if self._busy else self._clock() - self._moved
+
+    @property
+    def counted(self) -> bool:
+        """Whether samples are told of, and not only bursts."""
+        return self._counted
+
+
+def _remember(places: collections.OrderedDict[Round, int], key: Round, start: int) -> list[Round]:
+    """Notes a place as the newest; returns what was forgotten for it."""
+    places[key] = start
+    places.move_to_end(key)
+    forgotten = []
+    while len(places) > REMEMBERED:
+        forgotten.append(places.popitem(last=False)[0])
+    return forgotten

@@ -1,0 +1,249 @@
+"""The link waits for samples and not for seconds: on clean air nothing is asked for twice, at any pace."""
+
+import numpy as np
+import pytest
+from simulated_link import SimulatedLink, ToyCodec, picture
+
+from gr_jscc.link.air_clock import AirClock
+from gr_jscc.link.back_channel import BurstMap, Report, RoundSent
+from gr_jscc.link.policy import MANIFEST_REPEATS, SendingPolicy
+from gr_jscc.modem import BurstKind
+
+pytestmark = pytest.mark.timeout(60)
+TOGETHER = 65_536  # samples that our demodulator works on at once
+BUFFERED = 300_000  # samples between our modulator and the air
+
+
+def finish(link, pictures=1, seconds=100_000.0):
+    link.meet()
+    for number in range(pictures):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    end = link.now + seconds
+    while not link.sending.finished:
+        link.step()
+        assert link.now < end, "the link hangs"
+    return link.events_of("done")
+
+
+@pytest.mark.parametrize("pace", [2e4, 5e4, 2e5, 1e6, 1e7])
+@pytest.mark.parametrize("feedback", [False, True])
+def test_on_clean_air_nothing_is_sent_twice_at_any_pace(pace, feedback):
+    codec = ToyCodec(rounds=3 if feedback else 1, feedback=feedback)
+    link = SimulatedLink(codec, SendingPolicy(), pace=pace, buffered=BUFFERED, together=TOGETHER)
+    done = finish(link, 3)
+    assert [d["repeated"] for d in done] == [0, 0, 0]
+    assert [d["feedback_missed"] for d in done] == [0, 0, 0]
+    assert not feedback or all(fed is not None for fed in codec.fed_back)
+    assert len(link.events_of("stored")) == 3
+
+
+@pytest.mark.parametrize("pace", [2e4, 1e6])
+def test_without_a_back_channel_a_slow_round_stays_whole(pace):
+    link = SimulatedLink(ToyCodec(symbols=60_000), pace=pace, buffered=BUFFERED, together=TOGETHER)
+    for number in range(2):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.run(40 * 1e5 / pace)
+    assert [(a.transfer, a.bursts_received, a.manifest is not None) for a in link.arrivals] == [
+        (0, 25, True), (1, 25, True)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("stuck_seconds", [3.0, 8.0])
+def test_samples_that_lie_in_a_buffer_are_waited_for(stuck_seconds):
+    """A busy machine: the transmitter has said that all left, and nothing moves for seconds."""
+    link = SimulatedLink(ToyCodec(), SendingPolicy(), pace=1e6, buffered=BUFFERED)
+    link.meet()
+    for number in range(2):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    while not link.arrivals:
+        link.step()
+    link.stuck = True
+    link.run(stuck_seconds)
+    link.stuck = False
+    link.run(5.0)
+    assert [d["repeated"] for d in link.events_of("done")] == [0, 0]
+
+
+def test_samples_that_a_channel_took_with_it_are_sent_again():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(), pace=1e6, buffered=BUFFERED)
+    link.meet()
+    link.sending.submit("a.png", picture(1))
+    link.step()
+    link.air.clear()  # with the count of their samples
+    link.passed -= 50_000
+    link.made -= 50_000
+    link.sending.finish()
+    link.run(30.0)
+    assert link.sending.finished and len(link.events_of("stored")) == 1
+
+
+def test_what_is_missing_is_asked_for_a_moment_after_all_samples_came():
+    """Patience costs nothing where losses are real."""
+    link = SimulatedLink(ToyCodec(), SendingPolicy(), lambda h: h.kind == BurstKind.ANALOG and h.index == 4, pace=1e6)
+    link.meet()
+    link.sending.submit("a.png", picture(1))
+    while not any(isinstance(message, BurstMap) for message in link.to_sender):
+        link.step()
+        assert link.now < 1.0
+
+
+def test_a_transmitter_that_counts_no_samples_is_served_too():
+    """As one of an earlier version, on an air that is not slow."""
+    rng = np.random.default_rng(3)
+    link = SimulatedLink(ToyCodec(), SendingPolicy(repeats=6), lambda h: rng.random() < 0.2, counted=False)
+    done = finish(link, 4, 200.0)
+    assert len(link.events_of("stored")) == 4 and sum(d["repeated"] for d in done) > 0
+
+
+@pytest.mark.parametrize("lost", [4, 6, MANIFEST_REPEATS + 2])
+def test_with_feedback_a_manifest_is_asked_for_until_it_comes(lost):
+    """Without it nothing is fed back, and all that follows is made for a receiver that has it."""
+
+    class ManifestsOfTheSecondRound:
+        def __init__(self):
+            self.seen = 0
+
+        def __call__(self, header):
+            if header.kind != BurstKind.DIGITAL or header.round != 1:
+                return False
+            self.seen += 1
+            return self.seen <= lost
+
+    codec = ToyCodec(rounds=3, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy(repeats=0), ManifestsOfTheSecondRound())
+    (done,) = finish(link)
+    assert done["feedback_rounds"] == 3 and done["feedback_missed"] == 0
+    assert all(fed is not None for fed in codec.fed_back)
+    assert [(a.round, a.manifest is not None) for a in link.arrivals] == [(0, True), (1, True), (2, True)]
+    assert done["repeated"] == lost - 3 + 1  # three copies go with the round; then one at a time
+
+
+def test_with_feedback_holes_are_left_when_repeats_are_over_though_a_manifest_could_still_be_asked_for():
+    codec = ToyCodec(rounds=2, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy(repeats=1), lambda h: h.kind == BurstKind.ANALOG and h.index == 2)
+    (done,) = finish(link)
+    assert done["repeated"] == 2 and done["feedback_missed"] == 0
+    assert [int(np.isinf(a.reception.noise_var).sum()) for a in link.arrivals] == [2400, 2400]
+
+
+def test_a_repeat_that_never_left_is_not_charged():
+    """The bursts came while it was queued: the receiver had been hasty, or the air late."""
+    link = SimulatedLink(ToyCodec(), SendingPolicy())
+    link.meet()
+    link.sending.submit("a.png", picture(1))
+    link.step()
+    train = [burst for burst, _ in link.air]
+    link.air.clear()
+    link.passed = link.made
+    link.step()  # it is announced, and nothing of it was heard
+    link.sending.message(BurstMap(0, 0, False, np.zeros(0, bool)))
+    for start, burst in enumerate(train):  # now it is
+        link._arrived(link.receiving.burst(link._received(burst, 5000 * start)))
+    link._hear(RoundSent(0, 0, 0, False))
+    for message in list(link.to_sender):
+        link.sending.message(message)
+    assert link.sending.next_train() is None
+    (done,) = link.events_of("done")
+    assert done["repeated"] == 0 and done["bursts"] == 5
+
+
+def test_a_repeat_of_a_picture_that_begins_anew_is_not_charged():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(), pace=1e5, buffered=BUFFERED)
+    link.meet()
+    link.sending.submit("a.png", picture(1))
+    link.step()
+    (flight,) = link.sending._transfers.values()
+    link.sending.message(BurstMap(0, 0, True, np.array([True, False, True, True, True])))
+    assert flight.rounds[0].attempt == 1 and flight.repeated_bursts == 0
+    link.receiving = link.new_receiver()
+    link.to_sender.clear()
+    link.receiving.connection(True)
+    link.sending.connection(True, restarted=True)
+    link.sending.finish()
+    link.run(10.0)
+    assert [(d["transfer"], d["repeated"]) for d in link.events_of("done")] == [(1, 0)]
+
+
+def test_the_transmitter_is_told_what_is_still_coming_in_and_its_codec_waits():
+    codec = ToyCodec(rounds=2, feedback=True)
+    link = SimulatedLink(codec, SendingPolicy(feedback_seconds=2.0), pace=2e4, buffered=BUFFERED, together=TOGETHER)
+    seen = []
+    hear = link.sending.message
+    link.sending.message = lambda message: (seen.append(message), hear(message))
+    finish(link)
+    told = [m.content for m in seen if isinstance(m, Report) and m.content["event"] == "receiving"]
+    assert len(told) > 2 and {content["round"] for content in told} == {0, 1}
+    assert len(codec.fed_back) == 2 and all(fed is not None for fed in codec.fed_back)
+    assert link.events_of("late") == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"event": "air"}, {"event": "air", "round": "0", "attempt": 0, "start": 5},
+        {"event": "air", "round": 0, "attempt": True, "start": 5},
+        {"event": "air", "round": 0, "attempt": 0, "start": -5},
+        {"event": "air", "round": 0, "attempt": 0, "start": 1 << 62},
+    ],
+)  # fmt: skip
+def test_nonsense_about_samples_harms_nothing(content):
+    link = SimulatedLink(ToyCodec(), SendingPolicy())
+    link.meet()
+    assert link.receiving.message(Report(0, content)) == []
+    done = finish(link)
+    assert [d["repeated"] for d in done] == [0]
+
+
+@pytest.mark.parametrize(
+    "content", [{"event": "receiving"}, {"event": "receiving", "round": "x"}, {"event": "dancing"}]
+)
+def test_signs_of_life_that_make_no_sense_are_ignored(content):
+    link = SimulatedLink(ToyCodec(), SendingPolicy())
+    link.meet()
+    link.sending.submit("a.png", picture(1))
+    link.step()
+    link.sending.message(Report(0, content))
+    link.run(5.0)
+    assert len(link.events_of("stored")) == 1
+
+
+class TestAirClock:
+    def test_bursts_that_were_heard_tell_where_others_lie(self):
+        air = AirClock(lambda: 0.0)
+        air.sent((1, 0), 40_000, True)
+        assert air.knows((1, 0)) and not air.has_come((1, 0))
+        air.heard((1, 0), 47_000)  # 7000 samples later than it was counted
+        air.sent((2, 0), 100_000, True)
+        air.progress(107_000, 107_000, False)
+        assert not air.has_come((2, 0))
+        air.progress(110_000, 108_000, False)
+        assert air.has_come((2, 0))
+
+    def test_a_round_sent_later_shows_that_one_before_is_over(self):
+        air = AirClock(lambda: 0.0)
+        air.sent((1, 0), 40_000, True)
+        air.sent((2, 0), 90_000, True)
+        assert air.is_after((2, 0), (1, 0)) and not air.is_after((1, 0), (2, 0))
+        air.sent((1, 0), 120_000, False)  # repeated since
+        assert not air.is_after((2, 0), (1, 0))
+
+    def test_nothing_stands_still_while_samples_are_searched(self):
+        now = [0.0]
+        air = AirClock(lambda: now[0])
+        air.progress(100, 0, True)
+        now[0] = 50.0
+        assert air.still_seconds == 0.0
+        air.progress(100, 100, False)
+        now[0] = 52.0
+        assert air.still_seconds == pytest.approx(2.0)
+
+    def test_another_transmitter_counts_anew(self):
+        air = AirClock(lambda: 0.0)
+        air.sent((1, 0), 1_000_000, True)
+        air.heard((1, 0), 500)
+        air.forget()
+        assert not air.knows((1, 0))
+        air.sent((2, 0), 40_000, True)
+        assert not air.has_come((2, 0))
