@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 import typer
 
-from gr_jscc import HOME_REMARK, __version__
+from gr_jscc import HOME_REMARK, __version__, telling
 from gr_jscc.errors import UserError
 
 from . import (
@@ -29,6 +31,9 @@ from . import (
     tx,
 )
 from .console import print_anything, shown
+
+# What a place can have against being written, and no fault of ours.
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENAMETOOLONG)
 
 app = typer.Typer(
     name="gr-jscc",
@@ -76,9 +81,18 @@ def main(arguments: list[str] | None = None) -> None:
     if HOME_REMARK:
         print(f"gr-jscc: {shown(HOME_REMARK)}", file=sys.stderr)
     try:
-        code = app(arguments, standalone_mode=False)
+        with telling.told_by_program(lambda line: print(f"gr-jscc: {shown(line)}", file=sys.stderr)):
+            code = app(arguments, standalone_mode=False)
     except UserError as error:
         print(f"gr-jscc: {shown(error)}", file=sys.stderr)
+        code = 2
+    except BrokenPipeError:  # whoever read our output has left, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries, and fails, once more
+        code = 1
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        print(f"gr-jscc: {shown(error.filename or 'a file')}: {error.strerror}", file=sys.stderr)
         code = 2
     except (typer.Abort, KeyboardInterrupt):
         print("gr-jscc: interrupted", file=sys.stderr)
