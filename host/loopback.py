@@ -16,7 +16,7 @@ from rich.table import Table
 
 from gr_jscc.channel import load_scenario
 from gr_jscc.channel.profiles import taps
-from gr_jscc.codecs.base import Codec
+from gr_jscc.codecs.base import Codec, Payload
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.archive import COMPARISON, Archive
@@ -24,9 +24,8 @@ from gr_jscc.evaluation.collector import Collector, Result
 from gr_jscc.evaluation.report import OnAir, Received, Sent
 from gr_jscc.file_names import readable
 from gr_jscc.imaging import expand_inputs, load_image
-from gr_jscc.link.accounting import ChannelUses
-from gr_jscc.link.budget import WithinTotal
-from gr_jscc.link.bursts import digital_bursts, settings_of
+from gr_jscc.link.budget import WithinTotal, round_uses
+from gr_jscc.link.bursts import LinkSettings, settings_of
 from gr_jscc.link.ideal import ideal_transfer
 
 from . import options
@@ -45,6 +44,7 @@ def loopback(
     cbr: options.Cbr = "1/12",
     cbr_max: options.CbrMax = "",
     eta: options.Eta = None,
+    control_snr: options.ControlSnr = None,
     snr: options.Snr = 10.0,
     channel: options.Channel = "awgn",
     cfo: options.Cfo = 0.1,
@@ -70,6 +70,7 @@ def loopback(
     if ideal and (loss or scenario):
         raise UserError("--loss and --scenario need the OFDM link: leave --ideal out")
     air = load_scenario(scenario) if scenario else None
+    settings = LinkSettings(control_snr_db=control_snr)
     files = expand_inputs(images)
     for path in files:
         load_image(path)  # a bad file is told before anything is sent
@@ -79,12 +80,13 @@ def loopback(
         if eta is not None:
             loaded.set_eta(eta)
         if cbr_max:
-            loaded = WithinTotal(loaded, settings_of(loaded))
-        results = ideal_results(loaded, files, ratio, channel, snr, seed)
+            loaded = WithinTotal(loaded, settings_of(loaded, settings))
+        results = ideal_results(loaded, files, ratio, channel, snr, seed, settings)
     else:
         results = flowgraph_results(
             files, codec=codec, weights=weights, cbr=ratio, channel=channel, snr_db=snr, device=device, cfo=cfo,
             sample_rate=sample_rate, seed=seed, loss=loss, scenario=air, total=bool(cbr_max), eta=eta,
+            settings=settings,
         )  # fmt: skip
     console = terminal(stderr=True)
     if replaced := archive.to_be_replaced(readable(path.name) for path in files):
@@ -127,11 +129,17 @@ def flowgraph_results(files: list[Path], **settings: object) -> Iterator[Result]
 
 
 def ideal_results(
-    codec: Codec, files: list[Path], cbr: float, channel: str, snr_db: float, seed: int
+    codec: Codec,
+    files: list[Path],
+    cbr: float,
+    channel: str,
+    snr_db: float,
+    seed: int,
+    settings: LinkSettings | None = None,
 ) -> Iterator[Result]:
     """Results of the textbook channel: white noise, known perfectly, and a way back without noise.
 
-    Side information is charged as coded, once.
+    Headers, manifests and side information arrive, and are charged as the link would send them with ``settings``.
     """
     collector = Collector(IDEAL + channel, snr_db)
     rng = np.random.default_rng(seed)
@@ -145,9 +153,9 @@ def ideal_results(
         for number, one in enumerate(rounds):
             # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
             carried = b"" if codec.ideal_only else one.payload.side_info
-            digital = digital_bursts(carried, transfer, number, settings_of(codec))
-            symbols, side_info = len(one.payload.symbols), sum(len(burst.symbols) for burst in digital)
-            collector.on_air(transfer, number, OnAir(ChannelUses(symbols, side_info, 0, symbols + side_info)))
+            sent = Payload(one.payload.symbols, carried)
+            uses = round_uses(sent, *image.shape[:2], settings_of(codec, settings))
+            collector.on_air(transfer, number, OnAir(uses))
             received = Received(
                 one.picture, None, one.decode_seconds, one.finished, len(carried), one.insight, one.shows_grey
             )

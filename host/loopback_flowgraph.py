@@ -23,6 +23,7 @@ from gr_jscc.channel import Scenario
 from gr_jscc.channel.profiles import taps
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.collector import Result
+from gr_jscc.link.bursts import LinkSettings
 
 PROBED_SYMBOLS = 40_000
 POLL_SECONDS = 0.2
@@ -44,7 +45,7 @@ class LoopbackFlowgraph(gr.top_block):
         sample_rate: samples per second, for the report.
         seed: of the noise.
         probe: keep some equalised symbols for `symbols`.
-        total, eta: the encoder's.
+        total, eta, settings: the encoder's.
     """
 
     def __init__(
@@ -64,10 +65,11 @@ class LoopbackFlowgraph(gr.top_block):
         scenario: Scenario | None = None,
         total: bool = False,
         eta: float | None = None,
+        settings: LinkSettings | None = None,
     ) -> None:
         gr.top_block.__init__(self, "JSCC loopback")
         self.source = image_source([str(path) for path in images])
-        self.encoder = jscc_encoder(codec, cbr, weights, device, total=total, eta=eta)
+        self.encoder = jscc_encoder(codec, cbr, weights, device, settings, total=total, eta=eta)
         self.modulator = ofdm_modulator(pad_rounds=True)
         fft_size = self.modulator.numerology.fft_size
         told_snr_db = snr_db if scenario is None or "awgn" not in scenario else None

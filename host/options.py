@@ -108,6 +108,15 @@ Eta = Annotated[
         show_default=False,
     ),
 ]
+ControlSnr = Annotated[
+    float | None,
+    typer.Option(
+        "--control-snr",
+        help="Es/N0 in dB for which manifests and side information are coded, once and as densely as it allows. Unless "
+        "given: robustly, until a receiver reports its SNR over the back-channel.",
+        show_default=False,
+    ),
+]
 Snr = Annotated[float, typer.Option("--snr", help="Es/N0 per data subcarrier, dB.")]
 Channel = Annotated[str, typer.Option("--channel", help=f"Simulated channel: {', '.join(PROFILES)}.")]
 Cfo = Annotated[float, typer.Option("--cfo", min=-2, max=2, help="Carrier frequency offset, subcarrier spacings.")]

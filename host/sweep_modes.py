@@ -20,6 +20,7 @@ from gr_jscc.evaluation.report import Sent as Transmitted
 from gr_jscc.evaluation.sweep.cells import Cell
 from gr_jscc.evaluation.sweep.measurement import check_weights, kept_codec
 from gr_jscc.imaging import load_image, save_image
+from gr_jscc.link.bursts import LinkSettings
 
 from .loopback import ideal_results
 
@@ -53,7 +54,7 @@ def send(device: str, cells: Sequence[Cell], pictures: Sequence[np.ndarray]) -> 
 
 def _ideal(cell: Cell, files: list[Path], device: str) -> Sent:
     codec = kept_codec(cell.codec, cell.weights, device)
-    results = ideal_results(codec, files, cell.cbr, cell.channel, cell.snr_db, cell.noise_seed)
+    results = ideal_results(codec, files, cell.cbr, cell.channel, cell.snr_db, cell.noise_seed, _settings(cell))
     return [(result.report, result.received) for result in results if result.final]
 
 
@@ -62,9 +63,15 @@ def _flowgraph(cell: Cell, files: list[Path], device: str) -> Sent:
 
     seed = max(1, cell.noise_seed)  # GNU Radio takes 0 for "another one each time"
     graph = LoopbackFlowgraph(
-        files, cell.codec, cell.cbr, cell.channel, cell.snr_db, cell.weights, device, cfo=CFO, seed=seed
-    )
+        files, cell.codec, cell.cbr, cell.channel, cell.snr_db, cell.weights, device, cfo=CFO, seed=seed,
+        settings=_settings(cell),
+    )  # fmt: skip
     return [(result.report, result.received) for result in graph.results() if result.final]
+
+
+def _settings(cell: Cell) -> LinkSettings:
+    """Manifests and side information are coded for the cell's SNR, as the digital rival's pictures are."""
+    return LinkSettings(control_snr_db=cell.snr_db)
 
 
 def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:

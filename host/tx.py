@@ -28,6 +28,7 @@ def tx(
     cbr: options.Cbr = "1/12",
     cbr_max: options.CbrMax = "",
     eta: options.Eta = None,
+    control_snr: options.ControlSnr = None,
     side_info: Annotated[
         str, typer.Option(help="How sizes and side information travel: air, in coded bursts, or back-channel.")
     ] = "air",
@@ -92,6 +93,7 @@ def tx(
     import torch
 
     from gr_jscc.blocks import back_channel as back_channel_block
+    from gr_jscc.link.bursts import LinkSettings
     from gr_jscc.link.policy import SendingPolicy
 
     from .two_hosts import TransmitFlowgraph
@@ -101,7 +103,8 @@ def tx(
     policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)
     run = secrets.token_hex(8) if again else ""
     graph = TransmitFlowgraph(
-        files, choice, codec, ratio, weights, device, channel, policy, run=run, papr_limit_db=papr_limit,
+        files, choice, codec, ratio, weights, device, channel, policy,
+        LinkSettings(control_snr_db=control_snr), run, papr_limit_db=papr_limit,
         total=bool(cbr_max), eta=eta,
     )  # fmt: skip
     log = _Log(len(files), graph.connected is not None)

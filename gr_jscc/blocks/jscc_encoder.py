@@ -69,7 +69,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         if eta is not None:
             self.codec.set_eta(eta)
         if total:
-            self.codec = WithinTotal(self.codec, settings or settings_of(self.codec))
+            self.codec = WithinTotal(self.codec, settings_of(self.codec, settings))
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
         # Of any depth: a full queue would stop this thread.
         self._worker = Worker(lambda task: task[0](*task[1:]), 0, lambda error: fail(self, error))

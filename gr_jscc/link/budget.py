@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
-from gr_jscc.link.accounting import count_uses
+from gr_jscc.link.accounting import ChannelUses, count_uses
 from gr_jscc.link.bursts import LinkSettings, round_bursts
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 
@@ -51,9 +51,16 @@ class WithinTotal(Codec):
 
     def total(self, payload: Payload, height: int, width: int) -> int:
         """Complex symbols that a round is charged with."""
-        bursts = round_bursts(payload, height, width, self.codec.weights_hash, 0, 0, self.settings)
-        uses = count_uses([burst.header for burst in bursts], self.numerology)
+        uses = round_uses(payload, height, width, self.settings, self.numerology)
         return uses.payload + uses.side_info + uses.header
+
+
+def round_uses(
+    payload: Payload, height: int, width: int, settings: LinkSettings, numerology: Numerology = DEFAULT_NUMEROLOGY
+) -> ChannelUses:
+    """What a round costs on the air when nothing is repeated."""
+    bursts = round_bursts(payload, height, width, bytes(4), 0, 0, settings)
+    return count_uses([burst.header for burst in bursts], numerology)
 
 
 class _Transmitter(Transmitter):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from gr_jscc.errors import UserError
 from gr_jscc.link.interleaver import interleave
 from gr_jscc.link.manifest import Manifest
 from gr_jscc.modem.digital import encode_digital, max_digital_bytes
+from gr_jscc.modem.digital_thresholds import best_mcs
 from gr_jscc.modem.header import MAX_BURSTS, MAX_ROUND, MAX_SYMBOLS, MAX_TRANSFER, BurstHeader, BurstKind
 
 TRANSFERS = MAX_TRANSFER + 1  # transfer numbers wrap round here
 ROUNDS = MAX_ROUND + 1
+MARGIN_DB = 1.0  # below an SNR that was measured, for what it does not tell: fades, an estimate's error
 
 
 class LinkError(UserError):
@@ -27,14 +29,18 @@ class LinkSettings:
 
     Attributes:
         burst_symbols: most analog symbols of one burst.
-        mcs: modulation and coding of the digital bursts.
-        manifest_copies: how often the manifest and side information are sent; one suffices. None chooses, see
-            `copies`.
+        mcs: modulation and coding of the digital bursts; None: as the codec asks, else the most robust.
+        manifest_copies: how often the manifest and side information are sent; one suffices. None: as the codec asks,
+            else see `copies`.
+        control_snr_db: Es/N0 at the receiver, where it is known: manifests and side information are then sent once, by
+            the scheme that takes the fewest symbols and loses at most 1 % of them at `MARGIN_DB` below. None: as
+            ``mcs`` and ``manifest_copies`` say.
     """
 
     burst_symbols: int = 2400
-    mcs: int = 0
+    mcs: int | None = None
     manifest_copies: int | None = None
+    control_snr_db: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.burst_symbols <= MAX_SYMBOLS:
@@ -42,20 +48,33 @@ class LinkSettings:
         if self.manifest_copies is not None and not 1 <= self.manifest_copies <= 64:
             raise LinkError(f"manifest_copies must be 1 to 64, not {self.manifest_copies}")
 
+    def scheme(self, length: int) -> int:
+        """The modulation and coding of so many bytes, a number in `gr_jscc.modem.digital.MCS`."""
+        if self.control_snr_db is not None:
+            return best_mcs(self.control_snr_db - MARGIN_DB, length)
+        return self.mcs or 0
+
     def copies(self, analog: int, control: int) -> int:
         """How often the manifest is sent, in ``control`` bursts each time, among so many analog bursts.
 
         Unless told: one control burst to five analog ones, at least three copies and at most ten. With eight copies
         (a 768x512 picture at CBR 1/12) one picture in 256 is lost when half of all bursts are.
         """
+        if self.control_snr_db is not None:
+            return 1
         if self.manifest_copies is not None:
             return self.manifest_copies
         return min(max(round(analog / (5 * control)), 3), 10)
 
 
-def settings_of(codec: Codec) -> LinkSettings:
-    """As a codec asks for its side information to be carried."""
-    return LinkSettings(mcs=codec.side_info_mcs, manifest_copies=codec.side_info_copies)
+def settings_of(codec: Codec, asked: LinkSettings | None = None) -> LinkSettings:
+    """Settings in which what nobody asked for is as a codec wants its side information to be carried."""
+    asked = asked or LinkSettings()
+    return replace(
+        asked,
+        mcs=codec.side_info_mcs if asked.mcs is None else asked.mcs,
+        manifest_copies=codec.side_info_copies if asked.manifest_copies is None else asked.manifest_copies,
+    )
 
 
 @dataclass(frozen=True)
@@ -96,14 +115,15 @@ def digital_bursts(data: bytes, transfer: int, round_: int, settings: LinkSettin
     Raises:
         LinkError: more bursts than a header can number.
     """
-    room = max_digital_bytes(settings.mcs, settings.burst_symbols)
+    mcs = settings.scheme(len(data))
+    room = max_digital_bytes(mcs, settings.burst_symbols)
     parts = [data[i : i + room] for i in range(0, len(data), room)]
     if len(parts) > MAX_BURSTS:
         raise LinkError(f"{len(data)} bytes need {len(parts)} bursts; {MAX_BURSTS} is the most")
     bursts = []
     for i, part in enumerate(parts):
-        symbols = encode_digital(part, settings.mcs)
-        header = BurstHeader(BurstKind.DIGITAL, transfer, round_, i, len(parts), len(symbols), settings.mcs)
+        symbols = encode_digital(part, mcs)
+        header = BurstHeader(BurstKind.DIGITAL, transfer, round_, i, len(parts), len(symbols), mcs)
         bursts.append(Burst(header, symbols))
     return bursts
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gr_jscc.codecs.base import Payload, Transmitter
 from gr_jscc.link.accounting import ChannelUses
-from gr_jscc.link.bursts import Burst
+from gr_jscc.link.bursts import Burst, LinkSettings
 from gr_jscc.modem.header import BurstKind
 
 
@@ -65,6 +65,7 @@ class Outgoing:
         image: uint8[H, W, 3].
         cbr: asked of the codec.
         transmitter: the codec's sending half.
+        settings: how its rounds become bursts.
         started: `time.monotonic` when it went to the codec.
         tries: 1, or more when the picture had to be sent from the beginning again.
         rounds: by number.
@@ -85,6 +86,7 @@ class Outgoing:
     image: np.ndarray
     cbr: float
     transmitter: Transmitter
+    settings: LinkSettings
     started: float
     tries: int = 1
     encode_seconds: float = 0.0

@@ -28,6 +28,7 @@ from gr_jscc.link.back_channel import (
     Stop,
     Symbols,
 )
+from gr_jscc.link.budget import WithinTotal
 from gr_jscc.link.bursts import (
     TRANSFERS,
     Burst,
@@ -71,7 +72,8 @@ class SendingEnd:
             (the picture went to the link), ``done`` (nothing of it will be sent again), ``stored``, ``skipped`` (the
             receiver has it from an earlier start), ``decoding`` (the receiver works on it), ``again``, ``failed``,
             ``state`` (of the channel, as reported) or ``late`` (feedback that came too late, or never).
-        settings: how rounds become bursts; None: as the codec asks.
+        settings: how rounds become bursts; None: as the codec asks. While a receiver reports its SNR, manifests and
+            side information are coded for that.
         policy: how the back-channel is used.
         send: hands a message to the back-channel, false when it is refused; None without a back-channel.
         first_transfer: number of the first.
@@ -91,7 +93,7 @@ class SendingEnd:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.codec, self.cbr = codec, cbr
-        self.settings, self.policy = settings or settings_of(codec), policy or SendingPolicy()
+        self.settings, self.policy = settings_of(codec, settings), policy or SendingPolicy()
         self.snr_db: float | None = None  # as the receiver last reported it
         self._defer, self._on_event, self._send, self._clock = defer, on_event, send, clock
         self._lock = threading.RLock()
@@ -266,7 +268,9 @@ class SendingEnd:
         if self._cancelled:
             return
         started = time.monotonic()
-        cbr = self._cbr_now()
+        cbr, settings = self._cbr_now(), self._settings_now()
+        if isinstance(self.codec, WithinTotal):
+            self.codec.settings = settings
         transmitter = self.codec.transmitter(cbr)
         try:
             payloads = [transmitter.start(picture.image)]
@@ -279,7 +283,7 @@ class SendingEnd:
             number = self._next
             self._next = (self._next + 1) % TRANSFERS
             flight = Outgoing(
-                number, picture.name, picture.key, picture.image, cbr, transmitter, started, picture.tries
+                number, picture.name, picture.key, picture.image, cbr, transmitter, settings, started, picture.tries
             )
             flight.encode_seconds = time.monotonic() - started
             flight.complete = not feedback or not self._wants_round(1)
@@ -347,6 +351,11 @@ class SendingEnd:
             return self.cbr
         return adapted_cbr(self.cbr, self.snr_db, *self.codec.cbr_range)
 
+    def _settings_now(self) -> LinkSettings:
+        if not self._connected or self.snr_db is None:
+            return self.settings
+        return dataclasses.replace(self.settings, control_snr_db=self.snr_db)
+
     def _description(self, flight: Outgoing) -> dict:
         return {
             "transfer": flight.number, "name": flight.name, "key": flight.key.hex(), "codec": self.codec.name,
@@ -376,9 +385,10 @@ class SendingEnd:
             manifest = manifest_of(payload, height, width, self.codec.weights_hash).pack()
             self._tell(SideInfo(flight.number, round_, manifest))
             flight.side_info_bytes += len(manifest)
-            bursts = analog_bursts(payload.symbols, flight.number, round_, self.settings)
+            bursts = analog_bursts(payload.symbols, flight.number, round_, flight.settings)
         else:
-            bursts = round_bursts(payload, height, width, self.codec.weights_hash, flight.number, round_, self.settings)
+            weights = self.codec.weights_hash
+            bursts = round_bursts(payload, height, width, weights, flight.number, round_, flight.settings)
         flight.analog_bursts += sum(burst.header.kind == BurstKind.ANALOG for burst in bursts)
         flight.rounds[round_] = OutgoingRound(bursts, payload.side_info)
         self._trains.append(bursts)

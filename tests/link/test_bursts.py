@@ -1,14 +1,18 @@
 """From a codec's round to bursts and back, whatever is lost on the way."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import Payload
 from gr_jscc.link.assembly import Assembler
-from gr_jscc.link.bursts import LinkError, LinkSettings, round_bursts
+from gr_jscc.link.bursts import LinkError, LinkSettings, round_bursts, settings_of
 from gr_jscc.link.interleaver import deinterleave, interleave, permutation
 from gr_jscc.link.manifest import Manifest, ManifestError
 from gr_jscc.modem import BurstHeader, BurstKind, ReceivedBurst
+from gr_jscc.modem.digital import decode_digital
 
 pytestmark = pytest.mark.timeout(60)
 HASH = b"\x01\x02\x03\x04"
@@ -153,3 +157,31 @@ def test_a_burst_that_was_cut_is_missing_where_it_can_be_repeated(rng):
     assert patient.progress(1, 0).received.tolist() == [True] * 3 + [False]
     (arrival,) = patient.push(received(bursts[-1]))
     assert np.isfinite(arrival.reception.noise_var).all()
+
+
+@pytest.mark.parametrize("length", [0, 300, 1500])
+def test_a_known_snr_saves_copies_and_symbols_and_what_is_sent_arrives_there(rng, length):
+    sent, robust = payload(rng, 24_000, bytes(length)), LinkSettings(mcs=3, manifest_copies=2)
+    cost = {}
+    for snr_db in (None, 0.0, 5.0, 10.0, 20.0):
+        settings = dataclasses.replace(robust, control_snr_db=snr_db)
+        bursts = round_bursts(sent, 512, 768, HASH, 1, settings=settings)
+        digital = [b for b in bursts if b.header.kind == BurstKind.DIGITAL]
+        cost[snr_db] = sum(b.header.symbols for b in digital)
+        if snr_db is not None:
+            assert len(digital) == digital[0].header.count  # once
+            noisy = [b.symbols + noise(b.symbols.shape, np.float32(10 ** (-snr_db / 10)), rng) for b in digital]
+            parts = [decode_digital(s, 10 ** (-snr_db / 10), b.header.mcs) for s, b in zip(noisy, digital)]
+            assert Manifest.unpack(b"".join(parts)).side_info == sent.side_info
+    assert cost[20.0] < cost[10.0] < cost[5.0] < cost[0.0]
+    assert cost[10.0] < 0.27 * cost[None]  # 16-QAM 2/3 once for QPSK 1/2 twice
+
+
+def test_what_nobody_asked_for_is_as_the_codec_wants_it():
+    class Asks:
+        side_info_mcs, side_info_copies = 3, 2
+
+    assert settings_of(Asks) == LinkSettings(mcs=3, manifest_copies=2)
+    # As GNU Radio Companion's block makes them: a shorter burst does not cost NTSCC its coding.
+    assert settings_of(Asks, LinkSettings(burst_symbols=500)) == LinkSettings(500, 3, 2)
+    assert settings_of(Asks, LinkSettings(mcs=0, manifest_copies=5)) == LinkSettings(mcs=0, manifest_copies=5)

@@ -380,3 +380,23 @@ def test_the_rate_follows_the_reported_snr():
 def test_policies_that_make_no_sense_are_refused(options):
     with pytest.raises(LinkError):
         SendingPolicy(**options)
+
+
+def test_side_information_is_coded_for_the_snr_that_the_receiver_reports():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(), noise_var=0.1)  # 10 dB
+    run_pictures(link, 6)
+    assert len(link.events_of("stored")) == 6
+    costs = [done["side_info"] for done in link.events_of("done")]
+    # BPSK 1/3 three times before anything was reported, then 16-QAM once.
+    assert costs[-1] < costs[0] / 10 and max(costs) == costs[0]
+
+
+def test_a_receiver_that_is_gone_is_not_believed_to_have_its_snr_still():
+    heard = []
+    link = SimulatedLink(ToyCodec(), SendingPolicy(patience=1.0), heard.append)
+    link.meet()
+    link.sending.snr_db = 20.0
+    link.sending.connection(False)
+    link.sending.submit("0.png", picture(0))
+    link.run(4.0)
+    assert {header.mcs for header in heard if header.kind == BurstKind.DIGITAL} == {0}

@@ -19,6 +19,8 @@ from gr_jscc.evaluation.sweep.experiment import Experiment, ExperimentError, Sch
 from gr_jscc.evaluation.sweep.pictures import Picture, read_set
 from gr_jscc.weights import WeightsError
 
+CHARGED = "all, at the cell's SNR"  # how channel uses are counted; results counted otherwise are not the same cells
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -53,6 +55,7 @@ class Cell:
         content = {name: value for name, value in asdict(self).items() if name not in ("weights", "image")}
         content["cbr"] = f"{self.cbr:.9g}"
         content["snr_db"] = f"{self.snr_db:.9g}"
+        content["charged"] = CHARGED
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
