@@ -7,10 +7,8 @@ flowgraph made with GNU Radio Companion nobody does, so that errors are told her
 from __future__ import annotations
 
 import contextlib
-import sys
 import weakref
 from collections.abc import Callable, Iterator
-from types import TracebackType
 
 from gr_jscc.errors import UserError
 
@@ -77,19 +75,3 @@ def told_by_program(show: Callable[[str], object]) -> Iterator[None]:
         yield
     finally:
         _program = before
-
-
-def show_user_errors_in_one_line() -> None:
-    """Has programs that Companion made say in one line what is wrong with a parameter, without a traceback.
-
-    Of other errors the traceback is shown as ever. Those of a slider's callback do not end the program.
-    """
-    before = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if isinstance(error, UserError):
-            failure("gr-jscc", error)
-        else:
-            before(kind, error, trace)
-
-    sys.excepthook = hook

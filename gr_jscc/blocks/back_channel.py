@@ -9,7 +9,7 @@ from gnuradio import gr
 
 from gr_jscc import __version__
 from gr_jscc.blocks.control import Connection, Opening, control_message, read_control
-from gr_jscc.blocks.guard import guarded
+from gr_jscc.blocks.guard import guarded, warn
 from gr_jscc.link.back_channel import (
     BackChannel,
     Bye,
@@ -107,7 +107,10 @@ class back_channel(gr.basic_block):  # noqa: N801
             self._pass_on(Connection(True, state.restarted, state.peer.run))
         elif isinstance(state, Disconnected):
             self._pass_on(Connection(False))
-        elif isinstance(state, RefusedPeer) and state.sure:
-            self.refusal = state.line
         elif isinstance(state, RefusedPeer):
-            self.remark = state.line
+            if state.line not in (self.refusal, self.remark):  # it is tried again and again
+                warn(self, state.line, kept=True)
+            if state.sure:
+                self.refusal = state.line
+            else:
+                self.remark = state.line

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded
+from gr_jscc.blocks.guard import guarded, warn
 from gr_jscc.blocks.tags import image_message, notice
 from gr_jscc.file_names import readable
-from gr_jscc.imaging import expand_inputs, load_image
+from gr_jscc.imaging import ImageError, expand_inputs, load_image
+from gr_jscc.left_out import left_out_line, why
 
 
 class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
-    """Reads images and hands them out one by one.
+    """Reads images and hands them out one by one. Those that cannot be read are left out and told.
 
     Message ports: ``ready`` in, each message asks for one image; ``image`` out, (dictionary with
     ``name``, ``height``, ``width`` . u8vector of H·W·3 RGB bytes), and after the last one a message
@@ -21,6 +26,9 @@ class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
     Args:
         paths: files or folders of images.
         repeat: start again after the last image, for ever.
+
+    Attributes:
+        left_out: files that could not be read, and why.
 
     Raises:
         ImageError: a path holds no readable image. All but the pixels are checked here, so that a
@@ -32,7 +40,8 @@ class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
         self.failure: Exception | None = None
         self.files = expand_inputs([paths] if isinstance(paths, str) else list(paths))
         self.repeat = repeat
-        self._next = 0
+        self.left_out: dict[Path, str] = {}
+        self._images, self._ended = self._read(), False
         self._port = pmt.intern("image")
         self.message_port_register_out(self._port)
         self.message_port_register_in(pmt.intern("ready"))
@@ -40,12 +49,38 @@ class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
 
     @guarded
     def handle_ready(self, message: pmt.pmt_base) -> None:
-        if self._next == len(self.files) and self.repeat:
-            self._next = 0
-        if self._next < len(self.files):
-            path = self.files[self._next]
-            self._next += 1
-            self.message_port_pub(self._port, image_message(load_image(path), name=readable(path.name)))
-        elif self._next == len(self.files):
-            self._next += 1
+        path, image = next(self._images, (None, None))
+        if image is not None:
+            self.message_port_pub(self._port, image_message(image, name=readable(path.name)))
+        elif not self._ended:
+            self._ended = True
             self.message_port_pub(self._port, notice(end=True))
+
+    def _read(self) -> Iterator[tuple[Path, np.ndarray]]:
+        """The images that can be read, one after the other.
+
+        Raises:
+            ImageError: none can.
+        """
+        while True:
+            bad = None
+            for path in self.files:
+                try:
+                    image = load_image(path)
+                except ImageError as error:
+                    bad = error if bad is None else bad
+                    self._leave_out(path, error)
+                    continue
+                self.left_out.pop(path, None)
+                yield path, image
+            if len(self.left_out) == len(self.files):
+                raise bad
+            if not self.repeat:
+                return
+
+    def _leave_out(self, path: Path, error: ImageError) -> None:
+        """Notes an image that cannot be read, and tells it once."""
+        news = path not in self.left_out
+        self.left_out[path] = why(path, error)
+        if news and len(self.left_out) < len(self.files):
+            warn(self, left_out_line(list(self.left_out.items()), len(self.files)))

@@ -11,10 +11,12 @@ from PyQt5.QtCore import QObject, QRect, QRectF, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QColor, QImage, QPainter, QPalette, QPixmap
 from PyQt5.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from gr_jscc import telling
 from gr_jscc.blocks.image_sink import ImageSink
 from gr_jscc.evaluation.collector import Result
 
 SILENT_SECONDS = 8.0  # after which the view says that nothing arrives
+MOST_LINES = 3  # about trouble
 BACKDROP, FAINT, ALARM = QColor(32, 34, 38), QColor(150, 154, 162), QColor(226, 88, 75)
 
 
@@ -47,6 +49,8 @@ class image_view_sink(ImageSink):  # noqa: N801
         self._view = ImageView(average)
         self._news.result.connect(self._view.show_result)
         self._news.sent.connect(self._view.note_sent)
+        self._news.told.connect(self._view.show_trouble)
+        telling.listen(self._news.take_line)
 
     def qwidget(self) -> QWidget:
         """The view, to be placed in a window; it stays this block's own until Qt deletes it."""
@@ -64,10 +68,15 @@ class _News(QObject):
 
     result = pyqtSignal(object)  # Result
     sent = pyqtSignal()  # a round was modulated
+    told = pyqtSignal(str, bool)  # a line about any block, and whether it has failed
+
+    def take_line(self, line: str, failed: bool) -> None:
+        """Passes a line on, from any thread."""
+        self.told.emit(line, failed)
 
 
 class ImageView(QWidget):
-    """Two pictures and a row of figures; knows results, not blocks.
+    """Two pictures, a row of figures, and what blocks tell of trouble; knows results, not blocks.
 
     Args:
         average: pictures that the running average covers.
@@ -100,6 +109,15 @@ class ImageView(QWidget):
         layout.addLayout(panes, 0, 0)
         layout.addLayout(row, 1, 0)
         layout.setRowStretch(0, 1)
+        self.trouble = QLabel()
+        self.trouble.setWordWrap(True)
+        self.trouble.setTextFormat(Qt.PlainText)
+        self.trouble.setTextInteractionFlags(Qt.TextSelectableByMouse)
+        self.trouble.setContentsMargins(10, 0, 10, 4)
+        self.trouble.hide()
+        layout.addWidget(self.trouble, 2, 0)
+        self._lines: list[str] = []
+        self._failed = False
 
         self._clock = QTimer(self)
         self._clock.timeout.connect(self._check_silence)
@@ -109,6 +127,17 @@ class ImageView(QWidget):
         """A picture is on the air; an answer is due."""
         if self._waiting_since is None:
             self._waiting_since = time.monotonic()
+
+    def show_trouble(self, line: str, failed: bool) -> None:
+        """Shows a line about a block below the figures, with the latest ones before it; in red once one has failed."""
+        self._lines = [*(other for other in self._lines if other != line), line][-MOST_LINES:]
+        self._failed = self._failed or failed
+        self.trouble.setText("\n".join(self._lines))
+        self.trouble.setStyleSheet(f"color: {ALARM.name()}" if self._failed else "")
+        self.trouble.show()
+        if failed:
+            self._waiting_since = None
+            self.received.show_message("Stopped", line)
 
     def show_result(self, result: Result) -> None:
         """Shows a picture that arrived, or that it did not."""
@@ -224,7 +253,8 @@ class PicturePane(QWidget):
         painter.setPen(FAINT)
         middle = QRectF(area)
         middle.setTop(area.center().y() + 6)
-        painter.drawText(middle, Qt.AlignHCenter | Qt.AlignTop, detail)
+        middle.adjust(10, 0, -10, 0)
+        painter.drawText(middle, Qt.AlignHCenter | Qt.AlignTop | Qt.TextWordWrap, detail)
 
 
 class Figure(QWidget):

@@ -8,10 +8,11 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded
+from gr_jscc.blocks.guard import guarded, warn
 from gr_jscc.blocks.pacing import BUFFER_ITEMS, STEP_SAMPLES
 from gr_jscc.blocks.tags import BURST, QUALITY, notice
 from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
+from gr_jscc.modem.hearing import Hearing
 
 
 class ofdm_demodulator(gr.basic_block):  # noqa: N801
@@ -35,6 +36,7 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
         self.failure: Exception | None = None
         layout = numerology(fft_size, cp_len)
         self.demodulator = StreamDemodulator(layout, STEP_SAMPLES)
+        self._hearing = Hearing(self.demodulator)
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
@@ -55,6 +57,8 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
             if self.demodulator.would_search(len(samples)):
                 self._tell(busy=True)
             self._bursts.extend(self.demodulator.push(samples))
+            if line := self._hearing.push(samples):
+                warn(self, line)
             self.consume(0, len(samples))
         symbols, noise_var = output_items
         room, done = min(len(symbols), len(noise_var)), 0

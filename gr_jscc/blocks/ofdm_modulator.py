@@ -11,6 +11,7 @@ from gnuradio import gr
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
 from gr_jscc.blocks.tags import BURST, ROUND_END, notice
+from gr_jscc.errors import UserError
 from gr_jscc.link.accounting import ChannelUses, count_uses
 from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
 
@@ -59,10 +60,10 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         """Limits the peaks of the bursts to come; 0 leaves them alone.
 
         Raises:
-            ValueError: a limit below 3 dB, which clipping cannot reach.
+            UserError: a limit below 3 dB, which clipping cannot reach.
         """
         if papr_limit_db and not 3 <= papr_limit_db <= 30:
-            raise ValueError(f"papr_limit_db must be 0 or 3 to 30 dB, not {papr_limit_db}")
+            raise UserError(f"papr_limit_db must be 0 or 3 to 30 dB, not {papr_limit_db}")
         self.papr_limit_db = papr_limit_db or None
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:

@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from gr_jscc.errors import UserError
+
 __all__ = ["DEFAULT_NUMEROLOGY", "NUMEROLOGIES", "Numerology", "numerology"]
 
 
@@ -17,7 +19,7 @@ class Numerology:
     """One OFDM layout. Lengths are in samples, carriers signed; immutable and hashable.
 
     Raises:
-        ValueError: the lengths or carriers make no usable layout; the message says which.
+        UserError: the lengths or carriers make no usable layout; the message says which.
     """
 
     fft_size: int
@@ -28,20 +30,20 @@ class Numerology:
     def __post_init__(self) -> None:
         n = self.fft_size
         if n < 32 or n > 8192 or n & (n - 1):
-            raise ValueError(f"fft_size must be a power of two from 32 to 8192, not {n}")
+            raise UserError(f"fft_size must be a power of two from 32 to 8192, not {n}")
         if not 2 <= self.cp_len <= n // 2:
-            raise ValueError(f"cp_len must be from 2 to fft_size/2 = {n // 2}, not {self.cp_len}")
+            raise UserError(f"cp_len must be from 2 to fft_size/2 = {n // 2}, not {self.cp_len}")
         used = self.data_carriers + self.pilot_carriers
         if len(set(used)) != len(used):
-            raise ValueError("a carrier is named twice")
+            raise UserError("a carrier is named twice")
         if 0 in used:
-            raise ValueError("carrier 0 (DC) must stay empty")
+            raise UserError("carrier 0 (DC) must stay empty")
         if any(not -n // 2 <= k < n // 2 for k in used):
-            raise ValueError(f"carriers must lie in [{-n // 2}, {n // 2})")
+            raise UserError(f"carriers must lie in [{-n // 2}, {n // 2})")
         if len(self.data_carriers) < 8:
-            raise ValueError("at least 8 data carriers are needed")
+            raise UserError("at least 8 data carriers are needed")
         if not any(k < 0 for k in self.pilot_carriers) or not any(k > 0 for k in self.pilot_carriers):
-            raise ValueError("pilots are needed on both sides of DC")
+            raise UserError("pilots are needed on both sides of DC")
 
     @property
     def symbol_len(self) -> int:
@@ -104,15 +106,15 @@ def numerology(fft_size: int = 64, cp_len: int | None = None, used: int | None =
             guards.
 
     Raises:
-        ValueError: an argument is out of its range.
+        UserError: an argument is out of its range.
     """
     for name, value in (("fft_size", fft_size), ("cp_len", cp_len), ("used", used)):
         if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool)):
-            raise ValueError(f"{name} must be a whole number, not {value!r}")
+            raise UserError(f"{name} must be a whole number, not {value!r}")
     cp_len = fft_size // 4 if cp_len is None else int(cp_len)
     used = 2 * (fft_size * 26 // 64) if used is None else int(used)
     if used % 2 or not 12 <= used <= fft_size - 2:
-        raise ValueError(f"used must be an even number from 12 to fft_size - 2 = {fft_size - 2}, not {used}")
+        raise UserError(f"used must be an even number from 12 to fft_size - 2 = {fft_size - 2}, not {used}")
     half = used // 2
     # 64 points follow 802.11a to the letter; the larger ones keep one pilot in thirteen, evenly spread.
     spacing, first = (14, 7) if (fft_size, used) == (64, 52) else (13, min(7, half))

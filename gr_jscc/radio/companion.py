@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from gr_jscc import telling
 from gr_jscc.radio import parse_radio, radio_sink, radio_source
 from gr_jscc.radio.profile import Profile, default_profile, load_profile
 
@@ -33,7 +34,7 @@ def companion_sink(
         RadioError, ProfileError: as `radio_sink`.
     """
     address, chosen = _chosen("tx", address, profile, frequency, sample_rate, gains)
-    return radio_sink(address, chosen, reconnect)
+    return _calibrated(radio_sink(address, chosen, reconnect), chosen)
 
 
 def companion_source(
@@ -46,7 +47,15 @@ def companion_source(
 ) -> gr.basic_block:
     """`gr_jscc.radio.radio_source` of a device; arguments and errors are those of `companion_sink`."""
     address, chosen = _chosen("rx", address, profile, frequency, sample_rate, gains)
-    return radio_source(address, 0, chosen, reconnect)
+    return _calibrated(radio_source(address, 0, chosen, reconnect), chosen)
+
+
+def _calibrated(radio: gr.basic_block, profile: Profile) -> gr.basic_block:
+    """The radio, after telling what speaks against the calibration that it uses."""
+    if profile.calibration:
+        for line in profile.calibration.warnings(radio.tuned and radio.tuned.serial):
+            telling.remark(radio.name(), line)
+    return radio
 
 
 def _chosen(
