@@ -38,7 +38,7 @@ MAX_SIDE = 16384
 
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2",
-    ".apng", ".dib", ".j2k", ".jfif", ".jpe", ".jpx", ".mpo", ".pbm", ".pnm",
+    ".apng", ".j2k", ".jfif", ".jpe", ".jpx", ".mpo", ".pbm", ".pnm",
 )  # fmt: skip
 """What counts as an image when a folder is given."""
 

@@ -33,6 +33,8 @@ class DeepJSCCNetwork(nn.Module):
         condition: length of the condition vectors.
     """
 
+    stride = multiple = STRIDE
+
     def __init__(
         self,
         latents: int = 64,
@@ -151,6 +153,10 @@ LOST = 1e6  # noise variance that stands for a symbol that never arrived
 
 def to_symbols(latents: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
     """Pairs latent channels into complex symbols of mean power 1 per image.
+
+    Args:
+        latents: float32[B, latents, h, w]; zero where they are not sent.
+        rate: int64[B] or float32[B], latent channels that are sent at a position, on average.
 
     Returns:
         complex64[B, latents/2, h, w] and the scale float32[B] *as the receiver will know it*, after

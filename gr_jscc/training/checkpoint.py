@@ -1,21 +1,30 @@
 """Checkpoints: a folder of safetensors shards and one JSON file, whole or not there.
 
-No pickles, and no shard above `SHARD` bytes, so that a checkpoint can travel where files are limited.
+No pickles, and no shard above `SHARD` bytes, so that a checkpoint can travel where files are limited. The JSON file has
+a checksum of every shard: what a failing disk or power left of one is known for that.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import zlib
 from pathlib import Path
 
+import safetensors.torch
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
 from torch import Tensor
+
+from gr_jscc.errors import UserError
+from gr_jscc.whole_file import put_in_place
 
 SHARD = 12 * 2**20
 KEEP = 2  # newest checkpoints to keep
+
+
+class CheckpointError(UserError):
+    """A checkpoint is damaged."""
 
 
 def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -39,32 +48,57 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, dict[str, Tensor
         step: optimiser steps done.
         tensors: group name → tensors, e.g. the network's and the optimiser's.
         state: what JSON can hold.
+
+    Raises:
+        OSError: the disk is full or cannot be written; the checkpoints before are untouched.
     """
     target, part = folder / f"step-{step:07d}", folder / "part"
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for group, content in tensors.items():
-        for i, shard in enumerate(_shards(content)):
-            save_file(shard, str(part / f"{group}-{i}.safetensors"))
-    (part / "state.json").write_text(json.dumps({"step": step, **state}))
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(part, target)
+    try:
+        part.mkdir(parents=True)
+        checksums = {}
+        for group, content in tensors.items():
+            for i, shard in enumerate(_shards(content)):
+                data = safetensors.torch.save(shard)
+                (part / f"{group}-{i}.safetensors").write_bytes(data)
+                checksums[f"{group}-{i}.safetensors"] = zlib.crc32(data)
+        (part / "state.json").write_text(json.dumps({"step": step, **state, "files": checksums}))
+        put_in_place(part, target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)  # on a full disk the next one needs its room
+        raise
     for old in checkpoints(folder)[:-KEEP]:
         shutil.rmtree(old)
     return target
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The whole checkpoints of a run, oldest first."""
+    """The checkpoints of a run, oldest first; whether they can be read `load_checkpoint` finds out."""
     return sorted(path.parent for path in folder.glob("step-*/state.json"))
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict]:
-    """What `save_checkpoint` was given: tensors by group, and the state with ``step``."""
+    """What `save_checkpoint` was given: tensors by group, and the state with ``step``.
+
+    Raises:
+        CheckpointError: something of it is missing or damaged.
+    """
     groups: dict[str, dict[str, Tensor]] = {}
-    for file in sorted(path.glob("*.safetensors")):
-        groups.setdefault(file.stem.rsplit("-", 1)[0], {}).update(load_file(str(file)))
-    return groups, json.loads((path / "state.json").read_text())
+    try:
+        state = json.loads((path / "state.json").read_text())
+        step, checksums = int(state["step"]), state.pop("files", None)  # older ones have no checksums
+        names = sorted(file.name for file in path.glob("*.safetensors")) if checksums is None else checksums
+        for name in names:
+            data = (path / name).read_bytes()
+            if checksums is not None and zlib.crc32(data) != checksums[name]:
+                raise ValueError(f"{name} is damaged")
+            groups.setdefault(name.removesuffix(".safetensors").rsplit("-", 1)[0], {}).update(
+                safetensors.torch.load(data)
+            )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        reason = "state.json is damaged" if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)) else error
+        raise CheckpointError(f"checkpoint {path} is damaged: {reason}") from error
+    return groups, state | {"step": step}
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, dict[str, Tensor]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gr_jscc.imaging import load_image
 from gr_jscc.training.data import DataError
 
 SIDE = 32
@@ -43,8 +44,10 @@ def read_cifar10(folders: Iterable[Path], part: str) -> Tensor:
             mask = folder / "labels_and_exact_mask.npz"
             if mosaics and mask.is_file():
                 pictures = pictures[np.load(mask)[f"exact_{stem}"]]
-        except (OSError, ValueError, IndexError, KeyError) as error:
+        except (OSError, ValueError, IndexError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"damaged CIFAR-10 in {folder}: {error}") from error
+        if len(pictures) <= (0 if part == "test" else HELD_OUT):
+            raise DataError(f"CIFAR-10 in {folder} holds only {len(pictures)} pictures for {part}")
         if part != "test":
             pictures = pictures[-HELD_OUT:] if part == "validation" else pictures[:-HELD_OUT]
         return torch.from_numpy(np.ascontiguousarray(pictures))
@@ -52,7 +55,7 @@ def read_cifar10(folders: Iterable[Path], part: str) -> Tensor:
 
 
 def _mosaic(path: Path) -> np.ndarray:
-    cells = np.asarray(Image.open(path).convert("RGB")).reshape(25, SIDE, 40, SIDE, 3)
+    cells = load_image(path).reshape(25, SIDE, 40, SIDE, 3)
     return cells.transpose(0, 2, 4, 1, 3).reshape(-1, 3, SIDE, SIDE)
 
 

@@ -2,55 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from gr_jscc.errors import UserError
+from gr_jscc.imaging import IMAGE_SUFFIXES, ImageError, load_image
+from gr_jscc.left_out import left_out_line, why
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
+Say = Callable[[str], None]
+EXACT = 1e-10  # squared error, of values in [0, 1], that counts for pictures without any: 100 dB
 
 
 class DataError(UserError):
     """A data folder is missing or holds no usable image."""
 
 
+def silent(line: str) -> None:
+    """A `Say` that nobody listens to."""
+
+
 def image_files(folders: Iterable[Path]) -> list[Path]:
-    """All image files below the folders, sorted.
+    """All that is called an image below the folders, sorted.
 
     Raises:
         DataError: a folder is missing, or none holds an image.
     """
+    folders = list(folders)
     files: list[Path] = []
     for folder in folders:
         if not folder.is_dir():
             raise DataError(f"data folder not found: {folder}")
-        files += sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS)
+        files += sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(f"no images in {', '.join(map(str, folders))}")
     return files
 
 
-def read_photos(folders: Iterable[Path], smallest: int = 0) -> list[Tensor]:
-    """Photos as uint8[3, H, W] tensors; those with a side below ``smallest`` pixels are left out.
+def read_photos(
+    folders: Iterable[Path], smallest: int = 1, say: Say = silent, what: str = "training images"
+) -> list[Tensor]:
+    """Photos as uint8[3, H, W] tensors, with the very pixels that are sent (see `gr_jscc.imaging`).
+
+    Args:
+        folders: they and their folders are searched.
+        smallest: pixels; photos with a smaller side are left out.
+        say: told in one line what is left out.
+        what: the images are, for that line.
 
     Raises:
         DataError: nothing usable.
     """
-    photos = []
-    for path in image_files(folders):
-        pixels = np.asarray(Image.open(path).convert("RGB"))
-        if min(pixels.shape[:2]) >= smallest:
-            photos.append(torch.from_numpy(pixels.transpose(2, 0, 1).copy()))
+    folders = list(folders)
+    photos: list[Tensor] = []
+    left_out: list[tuple[Path, str]] = []
+    files = image_files(folders)
+    for path in files:
+        if _is_hidden(path, folders):
+            left_out.append((path, "hidden"))
+            continue
+        try:
+            pixels = load_image(path)
+        except ImageError as error:
+            left_out.append((path, why(path, error)))
+            continue
+        height, width = pixels.shape[:2]
+        if min(height, width) < smallest:
+            left_out.append((path, f"{width}×{height}, below {smallest} pixels a side"))
+            continue
+        photos.append(torch.from_numpy(pixels.transpose(2, 0, 1).copy()))
     if not photos:
-        raise DataError(f"no photo has both sides of at least {smallest} pixels")
+        raise DataError(f"no usable {what}; {left_out_line(left_out, len(files), what)}")
+    if left_out:
+        say(left_out_line(left_out, len(files), what))
     return photos
+
+
+def _is_hidden(path: Path, folders: list[Path]) -> bool:
+    """Whether it, or a folder between it and the one that was named, begins with a dot."""
+    inside = (path.relative_to(folder) for folder in folders if path.is_relative_to(folder))
+    return any(part.startswith(".") for relative in inside for part in relative.parts)
 
 
 class RandomCrops(Dataset):

@@ -8,21 +8,31 @@ from typing import Protocol
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gr_jscc.training.cifar import ShiftedPictures, read_cifar10
-from gr_jscc.training.data import RandomCrops, read_photos
+from gr_jscc.training.cifar import SIDE, ShiftedPictures, read_cifar10
+from gr_jscc.training.data import RandomCrops, Say, read_photos, silent
 from gr_jscc.training.recipe import RecipeError
 
 
 class TrainingData(Protocol):
-    """Attributes: sample: pictures that a network's start is fitted to."""
+    """What the loop asks of a data set.
+
+    Attributes:
+        sample: pictures that a network's start is fitted to.
+        crop: side of its training pictures, pixels.
+    """
 
     sample: int
+    crop: int
 
     def crops(self, count: int, seed: int) -> Dataset:
         """``count`` training pictures float32[3, crop, crop] in [0, 1]."""
 
-    def held_out(self, folders: list[Path]) -> list[Tensor]:
-        """Pictures uint8[3, H, W] for validation."""
+    def held_out(self, folders: list[Path], smallest: int = 1) -> list[Tensor]:
+        """Pictures uint8[3, H, W] for validation, with no side below ``smallest`` pixels.
+
+        Raises:
+            DataError: there is none.
+        """
 
 
 class Photos:
@@ -30,36 +40,43 @@ class Photos:
 
     sample = 256
 
-    def __init__(self, folders: list[Path], crop: int) -> None:
-        self.photos, self.crop = read_photos(folders, crop), crop
+    def __init__(self, folders: list[Path], crop: int, say: Say = silent) -> None:
+        self.photos, self.crop, self.say = read_photos(folders, crop, say), crop, say
 
     def crops(self, count: int, seed: int) -> RandomCrops:
         return RandomCrops(self.photos, self.crop, count, seed)
 
-    def held_out(self, folders: list[Path]) -> list[Tensor]:
-        return read_photos(folders)
+    def held_out(self, folders: list[Path], smallest: int = 1) -> list[Tensor]:
+        return read_photos(folders, smallest, self.say, "validation images")
 
 
 class Cifar10:
     """CIFAR-10; the crop is always the whole picture, and validation never touches the test set."""
 
     sample = 4000
+    crop = SIDE
 
-    def __init__(self, folders: list[Path], crop: int) -> None:
+    def __init__(self, folders: list[Path], crop: int, say: Say = silent) -> None:
         self.pictures = read_cifar10(folders, "train")
 
     def crops(self, count: int, seed: int) -> ShiftedPictures:
         return ShiftedPictures(self.pictures, count, seed)
 
-    def held_out(self, folders: list[Path]) -> list[Tensor]:
+    def held_out(self, folders: list[Path], smallest: int = 1) -> list[Tensor]:
         return list(read_cifar10(folders, "validation"))
 
 
 DATASETS = {"photos": Photos, "cifar10": Cifar10}
 
 
-def open_dataset(name: str, folders: list[Path], crop: int) -> TrainingData:
+def open_dataset(name: str, folders: list[Path], crop: int, say: Say = silent) -> TrainingData:
     """The training data that a recipe names.
+
+    Args:
+        name: one of `DATASETS`.
+        folders: that hold it.
+        crop: side of training crops, pixels.
+        say: told what of the folders is left out.
 
     Raises:
         RecipeError: unknown name.
@@ -67,4 +84,4 @@ def open_dataset(name: str, folders: list[Path], crop: int) -> TrainingData:
     """
     if name not in DATASETS:
         raise RecipeError(f"unknown dataset {name!r}; known: {', '.join(DATASETS)}")
-    return DATASETS[name](folders, crop)
+    return DATASETS[name](folders, crop, say)

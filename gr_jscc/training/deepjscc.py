@@ -10,6 +10,8 @@ from torch import Tensor
 from gr_jscc.channel.differentiable import awgn, uneven
 from gr_jscc.codecs.deepjscc_network import STRIDE, DeepJSCCNetwork
 from gr_jscc.nn.klt import fit_klt
+from gr_jscc.training.data import EXACT
+from gr_jscc.training.recipe import RecipeError
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,16 @@ class DeepJSCCTask:
     offset: float = 3e-4
 
     def build(self, network: dict) -> DeepJSCCNetwork:
-        """A fresh network from a recipe's ``network`` table."""
-        return DeepJSCCNetwork(**network)
+        """A fresh network from a recipe's ``network`` table.
+
+        Raises:
+            RecipeError: it has no such rates.
+        """
+        fresh = DeepJSCCNetwork(**network)
+        bad = [rate for rate in self.rates if rate % 2 or not 2 <= rate <= fresh.latents]
+        if bad:
+            raise RecipeError(f"rates must be even, from 2 to the network's {fresh.latents} latents, not {bad[0]}")
+        return fresh
 
     def prepare(self, network: DeepJSCCNetwork, crops: Tensor) -> None:
         """Starts the network from the linear code of some training crops float32[N, 3, H, W]."""
@@ -86,7 +96,7 @@ class DeepJSCCTask:
                 snr = torch.full((1,), snr_db, device=device)
                 rates = torch.full((1,), rate, device=device)
                 output = network(image, rates, lambda symbols, snr=snr, g=generator: awgn(symbols, snr, g))
-                mse = (output.float().clamp(0, 1) - image).square().mean()
+                mse = (output.float().clamp(0, 1) - image).square().mean().clamp(min=EXACT)
                 total += float(-10 * mse.log10())
             figures[f"psnr_db/snr{snr_db:g}_rate{rate}"] = total / len(photos)
         return figures

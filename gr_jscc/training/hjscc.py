@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gr_jscc.channel.differentiable import awgn, uneven
 from gr_jscc.codecs.hjscc_network import HJSCCNetwork
+from gr_jscc.training.data import EXACT
 from gr_jscc.training.start import start_from
 
 VALIDATED = (0.25, 0.5, 0.75)  # qualities
@@ -123,5 +124,5 @@ class HJSCCTask:
             height, width = (side // network.multiple * network.multiple for side in photo.shape[1:])
             image = photo[None, :, :height, :width].to(device).float() / 255
             result = network(image, given, eta, snr, lambda symbols: awgn(symbols, snr, generator), told)
-            mse = (result["pictures"].float().clamp(0, 1) - image).square().mean()
+            mse = (result["pictures"].float().clamp(0, 1) - image).square().mean().clamp(min=EXACT)
             yield float(-10 * mse.log10()), float(result["uses"]) / image.numel()

@@ -5,120 +5,57 @@ Runs from a plain checkout with torch, numpy, safetensors and Pillow; TensorBoar
 
 from __future__ import annotations
 
-import copy
-import importlib
-import json
+import contextlib
 import math
 import os
+import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import nn
-from torch.utils.data import DataLoader, Subset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Subset
 
-from gr_jscc.training.checkpoint import (
-    checkpoints,
-    load_checkpoint,
-    optimiser_tensors,
-    restore_optimiser,
-    save_checkpoint,
-)
-from gr_jscc.training.datasets import open_dataset
-from gr_jscc.training.muon import Muon
+from gr_jscc.training.checkpoint import checkpoints
+from gr_jscc.training.data import Say, silent
+from gr_jscc.training.datasets import TrainingData, open_dataset
+from gr_jscc.training.log import Log
 from gr_jscc.training.recipe import Recipe, RecipeError
+from gr_jscc.training.schedule import TimeLimit, learning_rate, optimiser_of
 from gr_jscc.training.start import start_from
-from gr_jscc.weights import write_model
+from gr_jscc.training.state import TrainingState
+from gr_jscc.training.tasks import check_crop, multiple_of, network_of, task_of
+from gr_jscc.whole_file import writing
 
-# Codec → module and class of its training task.
-TASKS = {
-    "deepjscc": ("gr_jscc.training.deepjscc", "DeepJSCCTask"),
-    "hjscc": ("gr_jscc.training.hjscc", "HJSCCTask"),
-    "ntscc": ("gr_jscc.training.ntscc", "NTSCCTask"),
-    "successive-multiple": ("gr_jscc.training.successive", "MultipleTask"),
-    "successive-residual": ("gr_jscc.training.successive", "ResidualTask"),
-    "successive-single": ("gr_jscc.training.successive", "SingleTask"),
-}
+__all__ = ["learning_rate", "optimiser_of", "task_of", "train"]
+
+LOG_EVERY = 50  # steps
 
 
-def task_of(recipe: Recipe):
-    """The training task of a recipe's codec.
+def to_stderr(line: str) -> None:
+    """A `Say` for terminals."""
+    print(line, file=sys.stderr, flush=True)
 
-    Raises:
-        RecipeError: no such codec, or an option its task does not know.
+
+@dataclass(frozen=True)
+class Processes:
+    """Those that train together, as ``torchrun`` started them.
+
+    Attributes:
+        world: how many.
+        rank: of this one, from 0; the first one writes and talks.
     """
-    if recipe.codec not in TASKS:
-        raise RecipeError(f"codec {recipe.codec!r} cannot be trained; known: {', '.join(TASKS)}")
-    module, name = TASKS[recipe.codec]
-    options = {key: tuple(v) if isinstance(v, list) else v for key, v in recipe.task.items()}
-    try:
-        return getattr(importlib.import_module(module), name)(**options)
-    except TypeError as error:
-        raise RecipeError(f"recipe {recipe.model}, [task]: {error}") from error
 
+    world: int
+    rank: int
 
-def optimiser_of(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """A fresh optimiser as a recipe asks for it.
-
-    Raises:
-        RecipeError: unknown name.
-    """
-    if recipe.optimiser == "muon":
-        return Muon(network, recipe.learning_rate, recipe.weight_decay)
-    if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-    raise RecipeError(f"unknown optimiser {recipe.optimiser!r}; known: adamw, muon")
-
-
-def learning_rate(recipe: Recipe, step: int, spent: float = 0.0) -> float:
-    """Linear warm-up, then a cosine from the peak to the final rate.
-
-    Args:
-        recipe: with steps and rates.
-        step: from 0.
-        spent: share of the time that has gone, where time is limited: a run that time will end anneals by it.
-    """
-    if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    low, high = recipe.final_learning_rate, recipe.learning_rate
-    return low + (high - low) * (1 + math.cos(math.pi * min(1.0, max(progress, spent)))) / 2
-
-
-class Averager:
-    """Exponential moving average of a network's weights; follows faster while young."""
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        decay = min(self.decay, (step + 1) / (step + 10))
-        mine, other = self.network.state_dict(), network.state_dict()
-        for key, value in mine.items():
-            value.lerp_(other[key].to(value.dtype), 1 - decay)
-
-
-class _Log:
-    """Scalars to TensorBoard when it is installed, and to ``log.jsonl`` always."""
-
-    def __init__(self, folder: Path) -> None:
-        self.file = (folder / "log.jsonl").open("a")
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.board = SummaryWriter(str(folder / "tensorboard"))
-        except ImportError:
-            self.board = None
-
-    def write(self, step: int, figures: dict[str, float]) -> None:
-        self.file.write(json.dumps({"step": step, **{k: round(v, 5) for k, v in figures.items()}}) + "\n")
-        self.file.flush()
-        if self.board is not None:
-            for key, value in figures.items():
-                self.board.add_scalar(key, value, step)
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes and talks."""
+        return self.rank == 0
 
 
 def train(
@@ -129,8 +66,10 @@ def train(
     device: str,
     workers: int = 0,
     max_seconds: float = math.inf,
+    say: Say = to_stderr,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Path:
-    """Trains, resuming from the newest checkpoint in ``out``, and exports the averaged weights.
+    """Trains, resuming from the newest whole checkpoint in ``out``, and exports the averaged weights.
 
     Under ``torchrun`` every process takes a share of each batch and the first one writes.
 
@@ -143,123 +82,204 @@ def train(
         workers: processes that prepare crops.
         max_seconds: stop (with a checkpoint) after this long, its learning rate annealed by then. The next call goes on
             from there as over as much time again.
+        say: told lines for a person: what of the data is left out, which checkpoint is damaged.
+        clock: seconds, for ``max_seconds``.
 
     Returns:
         The exported ``.safetensors``.
 
     Raises:
-        RecipeError: the recipe asks for something unknown.
-        DataError: no usable images.
+        RecipeError: the recipe asks for something unknown, or the run in ``out`` is another recipe's.
+        DataError: no usable images, for training or for validation.
+        CheckpointError: no checkpoint in ``out`` is whole.
+        DivergedError: weights or figures are not finite any more; the checkpoints and weights before are kept.
+        UserError: ``out`` cannot be written; the last whole checkpoint is kept.
     """
-    world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    if world > 1:
-        if device == "cuda":
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
-    if recipe.batch % world:
-        raise RecipeError(f"batch {recipe.batch} does not divide among {world} processes")
-    task = task_of(recipe)
-    torch.manual_seed(recipe.seed)
-    network = task.build(recipe.network)
-    dataset = open_dataset(recipe.dataset, data, recipe.crop)
-    crops = dataset.crops(recipe.steps * recipe.batch, recipe.seed)
-    held_out = dataset.held_out(validation) if validation and rank == 0 else []
+    with _processes(recipe, device) as processes:
+        say = say if processes.first else silent
+        task = task_of(recipe)
+        torch.manual_seed(recipe.seed)
+        network = network_of(recipe, task)
+        if processes.first:
+            with writing(out):
+                out.mkdir(parents=True, exist_ok=True)
+                _touch(out)
+        dataset = open_dataset(recipe.dataset, data, recipe.crop, say)
+        check_crop(recipe, network, dataset.crop)
+        held_out = dataset.held_out(validation, multiple_of(network)) if validation and processes.first else []
+        state = _begin(recipe, task, network, dataset, out, device, say)
+        if state.step < recipe.steps:
+            limit = TimeLimit(max_seconds, clock, processes.world, device)
+            run = _Run(recipe, task, state, held_out, device, processes, limit)
+            run.go_on(_loader(recipe, dataset, state.step, processes, workers))
+        else:
+            say(f"{recipe.model} in {out} has all of its {state.step} steps already")
+            if processes.first and not state.is_exported:
+                with writing(out):
+                    state.export()
+    return state.weights
 
-    found = checkpoints(out)
-    step = 0
-    if not found:
+
+@contextlib.contextmanager
+def _processes(recipe: Recipe, device: str) -> Iterator[Processes]:
+    """Joins the other processes of this training."""
+    processes = Processes(int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0)))
+    if recipe.batch % processes.world:
+        raise RecipeError(f"batch {recipe.batch} does not divide among {processes.world} processes")
+    if processes.world == 1:
+        yield processes
+        return
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    yield processes
+    torch.distributed.destroy_process_group()
+
+
+def _touch(folder: Path) -> None:
+    """Raises OSError where nothing can be written: better before the photos are read than after a night."""
+    probe = folder / ".writable"
+    probe.write_bytes(b"\0")
+    probe.unlink()
+
+
+def _begin(
+    recipe: Recipe, task, network: nn.Module, dataset: TrainingData, out: Path, device: str, say: Say
+) -> TrainingState:
+    """The run as its newest checkpoint left it, or a fresh one."""
+    fresh = not checkpoints(out)
+    if fresh:
         sample = dataset.crops(dataset.sample, recipe.seed + 1)
         task.prepare(network, torch.stack([sample[i] for i in range(len(sample))]))
         if recipe.start_from:
             start_from(network, recipe.start_from, out.parent)
-    network = network.to(device, memory_format=torch.channels_last)
-    optimiser = optimiser_of(recipe, network)
-    names = [name for name, _ in network.named_parameters()]
-    average = Averager(network, recipe.ema)
-    adversary = task.adversary(network) if hasattr(task, "adversary") else None
-    judged = {} if adversary is None else {"adversary": adversary}
-    if found:
-        groups, state = load_checkpoint(found[-1])
-        step = state["step"]
-        network.load_state_dict(groups["network"])
-        average.network.load_state_dict(groups["average"])
-        restore_optimiser(optimiser, names, groups, step)
-        if adversary is not None:
-            adversary.restore(groups, step)
-    model = network
-    if world > 1:
-        model = nn.parallel.DistributedDataParallel(network)
+    state = TrainingState(recipe, network.to(device, memory_format=torch.channels_last), task, out)
+    if not fresh:
+        state.restore(say)
+    return state
 
-    share = recipe.batch // world
-    places = range(rank * share, (rank + 1) * share)  # of this process in a batch
+
+def _loader(recipe: Recipe, dataset: TrainingData, step: int, processes: Processes, workers: int) -> DataLoader:
+    """The batches from a step on, this process's share of each."""
+    crops: Dataset = dataset.crops(recipe.steps * recipe.batch, recipe.seed)
+    share = recipe.batch // processes.world
+    places = range(processes.rank * share, (processes.rank + 1) * share)  # of this process in a batch
     todo = [s * recipe.batch + place for s in range(step, recipe.steps) for place in places]
-    loader = DataLoader(Subset(crops, todo), batch_size=share, num_workers=workers, persistent_workers=workers > 0)
-    out.mkdir(parents=True, exist_ok=True)
-    log = _Log(out) if rank == 0 else None
-    autocast = recipe.precision == "bfloat16"
+    return DataLoader(Subset(crops, todo), batch_size=share, num_workers=workers, persistent_workers=workers > 0)
 
-    def save() -> None:
-        if rank == 0:
-            groups = {"network": network.state_dict(), "average": average.network.state_dict()}
-            groups |= optimiser_tensors(optimiser, names) | ({} if adversary is None else adversary.groups())
-            save_checkpoint(out, step, groups, {"model": recipe.model})
 
-    def validate() -> dict[str, float]:
-        with torch.autocast(device, torch.bfloat16, enabled=autocast):
-            return task.validate(average.network, held_out)
+class _Run:
+    """Steps from where a state is to the recipe's last one, or until time is up.
 
-    def export(figures: dict[str, float]) -> Path:
-        path = out / f"{recipe.model}.safetensors"
-        info = {"steps": str(step), "figures": json.dumps(figures)}
-        write_model(path, recipe.codec, network.config, average.network.state_dict(), info)
-        return path
+    Args:
+        recipe, task: what is trained, and how.
+        state: changed in place.
+        held_out: pictures uint8[3, H, W] for validation; none in all processes but the first.
+        device: ``cpu`` or ``cuda``.
+        processes: that train together.
+        limit: of this call's time.
+    """
 
-    columns = (
+    COLUMNS = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    started, skipped, losses = time.monotonic(), 0, []
-    figures: dict[str, float] = {}
-    with Progress(*columns, disable=rank > 0) as progress:
-        bar = progress.add_task(recipe.model, total=recipe.steps, completed=step, note="")
-        for images in loader:
-            spent = (time.monotonic() - started) / max(max_seconds, 1e-9)
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(recipe, step, spent)
-            images = images.to(device, memory_format=torch.channels_last)
-            generator = torch.Generator(device).manual_seed((recipe.seed * 1_000_003 + step) * world + rank)
-            with torch.autocast(device, torch.bfloat16, enabled=autocast):
-                loss = task.loss(model, images, generator, **judged)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
-            if torch.isfinite(norm):
-                optimiser.step()
-                average.update(network, step)
-                losses.append(float(loss.detach()))
-            else:
-                skipped += 1  # one bad batch must not end a night's run
-            if adversary is not None and not adversary.step():
-                skipped += 1
-            step += 1
-            last = step == recipe.steps or time.monotonic() - started > max_seconds
-            if step % 50 == 0 and losses and log:
-                speed = 50 / max(1e-9, time.monotonic() - (progress.tasks[0].fields.get("since") or started))
-                mean = sum(losses) / len(losses)
-                numbers = {"loss": mean, "learning_rate": learning_rate(recipe, step, spent), "skipped": skipped}
-                log.write(step, numbers | ({} if adversary is None else adversary.figures()))
-                progress.update(bar, note=f"loss {mean:.3f}, {speed:.1f} steps/s", since=time.monotonic())
-                losses.clear()
-            progress.update(bar, completed=step)
-            if held_out and log and (step % recipe.validate_every == 0 or last):
-                figures = validate()
-                log.write(step, figures)
-                export(figures)
-            if step % recipe.checkpoint_every == 0 or last:
-                save()
-            if last:
-                break
-    path = export(figures) if rank == 0 else out / f"{recipe.model}.safetensors"
-    if world > 1:
-        torch.distributed.destroy_process_group()
-    return path
+
+    def __init__(
+        self, recipe: Recipe, task, state: TrainingState, held_out: list[Tensor], device: str, processes: Processes,
+        limit: TimeLimit,
+    ) -> None:  # fmt: skip
+        self.recipe, self.task, self.state, self.held_out = recipe, task, state, held_out
+        self.device, self.processes, self.limit = device, processes, limit
+        self.model = state.network if processes.world == 1 else nn.parallel.DistributedDataParallel(state.network)
+        self._skipped = 0
+        self._losses: list[float] = []
+        self._since = time.monotonic()
+
+    def go_on(self, batches: Iterable[Tensor]) -> None:
+        """Trains on batches float32[B, 3, crop, crop], and leaves a checkpoint and weights.
+
+        Raises:
+            DivergedError, UserError: see `train`.
+        """
+        state, recipe, first = self.state, self.recipe, self.processes.first
+        with contextlib.ExitStack() as open_now:
+            progress = open_now.enter_context(Progress(*self.COLUMNS, disable=not first))
+            bar = progress.add_task(recipe.model, total=recipe.steps, completed=state.step, note="")
+            if first:
+                with writing(state.out):
+                    self.log = open_now.enter_context(contextlib.closing(Log(state.out)))
+            spent = self.limit.spent()
+            for images in batches:
+                self._step(images, spent)
+                rate, spent = learning_rate(recipe, state.step, spent), self.limit.spent()
+                last = state.step == recipe.steps or spent > 1
+                if state.step % LOG_EVERY == 0 and self._losses and first:
+                    progress.update(bar, note=self._log_losses(rate))
+                progress.update(bar, completed=state.step)
+                if self.held_out and (state.step % recipe.validate_every == 0 or last):
+                    self._validate()
+                if state.step % recipe.checkpoint_every == 0 or last:
+                    self._keep(last)
+                if last:
+                    break
+
+    def _step(self, images: Tensor, spent: float) -> None:
+        """One optimiser step on a batch, at the learning rate for so much of the time."""
+        state, recipe, processes = self.state, self.recipe, self.processes
+        for group in state.optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, state.step, spent)
+        images = images.to(self.device, memory_format=torch.channels_last)
+        seed = (recipe.seed * 1_000_003 + state.step) * processes.world + processes.rank
+        judged = {} if state.adversary is None else {"adversary": state.adversary}
+        with self._autocast():
+            loss = self.task.loss(self.model, images, torch.Generator(self.device).manual_seed(seed), **judged)
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if state.take(self._by_all(bool(torch.isfinite(loss.detach())))):
+            self._losses.append(float(loss.detach()))
+        else:
+            self._skipped += 1
+        if state.adversary is not None and not state.adversary.step():
+            self._skipped += 1
+
+    def _by_all(self, holds: bool) -> bool:
+        """Whether something holds in all processes, which must decide alike."""
+        if self.processes.world == 1:
+            return holds
+        votes = torch.tensor([float(holds)], device=self.device)
+        torch.distributed.all_reduce(votes)
+        return float(votes) == self.processes.world
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
+
+    def _log_losses(self, rate: float) -> str:
+        """Logs the mean since the last time; returns it for a person, with the speed."""
+        state, now = self.state, time.monotonic()
+        mean, speed = sum(self._losses) / len(self._losses), LOG_EVERY / max(1e-9, now - self._since)
+        figures = {"loss": mean, "learning_rate": rate, "skipped": self._skipped}
+        figures |= {} if state.adversary is None else state.adversary.figures()
+        with writing(state.out):
+            self.log.write(state.step, figures)
+        self._losses.clear()
+        self._since = now
+        return f"loss {mean:.3f}, {speed:.1f} steps/s"
+
+    def _validate(self) -> None:
+        """Measures the averaged network, logs the figures and exports it with them."""
+        self.state.check()
+        with self._autocast():
+            self.state.take_figures(self.task.validate(self.state.average.network, self.held_out))
+        with writing(self.state.out):
+            self.log.write(self.state.step, self.state.figures)
+            self.state.export()
+
+    def _keep(self, last: bool) -> None:
+        """Leaves a checkpoint, and at the end the weights."""
+        self.state.check()
+        if self.processes.first:
+            with writing(self.state.out):
+                self.state.save()
+                if last:
+                    self.state.export()

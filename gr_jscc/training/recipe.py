@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,8 @@ except ImportError:  # Python 3.10
 from gr_jscc.errors import UserError
 
 FOLDER = Path(__file__).parent / "recipes"
+PRECISIONS = ("bfloat16", "float32")
+MOST = 1e36  # of rates: what optimisers make of more does not fit single precision
 
 
 class RecipeError(UserError):
@@ -67,21 +70,41 @@ class Recipe:
     validate_every: int = 1000
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        """Raises RecipeError for values that no run can have."""
+        if not self.model or not all(letter.isalnum() or letter in "-_." for letter in self.model):
+            raise RecipeError(f"model must be a name of letters, digits, -, _ and dots, not {self.model!r}")
+        for key in ("steps", "batch", "crop", "checkpoint_every", "validate_every"):
+            if getattr(self, key) < 1:
+                raise RecipeError(f"{key} must be at least 1, not {getattr(self, key)}")
+        for key in ("learning_rate", "final_learning_rate", "clip"):
+            if not 0 < getattr(self, key) < MOST:
+                raise RecipeError(f"{key} must be above 0 and below {MOST:g}, not {getattr(self, key)}")
+        for key in ("warmup", "weight_decay", "seed"):
+            if not 0 <= getattr(self, key) < math.inf:
+                raise RecipeError(f"{key} must be at least 0, not {getattr(self, key)}")
+        if not 0 <= self.ema < 1:
+            raise RecipeError(f"ema must be from 0 to below 1, not {self.ema}")
+        if self.precision not in PRECISIONS:
+            raise RecipeError(f"unknown precision {self.precision!r}; known: {', '.join(PRECISIONS)}")
+
 
 def load_recipe(name: str | Path) -> Recipe:
     """Reads a shipped recipe by name, or a TOML file by path.
 
     Raises:
-        RecipeError: not found, not TOML, an unknown key or a value of the wrong type.
+        RecipeError: not found, not TOML, an unknown key, or a value of the wrong type or that no run can have.
     """
     path = next((p for p in (FOLDER / f"{name}.toml", Path(name)) if p.is_file()), None)
     if path is None:
         shipped = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
         raise RecipeError(f"recipe not found: {name} (shipped: {shipped})")
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"not a TOML file: {path}: {error}") from error
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror or error}") from error
     fields = {f.name: f for f in dataclasses.fields(Recipe)}
     types = {"str": str, "int": int, "float": (int, float), "dict": dict}
     for key, value in values.items():
@@ -92,4 +115,7 @@ def load_recipe(name: str | Path) -> Recipe:
     missing = [key for key in ("model", "codec") if key not in values]
     if missing:
         raise RecipeError(f"{path}: {missing[0]} is missing")
-    return Recipe(**values)
+    try:
+        return Recipe(**values)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error

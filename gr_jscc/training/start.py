@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gr_jscc.training.recipe import RecipeError
-from gr_jscc.weights import find_model
+from gr_jscc.weights import WeightsError, find_model
 
 
 @torch.no_grad()
@@ -26,19 +26,22 @@ def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
         runs: folder of runs.
 
     Raises:
-        WeightsError: no such model.
+        WeightsError: no such model, or a damaged one.
         RecipeError: it has nothing in common with the network.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     trained = runs / name / f"{name}.safetensors"
-    tensors = load_file(str(trained if trained.is_file() else find_model(name)))
-    if hasattr(network, "translated"):
-        tensors = network.translated(tensors)
-    for prefix, module in network.named_modules():
-        if hasattr(module, "grown"):
-            mine = {key: tensors[f"{prefix}.{key}"] for key in module.state_dict() if f"{prefix}.{key}" in tensors}
-            tensors |= {f"{prefix}.{key}": value for key, value in module.grown(mine).items()}
+    path = trained if trained.is_file() else find_model(name)
+    try:
+        tensors = load_file(str(path))
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"weights cannot be read: {path}: {' '.join(str(error).split())}") from error
+    try:
+        tensors = _fitted(network, tensors)
+    except (KeyError, RuntimeError) as error:
+        raise RecipeError(f"start_from: {name} is a model of another kind than the network") from error
     own, copied = network.state_dict(), 0
     for key, value in tensors.items():
         target = own.get(key)
@@ -52,3 +55,14 @@ def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
     if not copied:
         raise RecipeError(f"start_from: {name} has no tensor in common with the network")
     return copied
+
+
+def _fitted(network: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors as the network's own methods translate and grow them."""
+    if hasattr(network, "translated"):
+        tensors = network.translated(tensors)
+    for prefix, module in network.named_modules():
+        if hasattr(module, "grown"):
+            mine = {key: tensors[f"{prefix}.{key}"] for key in module.state_dict() if f"{prefix}.{key}" in tensors}
+            tensors |= {f"{prefix}.{key}": value for key, value in module.grown(mine).items()}
+    return tensors

@@ -14,6 +14,7 @@ from gr_jscc.channel.slow_fading import SlowRayleigh
 from gr_jscc.codecs.successive_network import LayeredNetwork, MultipleNetwork, ResidualNetwork, SingleNetwork
 from gr_jscc.codecs.successive_photo_network import PhotoNetwork
 from gr_jscc.codecs.successive_single import single_network
+from gr_jscc.training.data import EXACT
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class LayeredTask:
                 channel = SlowRayleigh(snr, generator) if network.fading else partial(_white, snr, generator)
                 estimates = network(images, channel)
                 for i, estimate in enumerate(estimates):
-                    mse = (estimate.float().clamp(0, 1) - images).square().mean((1, 2, 3))
+                    mse = (estimate.float().clamp(0, 1) - images).square().mean((1, 2, 3)).clamp(min=EXACT)
                     total[i] += float(-10 * mse.log10().sum())
                 count += len(images)
             for i, value in enumerate(total / count):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from gr_jscc.errors import UserError
+from gr_jscc.whole_file import put_in_place
 
 FOLDER = Path(__file__).parent
 
@@ -107,13 +107,21 @@ def write_model(path: Path, codec: str, config: dict, tensors: dict, info: dict[
         config: JSON-able keyword arguments of the codec's network.
         tensors: a ``state_dict``.
         info: further strings for the metadata.
+
+    Raises:
+        WeightsError: not all of it is finite; nothing is written.
+        OSError: the disk is full or cannot be written; a file of that name is untouched.
     """
-    from safetensors.torch import save_file
+    import torch
+    from safetensors.torch import save
 
     half = {key: value.detach().half().cpu().contiguous() for key, value in tensors.items()}
+    bad = [key for key, value in half.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise WeightsError(f"{path.stem} has weights that are not finite in half precision, such as {bad[0]}")
     part = path.with_suffix(".part")
-    save_file(half, str(part), metadata={"codec": codec, "config": json.dumps(config), **info})
-    os.replace(part, path)
+    part.write_bytes(save(half, metadata={"codec": codec, "config": json.dumps(config), **info}))
+    put_in_place(part, path)
 
 
 def load_strictly(network, model: ModelFile):
