@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -14,8 +15,8 @@ def safe_name(text: str, otherwise: str = "unnamed") -> str:
     """A name for one file or folder that stays within its folder, whatever the text is.
 
     Of a path the last part counts. Leading dots go (no hidden files, no ``..``), as do spaces and dots at the end;
-    characters that no name should have become ``_``; long names are cut; the devices of shared Windows drives get a
-    ``_``. Names that are fine stay as they are.
+    characters that no name should have, or this machine cannot write, become ``_``; long names are cut; the devices of
+    shared Windows drives get a ``_``. Names that are fine stay as they are.
 
     Args:
         text: anything.
@@ -25,14 +26,19 @@ def safe_name(text: str, otherwise: str = "unnamed") -> str:
         1 to 255 bytes of UTF-8, without ``/``, that begin with no dot.
     """
     parts = [part for part in text.split("/") if part.strip(". \t\r\n\0")]
-    name = "".join(
-        "_" if character == "\\" or unicodedata.category(character) in FORBIDDEN else character
-        for character in (parts[-1] if parts else "")
-    )
+    name = "".join(character if _is_fit(character) else "_" for character in (parts[-1] if parts else ""))
     name = name.lstrip(". ").encode()[:LONGEST].decode(errors="ignore").rstrip(". ")
     if name.partition(".")[0].lower() in DEVICES:
         name += "_"
     return name or otherwise
+
+
+def _is_fit(character: str) -> bool:
+    try:
+        character.encode(sys.getfilesystemencoding())  # not all of Unicode in a locale without UTF-8
+    except UnicodeEncodeError:
+        return False
+    return character != "\\" and unicodedata.category(character) not in FORBIDDEN
 
 
 def safe_stem(file_name: str, otherwise: str = "picture") -> str:

@@ -34,7 +34,7 @@ def writable_file(path: Path | str) -> Path:
         UserError: it is a folder, or its folder cannot be made or written to.
     """
     path = Path(path)
+    writable_folder(path.parent)
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder")
-    writable_folder(path.parent)
     return path

@@ -18,6 +18,10 @@ def result(name, transfer=0, round_=0, grey=100, key="", run=""):
     return Result(transfer, round_, None, picture, {"image": {"name": name}, "key": key, "run": run})
 
 
+def lost(name, transfer=0):
+    return Result(transfer, 0, None, None, {"image": {"name": name}, "key": "now", "run": ""})
+
+
 def test_pictures_of_one_name_do_not_overwrite_each_other(tmp_path):
     archive = Archive(tmp_path)
     names = ["a/x.png", "b/x.png", "y.png", "x.jpg"]
@@ -64,3 +68,67 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot make the folder"):
         Archive(tmp_path / "file" / "sub")
+
+
+@pytest.mark.parametrize(
+    "name", ["...png", "../../up.png", "/tmp/x.png", "\0.png", "x" * 300 + ".png", "\ud800.png", "", ".png"]
+)
+def test_a_name_leads_nowhere_else(tmp_path, name):
+    archive = Archive(tmp_path / "deep" / "out")
+    archive.save_estimate(result(name, 1))
+    folder = archive.save(result(name, 1, 1))
+    assert folder.resolve().parent == (tmp_path / "deep" / "out").resolve()
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(folder.iterdir())
+    assert archive.save(result(name, 2)).name == f"{folder.name}-2"
+
+
+def test_a_lost_picture_leaves_nothing_of_an_earlier_run_beside_its_report(tmp_path):
+    archive = Archive(tmp_path)
+    archive.save_estimate(result("x.png", 1))
+    folder = archive.save(result("x.png", 1, 1))
+    (folder / "comparison.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("mine")
+    again = Archive(tmp_path)
+    assert again.to_be_replaced(["x.png", "y.png"]) == ["x"] and again.replaced == []
+    again.save(lost("x.png"))
+    assert {path.name for path in folder.iterdir()} == {"report.json", "notes.txt"} and again.replaced == ["x"]
+    assert json.loads((folder / "report.json").read_text())["key"] == "now"
+
+
+def test_fewer_rounds_leave_no_estimates_of_more(tmp_path):
+    first, second = Archive(tmp_path), Archive(tmp_path)
+    for round_ in range(3):
+        first.save_estimate(result("x.png", 1, round_))
+    folder = first.save(result("x.png", 1, 3))
+    second.save_estimate(result("x.png", 1, 0, grey=7))
+    assert not (folder / "report.json").exists()  # not finished: there is no report of another run to be taken for it
+    second.save(result("x.png", 1, 1))
+    assert {path.name for path in folder.iterdir()} == {"estimate-1.png", "received.png", "report.json"}
+
+
+def test_an_unfinished_picture_of_a_receiver_leaves_nothing_either(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "estimate-5.png").write_bytes(b"half")
+    folder = Archive(tmp_path).save(result("x.png"), fresh=True)
+    assert folder.name == "x" and {path.name for path in folder.iterdir()} == {"received.png", "report.json"}
+
+
+def test_what_would_be_replaced_counts_pictures_of_one_name(tmp_path):
+    archive = Archive(tmp_path)
+    for i in range(3):
+        archive.save(result("x.png", i))
+    assert Archive(tmp_path).to_be_replaced(["a/x.png", "b/x.jpg"]) == ["x", "x-2"]
+
+
+def test_files_in_the_way_are_left_alone(tmp_path):
+    (tmp_path / "x").write_text("mine")
+    (tmp_path / "x-2").symlink_to(tmp_path / "nowhere")
+    assert Archive(tmp_path).save(result("x.png")).name == "x-3" and (tmp_path / "x").read_text() == "mine"
+
+
+@pytest.mark.parametrize("place", ["received.png", "report.json"])
+def test_a_folder_in_a_files_place_is_told_in_a_line(tmp_path, place):
+    (tmp_path / "x" / place).mkdir(parents=True)
+    with pytest.raises(UserError) as told:
+        Archive(tmp_path).save(result("x.png"))
+    assert "\n" not in str(told.value)
