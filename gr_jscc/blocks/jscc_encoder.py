@@ -14,6 +14,7 @@ from gr_jscc.blocks.guard import WORK_DONE, fail, guarded, warn
 from gr_jscc.blocks.tags import BURST, ROUND_END, image_message, message_fields, message_image, notice
 from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
+from gr_jscc.codecs.base import CodecError
 from gr_jscc.codecs.registry import load_codec_for_air
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.budget import WithinTotal
@@ -23,7 +24,7 @@ from gr_jscc.link.sending import SendingEnd
 
 
 class jscc_encoder(gr.basic_block):  # noqa: N801
-    """Encodes images with a JSCC codec and streams their bursts.
+    """Encodes images with a JSCC codec and streams their bursts. What the codec cannot send is left out and told.
 
     Message ports: ``image`` in (see `image_source`); ``ready`` out asks for the next image; ``sent``
     out reports each picture with its transfer number, and what becomes of it (see `SendingEnd`).
@@ -80,6 +81,8 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             first_transfer=random.randrange(TRANSFERS) if policy else 0,
         )  # fmt: skip
         self._run = hashlib.blake2b(repr((run, codec, cbr)).encode(), digest_size=8).digest()
+        self._left_out: dict[str, str] = {}  # pictures by name, and why
+        self._sent_any = False
         self._train: list[Burst] = []
         self._written = 0  # symbols of the first burst of the train
         self._ticker = Ticker(self, "wake")
@@ -137,9 +140,20 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             self.message_port_pub(pmt.intern("ready"), pmt.PMT_T)
 
     def _publish(self, fields: dict, image: np.ndarray | None) -> None:
+        if fields["event"] == "left_out":
+            self._leave_out(fields["name"], fields["reason"])
+            return
+        self._sent_any = self._sent_any or fields["event"] in ("sent", "skipped")
         message = notice(**fields) if image is None else image_message(image, **fields)
         self.message_port_pub(pmt.intern("sent"), message)
         self._ticker.now()  # there may be something to send
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        """Tells once of a picture that the codec cannot send, in the codec's thread."""
+        if self._left_out.get(name) != reason:
+            self._left_out[name] = reason
+            warn(self, f"left out {len(self._left_out)} so far, the latest {name}: {reason}")
+        self._ticker.now()
 
     def _send(self, message: object) -> None:
         self.message_port_pub(pmt.intern("to_back_channel"), control_message(message))
@@ -195,6 +209,8 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
                 self._train.pop(0)
                 self._written = 0
         if done == 0 and self.sending.finished:
+            if self._left_out and not self._sent_any:
+                raise CodecError("; ".join(f"{name}: {reason}" for name, reason in self._left_out.items()))
             self.sending.say_bye()
             self.message_port_pub(pmt.intern("sent"), notice(event="finished", unconfirmed=self.sending.unconfirmed))
             return WORK_DONE

@@ -69,9 +69,10 @@ class SendingEnd:
         cbr: most complex symbols per colour value; may be changed, and holds for the pictures to come.
         defer: called with (function, arguments…) for what belongs in the codec's thread.
         on_event: told (fields, picture or None) of what a person or a sink may want to know. ``event`` is ``sent``
-            (the picture went to the link), ``done`` (nothing of it will be sent again), ``stored``, ``skipped`` (the
-            receiver has it from an earlier start), ``decoding`` (the receiver works on it), ``again``, ``failed``,
-            ``state`` (of the channel, as reported) or ``late`` (feedback that came too late, or never).
+            (the picture went to the link), ``left_out`` (the codec cannot send it, for a ``reason``), ``done`` (nothing
+            of it will be sent again), ``stored``, ``skipped`` (the receiver has it from an earlier start), ``decoding``
+            (the receiver works on it), ``again``, ``failed``, ``state`` (of the channel, as reported) or ``late``
+            (feedback that came too late, or never).
         settings: how rounds become bursts; None: as the codec asks. While a receiver reports its SNR, manifests and
             side information are coded for that.
         policy: how the back-channel is used.
@@ -274,8 +275,11 @@ class SendingEnd:
         transmitter = self.codec.transmitter(cbr)
         try:
             payloads = [transmitter.start(picture.image)]
-        except CodecError as error:
-            raise CodecError(f"{picture.name}: {error}") from error
+        except CodecError as error:  # of this picture, such as that it is too small: the others go on
+            with self._lock:
+                self._encoding -= 1
+                self._on_event({"event": "left_out", "name": picture.name, "reason": str(error)}, None)
+            return
         feedback = self.codec.uses_feedback and self._connected
         while not feedback and self._wants_round(len(payloads)) and (payload := transmitter.next(None)) is not None:
             payloads.append(payload)

@@ -1,5 +1,6 @@
 """The blocks in real GNU Radio flowgraphs: quality, SNR, order, back-pressure, failures, two processes."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,9 +15,11 @@ from gr_jscc.host.loopback import ideal_results
 from gr_jscc.host.loopback_flowgraph import LoopbackFlowgraph
 from PIL import Image
 
+from gr_jscc import telling
 from gr_jscc.blocks import image_file_sink, image_source, jscc_encoder, ofdm_demodulator, ofdm_modulator
-from gr_jscc.codecs.base import CodecError
+from gr_jscc.codecs import deepjscc
 from gr_jscc.data import demo_image
+from gr_jscc.errors import UserError
 from gr_jscc.imaging import load_image
 from gr_jscc.link.bursts import LinkSettings
 
@@ -86,14 +89,37 @@ def test_images_of_many_kinds_arrive_in_order(tmp_path, small_photo):
     assert (results[-1].report["image"]["height"], results[-1].report["image"]["width"]) == (256, 192)
 
 
-def test_a_failure_in_a_block_ends_the_run_with_its_error(tmp_path, small_file):
-    tiny = tmp_path / "z-tiny.png"
-    Image.new("RGB", (1, 1)).save(tiny)
-    got = []
-    with pytest.raises(CodecError, match="z-tiny.png: a 1x1 picture is too small"):
-        for result in LoopbackFlowgraph([small_file, tiny], "deepjscc", 1 / 12, "awgn", 10.0).results():
-            got.append(result)
-    assert len(got) <= 1
+def test_what_cannot_be_sent_is_left_out_and_told_and_the_others_arrive(tmp_path, small_file):
+    Image.new("RGB", (1, 1)).save(tmp_path / "tiny.png")
+    (tmp_path / "broken.png").write_bytes(small_file.read_bytes()[:5000])
+    (tmp_path / "note.png").write_text("no picture")
+    last = tmp_path / "last.png"
+    shutil.copy(small_file, last)
+    files = [small_file, *(tmp_path / f"{name}.png" for name in ("tiny", "broken", "note")), last]
+    told = []
+    with telling.told_by_program(told.append):
+        results = run(files)
+    assert [result.report["image"]["name"] for result in results] == ["parrots.png", "last.png"]
+    assert sorted(line[:30] for line in told) == sorted(
+        ["left out 1 of 5 images: broken", "left out 2 of 5 images: broken", "left out 1 so far, the latest "]
+    )
+    assert any("tiny.png: a 1x1 picture is too small" in line for line in told)
+
+
+@pytest.mark.parametrize("kind", ["tiny", "broken"])
+def test_where_nothing_is_left_to_send_the_run_ends_with_the_error(tmp_path, small_file, kind):
+    Image.new("RGB", (1, 1)).save(tmp_path / "tiny.png")
+    (tmp_path / "broken.png").write_bytes(small_file.read_bytes()[:5000])
+    with pytest.raises(UserError, match=f"{kind}.png: (a 1x1 picture is too small|damaged)"):
+        run([tmp_path / f"{kind}.png"])
+
+
+def test_a_failure_in_the_codecs_thread_ends_the_run_with_its_error(small_file):
+    graph = LoopbackFlowgraph([small_file], "deepjscc", 1 / 12, "awgn", 10.0)
+    graph.decoder.codec.network = None  # as nothing that a user can do
+    with pytest.raises(AttributeError):
+        list(graph.results())
+    assert isinstance(graph.decoder.failure, AttributeError)
 
 
 def test_a_file_that_vanishes_is_told(small_file):
@@ -104,22 +130,32 @@ def test_a_file_that_vanishes_is_told(small_file):
 
 
 def test_a_slow_decoder_holds_everything_back_and_nothing_is_lost(small_file, monkeypatch):
-    graph = LoopbackFlowgraph([small_file] * 12, "deepjscc", 1 / 12, "awgn", 20.0)
-    taken, encoded, ahead = [], [], []
-    decode, encode = graph.decoder._decode, graph.encoder._send
+    """The decoder's network stands still until the encoder does, too; then all goes on."""
+    count = 16
+    graph = LoopbackFlowgraph([small_file] * count, "deepjscc", 1 / 12, "awgn", 20.0)
+    encoded, decoded, held = [], [], []
+    start, push = deepjscc._Transmitter.start, deepjscc._Receiver.push
 
-    def slow_decode(arrival):
-        time.sleep(0.25)
-        taken.append(arrival.transfer)
-        ahead.append(len(encoded) - len(taken))
-        decode(arrival)
+    def counted_start(self, image):
+        encoded.append(image.shape)
+        return start(self, image)
 
-    graph.decoder._worker._function = slow_decode
-    monkeypatch.setattr(graph.encoder, "_send", lambda *item: (encoded.append(item[0]), encode(*item)))
+    def held_push(self, reception):
+        while not held:
+            before = len(encoded)
+            time.sleep(2.5)
+            if len(encoded) == before:
+                held.append(before)
+        decoded.append(len(reception.symbols))
+        return push(self, reception)
+
+    monkeypatch.setattr(deepjscc._Transmitter, "start", counted_start)
+    monkeypatch.setattr(deepjscc._Receiver, "push", held_push)
     results = list(graph.results())
-    assert [r.transfer for r in results] == list(range(12))
+    assert len(encoded) == len(decoded) == count  # both were really called
+    assert 2 <= held[0] < count - 3  # some are in queues and buffers, the others waited
+    assert [r.transfer for r in results] == list(range(count))
     assert all(r.report["bursts"]["lost"] == 0 for r in results)
-    assert max(ahead) < 11  # the encoder waited; a short run of small pictures fits GNU Radio's buffers partly
 
 
 def test_an_encoder_whose_samples_nobody_takes_stops_asking_for_images(small_file):
