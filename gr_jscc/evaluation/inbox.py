@@ -39,7 +39,7 @@ class Inbox:
     Args:
         channel, sample_rate: for the report.
         original: finds the picture uint8[H, W, 3] that was sent, by its name; None where it is not known.
-        patience: seconds without a back-channel after which nothing is expected of it.
+        patience: seconds without a back-channel after which nothing is expected of it; 0 where there is none.
         clock: seconds.
         radio: tells of the receiver's radio, for the report.
 
@@ -61,7 +61,7 @@ class Inbox:
         self.failed: list[int] = []
         self._transfers: dict[int, _Transfer] = {}
         self._connected = self._met = False  # now, and whether ever
-        self._lost_at = -math.inf
+        self._lost_at = clock()
         self._quiet = False
 
     def taken(self, transfer: int, round_: int) -> list[Result]:
@@ -133,7 +133,7 @@ class Inbox:
 
     def _alone(self) -> bool:
         """Whether nothing is expected of a back-channel."""
-        return not self._connected and self._clock() - self._lost_at > self._patience
+        return not self._connected and self._clock() - self._lost_at >= self._patience
 
     def _pass(self, transfers: Iterable[int]) -> list[Result]:
         """No further round of these will come."""
@@ -152,7 +152,9 @@ class Inbox:
         state = self._transfers.pop(transfer)
         if not any(received.arrived for received in state.pictures.values()):
             self.failed.append(transfer)
-            return []
+            # Where nobody sends it anew, the grey picture that the codec showed is all there will be.
+            if not self._alone() or all(received.image is None for received in state.pictures.values()):
+                return []
         return [self._result(transfer, state, final=True)]
 
     def _result(self, transfer: int, state: _Transfer, final: bool) -> Result:

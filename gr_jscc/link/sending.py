@@ -44,7 +44,6 @@ from gr_jscc.modem.header import BurstKind
 
 QUEUED_TRAINS = 2  # rounds encoded and waiting for the modulator
 QUEUED_IMAGES = 2  # asked of the source ahead of need, so that the network is never idle
-KNOWING_SECONDS = 3.0  # how long the start waits for a receiver that says which pictures it has
 MOST_TRIES = 3  # of a picture that does not arrive, each with all its repeats
 
 
@@ -252,10 +251,8 @@ class SendingEnd:
         """Looks at the clock; call it several times a second."""
         now = self._clock()
         with self._lock:
-            # Nobody there: start without. To codecs that use feedback a receiver that starts slowly is worth a wait.
-            wait = self.policy.patience if self.codec.uses_feedback else KNOWING_SECONDS
-            if not self._knows and not self._connected and now - self._lost_at > wait:
-                self._knows = True
+            if not self._knows and self._gave_up_hope():
+                self._knows = True  # nobody there: start without
             for flight in list(self._transfers.values()):
                 sent_at = None if flight.awaiting is None else flight.rounds[flight.awaiting].sent_at
                 if sent_at is not None and now - sent_at > self.policy.feedback_seconds:

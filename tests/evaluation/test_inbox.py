@@ -34,6 +34,12 @@ def inbox(clock):
     return Inbox("air", 1e6, lambda name: ORIGINAL if name == "a.png" else None, 20.0, clock)
 
 
+@pytest.fixture
+def lone(clock):
+    """Of a receiver without a back-channel."""
+    return Inbox("air", 1e6, patience=0.0, clock=clock)
+
+
 def received(bursts=4, grey=101, picture=True):
     arrival = Arrival(0, 0, None, None, bursts, 4, 10.0, 0.0, -10.0)
     return Received(np.full((16, 16, 3), grey, np.uint8) if picture else None, arrival, 0.2, 5.0)
@@ -97,32 +103,32 @@ def test_a_transmitter_started_again_begins_anew(inbox):
     assert inbox.end() == []
 
 
-def test_without_a_back_channel_quiet_air_makes_a_picture_final(inbox, clock):
-    inbox.taken(3, 0)
-    inbox.received(3, 0, received())
+def test_without_a_back_channel_quiet_air_makes_a_picture_final(lone, clock):
+    lone.taken(3, 0)
+    lone.received(3, 0, received())
     clock.now = 500.0  # as long as samples come, seconds say nothing
-    assert inbox.tick() == []
-    (result,) = inbox.quiet()
+    assert lone.tick() == []
+    (result,) = lone.quiet()
     assert result.final and result.report["image"]["name"] == "transfer-0003"
     assert result.report["psnr_db"] is None and result.report["uses"]["air"] is None
 
 
-def test_without_a_back_channel_the_next_picture_makes_one_final(inbox):
-    inbox.taken(3, 0)
-    inbox.received(3, 0, received())
-    (result,) = final(inbox.taken(4, 0))
+def test_without_a_back_channel_the_next_picture_makes_one_final(lone):
+    lone.taken(3, 0)
+    lone.received(3, 0, received())
+    (result,) = final(lone.taken(4, 0))
     assert result.transfer == 3
-    assert final(inbox.received(4, 0, received())) == [] and len(inbox.end()) == 1
+    assert final(lone.received(4, 0, received())) == [] and len(lone.end()) == 1
 
 
-def test_without_a_back_channel_a_picture_waits_for_its_decoder_and_the_next_does_not_hurry_it(inbox, clock):
-    inbox.taken(3, 0)
-    inbox.taken(4, 0)
-    assert inbox.quiet() == []
+def test_without_a_back_channel_a_picture_waits_for_its_decoder_and_the_next_does_not_hurry_it(lone, clock):
+    lone.taken(3, 0)
+    lone.taken(4, 0)
+    assert lone.quiet() == []
     clock.now = 500.0
-    assert inbox.tick() == []
-    assert [r.transfer for r in final(inbox.received(3, 0, received()))] == [3]
-    assert [r.transfer for r in final(inbox.received(4, 0, received()))] == [4]
+    assert lone.tick() == []
+    assert [r.transfer for r in final(lone.received(3, 0, received()))] == [3]
+    assert [r.transfer for r in final(lone.received(4, 0, received()))] == [4]
 
 
 def test_a_cut_is_waited_for_and_then_no_longer(inbox, clock):
@@ -137,6 +143,18 @@ def test_a_cut_is_waited_for_and_then_no_longer(inbox, clock):
     clock.now = 21.0
     (result,) = inbox.tick()
     assert result.report["image"]["name"] == "a.png" and result.report["psnr_db"] is not None
+
+
+def test_a_back_channel_that_is_late_is_waited_for(inbox, clock):
+    """As by a receiver that was started again: what it hears first may be left over from before."""
+    for transfer in (3, 4):
+        inbox.taken(transfer, 0)
+        assert final(inbox.received(transfer, 0, received())) == []
+    clock.now = 5.0
+    assert inbox.quiet() == []
+    inbox.connection(True)
+    clock.now = 16.0
+    assert inbox.tick() == [] and inbox.end() == []
 
 
 def test_after_a_cut_pictures_whose_rounds_are_mixed_wait_for_quiet(inbox, clock):
