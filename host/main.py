@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import errno
-import os
 import sys
 
 import typer
@@ -33,9 +31,6 @@ from . import (
     tx,
 )
 from .console import print_anything, shown
-
-# What a place can have against being written, and no fault of ours.
-UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENAMETOOLONG)
 
 # What a place can have against being written, and no fault of ours.
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENAMETOOLONG)
@@ -90,14 +85,6 @@ def main(arguments: list[str] | None = None) -> None:
             code = app(arguments, standalone_mode=False)
     except UserError as error:
         print(f"gr-jscc: {shown(error)}", file=sys.stderr)
-        code = 2
-    except BrokenPipeError:  # whoever read our output has left, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries, and fails, once more
-        code = 1
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        print(f"gr-jscc: {shown(error.filename or 'a file')}: {error.strerror}", file=sys.stderr)
         code = 2
     except BrokenPipeError:  # whoever read our output has left, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries, and fails, once more

@@ -159,7 +159,7 @@ class ImageSink(gr.basic_block):
             result.report["run"], key = self._run.hex(), result.report["key"]
             if not key or key not in self._keys:  # else a second copy of it was under way
                 self.on_result(result)
-            if result.final:
+            if result.final and result.report["arrived"]:
                 self._keys |= {key} - {""}
                 content = {"event": "stored", "psnr_db": result.report["psnr_db"]}
                 self._send(Report(result.transfer, content))

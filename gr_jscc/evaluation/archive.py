@@ -62,15 +62,15 @@ class Archive:
         self._folders: dict[int, Path] = {}  # of transfers that have begun
 
     def keys(self, run: str) -> set[str]:
-        """The keys (hexadecimal) of all pictures of a run that are stored here, by this process or earlier ones."""
+        """The keys (hexadecimal) of all pictures of a run that arrived, stored by this process or earlier ones."""
         found = set()
         for path in self.folder.glob(f"*/{REPORT}"):
             try:
                 report = json.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue
-            if isinstance(report, dict) and report.get("run") == run and report.get("key"):
-                found.add(report["key"])
+            if isinstance(report, dict) and report.get("run") == run and report.get("arrived", True):
+                found |= {report.get("key") or ""} - {""}
         return found
 
     def to_be_replaced(self, names: Iterable[str]) -> list[str]:
