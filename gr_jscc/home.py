@@ -11,8 +11,8 @@ from pathlib import Path
 def ensure_home() -> str:
     """Points ``HOME`` to a temporary folder of this user where the one that it names is missing or cannot be written.
 
-    GNU Radio, numba and matplotlib do not start or complain without. What others read below the old one (PyTorch's
-    downloads) is still found. Programs that this one starts inherit it.
+    GNU Radio, numba and matplotlib do not start or complain without. What `gr-jscc lpips` has put into the old one is
+    still found. Programs that this one starts inherit it.
 
     Returns:
         What a person should know, a line; "" where nothing was wrong.
@@ -22,9 +22,9 @@ def ensure_home() -> str:
         return ""
     folder = _own_folder(Path(tempfile.gettempdir()) / f"gr-jscc-home-{os.getuid()}")
     os.environ["HOME"] = str(folder)
-    downloads = Path(old, ".cache", "torch")
-    if os.access(downloads, os.R_OK | os.X_OK):
-        os.environ.setdefault("TORCH_HOME", str(downloads))
+    data = Path(old, ".local", "share")
+    if os.access(data / "gr-jscc", os.R_OK | os.X_OK):
+        os.environ.setdefault("XDG_DATA_HOME", str(data))
     return f"the home folder {old} cannot be written: settings and caches go to {folder} and may be lost"
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_a_folder_is_no_file(tmp_path):
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
     monkeypatch.setattr(home.tempfile, "tempdir", str(tmp_path))
-    monkeypatch.delenv("TORCH_HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     return tmp_path
 
 
@@ -84,3 +85,38 @@ def test_a_run_without_a_home_leaves_its_picture(tmp_path, set_to):
     assert (tmp_path / "o" / "p" / "received.png").is_file()
     if set_to["HOME"]:
         assert run.stderr.count("the home folder /proc/none cannot be written") == 1
+
+
+@pytest.mark.gnuradio
+def test_a_home_that_is_only_read_is_read_and_what_is_compiled_goes_elsewhere():
+    """As another user where this one may write everything: numba has neither the package nor the home to write to."""
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        (place / "home" / ".local" / "share" / "gr-jscc").mkdir(parents=True)
+        (place / "tmp").mkdir()
+        (place / "tmp").chmod(0o777)
+        for folder in (place, place / "home"):
+            folder.chmod(0o555)
+        script = "import gr_jscc.blocks, os; print(gr_jscc.HOME_REMARK, os.environ['XDG_DATA_HOME'], sep='|')"
+        environment = {"HOME": str(place / "home"), "TMPDIR": str(place / "tmp"), "PATH": os.environ["PATH"]}
+        try:
+            run = subprocess.run(
+                [sys.executable, "-c", script],
+                env=environment,
+                cwd="/",
+                capture_output=True,
+                text=True,
+                timeout=55,
+                **nobody,
+            )
+        except PermissionError:
+            pytest.skip("another user cannot run this Python")
+        finally:
+            place.chmod(0o755)
+        if "No module named" in run.stderr:
+            pytest.skip("another user cannot read this checkout")
+        assert run.returncode == 0, run.stderr
+        remark, data = run.stdout.strip().split("|")
+        assert f"the home folder {place / 'home'} cannot be written" in remark
+        assert data == str(place / "home" / ".local" / "share")

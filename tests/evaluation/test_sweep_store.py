@@ -1,11 +1,13 @@
 """The store is whole at every moment; the runner brings each cell there once, and errors too."""
 
 import os
+import resource
 
 import numpy as np
 import pytest
 from distributed import Client
 
+from gr_jscc.errors import UserError
 from gr_jscc.evaluation.sweep.cells import Cell, Plan, Planned
 from gr_jscc.evaluation.sweep.experiment import Experiment
 from gr_jscc.evaluation.sweep.pictures import Picture, picture_hash
@@ -24,7 +26,7 @@ def planned(number, mode="ideal", shown=False, snr_db=10.0):
     picture = np.full((8, 8, 3), number, np.uint8)
     name, code = f"{number}.png", picture_hash(picture)
     cell = Cell("one", "", "00", name, code, snr_db, 0.1, "awgn", mode, 1)
-    return Planned(cell, Picture(name, code, lambda: picture), "A", "all", shown)
+    return Planned(cell, Picture(name, code, lambda: picture, (8, 8)), "A", "all", shown)
 
 
 def plan(cells):
@@ -149,4 +151,59 @@ def test_a_send_that_loses_pictures_is_an_error_of_all(tmp_path, client):
     store = Store.create(tmp_path)
     results = list(run_work(client, work_left(plan(cells), store).tasks, lambda c, p: [], store))
     assert [m.row["error"] for _, m in results] == ["ValueError: 0 of 2 pictures came back"] * 2
+    store.close()
+
+
+def test_a_full_disk_is_one_line_and_all_rows_before_are_whole(tmp_path):
+    """A file system that takes a part of a line before it fails, as they do when they are full."""
+    store = Store.create(tmp_path / "s")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(UserError, match="cannot be written") as told:
+            for number in range(100):
+                store.append({**ROW, "key": f"{number:08d}"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    store.close()
+    assert "\n" not in str(told.value) and 3 < number < 20
+    assert list(Store(tmp_path / "s").rows()) == [f"{place:08d}" for place in range(number)]
+    again = Store.create(tmp_path / "s")
+    again.append({**ROW, "key": "later"})
+    again.close()
+    assert len(Store(tmp_path / "s").rows()) == number + 1
+
+
+def test_a_persons_copies_do_no_harm(tmp_path):
+    store = Store.create(tmp_path / "s")
+    store.append(ROW)
+    store.close()
+    (tmp_path / "s" / "cells-0001 (copy).csv").write_bytes((tmp_path / "s" / "cells-0001.csv").read_bytes())
+    again = Store.create(tmp_path / "s")
+    again.append({**ROW, "key": "2"})
+    assert (tmp_path / "s" / "cells-0002.csv").is_file() and set(again.rows()) == {"00123456", "2"}
+    again.close()
+
+
+@pytest.mark.parametrize("place", ["experiments/x.json", "pictures"])
+def test_what_is_in_the_way_is_one_line(tmp_path, place):
+    store = Store.create(tmp_path / "s")
+    if place == "pictures":
+        (tmp_path / "s" / place).write_text("")
+    else:
+        (tmp_path / "s" / place).mkdir()
+    with pytest.raises(UserError) as told:
+        store.save_experiment("x", {}) if place != "pictures" else store.save_picture(
+            "x", np.zeros((8, 8, 3), np.uint8)
+        )
+    assert "\n" not in str(told.value)
+    store.close()
+
+
+def test_names_with_other_line_ends_and_bad_bytes_are_kept_on_their_line(tmp_path):
+    store = Store.create(tmp_path / "s")
+    names = ["a\u2028b.png", "a\x85b.png", 'a\x1cb, "c".png', "a\rb.png"]
+    for number, name in enumerate(names):
+        store.append({**ROW, "key": str(number), "image.name": name})
+    assert [row["image.name"] for row in store.rows().values()] == [" ".join(name.split()) for name in names]
     store.close()
