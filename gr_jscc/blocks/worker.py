@@ -39,6 +39,9 @@ class Worker:
         """Queues an item; waits while the queue is full, which holds back whatever feeds the block."""
         with self._lock:
             self._open += 1
+        self._put(item)
+
+    def _put(self, item: object) -> None:
         while self.failure is None:
             try:
                 return self._queue.put(item, timeout=0.2)
@@ -48,7 +51,7 @@ class Worker:
     def finish(self) -> None:
         """Waits until all that was submitted is done, and ends the thread."""
         if self._thread.is_alive():
-            self.submit(self._end)
+            self._put(self._end)
             self._thread.join()
 
     def _run(self) -> None:

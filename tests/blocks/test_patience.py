@@ -1,0 +1,104 @@
+"""A simulated run waits for whatever is at work, however long; what stands still is told in a line."""
+
+import time
+
+import pytest
+from gr_jscc.host import loopback_flowgraph
+from gr_jscc.host.loopback_flowgraph import LoopbackFlowgraph
+from gr_jscc.host.main import main
+from PIL import Image
+
+from gr_jscc.blocks import image_source
+from gr_jscc.blocks.worker import Worker
+from gr_jscc.codecs import deepjscc
+from gr_jscc.errors import UserError
+from gr_jscc.evaluation.collector import Collector
+
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
+STALLED = 1.0
+
+
+@pytest.fixture
+def small_file(tmp_path, small_photo):
+    path = tmp_path / "parrots.png"
+    Image.fromarray(small_photo).save(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    monkeypatch.setattr(loopback_flowgraph, "STALLED_SECONDS", STALLED)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(deepjscc._Transmitter, "start"), (deepjscc._Receiver, "push"), (Collector, "received")],
+    ids=["encoder", "decoder", "comparison"],
+)
+def test_what_is_slow_is_waited_for(small_file, monkeypatch, owner, name):
+    calls, original = [], getattr(owner, name)
+
+    def slow(*arguments):
+        calls.append(name)
+        time.sleep(3 * STALLED)
+        return original(*arguments)
+
+    monkeypatch.setattr(owner, name, slow)
+    (result,) = LoopbackFlowgraph([small_file], "deepjscc", 1 / 12, "awgn", 20.0).results()
+    assert calls == [name]
+    assert result.report["psnr_db"] > 25 and result.report["bursts"]["lost"] == 0
+
+
+@pytest.mark.parametrize("cut", ["ready", "received"])
+def test_a_graph_that_stands_still_is_told(small_file, cut):
+    graph = LoopbackFlowgraph([small_file], "deepjscc", 1 / 12, "awgn", 20.0)
+    if cut == "ready":  # nothing ever begins
+        graph.msg_disconnect(graph.encoder, "ready", graph.source, "ready")
+    else:  # what was decoded is never heard of
+        graph.msg_disconnect(graph.decoder, "received", graph.sink, "events")
+    with pytest.raises(UserError, match="stands still") as told:
+        list(graph.results())
+    assert "\n" not in str(told.value)
+
+
+def test_the_program_that_stands_still_ends_with_a_line_and_exit_code_2(small_file, monkeypatch, capsys, tmp_path):
+    asked = []
+
+    class silent_source(image_source):  # noqa: N801
+        def handle_ready(self, message):
+            asked.append(message)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(loopback_flowgraph, "image_source", silent_source)
+    with pytest.raises(SystemExit) as ended:
+        main(["loopback", str(small_file), "--json"])
+    _, err = capsys.readouterr()
+    assert asked and ended.value.code == 2
+    assert err.startswith("gr-jscc: ") and err.count("\n") == 1 and "stands still" in err
+
+
+def test_a_worker_is_busy_until_all_is_done_and_never_after_a_failure():
+    def work(item):
+        if item == "bad":
+            raise UserError("no")
+        item.append(1)
+        time.sleep(0.05)
+
+    failures, done = [], [[], []]
+    worker = Worker(work, 0, failures.append)
+    assert not worker.busy
+    for item in done:
+        worker.submit(item)
+    assert worker.busy
+    worker.start()
+    end = time.monotonic() + 10
+    while worker.busy:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert done == [[1], [1]]
+    worker.submit("bad")
+    worker.submit([])
+    while not failures:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert not worker.busy

@@ -1,0 +1,88 @@
+"""Two hosts on slow machines and slow air: each picture arrives once, and nothing of it is sent twice."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from test_two_hosts import Programs, _interruptible
+
+from gr_jscc.imaging import save_image
+
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
+
+SLOW_RECEIVER = """
+import sys, time
+from gr_jscc.codecs import {module}
+push = {module}._Receiver.push
+
+def slow(self, reception):
+    print("slow", file=sys.stderr, flush=True)
+    time.sleep({seconds})
+    return push(self, reception)
+
+{module}._Receiver.push = slow
+from gr_jscc.host.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def programs(tmp_path, photo):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(2):
+        top, left = 40 * number, 60 * number
+        save_image(pictures / f"p{number}.png", photo[top : top + 128, left : left + 192])
+    made = Programs(tmp_path, pictures)
+    yield made
+    made.close()
+
+
+def check_once(programs):
+    reports = programs.check_complete()
+    assert [report["bursts"]["repeated"] for report in reports] == [0] * len(reports)
+    assert [report["bursts"]["lost"] for report in reports] == [0] * len(reports)
+    told = [json.loads(line) for line in (programs.folder / "tx.log").read_text().splitlines() if line[0] == "{"]
+    first = told[0]["transfer"]
+    assert [(line["event"], line["transfer"] - first) for line in told] == [
+        ("stored", number) for number in range(len(reports))
+    ]
+    return reports
+
+
+@pytest.mark.parametrize("pace", ["20000", "10000000"])
+def test_on_clean_air_nothing_is_repeated_at_any_pace(programs, pace):
+    programs.channel("--pace", pace)
+    programs.rx()
+    programs.tx()
+    programs.wait("tx")
+    programs.wait("rx")
+    check_once(programs)
+
+
+@pytest.mark.parametrize(
+    ("codec", "module", "rounds"), [("deepjscc", "deepjscc", 1), ("successive-multiple", "successive", 2)]
+)
+def test_a_receiver_whose_decoder_takes_long_is_waited_for(programs, codec, module, rounds):
+    for path in sorted(programs.pictures.iterdir())[1:]:
+        path.unlink()
+    program = SLOW_RECEIVER.format(module=module, seconds=13)  # longer than anything else waits
+    command = [
+        sys.executable, "-c", program, "rx", "--radio", f"zmq:{programs.near}", "--back-channel", programs.back,
+        "--out", "out", "--originals", programs.pictures, "--once", "--json", "--codec", codec,
+    ]  # fmt: skip
+    log = open(programs.folder / "rx.log", "a")
+    programs.running["rx"] = subprocess.Popen(
+        [str(part) for part in command], stdout=log, stderr=log, cwd=programs.folder, preexec_fn=_interruptible
+    )
+    programs.tx("--codec", codec, "--layers", str(rounds))
+    programs.wait("tx")
+    programs.wait("rx")
+    text = (programs.folder / "rx.log").read_text()
+    assert text.count("slow") == rounds
+    for path in (programs.folder / "out").rglob("estimate-*"):
+        path.unlink()
+    (report,) = check_once(programs)
+    assert [r["round"] for r in report["rounds"]] == list(range(rounds))
+    assert report["bursts"]["received"] == report["bursts"]["sent"]
