@@ -32,7 +32,7 @@ class _OneLine:
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, UserError):
-            telling.failure("gr-jscc", error)
+            telling.remark("gr-jscc", telling.one_line(error))  # no block ends with it
         else:
             self._others(kind, error, trace)
 

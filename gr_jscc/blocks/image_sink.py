@@ -121,8 +121,13 @@ class ImageSink(gr.basic_block):
                     self._run, self._keys = content.run, self.stored_keys(content.run.hex())
                 self._send(Have(content.run, tuple(bytes.fromhex(key) for key in sorted(self._keys))))
 
-    @guarded
     def handle_event(self, message: pmt.pmt_base) -> None:
+        self._take_event(message)
+        if self.failure is not None:  # no flowgraph should wait for a block that can show or store nothing more
+            self._finish()
+
+    @guarded
+    def _take_event(self, message: pmt.pmt_base) -> None:
         if pmt.is_bool(message):
             return self._tell(self._inbox.tick())
         self.working = True
@@ -149,7 +154,10 @@ class ImageSink(gr.basic_block):
         self.working = False
         if kind == "end":
             self.on_end()
-            self.gateway.system_handler(pmt.cons(pmt.intern("done"), pmt.from_long(1)))
+            self._finish()
+
+    def _finish(self) -> None:
+        self.gateway.system_handler(pmt.cons(pmt.intern("done"), pmt.from_long(1)))
 
     def _tell(self, results: list[Result]) -> None:
         for result in results:

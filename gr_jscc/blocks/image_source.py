@@ -9,7 +9,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded, warn
+from gr_jscc.blocks.guard import fail, guarded, warn
 from gr_jscc.blocks.tags import image_message, notice
 from gr_jscc.file_names import readable
 from gr_jscc.imaging import ImageError, expand_inputs, load_image
@@ -49,7 +49,11 @@ class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
 
     @guarded
     def handle_ready(self, message: pmt.pmt_base) -> None:
-        path, image = next(self._images, (None, None))
+        try:
+            path, image = next(self._images, (None, None))
+        except ImageError as error:  # there is none: whoever waits for images waits no longer
+            fail(self, error)
+            image = None
         if image is not None:
             self.message_port_pub(self._port, image_message(image, name=readable(path.name)))
         elif not self._ended:

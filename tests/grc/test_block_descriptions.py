@@ -10,7 +10,8 @@ import pytest
 import yaml
 from companion import BLOCKS, REPOSITORY, new_flowgraph
 
-from gr_jscc.codecs.registry import CODECS
+from gr_jscc.codecs.registry import CODECS, load_codec
+from gr_jscc.imaging import save_image
 
 pytestmark = pytest.mark.gnuradio
 
@@ -131,15 +132,62 @@ def test_every_codec_can_be_chosen(id_):
         ("jscc_ofdm_demodulator", "cp_len", "40"),
         ("jscc_image_view_sink", "sample_rate", "0"),
         ("jscc_image_file_sink", "snr_db", "'high'"),
+        ("jscc_image_file_sink", "originals", "/nowhere"),
+        ("jscc_image_view_sink", "originals", "/etc"),  # no images in it
+        ("jscc_encoder", "cbr", "1/5"),
+        ("jscc_encoder", "cbr", "1/50"),
+        ("jscc_encoder", "codec", "separation-capacity"),
+        ("jscc_encoder", "weights", "/nowhere/model.safetensors"),
+        ("jscc_encoder", "device", "gpu"),
+        ("jscc_encoder", "rounds", "-1"),
+        ("jscc_decoder", "codec", "separation-capacity"),
+        ("jscc_decoder", "weights", "/nowhere/model.safetensors"),
+        ("jscc_decoder", "device", "metal"),
+        ("jscc_decoder", "rounds", "-2"),
+        ("jscc_decoder", "feedback_format", "int4"),
+        ("jscc_image_source", "paths", "/nowhere/photo.png"),
+        ("jscc_image_source", "paths", "/etc"),
+        ("jscc_channel_impairments", "taps", "'canyon'"),
+        ("jscc_channel_impairments", "fading", "slow"),
+        ("jscc_back_channel", "address", "127.0.0.1:5550"),
+        ("jscc_back_channel", "keys", "/nowhere/keys"),
+        ("jscc_radio_source", "profile", "/nowhere/profile.toml"),
+        ("jscc_radio_source", "profile", ""),
+        ("jscc_radio_sink", "address", "hackrf"),
+        ("jscc_radio_sink", "gains", "30"),
     ],
 )
 def test_a_bad_parameter_is_refused_in_companion(platform, id_, parameter, value):
+    errors = refusals(platform, id_, {parameter: value})
+    # It could be evaluated, and names what is wrong.
+    assert errors and all("failed" in error and parameter in error for error in errors)
+
+
+def refusals(platform, id_, values):
+    """What Companion has against one of our blocks with these parameters, ports aside."""
     graph = new_flowgraph(platform)
     block = graph.new_block(id_)
-    block.params[parameter].set_value(value)
+    block.params["id"].set_value("under_test")
+    for parameter, value in values.items():
+        block.params[parameter].set_value(value)
     graph.rewrite()
     graph.validate()
-    assert any("assert" in text.lower() for _, text in block.iter_error_messages())
+    return [text for _, text in block.iter_error_messages() if text != "Port is not connected."]
+
+
+@pytest.mark.parametrize("name", sorted(set(CODECS) - {"separation-capacity"}))
+def test_companion_takes_the_cbrs_that_a_codec_serves_and_no_others(platform, name):
+    least, most = load_codec(name).cbr_range
+    for cbr, fits in ((least, least > 0), (most, True), (least * 0.99, False), (most * 1.01, False)):
+        errors = refusals(platform, "jscc_encoder", {"codec": name, "cbr": repr(cbr)})
+        assert (errors == []) == fits, (cbr, errors)
+    assert refusals(platform, "jscc_encoder", {"codec": name, "cbr": "0.9", "weights": "my-model"}) == []
+
+
+def test_companion_takes_a_folder_with_images_and_what_it_cannot_know(platform, tmp_path, small_photo):
+    save_image(tmp_path / "a.png", small_photo)
+    for paths in ("", "photo.png", str(tmp_path), str(tmp_path / "a.png")):
+        assert refusals(platform, "jscc_image_source", {"paths": paths}) == []
 
 
 def test_headless_blocks_need_no_qt():

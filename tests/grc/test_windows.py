@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -134,6 +135,69 @@ def test_view_says_that_nothing_arrives(view, monkeypatch):
     time.sleep(0.01)
     view._check_silence()
     assert view.received.message[0] == "Nothing received"
+
+
+def test_view_shows_what_blocks_tell_the_latest_last_and_failures_over_the_picture(view):
+    view.show()
+    view.show_result(result(np.full((48, 64, 3), 100, np.uint8)))
+    calm = view.grab().toImage()
+    for number in (1, 2, 3, 2, 4):
+        view.show_trouble(f"remark {number}", False)
+    assert view.trouble.text() == "remark 3\nremark 2\nremark 4"
+    assert view.received.message is None and view.grab().toImage() != calm
+    view.show_trouble("<b>a.png</b>: damaged", True)
+    view.grab()
+    assert view.trouble.text().splitlines()[-1] == "<b>a.png</b>: damaged"
+    assert view.received.message == ("Stopped", "<b>a.png</b>: damaged")
+    assert "#e2584b" in view.trouble.styleSheet()
+
+
+def test_lines_reach_a_window_from_any_thread_as_long_as_it_lives(view, capfd):
+    from gr_jscc import telling
+    from gr_jscc.blocks.image_view_sink import _News
+
+    news = _News()
+    news.told.connect(view.show_trouble)
+    telling.listen(news.take_line)
+    thread = threading.Thread(target=telling.remark, args=("Block", "a\nline"))
+    thread.start()
+    thread.join()
+    view.application.processEvents()
+    assert view.trouble.text() == "a\\nline"
+    assert capfd.readouterr().out == "Block :warning: a\\nline\n"
+    del news
+    telling.failure("Block", OSError("it is\n full"))
+    view.application.processEvents()
+    assert view.trouble.text() == "a\\nline"
+    assert capfd.readouterr().out == "Block :error: OSError: it is full\n"
+
+
+@pytest.mark.parametrize(
+    ("setter", "value", "line"),
+    [
+        ("set_papr_limit_db", 1.0, "papr_limit_db must be 0 or 3 to 30 dB, not 1.0"),
+        ("set_loss", 7.0, "loss"),
+        ("set_fading", "slow", "fading must be none, block or doppler, not 'slow'"),
+    ],
+)
+def test_a_slider_that_goes_too_far_is_told_and_ends_nothing(view, monkeypatch, setter, value, line):
+    """PyQt aborts the process where nothing takes a slot's exception."""
+    from PyQt5.QtCore import QTimer
+
+    from gr_jscc import telling
+    from gr_jscc.blocks import channel_impairments, ofdm_modulator
+    from gr_jscc.blocks.image_view_sink import _News
+    from gr_jscc.companion import made
+
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    news = _News()
+    news.told.connect(view.show_trouble)
+    telling.listen(news.take_line)
+    block = made(ofdm_modulator if "papr" in setter else channel_impairments)
+    QTimer.singleShot(0, lambda: getattr(block, setter)(value))
+    view.application.processEvents()
+    view.application.processEvents()
+    assert line in view.trouble.text() and view.received.message[0] != "Stopped"
 
 
 def test_view_keeps_the_aspect_ratio(view):
