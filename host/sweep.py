@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.metrics import why_no_lpips
+from gr_jscc.places import writable_folder
 
 from . import options
 from .console import shown, terminal
@@ -61,6 +62,7 @@ def sweep(
     if not experiment:
         raise UserError("which experiment? A name (gr-jscc sweep --list) or a TOML file")
     wanted = load_experiment(experiment)
+    writable_folder(store)  # told before pictures are read and models loaded
     if not scheduler:  # whose workers may have a GPU where this machine has none
         options.check_device(device)
 

@@ -26,6 +26,7 @@ METRICS = {"psnr_db": "PSNR", "ms_ssim_db": "MS-SSIM", "lpips": "LPIPS"}
 UNITS = {"psnr_db": "dB", "ms_ssim_db": "dB", "lpips": "lower is better"}
 AXES = {"cbr": "CBR: complex channel uses / (3·H·W), as counted", "snr_db": "SNR (Es/N0), dB"}
 NOTHING = "–"
+TOO_FEW = f", of fewer than {LEAST_VALUES} values: too few for an interval."
 BD_SNR_DB = 10  # of the published Bjontegaard figures
 
 
@@ -266,7 +267,8 @@ def _plot(view: _View, styles: dict[str, int], references: list[ReferenceCurve])
         curve = [(x, y, None, None) for x, y in sorted(reference.points)]
         lines.append(Line(f"{reference.scheme}, published", curve, styles.get(reference.scheme), published=True))
     label = f"{METRICS[view.metric]}, {UNITS[view.metric]}"
-    notes = ["Bars: 95 % intervals of the mean over pictures of this kind."]
+    with_bars = any(point[2] is not None for line in lines for point in line.points)
+    notes = ["Bars: 95 % intervals of the mean over pictures of this kind."] if with_bars else []
     if len(_by_scheme(view.points)) > 1:
         notes.append("All schemes have the same pictures: whether one is better, the table of differences tells.")
     return Plot(view.name, view.title, AXES[view.over], label, lines, notes)
@@ -303,16 +305,16 @@ def _differences(view: _View, anchor: str) -> Iterator[Table]:
     if not xs:
         return
     digits = 4 if view.metric == "lpips" else 2
-    rows = []
-    for scheme, points in schemes.items():
-        found = [difference(points[x], base[x], view.metric) if x in points else None for x in xs]
-        rows.append([scheme, *(_with_margin(value, digits, "+") for value in found)])
+    found = {
+        scheme: [difference(points[x], base[x], view.metric) if x in points else None for x in xs]
+        for scheme, points in schemes.items()
+    }
+    rows = [[scheme, *(_with_margin(value, digits, "+") for value in values)] for scheme, values in found.items()]
     unit = "" if view.metric == "lpips" else ", dB"
     title = f"{METRICS[view.metric]} minus that of {anchor}{unit}, {view.place}"
-    notes = [
-        "Mean of the differences picture by picture; ± half its 95 % interval (Student's t, paired; none for fewer "
-        f"than {LEAST_VALUES}). An interval that does not reach 0 tells the two apart."
-    ]
+    with_margin = any(value and value.margin is not None for values in found.values() for value in values)
+    told = "; ± half its 95 % interval (Student's t, paired). An interval that does not reach 0 tells the two apart."
+    notes = ["Mean of the differences picture by picture" + (told if with_margin else TOO_FEW)]
     yield Table(f"difference-{view.name}", title, ["scheme", *_heads(view, xs)], rows, notes)
 
 
@@ -328,7 +330,8 @@ def _table_notes(view: _View, schemes: dict[str, list[Point]]) -> list[str]:
     seeds = max(len(seeds) for point in view.points for seeds in point.values[view.metric].values())
     of = f"{count} picture{'s' if count > 1 else ''}" + (f", {seeds} seeds each" if seeds > 1 else "")
     over = "pictures" if count > 1 else "seeds"
-    notes = [f"Mean of {of}; ± half the 95 % interval (Student's t over {over}; none for fewer than {LEAST_VALUES})."]
+    with_margin = any(point.estimate(view.metric).margin is not None for point in view.points)
+    notes = [f"Mean of {of}" + (f"; ± half the 95 % interval (Student's t over {over})." if with_margin else TOO_FEW)]
     if not view.everything:
         notes.append("Only the pictures that all schemes have here; some have more.")
     elif count == seeds == 1:

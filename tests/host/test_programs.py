@@ -194,3 +194,37 @@ def test_the_demo_leaves_its_pictures(call, tmp_path):
     curves = json.loads((tmp_path / "demo" / "psnr_over_snr.json").read_text())
     for points in curves.values():
         assert (np.diff([psnr for _, psnr in points]) > 0).all()
+
+
+def test_names_of_all_kinds_get_a_folder_each_and_a_row(call, tmp_path, small_photo):
+    """`...png` would lead out of the folder, brackets are markup, dollars begin formulas."""
+    names = ["...png", "[red]$\\frac$.png", "p.png"]
+    Image.fromarray(small_photo[:64, :96]).save(tmp_path / "p.png")
+    for name in names[:-1]:
+        (tmp_path / name).write_bytes((tmp_path / "p.png").read_bytes())
+    (tmp_path / "deep" / "out").mkdir(parents=True)
+    (tmp_path / "deep" / "out" / "p").write_text("mine")  # a file where a picture's folder would be
+    code, out, err = call("loopback", "--ideal", *names, "--out", "deep/out", "--plot")
+    assert code == 0 and err == ""
+    folders = sorted(path.name for path in (tmp_path / "deep" / "out").iterdir())
+    assert folders == sorted(["png", "[red]$_frac$", "p", "p-2"])
+    assert len(list((tmp_path / "deep").glob("*/*/comparison.png"))) == len(names)
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["out"]
+    assert all(name in out for name in names)
+
+
+@pytest.mark.parametrize("arguments", [
+    ("loopback", "parrots.png", "--ideal", "--out", "file"),
+    ("loopback", "parrots.png", "--out", "/proc/none"),
+    ("demo", "--out", "file/sub"),
+    ("reproduce", "banana", "--out", "file"),
+    ("bench", "ldpc", "--table", "folder"),
+    ("sweep", "quick", "--store", "file"),
+    ("calibrate", "--tx", "soapy:driver=jscc", "--rx", "soapy:driver=jscc", "--yes", "--out", "file/x.toml"),
+])  # fmt: skip
+def test_places_that_cannot_be_written_are_told_before_the_work(call, picture, tmp_path, arguments):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    code, out, err = call(*arguments)
+    assert code == 2 and out == "" and err.startswith("gr-jscc: cannot ") and len(err.splitlines()) == 1
+    assert (tmp_path / "file").read_text() == "mine" and not list((tmp_path / "folder").iterdir())
