@@ -17,16 +17,17 @@ from rich.table import Table
 from gr_jscc.channel import load_scenario
 from gr_jscc.channel.profiles import taps
 from gr_jscc.codecs.base import Codec, Payload
-from gr_jscc.codecs.registry import load_codec
+from gr_jscc.codecs.sendable import sendable
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.archive import COMPARISON, Archive
 from gr_jscc.evaluation.collector import Collector, Result
 from gr_jscc.evaluation.report import OnAir, Received, Sent
 from gr_jscc.file_names import readable
-from gr_jscc.imaging import expand_inputs, load_image
-from gr_jscc.link.budget import WithinTotal, round_uses
+from gr_jscc.imaging import load_image
+from gr_jscc.link.budget import round_uses
 from gr_jscc.link.bursts import LinkSettings, settings_of
 from gr_jscc.link.ideal import ideal_transfer
+from gr_jscc.link.loading import load_sending_codec
 
 from . import options
 from .console import shown, some_of, terminal
@@ -71,16 +72,11 @@ def loopback(
         raise UserError("--loss and --scenario need the OFDM link: leave --ideal out")
     air = load_scenario(scenario) if scenario else None
     settings = LinkSettings(control_snr_db=control_snr)
-    files = expand_inputs(images)
-    for path in files:
-        load_image(path)  # a bad file is told before anything is sent
+    console = terminal(stderr=True)
+    loaded = load_sending_codec(codec, weights, device, eta, bool(cbr_max), settings, ideal)
+    files = sendable(images, loaded, ratio, lambda line: console.print(shown(line), soft_wrap=True))
     archive = Archive(out)
     if ideal:
-        loaded = load_codec(codec, weights or None, device)
-        if eta is not None:
-            loaded.set_eta(eta)
-        if cbr_max:
-            loaded = WithinTotal(loaded, settings_of(loaded, settings))
         results = ideal_results(loaded, files, ratio, channel, snr, seed, settings)
     else:
         results = flowgraph_results(
@@ -88,7 +84,6 @@ def loopback(
             sample_rate=sample_rate, seed=seed, loss=loss, scenario=air, total=bool(cbr_max), eta=eta,
             settings=settings,
         )  # fmt: skip
-    console = terminal(stderr=True)
     if replaced := archive.to_be_replaced(readable(path.name) for path in files):
         console.print(shown(f"{out}: replacing an earlier run's results of {some_of(replaced)}"), soft_wrap=True)
     quiet = json_lines or not console.is_terminal

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gr_jscc.errors import UserError
-from gr_jscc.imaging import expand_inputs, load_image
 
 from . import options, radio_choice
+from .console import shown
 from .live import LiveView, number
 
 if TYPE_CHECKING:
@@ -86,25 +87,26 @@ def tx(
     if not back_channel and (adapt or side_info != "air"):
         raise UserError("--adapt and --side-info back-channel need --back-channel")
     choice = radio_choice.choose_radio("tx", radio, profile, frequency, sample_rate, gain, antenna, reconnect, tx_snr)
-    files = expand_inputs(images)
-    for path in files:
-        load_image(path)  # a bad file is told before anything is sent
 
     import torch
 
     from gr_jscc.blocks import back_channel as back_channel_block
+    from gr_jscc.codecs.sendable import sendable
     from gr_jscc.link.bursts import LinkSettings
+    from gr_jscc.link.loading import load_sending_codec
     from gr_jscc.link.policy import SendingPolicy
 
     from .two_hosts import TransmitFlowgraph
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    settings = LinkSettings(control_snr_db=control_snr)
+    loaded = load_sending_codec(codec, weights, device, eta, bool(cbr_max), settings)
+    files = sendable(images, loaded, ratio, lambda line: print(shown(line), file=sys.stderr))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)
     run = secrets.token_hex(8) if again else ""
     graph = TransmitFlowgraph(
-        files, choice, codec, ratio, weights, device, channel, policy,
-        LinkSettings(control_snr_db=control_snr), run, papr_limit_db=papr_limit,
+        files, choice, codec, ratio, weights, device, channel, policy, settings, run, papr_limit_db=papr_limit,
         total=bool(cbr_max), eta=eta,
     )  # fmt: skip
     log = _Log(len(files), graph.connected is not None)

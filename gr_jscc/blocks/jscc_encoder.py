@@ -15,10 +15,9 @@ from gr_jscc.blocks.tags import BURST, ROUND_END, image_message, message_fields,
 from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.base import CodecError
-from gr_jscc.codecs.registry import load_codec_for_air
 from gr_jscc.link.accounting import ChannelUses
-from gr_jscc.link.budget import WithinTotal
-from gr_jscc.link.bursts import TRANSFERS, Burst, LinkSettings, settings_of
+from gr_jscc.link.bursts import TRANSFERS, Burst, LinkSettings
+from gr_jscc.link.loading import load_sending_codec
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.sending import SendingEnd
 
@@ -66,11 +65,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Encoder", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
-        self.codec = load_codec_for_air(codec, weights or None, device)
-        if eta is not None:
-            self.codec.set_eta(eta)
-        if total:
-            self.codec = WithinTotal(self.codec, settings_of(self.codec, settings))
+        self.codec = load_sending_codec(codec, weights, device, eta, total, settings)
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
         # Of any depth: a full queue would stop this thread.
         self._worker = Worker(lambda task: task[0](*task[1:]), 0, lambda error: fail(self, error))

@@ -182,6 +182,22 @@ class Codec(ABC):
         """
         return None
 
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        """Refuses a size of which this codec sends no picture, whatever is in it.
+
+        Raises:
+            CodecError: its padding alone, or the fewest symbols of all, break the CBR.
+        """
+        return None
+
+    def check_picture(self, image: np.ndarray, cbr: float) -> None:
+        """Refuses a picture uint8[H, W, 3] as far as that can be said without sending it, or at little cost.
+
+        Raises:
+            CodecError: as `Transmitter.start` would.
+        """
+        self.check_size(*image.shape[:2], cbr)
+
     @abstractmethod
     def transmitter(self, cbr: float) -> Transmitter:
         """A sending half whose payloads use at most ``cbr``·3·H·W complex symbols.

@@ -43,6 +43,9 @@ class DeepJSCC(TrainedCodec):
             raise CodecError(f"deepjscc serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, not {cbr:g}")
         return _Transmitter(self, cbr)
 
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        largest_rate(height, width, cbr, self.network.latents)
+
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
 
@@ -52,17 +55,32 @@ def _grid(height: int, width: int) -> tuple[int, int]:
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
-def largest_rate(height: int, width: int, cbr: float, latents: int) -> int:
-    """Most latent channels (an even number) whose symbols stay within cbr·3·H·W.
+def largest_rate(height: int, width: int, cbr: float, latents: int) -> tuple[int, int]:
+    """Most latent channels (an even number), and the complex symbols of theirs that stay within cbr·3·H·W.
+
+    The last two channels may be sent at a part of the positions: without that up to a step of the rate would be left
+    unused, a sixteenth at CBR 1/12, wherever a side is no multiple of `STRIDE` or the CBR no multiple of a step. Below
+    half of the positions they are worth less than the rate before, and nothing of them is sent.
 
     Raises:
         CodecError: the picture is so small that its padding alone breaks the CBR.
     """
     rows, columns = _grid(height, width)
-    rate = int(cbr * (1 + 1e-9) * 3 * height * width / (rows * columns)) * 2
+    positions = rows * columns
+    symbols = min(int(cbr * (1 + 1e-9) * 3 * height * width), latents // 2 * positions)
+    if 2 * (symbols % positions) < positions:
+        symbols -= symbols % positions
+    rate = -(-symbols // positions) * 2
     if rate < SMALLEST_RATE:
         raise CodecError(f"a {width}x{height} picture is too small to be sent by deepjscc at CBR {cbr:.4g}")
-    return min(rate, latents)
+    return rate, symbols
+
+
+def _places(symbols: int, positions: int) -> np.ndarray:
+    """Where so many symbols lie among pairs of channels × positions: int64[symbols], the last pair's evenly spread."""
+    whole = (symbols - 1) // positions * positions
+    some = symbols - whole
+    return np.concatenate([np.arange(whole), whole + np.arange(some) * positions // some])
 
 
 class _Transmitter(Transmitter):
@@ -73,14 +91,17 @@ class _Transmitter(Transmitter):
     def start(self, image: np.ndarray) -> Payload:
         height, width = image.shape[:2]
         network, device = self.codec.network, self.codec.device
-        rate = largest_rate(height, width, self.cbr, network.latents)
+        rate, count = largest_rate(height, width, self.cbr, network.latents)
         rows, columns = _grid(height, width)
         rates = torch.tensor([rate], device=device)
         latents = network.encode(to_pixels(image, rows * STRIDE, columns * STRIDE, device), rates)
-        symbols, scale = to_symbols(latents, rates)
+        places = torch.from_numpy(_places(count, rows * columns)).to(device)
+        is_sent = torch.zeros(network.latents // 2, 1, rows, columns, device=device)
+        is_sent.view(-1)[places] = 1
+        latents = latents * is_sent.expand(-1, 2, -1, -1).reshape(latents.shape)
+        symbols, scale = to_symbols(latents, torch.tensor([2 * count / (rows * columns)], device=device))
         code = int(quantise_scale(scale)[0])
-        sent = symbols[0, : rate // 2].reshape(-1).cpu().numpy()
-        return Payload(sent, SIDE_INFO.pack(rate // 2, code))
+        return Payload(symbols[0].reshape(-1)[places].cpu().numpy(), SIDE_INFO.pack(rate // 2, code))
 
 
 class _Receiver(Receiver):
@@ -95,18 +116,20 @@ class _Receiver(Receiver):
         if reception.side_info is None or len(reception.side_info) != SIDE_INFO.size:
             return self.grey(self.height, self.width)
         pairs, code = SIDE_INFO.unpack(reception.side_info)
-        count = pairs * rows * columns
-        if not 0 < 2 * pairs <= network.latents or len(reception.symbols) != count:
+        positions, count = rows * columns, len(reception.symbols)
+        if not 0 < 2 * pairs <= network.latents or not (pairs - 1) * positions < count <= pairs * positions:
             return self.grey(self.height, self.width)
         finite = np.isfinite(reception.symbols) & ~np.isnan(reception.noise_var)
         symbols = np.where(finite, reception.symbols, 0)
         noise_var = np.where(finite, reception.noise_var, np.inf)
         if not np.isfinite(noise_var).any():
             return self.grey(self.height, self.width)
+        # What was not sent at some positions is for the decoder as if it were lost.
         received = torch.zeros(1, network.latents // 2, rows, columns, dtype=torch.complex64, device=device)
         variance = torch.full(received.shape, torch.inf, device=device)
-        received[0, :pairs] = torch.from_numpy(symbols.astype(np.complex64)).reshape(pairs, rows, columns)
-        variance[0, :pairs] = torch.from_numpy(noise_var.astype(np.float32)).reshape(pairs, rows, columns)
+        places = torch.from_numpy(_places(count, positions)).to(device)
+        received.view(-1)[places] = torch.from_numpy(symbols.astype(np.complex64)).to(device)
+        variance.view(-1)[places] = torch.from_numpy(noise_var.astype(np.float32)).to(device)
         scale = scale_of(torch.tensor([code], device=device))
         latents, latent_var = from_symbols(received, variance, scale)
         pixels = network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))

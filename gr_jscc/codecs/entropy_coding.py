@@ -21,7 +21,13 @@ class CodingError(ValueError):
     """Bytes that no encoder made."""
 
 
+# In place of a model: an alphabet of one symbol, which takes no bits. constriction has no model for it.
+_CERTAIN = object()
+
+
 def _model(frequencies: np.ndarray) -> object:
+    if len(frequencies) == 1:
+        return _CERTAIN
     # Powers of two divide exactly, so the quotients are the integers still.
     return constriction.stream.model.Categorical((frequencies / 2.0**PRECISION).astype(np.float32), perfect=False)
 
@@ -77,7 +83,8 @@ class Encoder:
 
     def encode(self, symbols: np.ndarray | int, model: object) -> None:
         """One symbol, or int32[n] of one model."""
-        self._coder.encode(symbols, model)
+        if model is not _CERTAIN:
+            self._coder.encode(symbols, model)
 
     def bytes(self) -> bytes:
         """All of it, without zeros at the end: `Decoder` fills them in."""
@@ -97,6 +104,8 @@ class Decoder:
 
     def decode(self, model: object, count: int | None = None) -> np.ndarray | int:
         """One symbol, or int32[count]."""
+        if model is _CERTAIN:
+            return 0 if count is None else np.zeros(count, np.int32)
         try:
             return self._coder.decode(model) if count is None else self._coder.decode(model, count)
         except (AssertionError, ValueError) as error:

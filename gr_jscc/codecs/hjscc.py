@@ -26,6 +26,7 @@ from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, large
 
 __all__ = ["HJSCC", "HJSCCFeedback"]
 
+TINY = 32 * 32  # pixels
 SNRS_DB = (-10.0, 40.0)  # that a transmitter can be told to believe in
 
 
@@ -59,6 +60,11 @@ class HJSCC(RateAdaptiveCodec):
     def transmitter(self, cbr: float) -> Transmitter:
         self.check_cbr(cbr)
         return (_FeedbackTransmitter if self.uses_feedback else _Transmitter)(self, cbr)
+
+    def check_picture(self, image: np.ndarray, cbr: float) -> None:
+        # How few symbols it can do with depends on the picture. Only of tiny ones that is ever too many.
+        if image[..., 0].size < TINY:
+            self.transmitter(cbr).start(image)
 
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)

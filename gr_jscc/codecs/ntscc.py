@@ -88,6 +88,11 @@ class NTSCC(RateAdaptiveCodec):
         self.check_cbr(cbr)
         return _Transmitter(self, cbr)
 
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        rows, columns = self.grid(height, width)
+        if self.rates[0] / 2 * rows * columns > int(cbr * (1 + 1e-9) * 3 * height * width):
+            raise self.too_small(height, width, cbr)
+
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
 

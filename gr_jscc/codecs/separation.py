@@ -15,11 +15,11 @@ import math
 import numpy as np
 
 from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
-from gr_jscc.codecs.picture_codecs import DamagedPictureError, PictureCodec, fit, picture_codec
+from gr_jscc.codecs.picture_codecs import DamagedPictureError, PictureCodec, fit, fits, picture_codec
 from gr_jscc.codecs.separation_options import parse_separation
 from gr_jscc.modem.crc import crc32
 
-__all__ = ["Separation", "best_picture", "channel_uses", "settings_hash"]
+__all__ = ["Separation", "best_picture", "channel_uses", "check_fits", "settings_hash", "too_large"]
 
 CRC_BYTES = 4
 
@@ -54,6 +54,17 @@ class Separation(Codec):
             raise CodecError(f"separation serves a CBR above 0 and at most 1, not {cbr:g}")
         return _Transmitter(self, cbr)
 
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        if self.room(height, width, cbr) < 1:
+            raise too_large(self, height, width, cbr)
+
+    def check_picture(self, image: np.ndarray, cbr: float) -> None:
+        check_fits(self, self.pictures, image, self.room(*image.shape[:2], cbr), cbr)
+
+    def room(self, height: int, width: int, cbr: float) -> int:
+        """Bytes for a picture of a size; none or fewer where the CBR is too low for any."""
+        return self.code.message_bytes(channel_uses(cbr, height, width)) - CRC_BYTES
+
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
 
@@ -76,9 +87,25 @@ def best_picture(codec: Codec, pictures: PictureCodec, image: np.ndarray, room: 
     """
     data = fit(pictures, image, room) if room > 0 else None
     if data is None:
-        size = f"{image.shape[1]}x{image.shape[0]}"
-        raise CodecError(f"a {size} picture needs more than CBR {cbr:.4g} by {codec.name} ({codec.weights_name})")
+        raise too_large(codec, *image.shape[:2], cbr)
     return data
+
+
+def check_fits(codec: Codec, pictures: PictureCodec, image: np.ndarray, room: int, cbr: float) -> None:
+    """Refuses what `best_picture` would, by the coarsest encoding alone.
+
+    Raises:
+        CodecError: as `best_picture`.
+    """
+    if not fits(pictures, image, room):
+        raise too_large(codec, *image.shape[:2], cbr)
+
+
+def too_large(codec: Codec, height: int, width: int, cbr: float) -> CodecError:
+    """What to raise for a picture whose coarsest encoding takes more than the CBR."""
+    return CodecError(
+        f"a {width}x{height} picture needs more than CBR {cbr:.4g} by {codec.name} ({codec.weights_name})"
+    )
 
 
 class _Transmitter(Transmitter):
@@ -86,7 +113,7 @@ class _Transmitter(Transmitter):
         self.codec, self.cbr = codec, cbr
 
     def start(self, image: np.ndarray) -> Payload:
-        room = self.codec.code.message_bytes(channel_uses(self.cbr, *image.shape[:2])) - CRC_BYTES
+        room = self.codec.room(*image.shape[:2], self.cbr)
         data = best_picture(self.codec, self.codec.pictures, image, room, self.cbr)
         return Payload(self.codec.code.encode(data + crc32(data).to_bytes(CRC_BYTES, "big")))
 

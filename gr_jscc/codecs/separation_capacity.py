@@ -15,7 +15,7 @@ import numpy as np
 
 from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
 from gr_jscc.codecs.picture_codecs import DamagedPictureError, picture_codec
-from gr_jscc.codecs.separation import best_picture, channel_uses, settings_hash
+from gr_jscc.codecs.separation import best_picture, channel_uses, check_fits, settings_hash, too_large
 from gr_jscc.codecs.separation_options import parse_capacity
 from gr_jscc.modem.crc import crc32
 
@@ -57,6 +57,22 @@ class SeparationCapacity(Codec):
             raise CodecError(f"separation-capacity serves a CBR above 0 and at most 1, not {cbr:g}")
         return _Transmitter(self, cbr)
 
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        if self.room(height, width, cbr) < 1:
+            raise too_large(self, height, width, cbr)
+
+    def check_picture(self, image: np.ndarray, cbr: float) -> None:
+        check_fits(self, self.pictures, image, self.room(*image.shape[:2], cbr), cbr)
+
+    @property
+    def bits_per_use(self) -> float:
+        """Capacity at the SNR that is spent."""
+        return math.log2(1 + 10 ** (self.snr_db / 10))
+
+    def room(self, height: int, width: int, cbr: float) -> int:
+        """Bytes for a picture of a size."""
+        return math.floor(channel_uses(cbr, height, width) * self.bits_per_use / 8)
+
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
 
@@ -76,10 +92,9 @@ class _Transmitter(Transmitter):
         self.codec, self.cbr = codec, cbr
 
     def start(self, image: np.ndarray) -> Payload:
-        bits_per_use = math.log2(1 + 10 ** (self.codec.snr_db / 10))
-        room = math.floor(channel_uses(self.cbr, *image.shape[:2]) * bits_per_use / 8)
+        room = self.codec.room(*image.shape[:2], self.cbr)
         data = best_picture(self.codec, self.codec.pictures, image, room, self.cbr)
-        uses = math.ceil(8 * len(data) / bits_per_use)
+        uses = math.ceil(8 * len(data) / self.codec.bits_per_use)
         parts = np.random.default_rng(crc32(data)).standard_normal((uses, 2))
         symbols = parts @ (1, 1j) / np.sqrt(np.mean(np.sum(parts**2, axis=1)))
         return Payload(symbols.astype(np.complex64), data)

@@ -112,6 +112,9 @@ class SuccessiveCodec(TrainedCodec):
                 f"a layer each, not {cbr:g}"
             )
 
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        self.layers_that_fit(grid_of(self.network, height, width), cbr)
+
     def layers_that_fit(self, grid: Grid, cbr: float) -> int:
         """How many layers of a picture stay within cbr·3·H·W symbols.
 

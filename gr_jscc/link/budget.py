@@ -10,6 +10,7 @@ from gr_jscc.link.bursts import LinkSettings, round_bursts
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 
 TRIES = 6
+SMALL = 256 * 256  # pixels
 CLOSE = 0.985  # share of the bound that is near enough
 
 
@@ -45,6 +46,16 @@ class WithinTotal(Codec):
         if not lowest <= cbr <= 1:
             raise CodecError(f"{self.name} needs a CBR of at least 1/{1 / lowest:g} for its payload alone, not {cbr:g}")
         return _Transmitter(self, cbr)
+
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        self.codec.check_size(height, width, min(cbr, self.codec.cbr_range[1]))
+
+    def check_picture(self, image: np.ndarray, cbr: float) -> None:
+        # Headers and side information are too much for small pictures, if for any: those are cheaply tried.
+        if image[..., 0].size <= SMALL:
+            self.transmitter(cbr).start(image)
+        else:
+            self.codec.check_picture(image, min(cbr, self.codec.cbr_range[1]))
 
     def receiver(self, height: int, width: int) -> Receiver:
         return self.codec.receiver(height, width)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gr_jscc.codecs.base import CodecError
+from gr_jscc.errors import UserError
 from gr_jscc.evaluation.sweep.cells import make_plan
 from gr_jscc.evaluation.sweep.experiment import ExperimentError, load_experiment, parse_experiment, shipped_experiments
 from gr_jscc.imaging import save_image
@@ -32,6 +33,10 @@ class StubCodec:
 
     def use_map(self, image, cbr):
         return None
+
+    def check_size(self, height, width, cbr):
+        if cbr * height * width < 20:
+            raise CodecError(f"a {width}x{height} picture is too small")
 
 
 def load(codec, weights=None, device="cpu"):
@@ -86,6 +91,34 @@ def test_cells_are_every_combination():
     assert len(cells) == len({cell.key for cell in cells}) == 2 * 2 * 2 * 2
     assert {(cell.snr_db, cell.weights) for cell in cells} == {(0.0, "w0dB"), (10.0, "w10dB")}
     assert {cell.cbr for cell in cells} == {1 / 24, 1 / 12}
+
+
+def test_pictures_that_cannot_be_sent_are_left_out_and_named_once(tmp_path, rng):
+    for name, size in (("large", (40, 40)), ("small", (16, 24)), ("tiny", (4, 4))):
+        save_image(tmp_path / "mine" / f"{name}.png", rng.integers(0, 256, (*size, 3), np.uint8))
+    plan = plan_of({"images": [{"name": "mine"}], "seeds": [1, 2, 3]}, tmp_path)
+    sent = {(p.cell.image, p.cell.cbr) for p in plan.cells}
+    assert sent == {("large.png", 1 / 24), ("large.png", 1 / 12), ("small.png", 1 / 12)}
+    assert plan.remarks == [
+        "A at CBR 0.04167: left out 2 of 3 images: "
+        "small.png (a 24x16 picture is too small), tiny.png (a 4x4 picture is too small)",
+        "A at CBR 0.08333: left out 1 of 3 images: tiny.png (a 4x4 picture is too small)",
+    ]  # fmt: skip
+
+
+def test_pictures_that_cannot_be_read_or_cropped_are_left_out_and_named(tmp_path, rng):
+    for name, size in (("good", (70, 90)), ("narrow", (300, 60))):
+        save_image(tmp_path / "mine" / f"{name}.png", rng.integers(0, 256, (*size, 3), np.uint8))
+    (tmp_path / "mine" / "cut.png").write_bytes((tmp_path / "mine" / "good.png").read_bytes()[:200])
+    (tmp_path / "mine" / "page.jpg").write_text("<html>")
+    plan = plan_of({"images": [{"name": "mine", "crop": 64}]}, tmp_path)
+    assert {p.cell.image for p in plan.cells} == {"good.png"}
+    (line,) = plan.remarks
+    assert line.startswith("image set 'mine': left out 3 of 4 images: cut.png (damaged")
+    assert "narrow.png (60x300 is too small for crops of 64 pixels)" in line and "page.jpg (not an image" in line
+    (tmp_path / "mine" / "good.png").unlink()
+    with pytest.raises(UserError, match="image set 'mine': left out 3 of 3"):
+        plan_of({"images": [{"name": "mine", "crop": 64}]}, tmp_path)
 
 
 def test_a_scheme_may_have_conditions_of_its_own():

@@ -19,7 +19,7 @@ from gr_jscc.training.recipe import Recipe, RecipeError, load_recipe
 from gr_jscc.training.start import start_from
 from gr_jscc.weights import WeightsError, write_model
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
 HALF = {"width": 8, "blocks": 1, "passes": 2}
 TINY = Recipe(

@@ -19,7 +19,7 @@ from gr_jscc.training.data import DataError, RandomCrops, read_photos
 from gr_jscc.training.loop import learning_rate, task_of, train
 from gr_jscc.training.recipe import FOLDER, Recipe, RecipeError, load_recipe
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 ROOT = Path(__file__).parents[2]
 
 TINY = Recipe(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import importlib
 
 from .base import DamagedPictureError, PictureCodec
-from .rate_control import fit
+from .rate_control import fit, fits
 
-__all__ = ["PICTURE_CODECS", "DamagedPictureError", "PictureCodec", "fit", "picture_codec"]
+__all__ = ["PICTURE_CODECS", "DamagedPictureError", "PictureCodec", "fit", "fits", "picture_codec"]
 
 # Name → module and class. Modules are imported when asked for: each needs another library.
 PICTURE_CODECS: dict[str, tuple[str, str]] = {

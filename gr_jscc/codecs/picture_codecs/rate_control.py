@@ -11,7 +11,7 @@ import numpy as np
 
 from .base import PictureCodec
 
-__all__ = ["fit"]
+__all__ = ["fit", "fits"]
 
 REMEMBERED_BYTES = 128_000_000
 
@@ -42,6 +42,11 @@ def fit(codec: PictureCodec, image: np.ndarray, room: int) -> bytes | None:
     if len(fitting) == 1:
         return encodings.data(fitting[0])
     return encodings.data(min(fitting, key=encodings.squared_error))
+
+
+def fits(codec: PictureCodec, image: np.ndarray, room: int) -> bool:
+    """Whether `fit` finds something for a picture uint8[H, W, 3]; one encoding, which it then need not make again."""
+    return room > 0 and _encodings(codec, image).size(codec.ladder[0]) <= room
 
 
 def _first_guess(codec: PictureCodec, image: np.ndarray, room: int) -> tuple[int, float]:

@@ -17,6 +17,7 @@ from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.sweep.experiment import Experiment, ExperimentError, Scheme, Strip
 from gr_jscc.evaluation.sweep.pictures import Picture, read_set
+from gr_jscc.left_out import left_out_line
 from gr_jscc.weights import WeightsError
 
 CHARGED = "all, at the cell's SNR"  # how channel uses are counted; results counted otherwise are not the same cells
@@ -117,15 +118,19 @@ def make_plan(experiment: Experiment, data: Path | None, load: Callable[..., Cod
     sets: dict[str, list[Picture]] = {}
     for images in experiment.images:
         try:
-            sets[images.name] = read_set(images, data)
-        except UserError:
+            sets[images.name] = read_set(images, data, remarks)
+        except ExperimentError:
             if not images.optional:
                 raise
             remarks.append(f"left out: the image set {images.name}, which is not there")
+        except UserError as error:
+            if not images.optional:
+                raise
+            remarks.append(str(error))
     cells, parameters = [], {}
     for scheme in experiment.schemes:
         try:
-            cells += _scheme_cells(experiment, scheme, sets, load, parameters)
+            cells += _scheme_cells(experiment, scheme, sets, load, parameters, remarks)
         except (CodecError, WeightsError) as error:
             if not scheme.optional:
                 raise
@@ -151,8 +156,13 @@ def _scheme_cells(
     sets: dict[str, list[Picture]],
     load: Callable[..., Codec],
     parameters: dict[str, int | None],
+    remarks: list[str],
 ) -> list[Planned]:
     cells = []
+    pictures = [
+        (name, picture) for name in sets if not scheme.images or name in scheme.images for picture in sets[name]
+    ]
+    unsent: dict[float, dict[tuple[str, str], str]] = {}  # CBR → image set and picture → why
     for snr_db in scheme.snr_db or experiment.snr_db:
         weights = scheme.weights.format(snr_db=f"{snr_db:g}")
         codec = load(scheme.codec, weights or None)
@@ -165,9 +175,14 @@ def _scheme_cells(
             scheme.channels or experiment.channels,
             scheme.cbr or experiment.cbr,
             experiment.seeds,
-            [(name, picture) for name in sets if not scheme.images or name in scheme.images for picture in sets[name]],
+            pictures,
         )
         for mode, channel, cbr, seed, (name, picture) in points:
+            try:
+                codec.check_size(*picture.size, cbr)
+            except CodecError as error:
+                unsent.setdefault(cbr, {})[name, picture.name] = str(error)
+                continue
             cell = Cell(
                 scheme.codec, weights, codec.weights_hash.hex(), picture.name, picture.hash, snr_db, cbr, channel, mode,
                 seed,
@@ -175,6 +190,9 @@ def _scheme_cells(
             shown = _shown(experiment, cell, name)
             use_map = partial(codec.use_map, cbr=cbr) if shown else None
             cells.append(Planned(cell, picture, scheme.label, name, shown, use_map))
+    for cbr, reasons in unsent.items():
+        left_out = [(Path(picture), reason) for (_, picture), reason in reasons.items()]
+        remarks.append(f"{scheme.label} at CBR {cbr:.4g}: {left_out_line(left_out, len(pictures))}")
     return cells
 
 

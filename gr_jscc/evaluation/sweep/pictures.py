@@ -15,6 +15,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.evaluation.sweep.experiment import ExperimentError, ImageSet
 from gr_jscc.file_names import readable
 from gr_jscc.imaging import expand_inputs, load_image
+from gr_jscc.left_out import left_out_line
 
 
 @dataclass(frozen=True)
@@ -25,30 +26,44 @@ class Picture:
         name: of its file, or made up where there is none.
         hash: of its size and pixels, 16 hexadecimal digits.
         read: returns it, uint8[H, W, 3].
+        size: height and width, pixels.
     """
 
     name: str
     hash: str
     read: Callable[[], np.ndarray]
+    size: tuple[int, int]
 
 
-def read_set(images: ImageSet, data: Path | None) -> list[Picture]:
+def read_set(images: ImageSet, data: Path | None, remarks: list[str]) -> list[Picture]:
     """The pictures of a set.
 
     Args:
         images: which.
         data: folder that relative paths are under; None for where the program runs.
+        remarks: gets a line about those that cannot be read or are too small for the set's crops.
 
     Raises:
-        UserError: not there, or not readable.
+        UserError: not there, or none of it is usable.
     """
     readers = list(_readers(images, _folder(images, data)))
     if images.count:
         readers = [readers[i * len(readers) // images.count] for i in range(min(images.count, len(readers)))]
-    found = []
+    found: list[Picture] = []
+    left_out: list[tuple[Path, str]] = []
     for name, read in readers:
-        cut = partial(_cropped, read, images.crop, name)
-        found.append(Picture(name, picture_hash(cut()), cut))
+        cut = partial(_cropped, read, images.crop)
+        try:
+            picture = cut()
+        except UserError as error:
+            left_out.append((Path(name), str(error).rpartition(f"{name}: ")[2]))
+            continue
+        found.append(Picture(name, picture_hash(picture), cut, picture.shape[:2]))
+    if left_out:
+        line = f"image set {images.name!r}: {left_out_line(left_out, len(readers))}"
+        if not found:
+            raise UserError(line)
+        remarks.append(line)
     return found
 
 
@@ -78,12 +93,12 @@ def _readers(images: ImageSet, folder: Path) -> Iterator[tuple[str, Callable[[],
         yield readable(path.name), partial(load_image, path)
 
 
-def _cropped(read: Callable[[], np.ndarray], side: int, name: str) -> np.ndarray:
+def _cropped(read: Callable[[], np.ndarray], side: int) -> np.ndarray:
     picture = read()
     height, width = picture.shape[:2]
     if not side:
         return picture
     if min(height, width) < side:
-        raise UserError(f"{name} is {width}x{height}: too small for crops of {side} pixels")
+        raise UserError(f"{width}x{height} is too small for crops of {side} pixels")
     top, left = (height - side) // 2, (width - side) // 2
     return np.ascontiguousarray(picture[top : top + side, left : left + side])
