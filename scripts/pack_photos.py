@@ -18,7 +18,7 @@ from PIL import Image
 from gr_jscc.imaging import load_image
 from gr_jscc.training.data import image_files
 
-LARGEST = 700_000  # pixels
+LARGEST = 400_000  # pixels
 QUALITIES = range(95, 25, -5)
 SAMPLE = 12  # every so-manieth photo tells the size of all
 

@@ -112,13 +112,24 @@ def restore_optimiser(
 ) -> None:
     """Puts back what `optimiser_tensors` took."""
     content = optimiser.state_dict()
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     content["state"] = {
         i: {
             "step": torch.tensor(float(step)),
-            "exp_avg": groups["exp_avg"][name],
-            "exp_avg_sq": groups["exp_avg_sq"][name],
+            "exp_avg": _laid_out_as(parameters[i], groups["exp_avg"][name]),
+            "exp_avg_sq": _laid_out_as(parameters[i], groups["exp_avg_sq"][name]),
         }
         for i, name in enumerate(names)
         if name in groups.get("exp_avg", {})
     }
     optimiser.load_state_dict(content)
+
+
+def _laid_out_as(parameter: Tensor, moment: Tensor) -> Tensor:
+    """A moment in the memory format of its parameter, which files do not keep.
+
+    torch's fused optimisers go through both in the order of memory and do not look (findings/fused-adamw-layout.sh).
+    """
+    if moment.shape != parameter.shape:
+        return moment
+    return torch.empty_like(parameter).copy_(moment)

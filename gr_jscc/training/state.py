@@ -42,9 +42,8 @@ class Averager:
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         decay = min(self.decay, (step + 1) / (step + 10))
-        mine, other = self.network.state_dict(), network.state_dict()
-        for key, value in mine.items():
-            value.lerp_(other[key].to(value.dtype), 1 - decay)
+        mine, other = (list(module.state_dict().values()) for module in (self.network, network))
+        torch._foreach_lerp_(mine, other, 1 - decay)
 
 
 class TrainingState:
