@@ -4,9 +4,30 @@ import numpy as np
 import pytest
 import torch
 
+from gr_jscc.channel.burst_finder import BurstFinder
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.data import demo_image
 from gr_jscc.imaging import load_image
+from gr_jscc.modem import BurstHeader, BurstKind, StreamDemodulator, modulate
+from gr_jscc.modem.digital import prepare_digital
+
+
+def pytest_collection_finish(session):
+    """Has numba compile the modem before any test's clock runs: where nothing is cached that takes a minute and more.
+
+    Programs that tests start find it in the cache.
+    """
+    if session.items and not session.config.option.collectonly:
+        compile_modem()
+
+
+def compile_modem():
+    """Runs everything that numba compiles once: modulator, demodulator, burst finder, LDPC and convolutional code."""
+    header = BurstHeader(BurstKind.ANALOG, 0, 0, 0, 1, 1000)
+    samples = np.concatenate([modulate(header, np.ones(1000, np.complex64)), np.zeros(70_000, np.complex64)])
+    StreamDemodulator()
+    BurstFinder().push(samples)
+    prepare_digital()
 
 
 @pytest.fixture(scope="session", autouse=True)

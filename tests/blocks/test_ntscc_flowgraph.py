@@ -41,7 +41,7 @@ def weights(tmp_path, photo):
 
 
 def test_side_information_crosses_the_air_and_the_total_is_bounded(tmp_path, small_photo, weights):
-    from host.loopback_flowgraph import LoopbackFlowgraph
+    from gr_jscc.host.loopback_flowgraph import LoopbackFlowgraph
 
     picture = np.ascontiguousarray(small_photo[:189, :251])  # sides that are no multiples of anything
     save_image(tmp_path / "picture.png", picture)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import typer
+from gr_jscc.host.reproduce import reproduce
 from typer.testing import CliRunner
 
 from gr_jscc.channel.noise import noise
@@ -17,7 +18,6 @@ from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.evaluation.successive_benchmark import psnr_after_layers, residual_table, successive_figures
 from gr_jscc.evaluation.successive_report import write_successive_report
 from gr_jscc.weights import write_model
-from host.reproduce import reproduce
 
 pytestmark = pytest.mark.timeout(120)
 
