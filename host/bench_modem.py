@@ -145,7 +145,7 @@ def speed(share: float, seed: int) -> Iterator[Figure]:
 
 def flowgraphs(share: float) -> Iterator[Figure]:
     """The loopback flowgraph beside GNU Radio's OFDM chain, in turn."""
-    from .flowgraph_speed import jscc_msps, stock_msps
+    from .flowgraph_speed import SNR_DB, jscc_msps, stock_msps, stock_payload_power
 
     seconds = max(2.0, 8.0 * share)
     ours, stock, sent, decoded = [], [], 0, 0
@@ -154,8 +154,12 @@ def flowgraphs(share: float) -> Iterator[Figure]:
         rate, more_sent, more_decoded = stock_msps(seconds)
         stock.append(rate)
         sent, decoded = sent + more_sent, decoded + more_decoded
-    yield Figure("flowgraph_msps", float(np.median(ours)), "Msps", {"chain": "jscc"})
-    at = {"chain": "ofdm_tx, ofdm_rx", "packets_decoded": round(decoded / max(sent, 1), 3)}
+    yield Figure("flowgraph_msps", float(np.median(ours)), "Msps", {"chain": "jscc", "snr_db": SNR_DB})
+    header_db = round(SNR_DB - 10 * np.log10(stock_payload_power()), 1)
+    at = {
+        "chain": "ofdm_tx, ofdm_rx", "snr_db": SNR_DB, "header_snr_db": header_db,
+        "packets_decoded": round(decoded / max(sent, 1), 3),
+    }  # fmt: skip
     yield Figure("flowgraph_msps", float(np.median(stock)), "Msps", at)
     ratio = float(np.median(np.array(ours) / np.array(stock)))
     yield Figure("flowgraph_speedup", ratio, "1", {"runs": 3}, least=10.0)

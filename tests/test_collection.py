@@ -18,7 +18,7 @@ def imported(path):
 
 
 def test_tests_import_the_installed_package():
-    """``host`` and ``calibration`` are folders that only Python's ``-m`` finds, and would be second copies of modules."""
+    """``host`` and ``calibration`` are folders that only ``-m`` finds, and would be second copies of modules."""
     wrong = {"host", "calibration", "tests"}
     assert [str(path) for path in FILES if wrong & set(imported(path))] == []
 
