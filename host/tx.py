@@ -49,7 +49,7 @@ def tx(
     ] = False,
     in_flight: Annotated[int, typer.Option(min=1, max=64, help="Images on their way at a time.")] = 8,
     feedback_timeout: Annotated[
-        float, typer.Option(min=0.01, help="Seconds that a codec waits for feedback on a round that was sent.")
+        float, typer.Option(min=0.01, help="Seconds that a codec waits for feedback on a round that has left the air.")
     ] = 5.0,
     patience: options.Patience = 30.0,
     again: Annotated[

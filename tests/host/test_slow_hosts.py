@@ -13,15 +13,15 @@ pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
 
 SLOW_RECEIVER = """
 import sys, time
-from gr_jscc.codecs import {module}
-push = {module}._Receiver.push
+from gr_jscc.codecs.{module} import {name} as Receiver
+push = Receiver.push
 
 def slow(self, reception):
     print("slow", file=sys.stderr, flush=True)
     time.sleep({seconds})
     return push(self, reception)
 
-{module}._Receiver.push = slow
+Receiver.push = slow
 from gr_jscc.host.main import main
 main(sys.argv[1:])
 """
@@ -62,12 +62,13 @@ def test_on_clean_air_nothing_is_repeated_at_any_pace(programs, pace):
 
 
 @pytest.mark.parametrize(
-    ("codec", "module", "rounds"), [("deepjscc", "deepjscc", 1), ("successive-multiple", "successive", 2)]
+    ("codec", "module", "name", "rounds"),
+    [("deepjscc", "deepjscc", "_Receiver", 1), ("successive-multiple", "successive", "JointReceiver", 2)],
 )
-def test_a_receiver_whose_decoder_takes_long_is_waited_for(programs, codec, module, rounds):
+def test_a_receiver_whose_decoder_takes_long_is_waited_for(programs, codec, module, name, rounds):
     for path in sorted(programs.pictures.iterdir())[1:]:
         path.unlink()
-    program = SLOW_RECEIVER.format(module=module, seconds=13)  # longer than anything else waits
+    program = SLOW_RECEIVER.format(module=module, name=name, seconds=13)  # longer than anything else waits
     command = [
         sys.executable, "-c", program, "rx", "--radio", f"zmq:{programs.near}", "--back-channel", programs.back,
         "--out", "out", "--originals", programs.pictures, "--once", "--json", "--codec", codec,
