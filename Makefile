@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint grc virtual-radio clean
+.PHONY: help setup demo test lint grc virtual-radio gpu-pack gpu-run clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -8,6 +8,10 @@ PYTHON := $(VENV)/bin/python
 TORCH ?=
 # What `make test` hands on to pytest, e.g. PYTEST_ARGS="tests/test_imaging.py -x".
 PYTEST_ARGS ?=
+# Of `make gpu-pack` and `make gpu-run`: folders of photos, and recipes with the minutes that each is given.
+PHOTOS ?=
+VALIDATION ?=
+RUNS ?= ntscc-gpu:9
 # What `make grc` opens.
 FLOWGRAPH ?= $(wildcard flowgraphs/loopback.grc)
 
@@ -19,6 +23,8 @@ help:
 	@echo "make setup   only set up: Debian packages, virtual environment, this project"
 	@echo "             with an NVIDIA GPU: make setup TORCH=torch  (CUDA build, several GB)"
 	@echo "make virtual-radio   build the SoapySDR driver of a radio without hardware (docs/virtual-radio.md)"
+	@echo "make gpu-pack PHOTOS=\"…\" VALIDATION=…   pack photos for a GPU machine that gets a copy of this folder"
+	@echo "make gpu-run RUNS=ntscc-gpu:9   there: train a recipe for so many minutes  (docs/training.md)"
 	@echo "make clean   remove the virtual environment, caches and results"
 	@echo
 	@echo "demo, test, grc and lint do the set-up themselves and ask for sudo only if a Debian package is missing."
@@ -44,6 +50,14 @@ grc: setup
 
 virtual-radio:
 	@scripts/build-virtual-radio.sh
+
+gpu-pack: setup
+	@$(PYTHON) scripts/pack_photos.py build/gpu-pack/train $(PHOTOS) --mebibytes 18
+	@$(PYTHON) scripts/pack_photos.py build/gpu-pack/validation $(VALIDATION) --mebibytes 4
+
+# Without set-up: such a machine has a Python with torch, and neither GNU Radio nor a network.
+gpu-run:
+	@scripts/gpu-run.sh $(RUNS)
 
 clean:
 	@rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .ruff_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -43,3 +44,10 @@ def train(
     seconds = max_minutes * 60 or float("inf")
     path = run(chosen, data, validation or [], out or Path("runs") / chosen.model, device, workers, seconds)
     typer.echo(f"weights: {path}")
+
+
+if __name__ == "__main__":  # `python -m host.train` needs nothing but torch, safetensors, Pillow, typer and rich
+    try:
+        typer.run(train)
+    except UserError as error:
+        sys.exit(f"train: {error}")

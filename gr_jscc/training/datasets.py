@@ -36,12 +36,13 @@ class TrainingData(Protocol):
 
 
 class Photos:
-    """Any folders of images."""
+    """Any folders of images; those for training lie on the device that cuts crops of them."""
 
     sample = 256
 
-    def __init__(self, folders: list[Path], crop: int, say: Say = silent) -> None:
-        self.photos, self.crop, self.say = read_photos(folders, crop, say), crop, say
+    def __init__(self, folders: list[Path], crop: int, say: Say = silent, device: str = "cpu") -> None:
+        self.photos = [photo.to(device) for photo in read_photos(folders, crop, say)]
+        self.crop, self.say = crop, say
 
     def crops(self, count: int, seed: int) -> RandomCrops:
         return RandomCrops(self.photos, self.crop, count, seed)
@@ -56,8 +57,8 @@ class Cifar10:
     sample = 4000
     crop = SIDE
 
-    def __init__(self, folders: list[Path], crop: int, say: Say = silent) -> None:
-        self.pictures = read_cifar10(folders, "train")
+    def __init__(self, folders: list[Path], crop: int, say: Say = silent, device: str = "cpu") -> None:
+        self.pictures = read_cifar10(folders, "train").to(device)
 
     def crops(self, count: int, seed: int) -> ShiftedPictures:
         return ShiftedPictures(self.pictures, count, seed)
@@ -69,7 +70,7 @@ class Cifar10:
 DATASETS = {"photos": Photos, "cifar10": Cifar10}
 
 
-def open_dataset(name: str, folders: list[Path], crop: int, say: Say = silent) -> TrainingData:
+def open_dataset(name: str, folders: list[Path], crop: int, say: Say = silent, device: str = "cpu") -> TrainingData:
     """The training data that a recipe names.
 
     Args:
@@ -77,6 +78,7 @@ def open_dataset(name: str, folders: list[Path], crop: int, say: Say = silent) -
         folders: that hold it.
         crop: side of training crops, pixels.
         say: told what of the folders is left out.
+        device: where the pictures lie and crops are cut.
 
     Raises:
         RecipeError: unknown name.
@@ -84,4 +86,4 @@ def open_dataset(name: str, folders: list[Path], crop: int, say: Say = silent) -
     """
     if name not in DATASETS:
         raise RecipeError(f"unknown dataset {name!r}; known: {', '.join(DATASETS)}")
-    return DATASETS[name](folders, crop, say)
+    return DATASETS[name](folders, crop, say, device)

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from gr_jscc.training.checkpoint import checkpoints
 from gr_jscc.training.data import Say, silent
 from gr_jscc.training.datasets import TrainingData, open_dataset
+from gr_jscc.training.device import compile_blocks
 from gr_jscc.training.log import Log
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.training.schedule import TimeLimit, learning_rate, optimiser_of
@@ -104,7 +105,8 @@ def train(
             with writing(out):
                 out.mkdir(parents=True, exist_ok=True)
                 _touch(out)
-        dataset = open_dataset(recipe.dataset, data, recipe.crop, say)
+        # Processes of their own can cut crops only where they have the pictures.
+        dataset = open_dataset(recipe.dataset, data, recipe.crop, say, "cpu" if workers else device)
         check_crop(recipe, network, dataset.crop)
         held_out = dataset.held_out(validation, multiple_of(network)) if validation and processes.first else []
         state = _begin(recipe, task, network, dataset, out, device, say)
@@ -150,12 +152,14 @@ def _begin(
     fresh = not checkpoints(out)
     if fresh:
         sample = dataset.crops(dataset.sample, recipe.seed + 1)
-        task.prepare(network, torch.stack([sample[i] for i in range(len(sample))]))
+        task.prepare(network, torch.stack([sample[i] for i in range(len(sample))]).cpu())
         if recipe.start_from:
             start_from(network, recipe.start_from, out.parent)
     state = TrainingState(recipe, network.to(device, memory_format=torch.channels_last), task, out)
     if not fresh:
         state.restore(say)
+    if device == "cuda":
+        compile_blocks(state.network)
     return state
 
 
@@ -193,7 +197,7 @@ class _Run:
         self.device, self.processes, self.limit = device, processes, limit
         self.model = state.network if processes.world == 1 else nn.parallel.DistributedDataParallel(state.network)
         self._skipped = 0
-        self._losses: list[float] = []
+        self._losses: list[Tensor] = []  # on the device: to read each would make it wait
         self._since = time.monotonic()
 
     def go_on(self, batches: Iterable[Tensor]) -> None:
@@ -214,7 +218,7 @@ class _Run:
                 self._step(images, spent)
                 rate, spent = learning_rate(recipe, state.step, spent), self.limit.spent()
                 last = state.step == recipe.steps or spent > 1
-                if state.step % LOG_EVERY == 0 and self._losses and first:
+                if (state.step % LOG_EVERY == 0 or last) and self._losses and first:
                     progress.update(bar, note=self._log_losses(rate))
                 progress.update(bar, completed=state.step)
                 if self.held_out and (state.step % recipe.validate_every == 0 or last):
@@ -236,20 +240,20 @@ class _Run:
             loss = self.task.loss(self.model, images, torch.Generator(self.device).manual_seed(seed), **judged)
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        if state.take(self._by_all(bool(torch.isfinite(loss.detach())))):
-            self._losses.append(float(loss.detach()))
+        if state.take(self._by_all(torch.isfinite(loss.detach()))):
+            self._losses.append(loss.detach())
         else:
             self._skipped += 1
         if state.adversary is not None and not state.adversary.step():
             self._skipped += 1
 
-    def _by_all(self, holds: bool) -> bool:
-        """Whether something holds in all processes, which must decide alike."""
-        if self.processes.world == 1:
-            return holds
-        votes = torch.tensor([float(holds)], device=self.device)
-        torch.distributed.all_reduce(votes)
-        return float(votes) == self.processes.world
+    def _by_all(self, holds: Tensor) -> Tensor:
+        """bool[]: whether something holds in all processes, which must decide alike."""
+        if self.processes.world > 1:
+            votes = holds.float()
+            torch.distributed.all_reduce(votes)
+            holds = votes == self.processes.world
+        return holds
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
@@ -257,7 +261,8 @@ class _Run:
     def _log_losses(self, rate: float) -> str:
         """Logs the mean since the last time; returns it for a person, with the speed."""
         state, now = self.state, time.monotonic()
-        mean, speed = sum(self._losses) / len(self._losses), LOG_EVERY / max(1e-9, now - self._since)
+        mean = float(torch.stack(self._losses).mean())
+        speed = len(self._losses) / max(1e-9, now - self._since)
         figures = {"loss": mean, "learning_rate": rate, "skipped": self._skipped}
         figures |= {} if state.adversary is None else state.adversary.figures()
         with writing(state.out):

@@ -21,7 +21,8 @@ def optimiser_of(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimiser == "muon":
         return Muon(network, recipe.learning_rate, recipe.weight_decay)
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+        decay = recipe.weight_decay
+        return torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=decay, fused=True)
     raise RecipeError(f"unknown optimiser {recipe.optimiser!r}; known: adamw, muon")
 
 

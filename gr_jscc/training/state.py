@@ -73,17 +73,17 @@ class TrainingState:
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
-    def take(self, sound: bool = True) -> bool:
+    def take(self, sound: Tensor) -> bool:
         """Steps by the gradients that are there; False where they are not finite and nothing is changed.
 
         Args:
-            sound: whether their loss was finite; a logarithm has a gradient where it has no value.
+            sound: bool[], whether their loss was finite; a logarithm has a gradient where it has no value.
 
         Raises:
             DivergedError: as `PATIENCE` times before.
         """
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
-        finite = sound and bool(torch.isfinite(norm))  # one bad batch must not end a night's run
+        finite = bool(sound & torch.isfinite(norm))  # one bad batch must not end a night's run
         if finite:
             self.optimiser.step()
             self.average.update(self.network, self.step)
