@@ -77,7 +77,7 @@ def test_a_receiver_whose_decoder_takes_long_is_waited_for(programs, codec, modu
     programs.running["rx"] = subprocess.Popen(
         [str(part) for part in command], stdout=log, stderr=log, cwd=programs.folder, preexec_fn=_interruptible
     )
-    programs.tx("--codec", codec, "--layers", str(rounds))
+    programs.tx("--codec", codec, "--cbr", f"{rounds}/12")  # a layer is 1/12
     programs.wait("tx")
     programs.wait("rx")
     text = (programs.folder / "rx.log").read_text()
