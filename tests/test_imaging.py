@@ -31,14 +31,15 @@ def refused(path, *words):
     return message
 
 
-def png(width, height, bits=8, colour=2, rows=b""):
+def png(width, height, bits=8, colour=2, rows=b"", key=b""):
     """A PNG written by hand, for headers that Pillow would not write."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    chunks = chunk(b"IHDR", header) + (chunk(b"tRNS", key) if key else b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm"])
@@ -166,6 +167,48 @@ def test_transparency_is_laid_on_white(tmp_path):
     image.putpixel((0, 0), (80, 255))
     image.save(tmp_path / "la.png")
     np.testing.assert_array_equal(load_image(tmp_path / "la.png"), [[[80] * 3, [255] * 3]])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("key", [0, 1, -1])
+def test_a_transparent_grey_is_white_at_every_depth(tmp_path, bits, key):
+    """Of all values, or 256 of them, the key alone is white; in 16 bits its neighbours are not."""
+    values = np.arange(2 ** min(bits, 8)) if bits < 16 else 40_000 + np.arange(256)
+    key = int(values[key])
+    packed = np.unpackbits(values.astype(">u2").view(np.uint8).reshape(-1, 2), axis=1)[:, -bits:].reshape(-1)
+    rows = b"\0" + np.packbits(packed).tobytes()
+    path = tmp_path / "key.png"
+    path.write_bytes(png(len(values), 1, bits, 0, rows, struct.pack(">H", key)))
+    expected = np.where(values == key, 255, (values * 255 / (2**bits - 1)).round())
+    assert np.abs(load_image(path)[0, :, 0] - expected).max() <= 0
+    path.write_bytes(png(len(values), 1, bits, 0, rows))
+    assert np.abs(load_image(path)[0, :, 0] - (values * 255 / (2**bits - 1)).round()).max() <= 0
+
+
+def test_a_transparent_colour_of_sixteen_bits_is_no_other_than_it(tmp_path):
+    colours = np.array([[1000, 2000, 3000], [1000, 2000, 3001], [1001, 2000, 3000], [60_000, 50_000, 40_000]], ">u2")
+    path = tmp_path / "key.png"
+    path.write_bytes(png(4, 1, 16, 2, b"\0" + colours.tobytes(), colours[0].tobytes()))
+    loaded = load_image(path)[0]
+    assert (loaded[0] == 255).all()
+    assert np.abs(loaded[1:] - colours[1:].astype(float) / 257).max() <= 1
+
+
+def test_a_transparent_colour_turns_with_its_picture(tmp_path):
+    """Two readings of one file must lie on each other: 16 bits, a colour key and EXIF."""
+    deep = np.random.default_rng(3).integers(0, 2, (2, 3, 3)).astype(">u2") * 257 + 5
+    deep[0, 0] = (700, 800, 900)
+    rows = b"".join(b"\0" + row.tobytes() for row in deep)
+    path = tmp_path / "turned.png"
+    data = png(3, 2, 16, 2, rows, deep[0, 0].tobytes())
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    body = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(body)) + b"eXIf" + body + struct.pack(">I", zlib.crc32(b"eXIf" + body))
+    place = data.index(b"IDAT") - 4
+    path.write_bytes(data[:place] + chunk + data[place:])
+    loaded = load_image(path)
+    assert loaded.shape == (3, 2, 3) and (loaded[0, 1] == 255).all() and (loaded.max(axis=2) == 255).sum() == 1
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])

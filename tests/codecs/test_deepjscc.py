@@ -10,6 +10,8 @@ from gr_jscc.codecs.deepjscc import largest_rate
 from gr_jscc.codecs.deepjscc_network import DeepJSCCNetwork, from_symbols, to_symbols
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.evaluation.metrics import psnr_db
+from gr_jscc.link.budget import WithinTotal
+from gr_jscc.link.bursts import settings_of
 from gr_jscc.nn.klt import fit_klt
 
 pytestmark = pytest.mark.timeout(120)
@@ -44,7 +46,43 @@ def test_payload_keeps_to_the_rate_and_has_power_one(codec, rng, size, cbr):
 
 
 def test_the_named_rates_are_used_whole_where_the_size_is_a_multiple_of_eight():
-    assert [largest_rate(512, 768, cbr, 64) for cbr in (1 / 24, 1 / 12, 1 / 6)] == [16, 32, 64]
+    rates = [largest_rate(512, 768, cbr, 64) for cbr in (1 / 24, 1 / 12, 1 / 6)]
+    assert rates == [(rate, rate // 2 * 64 * 96) for rate in (16, 32, 64)]
+
+
+@pytest.mark.parametrize("cbr", [1 / 48, 1 / 24, 1 / 16, 0.07, 1 / 12, 0.09, 1 / 10, 1 / 8, 1 / 6])
+@pytest.mark.parametrize("size", [(512, 768), (500, 333), (601, 799), (1080, 1920), (2999, 4001)])
+def test_hardly_any_of_the_rate_is_left_unused_whatever_the_sides_are(size, cbr):
+    """At most half a step: 12 % at the lowest CBR, 4 % at 1/16, 2 % at the highest."""
+    rate, symbols = largest_rate(*size, cbr, 64)
+    allowed = cbr * 3 * size[0] * size[1]
+    assert allowed * (1 + 1e-9) >= symbols > allowed - 0.51 * -(-size[0] // 8) * -(-size[1] // 8)
+    assert 8 <= rate <= 64 and rate % 2 == 0
+
+
+@pytest.mark.parametrize("height", [186, 189, 191])
+def test_sides_that_are_no_multiple_cost_no_step_of_quality(codec, photo, rng, height):
+    """Better by some tenths of a dB than with the whole steps alone that fit."""
+    image = photo[150 : 150 + height, 100:353]
+    step = -(-height // 8) * 32 / image.size  # CBR
+    assert 7.5 < 1 / 24 / step < 8
+    assert len(codec.transmitter(1 / 24).start(image).symbols) == image.size // 24
+    quality, before = (psnr_db(image, through(codec, image, cbr, 10, rng)) for cbr in (1 / 24, 7 * step))
+    assert quality > before + 0.3, (quality, before)
+
+
+def test_between_two_rates_quality_never_falls_far_below_the_lower_one(codec, small_photo, rng):
+    quality = [psnr_db(small_photo, through(codec, small_photo, step / 192, 10, rng)) for step in (15, 15.5, 15.8, 16)]
+    assert quality[1] > quality[0] - 0.05 and quality[2] > quality[0] + 0.1 and quality[3] > quality[0] + 0.1, quality
+
+
+@pytest.mark.parametrize("cbr", [1 / 16, 1 / 12, 1 / 8])
+@pytest.mark.parametrize("size", [(512, 768), (500, 333)])
+def test_a_total_is_used_but_for_a_few_per_cent(codec, photo, cbr, size):
+    image = photo[: size[0], : size[1]]
+    within = WithinTotal(codec, settings_of(codec))
+    used = within.total(within.transmitter(cbr).start(image), *size) / (cbr * image.size)
+    assert 0.95 < used <= 1, used
 
 
 @pytest.mark.parametrize("cbr", [0.0, -1.0, 0.3, 1.0, 1 / 100, float("nan")])

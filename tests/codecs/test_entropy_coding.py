@@ -95,3 +95,25 @@ def test_bytes_of_nobody_never_hang_or_crash(rng):
         except CodingError:
             wrong += 1
     assert wrong < 150
+
+
+@pytest.mark.parametrize("count", [None, 1, 7])
+def test_an_alphabet_of_one_symbol_takes_no_bits(count):
+    certain, other = table(scaled(np.array([3]))), table(scaled(np.array([1, 2, 5])))
+    encoder = Encoder()
+    encoder.encode(2, other)
+    encoder.encode(0 if count is None else np.zeros(count, np.int32), certain)
+    encoder.encode(1, other)
+    alone = Encoder()
+    alone.encode(2, other)
+    alone.encode(1, other)
+    assert encoder.bytes() == alone.bytes()
+    decoder = Decoder(encoder.bytes())
+    assert decoder.decode(other) == 2
+    assert np.array_equal(decoder.decode(certain, count), 0 if count is None else np.zeros(count))
+    assert decoder.decode(other) == 1
+
+
+def test_a_map_of_one_rate_takes_no_bytes():
+    data = map_bytes(np.zeros((5, 7), int), rates=1)
+    assert data == b"" and (decode_rate_map(5, 7, 1, Decoder(data)) == 0).all()

@@ -11,12 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from gr_jscc import whole_file
+from gr_jscc.codecs.base import Reception
+from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
 from gr_jscc.training.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from gr_jscc.training.loop import train
@@ -415,3 +418,21 @@ def test_a_recipe_with_one_rate_trains(tmp_path, photos):
     assert json.loads(metadata(tmp_path / "tiny.safetensors")["figures"]).keys() == {
         "psnr_db/snr10_rate12", "psnr_db/snr0_rate12", "psnr_db/snr20_rate12"
     }  # fmt: skip
+
+
+def test_an_ntscc_with_one_rate_trains_and_sends(tmp_path, photos):
+    attention = {"inner": 8, "heads": 2, "window": 4, "hidden": 8}
+    network = {
+        "latents": 16, "rates": [8], "codec": {"blocks": 1, **attention}, "refine": 8,
+        "transforms": {"kind": "windows", "widths": [8, 8], "blocks": [1, 1], "heads": 2, "window": 4},
+        "hyper": {"width": 8, "channels": 2, "kernel": 3},
+    }  # fmt: skip
+    recipe = dataclasses.replace(TINY, codec="ntscc", network=network, task={}, steps=2)
+    codec = load_codec("ntscc", train(recipe, [photos], [photos], tmp_path, "cpu"))
+    image = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
+    payload = codec.transmitter(codec.cbr_range[0]).start(image)
+    assert len(payload.symbols) == 4 * 12 * 16
+    noise_var = np.full(len(payload.symbols), 1e-3, np.float32)
+    receiver = codec.receiver(48, 64)
+    assert receiver.push(Reception(payload.symbols, noise_var, payload.side_info)).std() > 1
+    assert not receiver.shows_grey
