@@ -75,9 +75,9 @@ def _deepjscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[]
     """Encoder and decoder."""
     import torch
 
-    from gr_jscc.channel.differentiable import awgn
     from gr_jscc.codecs.deepjscc_network import STRIDE, from_symbols, to_symbols
     from gr_jscc.codecs.pixels import to_pixels
+    from gr_jscc.nn.channel import awgn
 
     network, pixels = loaded.network, to_pixels(image, *image.shape[:2], loaded.device)
     positions = (image.shape[0] // STRIDE) * (image.shape[1] // STRIDE)
@@ -97,9 +97,9 @@ def _ntscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], N
     """g_a, the entropy model once, f_e; h_s, f_d* and g_s."""
     import torch
 
-    from gr_jscc.channel.differentiable import awgn
     from gr_jscc.codecs.pixels import to_pixels
     from gr_jscc.codecs.rate_adaptive import QUALITY_CODES
+    from gr_jscc.nn.channel import awgn
 
     network, pixels = loaded.network, to_pixels(image, *image.shape[:2], loaded.device)
     with torch.inference_mode():

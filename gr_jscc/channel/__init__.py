@@ -1,5 +1,5 @@
-"""Channel models: for streams of samples (`Chain`, `Scenario` and the impairments in them), and differentiable ones for
-training in `differentiable`."""
+"""Channel models for streams of samples: `Chain`, `Scenario` and the impairments in them. The differentiable ones, for
+training, are in `gr_jscc.nn.channel`."""
 
 from .chain import Chain
 from .fading import BlockFading, DopplerFading, Multipath

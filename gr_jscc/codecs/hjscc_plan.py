@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.channel.differentiable import awgn
 from gr_jscc.codecs.hjscc_end import End
 from gr_jscc.codecs.hjscc_network import HJSCCNetwork, Source, over, power_scale
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, largest_eta, quality_code
+from gr_jscc.nn.channel import awgn
 from gr_jscc.nn.rate_attention import of_group
 
 QUALITIES = 17  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.channel.differentiable import add_noise
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import scale_of
@@ -30,6 +29,7 @@ from gr_jscc.codecs.successive import (
     layer_payload,
 )
 from gr_jscc.codecs.successive_network import ResidualNetwork
+from gr_jscc.nn.channel import add_noise
 
 __all__ = ["SuccessiveResidual"]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gr_jscc.channel.differentiable import awgn, uneven
 from gr_jscc.codecs.hjscc_network import HJSCCNetwork
+from gr_jscc.nn.channel import awgn, uneven
 from gr_jscc.training.data import EXACT
 from gr_jscc.training.start import start_from
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from gr_jscc.channel.differentiable import awgn, uneven
 from gr_jscc.channel.noise import noise
 from gr_jscc.channel.profiles import PROFILES, taps
 from gr_jscc.codecs.base import Payload
 from gr_jscc.errors import UserError
 from gr_jscc.link.ideal import ideal_reception
+from gr_jscc.nn.channel import awgn, uneven
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -114,3 +114,26 @@ def test_compiled_blocks_compute_what_they_did_and_keep_their_names():
     assert list(blocks.state_dict()) == names
     for one, other in zip(before, after):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_training_imports_nothing_that_such_a_machine_lacks():
+    lacking = (
+        "numba",
+        "scipy",
+        "pydantic",
+        "gnuradio",
+        "zmq",
+        "av",
+        "constriction",
+        "matplotlib",
+        "distributed",
+        "sigmf",
+    )
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({lacking!r}))\n"
+        "import importlib, host.train, gr_jscc.training.loop\n"
+        "from gr_jscc.training.tasks import TASKS\n"
+        "for module, _ in TASKS.values(): importlib.import_module(module)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert ended.returncode == 0, ended.stderr
