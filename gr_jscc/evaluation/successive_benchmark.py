@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gr_jscc.channel.slow_fading import SlowRayleigh
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.codecs.successive import SuccessiveCodec
 from gr_jscc.codecs.successive_network import ResidualNetwork, sent_in_layers
@@ -23,6 +22,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.metrics import LARGEST_PSNR_DB
 from gr_jscc.nn.channel import awgn
+from gr_jscc.nn.slow_fading import SlowRayleigh
 from gr_jscc.weights import shipped_models
 
 SNRS_DB = (1.0, 4.0, 7.0, 10.0, 13.0, 16.0, 19.0, 22.0, 25.0)
