@@ -38,7 +38,7 @@ POINT_COLUMNS = (
 
 
 KINDS = ("tables", "plots", "pictures")
-ENDINGS = (".md", ".tex", ".csv", ".png", ".pdf")
+ENDINGS = (".md", ".tex", ".csv", ".png", ".pdf", ".webp")
 
 
 def write_report(sections: list[Section], out: Path, title: str, written: str) -> Path:
@@ -99,8 +99,9 @@ def write_docs(sections: list[Section], page: Path, title: str, command: str) ->
                     lines += [f"**{markdown_text(part.title)}**", "", part.markdown(), ""]
                     continue
                 words = f"{page.stem}-{section.folder}-{part.name}"
-                name = safe_name(re.sub(r"[^\w.-]+", "-", words)) + ".png"  # a link takes no spaces
-                _write(folder / name, _png(part))
+                words = re.sub(r"[^\w.-]+", "-", words)  # a link takes no spaces
+                name = f"{safe_name(words)}.{_kind(part)}"
+                _write(folder / name, part.image(_kind(part)))
                 lines += [f"![{markdown_text(part.title)}](images/{name})", ""]
             lines += [f"- {remark}" for remark in [*section.remarks, section.measured] if remark] + [""]
         _write(page, ("\n".join(lines).rstrip() + "\n").encode())
@@ -121,18 +122,19 @@ def _remove_reports_files(folder: Path) -> None:
 
 
 def _write_image(part: Plot | PictureStrip, folder: Path) -> bytes:
-    """Writes its files and returns the PNG."""
-    image = _png(part)
+    """Writes its files and returns what the page shows."""
+    image = part.image(_kind(part))
     if isinstance(part, Plot):
         _write(folder / "plots" / f"{part.name}.pdf", part.image("pdf"))
         _write(folder / "plots" / f"{part.name}.png", image)
     else:
-        _write(folder / "pictures" / f"{part.name}.png", image)
+        _write(folder / "pictures" / f"{part.name}.webp", image)
     return image
 
 
-def _png(part: Plot | PictureStrip) -> bytes:
-    return part.image("png") if isinstance(part, Plot) else part.image()
+def _kind(part: Plot | PictureStrip) -> str:
+    """Lines are the smallest as PNG, photos as WebP."""
+    return "png" if isinstance(part, Plot) else "webp"
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -185,6 +187,6 @@ def _by(command: str) -> str:
 
 def _figure(part: Plot | PictureStrip, image: bytes) -> str:
     notes = part.notes if isinstance(part, Plot) else [part.title]
-    source = "data:image/png;base64," + base64.b64encode(image).decode()
+    source = f"data:image/{_kind(part)};base64," + base64.b64encode(image).decode()
     caption = html.escape(" ".join(notes))
     return f'<figure><img alt="{html.escape(part.title)}" src="{source}"><figcaption>{caption}</figcaption></figure>'

@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator
 from gr_jscc.codecs.base import UseMap
 from gr_jscc.evaluation.plots import draw, plain
 
+QUALITY = 92  # of WebP
 DPI = 150
 MOST_COLUMNS = 4
 PANEL_INCHES = 2.6
@@ -53,8 +54,8 @@ class PictureStrip:
     title: str
     panels: list[Panel]
 
-    def image(self) -> bytes:
-        """As PNG."""
+    def image(self, kind: str = "webp") -> bytes:
+        """As ``webp``, a fifth of a PNG's size, at a quality that hides none of what codecs do; or ``png``."""
         columns = min(len(self.panels), MOST_COLUMNS)
         rows = -(-len(self.panels) // columns)
         height, width = self.panels[0].picture.shape[:2]
@@ -79,7 +80,8 @@ class PictureStrip:
         if norm is not None:
             _draw_scale(figure, list(grid), norm)
         stream = io.BytesIO()
-        draw(figure, stream, format="png", dpi=DPI, metadata={"Software": None})
+        more = {"pil_kwargs": {"quality": QUALITY, "method": 6}} if kind == "webp" else {"metadata": {"Software": None}}
+        draw(figure, stream, format=kind, dpi=DPI, **more)
         return stream.getvalue()
 
 

@@ -138,7 +138,7 @@ def test_a_sweep_keeps_the_map_and_the_report_draws_it_over_the_picture(folder, 
 
 
 def drawn(*panels):
-    return np.array(Image.open(io.BytesIO(PictureStrip("strip", "A strip", list(panels)).image())).convert("RGB"))
+    return np.array(Image.open(io.BytesIO(PictureStrip("strip", "A strip", list(panels)).image("png"))).convert("RGB"))
 
 
 def test_the_strip_has_colours_over_the_picture_and_their_scale_below(picture):

@@ -230,7 +230,7 @@ def test_the_report_is_one_page_that_fetches_nothing_and_files_for_papers(folder
     over_cbr, over_snr = f"psnr-over-cbr-at-10-db-{demo}", f"psnr-over-snr-at-cbr-1-12-{demo}"
     assert {f"small/tables/{over_cbr}.{kind}" for kind in ("md", "tex", "csv")} <= files
     assert {f"small/plots/{over_snr}.{kind}" for kind in ("png", "pdf")} <= files
-    assert {f"small/tables/bd-{over_cbr}.tex", "small/pictures/strip-1-ideal-awgn.png", "points.csv"} <= files
+    assert {f"small/tables/bd-{over_cbr}.tex", "small/pictures/strip-1-ideal-awgn.webp", "points.csv"} <= files
     latex = (folder / "out" / "small" / "tables" / f"{over_cbr}.tex").read_text()
     assert re.search(r"^  A( & \d\d\.\d\d){3} \\\\$", latex, re.MULTILINE) and "too few for an interval" in latex
     assert not [path for path in (folder / "out").rglob("*.part")]
