@@ -93,6 +93,9 @@ class ImageSink(gr.basic_block):
     def on_air(self) -> None:
         """A round is on its way."""
 
+    def on_taken(self) -> None:
+        """The decoder has begun on a round."""
+
     def on_result(self, result: Result) -> None:
         """A picture and its report."""
 
@@ -141,6 +144,7 @@ class ImageSink(gr.basic_block):
         elif kind == "received":
             results = self._received(fields, message)
         elif kind == "taken":
+            self.on_taken()
             results = self._inbox.taken(fields["transfer"], fields["round"]) if self._inbox else []
         elif kind == "quiet":
             results = self._inbox.quiet() if self._inbox else []

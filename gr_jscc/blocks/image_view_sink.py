@@ -49,6 +49,7 @@ class image_view_sink(ImageSink):  # noqa: N801
         self._view = ImageView(average)
         self._news.result.connect(self._view.show_result)
         self._news.sent.connect(self._view.note_sent)
+        self._news.taken.connect(self._view.note_received)
         self._news.told.connect(self._view.show_trouble)
         telling.listen(self._news.take_line)
 
@@ -59,6 +60,9 @@ class image_view_sink(ImageSink):  # noqa: N801
     def on_air(self) -> None:
         self._news.sent.emit()
 
+    def on_taken(self) -> None:
+        self._news.taken.emit()
+
     def on_result(self, result: Result) -> None:
         self._news.result.emit(result)
 
@@ -68,6 +72,7 @@ class _News(QObject):
 
     result = pyqtSignal(object)  # Result
     sent = pyqtSignal()  # a round was modulated
+    taken = pyqtSignal()  # the decoder began on a round
     told = pyqtSignal(str, bool)  # a line about any block, and whether it has failed
 
     def take_line(self, line: str, failed: bool) -> None:
@@ -127,6 +132,10 @@ class ImageView(QWidget):
         """A picture is on the air; an answer is due."""
         if self._waiting_since is None:
             self._waiting_since = time.monotonic()
+
+    def note_received(self) -> None:
+        """A picture is being decoded, which takes as long as it takes."""
+        self._waiting_since = None
 
     def show_trouble(self, line: str, failed: bool) -> None:
         """Shows a line about a block below the figures, with the latest ones before it; in red once one has failed."""

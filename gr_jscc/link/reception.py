@@ -270,7 +270,9 @@ class ReceivingEnd:
         """
         if self._air.settled - start >= QUIET_SAMPLES and self._clock() - since >= QUIET_SECONDS:
             return True
-        return self._air.still_seconds > (ENDED_SECONDS if self._air.counted else LOST_SECONDS)
+        # A round with holes may have the rest of its bursts in a buffer.
+        sure = self._air.counted and not self._assembler.open_rounds()
+        return self._air.still_seconds > (ENDED_SECONDS if sure else LOST_SECONDS)
 
     def _take_place(self, transfer: int, content: dict) -> None:
         """The transmitter tells where in its stream of samples a train's last burst began; not taken on trust."""

@@ -137,6 +137,15 @@ def test_view_says_that_nothing_arrives(view, monkeypatch):
     assert view.received.message[0] == "Nothing received"
 
 
+def test_view_does_not_say_that_nothing_arrives_while_a_picture_is_decoded(view, monkeypatch):
+    view.note_sent()
+    view.note_received()
+    monkeypatch.setattr("gr_jscc.blocks.image_view_sink.SILENT_SECONDS", 0.0)
+    time.sleep(0.01)
+    view._check_silence()
+    assert view.received.message is None or view.received.message[0] != "Nothing received"
+
+
 def test_view_shows_what_blocks_tell_the_latest_last_and_failures_over_the_picture(view):
     view.show()
     view.show_result(result(np.full((48, 64, 3), 100, np.uint8)))

@@ -139,13 +139,14 @@ def test_lost_bursts_cost_little_when_they_are_repeated(programs):
 @pytest.mark.parametrize("victim", ["rx", "tx", "channel"])
 def test_whoever_is_killed_the_run_ends_complete(programs, victim):
     slow = "--pace", "250000"  # so that it is killed in mid-run
+    patient = "--patience", "90"  # for one that starts slowly on a busy machine
     programs.rx()
-    programs.tx()
+    programs.tx(*patient)
     programs.channel(*slow)
     programs.wait_for_reports(2)
     programs.kill(victim)
     assert len(programs.reports()) < 8
-    getattr(programs, victim)(*(slow if victim == "channel" else ()))
+    getattr(programs, victim)(*{"channel": slow, "tx": patient, "rx": ()}[victim])
     programs.wait("tx")
     programs.wait("rx")
     programs.check_complete()

@@ -49,6 +49,21 @@ def test_without_a_back_channel_a_slow_round_stays_whole(pace):
     ]  # fmt: skip
 
 
+def test_without_a_back_channel_a_round_waits_for_samples_that_stand_still():
+    link = SimulatedLink(ToyCodec(symbols=60_000), pace=1e6, buffered=BUFFERED)
+    link.sending.submit("a.png", picture(1))
+    link.run(0.06)
+    link.stuck = True
+    link.run(6.0)
+    assert link.arrivals == [] and not link.receiving.quiet
+    link.stuck = False
+    link.run(0.5)
+    (arrival,) = link.arrivals
+    assert arrival.bursts_received == 25
+    link.run(2.5)
+    assert link.receiving.quiet
+
+
 @pytest.mark.parametrize("stuck_seconds", [3.0, 8.0])
 def test_samples_that_lie_in_a_buffer_are_waited_for(stuck_seconds):
     """A busy machine: the transmitter has said that all left, and nothing moves for seconds."""
