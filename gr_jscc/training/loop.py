@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from gr_jscc.places import writable_folder
 from gr_jscc.training.checkpoint import checkpoints
 from gr_jscc.training.data import Say, silent
 from gr_jscc.training.datasets import TrainingData, open_dataset
@@ -102,15 +103,14 @@ def train(
         torch.manual_seed(recipe.seed)
         network = network_of(recipe, task)
         if processes.first:
-            with writing(out):
-                out.mkdir(parents=True, exist_ok=True)
-                _touch(out)
+            _check_place(out)
         # Processes of their own can cut crops only where they have the pictures.
         dataset = open_dataset(recipe.dataset, data, recipe.crop, say, "cpu" if workers else device)
         check_crop(recipe, network, dataset.crop)
         held_out = dataset.held_out(validation, multiple_of(network)) if validation and processes.first else []
         state = _begin(recipe, task, network, dataset, out, device, say)
         if state.step < recipe.steps:
+            writable_folder(out)
             limit = TimeLimit(max_seconds, clock, processes.world, device)
             run = _Run(recipe, task, state, held_out, device, processes, limit)
             run.go_on(_loader(recipe, dataset, state.step, processes, workers))
@@ -138,11 +138,12 @@ def _processes(recipe: Recipe, device: str) -> Iterator[Processes]:
     torch.distributed.destroy_process_group()
 
 
-def _touch(folder: Path) -> None:
-    """Raises OSError where nothing can be written: better before the photos are read than after a night."""
-    probe = folder / ".writable"
-    probe.write_bytes(b"\0")
-    probe.unlink()
+def _check_place(folder: Path) -> None:
+    """Raises UserError where nothing can be written: better before the photos are read than after a night."""
+    is_new = not folder.exists()
+    writable_folder(folder)
+    if is_new:
+        folder.rmdir()  # a run that never begins leaves none
 
 
 def _begin(

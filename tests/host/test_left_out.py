@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from gr_jscc.host.main import main
 from PIL import Image
 
 from gr_jscc.imaging import load_image
-from host.main import main
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.gnuradio]
 

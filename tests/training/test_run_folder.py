@@ -348,7 +348,7 @@ def test_a_disk_that_has_no_room_for_a_log_is_one_line(run, photos):
 @pytest.mark.parametrize("place", ["file", "file/run", "/proc/run"])
 def test_a_place_that_cannot_be_written_is_told_before_a_photo_is_read(tmp_path, place):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot be written") as told:
+    with pytest.raises(UserError, match="cannot make the folder") as told:
         train(TINY, [tmp_path / "no photos"], [], tmp_path / place, "cpu")
     assert str(tmp_path / place) in str(told.value) and "\n" not in str(told.value)
 
