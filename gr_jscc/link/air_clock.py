@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 ANCHORS = 8  # rounds heard of late that tell where the transmitter's samples lie among the receiver's
 REMEMBERED = 256  # rounds whose place is known
+GAP_SAMPLES = (
+    1 << 14
+)  # without a burst, some three long: the very first train has ended; the silence after it is longer
 JITTER_SAMPLES = 512  # by which two bursts may lie nearer or farther than they were sent
 
 #: (transfer, round).
@@ -89,10 +92,11 @@ class AirClock:
         """Whether all that was sent of a round must have come; False also where that cannot be told."""
         if key not in self._sent:
             return False
-        both = [name for name in self._sent if name in self._starts][-ANCHORS:]
-        if not both:
-            return False
-        ahead = max(self._starts[name] - self._sent[name] for name in both)
+        # The last burst that was heard of the round itself says nothing: more of it may follow.
+        others = [name for name in self._sent if name in self._starts and name != key][-ANCHORS:]
+        if not others:
+            return key in self._starts and self.settled - self._starts[key] >= GAP_SAMPLES
+        ahead = max(self._starts[name] - self._sent[name] for name in others)
         return self.settled >= self._sent[key] + ahead + (JITTER_SAMPLES if self._counted else 0)
 
     def is_after(self, later: Round, key: Round) -> bool:

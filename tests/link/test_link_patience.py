@@ -64,6 +64,37 @@ def test_without_a_back_channel_a_round_waits_for_samples_that_stand_still():
     assert link.receiving.quiet
 
 
+@pytest.mark.parametrize("pictures", [1, 2])
+@pytest.mark.parametrize("seconds", [0.02, 0.06, 0.2])
+def test_a_train_that_stops_in_its_midst_is_waited_for(pictures, seconds):
+    """The first of all, too, of which nothing before it tells how late it is."""
+    link = SimulatedLink(ToyCodec(symbols=120_000), SendingPolicy(), pace=1e6, buffered=BUFFERED)
+    link.meet()
+    for number in range(pictures):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    link.run(seconds)
+    assert 0 < link.sent_bursts < 50
+    link.stuck = True
+    link.run(6.0)
+    link.stuck = False
+    link.run(5.0)
+    assert [d["repeated"] for d in link.events_of("done")] == [0] * pictures
+
+
+@pytest.mark.parametrize("pace", [1e5, 1e6, 1e7])
+def test_a_first_train_that_lost_its_end_is_asked_for_a_moment_later(pace):
+    link = SimulatedLink(
+        ToyCodec(), SendingPolicy(), lambda h: h.kind == BurstKind.DIGITAL or h.index > 2, pace=pace,
+        buffered=BUFFERED, together=TOGETHER,
+    )  # fmt: skip
+    link.meet()
+    link.sending.submit("a.png", picture(1))
+    while not any(isinstance(message, BurstMap) for message in link.to_sender):
+        link.step()
+        assert link.now < 0.5 + 1.5e5 / pace
+
+
 @pytest.mark.parametrize("stuck_seconds", [3.0, 8.0])
 def test_samples_that_lie_in_a_buffer_are_waited_for(stuck_seconds):
     """A busy machine: the transmitter has said that all left, and nothing moves for seconds."""
