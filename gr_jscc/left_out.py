@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gr_jscc.plain_text import shown
+
 NAMED = 12  # the others are only counted
 
 
@@ -16,7 +18,7 @@ def left_out_line(left_out: Sequence[tuple[Path, str]], total: int, what: str = 
         total: files that were looked at.
         what: they are.
     """
-    named = [f"{_printable(path.name)} ({_printable(reason)})" for path, reason in left_out[:NAMED]]
+    named = [f"{shown(path.name)} ({shown(reason)})" for path, reason in left_out[:NAMED]]
     more = len(left_out) - len(named)
     return f"left out {len(left_out)} of {total} {what}: {', '.join(named)}" + (f" and {more} more" if more else "")
 
@@ -24,7 +26,3 @@ def left_out_line(left_out: Sequence[tuple[Path, str]], total: int, what: str = 
 def why(path: Path, error: Exception) -> str:
     """What an error says about a file, without its name."""
     return str(error).removeprefix(f"{path}: ")
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

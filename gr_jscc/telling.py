@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator
 
 from gr_jscc.errors import UserError
+from gr_jscc.plain_text import shown
 
 _listeners: list[weakref.WeakMethod] = []
 _program: Callable[[str], object] | None = None  # what a program of ours does with remarks, instead of logging them
@@ -47,7 +48,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _tell(who: str, line: str, failed: bool, kept: bool) -> None:
-    line = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+    line = shown(line)
     if _program is None:
         from gnuradio import gr  # not needed by machines that only train
 

@@ -8,6 +8,10 @@ import unicodedata
 
 from rich.console import Console
 
+from gr_jscc.plain_text import escaped, shown
+
+__all__ = ["print_anything", "shown", "some_of", "terminal"]
+
 # What our own messages use beyond ASCII, for terminals that have no more.
 SIMPLE = {"–": "-", "−": "-", "×": "x", "±": "+-", "…": "...", "≥": ">=", "≤": "<=", "·": "*", "°": " deg", "η": "eta"}
 
@@ -19,14 +23,6 @@ def terminal(stderr: bool = False) -> Console:
     console says: they want a `Text`, too.
     """
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
-
-
-def shown(text: object) -> str:
-    """A text of others on one line, with controls (line ends, escape sequences, turning marks) as ``\\x1b``."""
-    return "".join(
-        character if character == " " or unicodedata.category(character)[0] not in "CZ" else _escaped(character)
-        for character in str(text)
-    )
 
 
 def some_of(names: list[str], most: int = 5) -> str:
@@ -50,11 +46,7 @@ def _simpler(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     texts = (
-        SIMPLE.get(character) or ("*" if unicodedata.category(character) == "So" else _escaped(character))
+        SIMPLE.get(character) or ("*" if unicodedata.category(character) == "So" else escaped(character))
         for character in error.object[error.start : error.end]
     )
     return "".join(texts), error.end
-
-
-def _escaped(character: str) -> str:
-    return character.encode("ascii", "backslashreplace").decode() if ord(character) > 126 else repr(character)[1:-1]

@@ -17,6 +17,7 @@ from gr_jscc.codecs.ntscc_network import NTSCCNetwork
 from gr_jscc.codecs.pixels import to_picture
 from gr_jscc.evaluation.metrics import lpips
 from gr_jscc.nn.channel import awgn, uneven
+from gr_jscc.training.data import EXACT
 from gr_jscc.training.ntscc_perceptual import PerceptualDistortion
 from gr_jscc.training.recipe import RecipeError
 
@@ -195,7 +196,7 @@ class NTSCCTask:
                 measured["cbr"] = float(result["uses"]) / image.numel()
                 for name in ("compressed", "transmitted"):
                     if name in result:
-                        mse = (result[name].float().clamp(0, 1) - image).square().mean()
+                        mse = (result[name].float().clamp(0, 1) - image).square().mean().clamp(min=EXACT)
                         measured[f"psnr_db_{name}"] = float(-10 * mse.log10())
                 if self.distortion == "perceptual":
                     sent, arrived = (to_picture(x.float(), height, width) for x in (image, result["transmitted"]))
