@@ -51,7 +51,8 @@ class WindowAttention(nn.Module):
         bias[0] *= (wide / narrow) ** 0.5
         output = spread(tensors["output.weight"].T, torch.zeros_like(self.output.weight.T), 1)
         return {
-            "inputs.weight": inputs.flatten(0, 2), "inputs.bias": bias.flatten(), "output.weight": output.flatten(0, 2).T
+            "inputs.weight": inputs.flatten(0, 2), "inputs.bias": bias.flatten(),
+            "output.weight": output.flatten(0, 2).T,
         }  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
