@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 ANCHORS = 8  # rounds heard of late that tell where the transmitter's samples lie among the receiver's
+TICK_SECONDS = 0.25  # most that counts between two looks at the clock
 REMEMBERED = 256  # rounds whose place is known
 GAP_SAMPLES = (
     1 << 14
@@ -43,7 +44,7 @@ class AirClock:
         self._arrived = 0
         self._busy = False
         self._counted = False
-        self._moved = clock()
+        self._still, self._ticked = 0.0, clock()
         self._starts: collections.OrderedDict[Round, int] = collections.OrderedDict()  # of their last bursts, as heard
         self._sent: collections.OrderedDict[Round, int] = collections.OrderedDict()  # the same, as sent
         self._first: dict[Round, int] = {}  # of `_sent`, those of first sendings
@@ -57,12 +58,19 @@ class AirClock:
             busy: the search goes on: some that came are not settled yet, though they could be.
         """
         if (arrived, settled, busy) != (self._arrived, self.settled, self._busy):
-            self._moved = self._clock()
+            self._still = 0.0
         self._arrived, self.settled, self._busy, self._counted = arrived, max(settled, self.settled), busy, True
+
+    def tick(self) -> None:
+        """Looks at the clock, as is done several times a second."""
+        now = self._clock()
+        # A process that had no turn for longer could not have heard of samples, either.
+        self._still += min(now - self._ticked, TICK_SECONDS)
+        self._ticked = now
 
     def heard(self, key: Round, start: int) -> None:
         """A burst of a round came that began at a sample of the stream."""
-        self._moved = self._clock()
+        self._still = 0.0
         self.last_start = max(start, self.last_start)
         self.settled = max(start, self.settled)
         _remember(self._starts, key, start)
@@ -105,8 +113,8 @@ class AirClock:
 
     @property
     def still_seconds(self) -> float:
-        """For how long no sample has come, and none is being searched."""
-        return 0.0 if self._busy else self._clock() - self._moved
+        """For how long no sample has come, and none is being searched, as far as this process was awake."""
+        return 0.0 if self._busy else self._still
 
     @property
     def counted(self) -> bool:

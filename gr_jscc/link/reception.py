@@ -164,6 +164,7 @@ class ReceivingEnd:
 
     def tick(self) -> list[Arrival]:
         """Looks at the clock; returns the rounds that are over. Call it several times a second."""
+        self._air.tick()
         if self._send is None:
             quiet = self._is_quiet(self._last_burst, self._air.last_start)
             return self._ended(self._assembler.flush()) if quiet else []

@@ -114,9 +114,10 @@ class Live:
         self.take(self.end.message(message))
 
     def wait(self, seconds):
-        self.now += seconds
-        self.take(self.end.tick())
-        self.keep((self.inbox.quiet() if self.end.quiet else []) + self.inbox.tick())
+        for _ in range(round(seconds / 0.1)):
+            self.now += 0.1
+            self.take(self.end.tick())
+            self.keep((self.inbox.quiet() if self.end.quiet else []) + self.inbox.tick())
 
     def take(self, arrivals):
         for arrival in arrivals:

@@ -279,11 +279,26 @@ class TestAirClock:
         now = [0.0]
         air = AirClock(lambda: now[0])
         air.progress(100, 0, True)
-        now[0] = 50.0
+        self.let_pass(50.0, air, now)
         assert air.still_seconds == 0.0
         air.progress(100, 100, False)
-        now[0] = 52.0
+        self.let_pass(2.0, air, now)
         assert air.still_seconds == pytest.approx(2.0)
+        air.progress(101, 100, False)
+        assert air.still_seconds == 0.0
+
+    def test_a_process_that_had_no_turn_does_not_blame_the_air(self):
+        now = [0.0]
+        air = AirClock(lambda: now[0])
+        now[0] = 60.0  # frozen, and what came meanwhile is not taken in yet
+        air.tick()
+        assert air.still_seconds < 1.0
+
+    @staticmethod
+    def let_pass(seconds, air, now):
+        for _ in range(round(seconds / 0.1)):
+            now[0] += 0.1
+            air.tick()
 
     def test_another_transmitter_counts_anew(self):
         air = AirClock(lambda: 0.0)
