@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 from test_two_hosts import Programs, _interruptible
@@ -51,6 +52,18 @@ def check_once(programs):
     return reports
 
 
+def start_slow_receiver(programs, module, name, seconds, *more):
+    program = SLOW_RECEIVER.format(module=module, name=name, seconds=seconds)
+    command = [
+        sys.executable, "-c", program, "rx", "--radio", f"zmq:{programs.near}", "--out", "out", "--originals",
+        programs.pictures, "--json", *more,
+    ]  # fmt: skip
+    log = open(programs.folder / "rx.log", "a")
+    programs.running["rx"] = subprocess.Popen(
+        [str(part) for part in command], stdout=log, stderr=log, cwd=programs.folder, preexec_fn=_interruptible
+    )
+
+
 @pytest.mark.parametrize("pace", ["20000", "10000000"])
 def test_on_clean_air_nothing_is_repeated_at_any_pace(programs, pace):
     programs.channel("--pace", pace)
@@ -68,15 +81,8 @@ def test_on_clean_air_nothing_is_repeated_at_any_pace(programs, pace):
 def test_a_receiver_whose_decoder_takes_long_is_waited_for(programs, codec, module, name, rounds):
     for path in sorted(programs.pictures.iterdir())[1:]:
         path.unlink()
-    program = SLOW_RECEIVER.format(module=module, name=name, seconds=13)  # longer than anything else waits
-    command = [
-        sys.executable, "-c", program, "rx", "--radio", f"zmq:{programs.near}", "--back-channel", programs.back,
-        "--out", "out", "--originals", programs.pictures, "--once", "--json", "--codec", codec,
-    ]  # fmt: skip
-    log = open(programs.folder / "rx.log", "a")
-    programs.running["rx"] = subprocess.Popen(
-        [str(part) for part in command], stdout=log, stderr=log, cwd=programs.folder, preexec_fn=_interruptible
-    )
+    more = "--back-channel", programs.back, "--once", "--codec", codec
+    start_slow_receiver(programs, module, name, 13, *more)  # longer than anything else waits
     programs.tx("--codec", codec, "--cbr", f"{rounds}/12")  # a layer is 1/12
     programs.wait("tx")
     programs.wait("rx")
@@ -87,3 +93,19 @@ def test_a_receiver_whose_decoder_takes_long_is_waited_for(programs, codec, modu
     (report,) = check_once(programs)
     assert [r["round"] for r in report["rounds"]] == list(range(rounds))
     assert report["bursts"]["received"] == report["bursts"]["sent"]
+
+
+def test_a_receiver_that_ends_when_idle_is_not_idle_while_it_decodes(programs):
+    """And what it decoded last is told, too."""
+    log = programs.folder / "tx.log"
+    programs.start("tx", programs.pictures, "--radio", f"zmq:{programs.near}", "--json")
+    end = time.monotonic() + 100
+    while not log.exists() or log.read_text().count("sent") < 2:
+        assert time.monotonic() < end, programs.logs()
+        time.sleep(0.1)
+    start_slow_receiver(programs, "deepjscc", "_Receiver", 5, "--idle", "3")
+    programs.wait("tx")
+    programs.wait("rx")
+    lines = [line for line in (programs.folder / "rx.log").read_text().splitlines() if line != "slow"]
+    told = [json.loads(line) for line in lines]
+    assert [report["bursts"]["received"] for report in told[:-1]] == [3, 3] and told[-1]["images"] == 2
