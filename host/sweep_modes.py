@@ -26,7 +26,8 @@ from .loopback import ideal_results
 
 CFO = 0.1  # subcarrier spacings, as loopback's and channel's
 START_SECONDS = 120  # for three programs on a busy machine
-PICTURE_SECONDS = 30  # for each picture between two hosts
+PICTURE_SECONDS = 30  # for each picture between two hosts,
+MEGAPIXEL_SECONDS = 180  # and for its network on a small share of a core
 
 Sent = "list[tuple[dict, np.ndarray | None]]"
 
@@ -95,7 +96,8 @@ def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
             "rx", "--radio", f"zmq:{far}", "--out", out, "--originals", files[0].parent, "--once", *codec
         )  # fmt: skip
         transmitter = start("tx", *files, "--radio", f"zmq:{near}", "--cbr", cell.cbr, *codec, "--json", stdout=news)
-        patience = START_SECONDS + PICTURE_SECONDS * len(files)
+        megapixels = sum(path.stat().st_size for path in files) / 3e6  # of uncompressed files
+        patience = round(START_SECONDS + PICTURE_SECONDS * len(files) + MEGAPIXEL_SECONDS * megapixels)
         try:
             failed = any([transmitter.wait(patience), receiver.wait(patience)])
         except subprocess.TimeoutExpired as error:
