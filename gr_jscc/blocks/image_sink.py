@@ -145,6 +145,8 @@ class ImageSink(gr.basic_block):
             results = self._received(fields, message)
         elif kind == "taken":
             self.on_taken()
+            if self._inbox and not fields["back_channel"]:
+                self._inbox.expect_no_back_channel()
             results = self._inbox.taken(fields["transfer"], fields["round"]) if self._inbox else []
         elif kind == "quiet":
             results = self._inbox.quiet() if self._inbox else []

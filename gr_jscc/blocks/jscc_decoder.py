@@ -33,8 +33,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     noise variances. Without ``quality`` the SNR is that of the noise variances, and no more is known.
     Message port ``received`` out: (dictionary with ``transfer``, ``round``, link figures . u8vector
     of RGB bytes, empty when nothing could be decoded), and at the end of the stream one whose
-    ``event`` is ``end``. With ``live`` there are also ``taken``, as soon as a round was handed to the network, and
-    ``quiet``, when nothing is on the air any more.
+    ``event`` is ``end``. With ``live`` there are also ``taken``, as soon as a round was handed to the network
+    (``back_channel`` tells whether there is one), and ``quiet``, when nothing is on the air any more.
     Message port ``progress`` in, from our demodulator: tells for which samples there may still be bursts. Without it
     the block has only seconds to go by, and waits longer before it takes bursts for lost.
 
@@ -139,7 +139,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         for arrival in arrivals:
             if self._ticker:
                 taken = {"transfer": arrival.transfer, "round": arrival.round}
-                self.message_port_pub(pmt.intern("received"), notice(event="taken", **taken))
+                self.message_port_pub(
+                    pmt.intern("received"), notice(event="taken", back_channel=self._back_channel, **taken)
+                )
             if self._back_channel:
                 self._send(Report(arrival.transfer, {"event": "decoding", "round": arrival.round}))
             self._worker.submit(arrival)

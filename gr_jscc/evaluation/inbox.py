@@ -64,6 +64,10 @@ class Inbox:
         self._lost_at = clock()
         self._quiet = False
 
+    def expect_no_back_channel(self) -> None:
+        """There is none: no patience with it."""
+        self._patience = 0.0
+
     def taken(self, transfer: int, round_: int) -> list[Result]:
         """The decoder has a round in hand; `received` tells what came of it."""
         self._quiet = False

@@ -113,6 +113,14 @@ def test_without_a_back_channel_quiet_air_makes_a_picture_final(lone, clock):
     assert result.report["psnr_db"] is None and result.report["uses"]["air"] is None
 
 
+def test_a_receiver_that_finds_that_there_is_no_back_channel_waits_for_none(inbox):
+    """As one from Companion, whose sinks are not told."""
+    inbox.expect_no_back_channel()
+    inbox.taken(3, 0)
+    inbox.received(3, 0, received())
+    assert len(inbox.quiet()) == 1
+
+
 def test_without_a_back_channel_the_next_picture_makes_one_final(lone):
     lone.taken(3, 0)
     lone.received(3, 0, received())
