@@ -122,9 +122,7 @@ class Stretch:
     growth_mb: float
 
 
-def stream(
-    radio: str, seconds: float, every: float = 10.0, warm_up: float = WARM_UP_SECONDS
-) -> Iterator[Stretch]:
+def stream(radio: str, seconds: float, every: float = 10.0, warm_up: float = WARM_UP_SECONDS) -> Iterator[Stretch]:
     """Streams for so long and tells how it goes.
 
     Args:
