@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import math
 import time
 
@@ -77,7 +78,9 @@ class _News(QObject):
 
     def take_line(self, line: str, failed: bool) -> None:
         """Passes a line on, from any thread."""
-        self.told.emit(line, failed)
+        # Qt may delete its half of this object before Python does; whoever tells, and other windows, must not suffer.
+        with contextlib.suppress(RuntimeError):
+            self.told.emit(line, failed)
 
 
 class ImageView(QWidget):

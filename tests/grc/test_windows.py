@@ -161,6 +161,22 @@ def test_view_shows_what_blocks_tell_the_latest_last_and_failures_over_the_pictu
     assert "#e2584b" in view.trouble.styleSheet()
 
 
+def test_a_window_that_qt_has_deleted_keeps_no_line_from_others(view):
+    from PyQt5 import sip
+
+    from gr_jscc import telling
+    from gr_jscc.blocks.image_view_sink import _News
+
+    deleted, news = _News(), _News()
+    news.told.connect(view.show_trouble)
+    for one in (deleted, news):
+        telling.listen(one.take_line)
+    sip.delete(deleted)
+    telling.remark("Block", "a line")
+    view.application.processEvents()
+    assert view.trouble.text() == "a line"
+
+
 def test_lines_reach_a_window_from_any_thread_as_long_as_it_lives(view, capfd):
     from gr_jscc import telling
     from gr_jscc.blocks.image_view_sink import _News
