@@ -61,8 +61,9 @@ def script(name, *arguments, **environment):
     )  # fmt: skip
 
 
-@pytest.fixture
-def pack(tmp_path, photo):
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory, photo):
+    tmp_path = tmp_path_factory.mktemp("gpu-run")
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(4):
