@@ -35,8 +35,9 @@ setup:
 demo: setup
 	@$(VENV)/bin/gr-jscc demo --out demo
 
+# Tests between hosts wait more than they work: two processes share them. A file's tests share what they set up.
 test: setup
-	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: setup
 	@$(PYTHON) -m ruff check .

@@ -1,4 +1,6 @@
-"""What many tests share: a photo, a loaded codec, one torch thread a test process would fight over."""
+"""What many tests share: a photo, a loaded codec, threads that processes do not fight over."""
+
+import os
 
 import numpy as np
 import pytest
@@ -12,12 +14,12 @@ from gr_jscc.modem import BurstHeader, BurstKind, StreamDemodulator, modulate
 from gr_jscc.modem.digital import prepare_digital
 
 
-def pytest_collection_finish(session):
+def pytest_sessionstart(session):
     """Has numba compile the modem before any test's clock runs: where nothing is cached that takes a minute and more.
 
-    Programs that tests start find it in the cache.
+    The first process does, before it starts workers; they, and programs that tests start, find it in the cache.
     """
-    if session.items and not session.config.option.collectonly:
+    if not session.config.option.collectonly:
         compile_modem()
 
 
@@ -32,7 +34,7 @@ def compile_modem():
 
 @pytest.fixture(scope="session", autouse=True)
 def _threads():
-    torch.set_num_threads(2)
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture(scope="module")
