@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gr_jscc.codecs.base import Reception
+from gr_jscc.codecs.base import Codec, Reception
+from gr_jscc.link.bounds import can_be_sent
 from gr_jscc.link.bursts import burst_size
 from gr_jscc.link.interleaver import deinterleave
 from gr_jscc.link.manifest import Manifest, ManifestError
@@ -16,7 +17,6 @@ from gr_jscc.modem import ReceivedBurst, decode_digital
 from gr_jscc.modem.header import BurstKind
 
 USABLE_SHARE = 0.7  # of a burst's symbols; with fewer, as after dropped samples, it is asked for again
-LARGEST_ROUND = 64_000_000  # symbols: a manifest that states more is not believed
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Arrival:
     Attributes:
         transfer, round: its numbers.
         manifest: None when no copy survived; nothing can be decoded then.
-        reception: for the codec; None without a manifest.
+        reception: for the codec; None without a manifest, and of weights that are not the codec's.
         bursts_received: analog bursts that arrived.
         bursts_sent: analog bursts that the round had, as their headers say.
         snr_db: mean Es/N0 over the bursts, dB.
@@ -86,6 +86,7 @@ class _Round:
     transfer: int
     number: int
     repeatable: bool
+    codec: Codec | None
     analog: dict[int, ReceivedBurst] = field(default_factory=dict)
     usable: set[int] = field(default_factory=set)  # of them, those that need not be sent again
     analog_count: int = 0
@@ -122,7 +123,7 @@ class _Round:
             manifest = Manifest.unpack(data)
         except ManifestError:
             return
-        if manifest.symbols <= LARGEST_ROUND:
+        if can_be_sent(manifest, self.codec):
             self.manifest = manifest
 
     @property
@@ -140,7 +141,8 @@ class _Round:
         return received
 
     def arrival(self) -> Arrival:
-        reception = self._reception(self.manifest) if self.manifest else None
+        ours = self.manifest and (self.codec is None or self.manifest.weights_hash == self.codec.weights_hash)
+        reception = self._reception(self.manifest) if ours else None
         return Arrival(
             transfer=self.transfer,
             round=self.number,
@@ -190,10 +192,11 @@ class Assembler:
     Args:
         most_open: rounds that may wait for bursts at a time. With 1 a burst of another round ends the one before,
             as it should be where nothing is ever repeated.
+        codec: whose rounds are wanted; None takes those of any.
     """
 
-    def __init__(self, most_open: int = 1) -> None:
-        self.most_open = most_open
+    def __init__(self, most_open: int = 1, codec: Codec | None = None) -> None:
+        self.most_open, self._codec = most_open, codec
         self._open: dict[tuple[int, int], _Round] = {}  # oldest first
         # Late copies of a manifest and needless repeats are not to open a round that was handed over. A transfer
         # number comes round again after so many others that its key is forgotten by then.
@@ -205,7 +208,7 @@ class Assembler:
         if key in self._done and (burst.header.kind == BurstKind.DIGITAL or self.most_open > 1):
             return []
         ended = self._make_room(key)
-        self._open.setdefault(key, _Round(*key, self.most_open > 1)).add(burst)
+        self._open.setdefault(key, _Round(*key, self.most_open > 1, self._codec)).add(burst)
         return ended + self._hand_over_complete(key[0])
 
     def set_manifest(self, transfer: int, round_: int, data: bytes) -> list[Arrival]:
@@ -214,7 +217,7 @@ class Assembler:
         if key in self._done:
             return []
         ended = self._make_room(key)
-        current = self._open.setdefault(key, _Round(*key, self.most_open > 1))
+        current = self._open.setdefault(key, _Round(*key, self.most_open > 1, self._codec))
         if current.manifest is None:
             current.read_manifest(data)
         return ended + self._hand_over_complete(transfer)

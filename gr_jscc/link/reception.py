@@ -94,7 +94,7 @@ class ReceivingEnd:
         self._feedback_snr_db = feedback_snr_db
         self._noise = np.random.default_rng(1)
         self.journal = Journal()
-        self._assembler = Assembler(MOST_OPEN if send else 1)
+        self._assembler = Assembler(MOST_OPEN if send else 1, codec)
         self._announced: dict[tuple[int, int], _Announced] = {}
         self._first_heard: dict[tuple[int, int], int] = {}  # of open rounds, in the order of the air
         self._heard = 0
@@ -185,10 +185,12 @@ class ReceivingEnd:
     def decode(self, arrival: Arrival) -> np.ndarray | None:
         """The picture so far, uint8[H, W, 3]; None when the manifest is lost or names another codec's weights."""
         manifest = arrival.manifest
-        if manifest is None or arrival.reception is None:
+        if manifest is None:
             return None
         if manifest.weights_hash != self.codec.weights_hash:
             self.refused += 1
+            return None
+        if arrival.reception is None:
             return None
         if arrival.round == 0 or arrival.transfer not in self._receivers:
             self._receivers[arrival.transfer] = self.codec.receiver(manifest.height, manifest.width)

@@ -72,8 +72,8 @@ class _Receiver(Receiver):
 
 
 def picture(number: int) -> np.ndarray:
-    """uint8[32, 48, 3], all of one grey."""
-    return np.full((32, 48, 3), number, np.uint8)
+    """uint8[200, 400, 3], all of one grey: enough for what any codec here sends."""
+    return np.full((200, 400, 3), number, np.uint8)
 
 
 class SimulatedLink:

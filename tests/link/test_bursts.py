@@ -38,10 +38,10 @@ def arrivals(bursts):
 @pytest.mark.parametrize("copies", [1, 2, 3, 5, None])
 def test_a_round_arrives_as_it_was_sent(rng, count, copies):
     sent = payload(rng, count)
-    bursts = round_bursts(sent, 61, 83, HASH, 7, 2, LinkSettings(manifest_copies=copies))
+    bursts = round_bursts(sent, 161, 283, HASH, 7, 2, LinkSettings(manifest_copies=copies))
     (arrival,) = arrivals(bursts)
     assert (arrival.transfer, arrival.round) == (7, 2)
-    assert arrival.manifest == Manifest(HASH, 61, 83, count, sent.side_info)
+    assert arrival.manifest == Manifest(HASH, 161, 283, count, sent.side_info)
     assert np.array_equal(arrival.reception.symbols, sent.symbols)
     assert (arrival.reception.noise_var == np.float32(0.1)).all()
     assert arrival.reception.side_info == sent.side_info
@@ -57,7 +57,7 @@ def test_the_order_of_bursts_does_not_matter(rng):
 
 def test_lost_bursts_leave_holes_that_are_spread(rng):
     sent = payload(rng, 24_000)
-    bursts = round_bursts(sent, 64, 64, HASH, 1)
+    bursts = round_bursts(sent, 96, 96, HASH, 1)
     gone = {2, 5, 6}
     kept = [b for b in bursts if b.header.kind == BurstKind.DIGITAL or b.header.index not in gone]
     (arrival,) = arrivals(kept)
