@@ -80,6 +80,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self._receiving = ReceivingEnd(
             self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None
         )
+        self._receiving.tell = lambda line: warn(self, line)
         live = live or back_channel
         queued = QUEUED_ROUNDS_LIVE if live else QUEUED_ROUNDS
         self._worker = Worker(self._decode, queued, lambda error: fail(self, error))

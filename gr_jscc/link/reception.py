@@ -32,6 +32,7 @@ from gr_jscc.link.back_channel import (
 )
 from gr_jscc.link.journal import Journal
 from gr_jscc.modem import ReceivedBurst
+from gr_jscc.telling import one_line
 
 MOST_OPEN = 64  # rounds that wait for repeats
 QUIET_SAMPLES = 1 << 17  # without a burst, some 25 long: the train that was on the air has ended
@@ -75,6 +76,7 @@ class ReceivingEnd:
 
     Attributes:
         journal: is told what comes and what is decided.
+        tell: is told in one line of a picture that the codec fails with.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class ReceivingEnd:
         self._feedback_snr_db = feedback_snr_db
         self._noise = np.random.default_rng(1)
         self.journal = Journal()
+        self.tell: Callable[[str], object] = lambda line: None
         self._assembler = Assembler(MOST_OPEN if send else 1, codec)
         self._announced: dict[tuple[int, int], _Announced] = {}
         self._first_heard: dict[tuple[int, int], int] = {}  # of open rounds, in the order of the air
@@ -183,7 +186,10 @@ class ReceivingEnd:
         return self._ended(self._assembler.flush())
 
     def decode(self, arrival: Arrival) -> np.ndarray | None:
-        """The picture so far, uint8[H, W, 3]; None when the manifest is lost or names another codec's weights."""
+        """The picture so far, uint8[H, W, 3].
+
+        None when the manifest is lost or names another codec's weights, or the codec or the memory failed.
+        """
         manifest = arrival.manifest
         if manifest is None:
             return None
@@ -192,12 +198,22 @@ class ReceivingEnd:
             return None
         if arrival.reception is None:
             return None
+        try:
+            return self._receiver(arrival).push(arrival.reception)
+        except Exception as error:  # of every kind: whatever it is, it is not to cost more than this picture
+            self._receivers.pop(arrival.transfer, None)
+            self.tell(f"a picture of {manifest.width}x{manifest.height} could not be decoded: {one_line(error)}")
+            return None
+
+    def _receiver(self, arrival: Arrival) -> Receiver:
+        """The codec's receiving half for a round's picture."""
         if arrival.round == 0 or arrival.transfer not in self._receivers:
+            manifest = arrival.manifest
             self._receivers[arrival.transfer] = self.codec.receiver(manifest.height, manifest.width)
             self._receivers.move_to_end(arrival.transfer)
             while len(self._receivers) > PICTURES_AT_ONCE:
                 self._receivers.popitem(last=False)
-        return self._receivers[arrival.transfer].push(arrival.reception)
+        return self._receivers[arrival.transfer]
 
     def insight(self, transfer: int) -> Insight | None:
         """What the codec's receiving half knows of its transmitter, after what was decoded of a transfer so far."""
