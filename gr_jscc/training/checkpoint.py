@@ -67,14 +67,15 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, dict[str, Tensor
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)  # on a full disk the next one needs its room
         raise
-    for old in checkpoints(folder)[:-KEEP]:
+    others = [path for path in checkpoints(folder) if path != target]  # later ones are damaged, or were not asked for
+    for old in others[: 1 - KEEP]:
         shutil.rmtree(old)
     return target
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first; whether they can be read `load_checkpoint` finds out."""
-    return sorted(path.parent for path in folder.glob("step-*/state.json"))
+    return sorted(path for path in folder.glob("step-[0-9]*") if path.is_dir())
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict]:

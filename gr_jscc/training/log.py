@@ -21,7 +21,11 @@ class Log:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+        path = folder / "log.jsonl"
+        cut_off = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")  # by a power failure
+        self._file = path.open("a", encoding="utf-8")
+        if cut_off:
+            self._file.write("\n")
         try:
             self._board = _Board(folder / "tensorboard")
         except ImportError:

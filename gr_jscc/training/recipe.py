@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +12,12 @@ except ImportError:  # Python 3.10
     import tomli as tomllib
 
 from gr_jscc.errors import UserError
+from gr_jscc.file_names import safe_name
 
 FOLDER = Path(__file__).parent / "recipes"
 PRECISIONS = ("bfloat16", "float32")
 MOST = 1e36  # of rates: what optimisers make of more does not fit single precision
+LARGEST = 2**63 - 1  # of whole numbers, as TOML has them
 
 
 class RecipeError(UserError):
@@ -72,17 +73,18 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Raises RecipeError for values that no run can have."""
-        if not self.model or not all(letter.isalnum() or letter in "-_." for letter in self.model):
-            raise RecipeError(f"model must be a name of letters, digits, -, _ and dots, not {self.model!r}")
+        letters = all(letter.isalnum() or letter in "-_." for letter in self.model)
+        if safe_name(self.model) != self.model or not letters:  # files are called after it
+            raise RecipeError(f"model must be a name of letters, digits, -, _ and dots, not {self.model[:200]!r}")
         for key in ("steps", "batch", "crop", "checkpoint_every", "validate_every"):
-            if getattr(self, key) < 1:
-                raise RecipeError(f"{key} must be at least 1, not {getattr(self, key)}")
+            if not 1 <= getattr(self, key) <= LARGEST:
+                raise RecipeError(f"{key} must be at least 1 and below 2⁶³, not {getattr(self, key)}")
         for key in ("learning_rate", "final_learning_rate", "clip"):
             if not 0 < getattr(self, key) < MOST:
                 raise RecipeError(f"{key} must be above 0 and below {MOST:g}, not {getattr(self, key)}")
         for key in ("warmup", "weight_decay", "seed"):
-            if not 0 <= getattr(self, key) < math.inf:
-                raise RecipeError(f"{key} must be at least 0, not {getattr(self, key)}")
+            if not 0 <= getattr(self, key) <= LARGEST:
+                raise RecipeError(f"{key} must be at least 0 and below 2⁶³, not {getattr(self, key)}")
         if not 0 <= self.ema < 1:
             raise RecipeError(f"ema must be from 0 to below 1, not {self.ema}")
         if self.precision not in PRECISIONS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 
 from torch import nn
 
@@ -43,14 +44,19 @@ def task_of(recipe: Recipe):
 
 
 def _is_like(value: object, default: object, any_length: bool) -> bool:
-    """Whether an option's value is of its default's type; whole numbers do for others, true and false for none."""
+    """Whether an option's value is of its default's type; whole numbers do for others, true and false for none.
+
+    Numbers are finite.
+    """
     if isinstance(default, tuple):
         if not isinstance(value, tuple) or not (len(value) == len(default) or (any_length and value)):
             return False
         return all(_is_like(one, default[0], False) for one in value)
     if isinstance(value, bool) or isinstance(default, bool):
         return isinstance(value, bool) and isinstance(default, bool)
-    return isinstance(value, (int, float) if isinstance(default, float) else type(default))
+    if isinstance(default, float):
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, type(default))
 
 
 def network_of(recipe: Recipe, task) -> nn.Module:
@@ -60,7 +66,11 @@ def network_of(recipe: Recipe, task) -> nn.Module:
         RecipeError: its ``network`` table makes none.
     """
     try:
-        return task.build(recipe.network)
+        network = task.build(recipe.network)
+        for name, values in network.named_parameters():
+            if not values.numel():
+                raise ValueError(f"{name} would have no values: a width of 0?")
+        return network
     except RecipeError:
         raise
     except (TypeError, ValueError, KeyError, IndexError, AssertionError, RuntimeError, ZeroDivisionError) as error:

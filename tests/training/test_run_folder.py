@@ -156,6 +156,8 @@ DAMAGES = {
     "empty shard": lambda path: shard(path).write_bytes(b""),
     "cut shard": lambda path: shard(path).write_bytes(shard(path).read_bytes()[:-100]),
     "missing shard": lambda path: shard(path).unlink(),
+    "missing state": lambda path: (path / "state.json").unlink(),
+    "nothing in it": lambda path: [file.unlink() for file in path.iterdir()],
     "zeros": zeros,
     "a flipped bit": flipped,
 }
@@ -171,13 +173,31 @@ def test_of_a_damaged_checkpoint_the_one_before_is_used(run, photos, damage):
     assert checkpoints(run)[-1].name == "step-0000005"
 
 
-def test_where_no_checkpoint_is_whole_nothing_is_begun_anew(run, photos):
+@pytest.mark.parametrize("damage", ["zeros", "missing state", "nothing in it"])
+def test_where_no_checkpoint_is_whole_nothing_is_begun_anew(run, photos, damage):
     for path in checkpoints(run):
-        zeros(path)
+        DAMAGES[damage](path)
     before = content(run)
     with pytest.raises(CheckpointError, match="no checkpoint in .* is whole") as told:
         train(dataclasses.replace(TINY, steps=6), [photos], [], run, "cpu")
     assert "\n" not in str(told.value) and content(run) == before
+
+
+def test_damaged_checkpoints_of_later_steps_do_not_crowd_out_the_new_one(tmp_path):
+    weights = {"network": {"w": torch.ones(3)}}
+    for step in (7, 8):
+        shutil.copytree(save_checkpoint(tmp_path, 2, weights, {}), tmp_path / f"step-{step:07d}")
+    assert save_checkpoint(tmp_path, 3, weights, {}).is_dir()
+
+
+def test_a_line_of_the_log_that_was_cut_off_costs_no_other(run, photos):
+    log = run / "log.jsonl"
+    whole = log.read_text().splitlines()
+    log.write_bytes(log.read_bytes()[:-9])
+    train(dataclasses.replace(TINY, steps=5), [photos], [photos], run, "cpu")
+    lines = log.read_text().splitlines()
+    assert lines[: len(whole) - 1] == whole[:-1]
+    assert {json.loads(line)["step"] for line in lines[len(whole) :]} == {5}
 
 
 def test_all_of_a_checkpoint_is_on_the_disk_before_its_name_is(tmp_path, monkeypatch):
@@ -385,6 +405,11 @@ def test_tensorboard_reads_the_events(run):
         ({"ema": 1.0}, "ema must be"),
         ({"precision": "float16"}, "unknown precision 'float16'"),
         ({"model": "../elsewhere"}, "model must be a name"),
+        ({"model": ".."}, "model must be a name"),
+        ({"model": "m" * 300}, "model must be a name"),
+        ({"seed": 2**70}, "seed must be at least 0 and below 2⁶³"),
+        ({"warmup": 10**400}, "warmup must be at least 0 and below 2⁶³"),
+        ({"weight_decay": math.nan}, "weight_decay must be"),
     ],
 )
 def test_values_that_no_run_can_have_are_refused(changed, message):
@@ -405,6 +430,9 @@ def test_values_that_no_run_can_have_are_refused(changed, message):
         ({"task": {"snr_db": [10.0]}}, "snr_db must be"),
         ({"task": {"uneven": True}}, "uneven must be float, not True"),
         ({"task": {"snr_db": ["low", "high"]}}, "snr_db must be"),
+        ({"task": {"snr_db": [math.nan, 10.0]}}, "snr_db must be"),
+        ({"task": {"snr_db": [0.0, math.inf]}}, "snr_db must be"),
+        *(({"network": TINY.network | {key: 0}}, "no values: a width of 0") for key in ("fine", "coarse", "hidden")),
     ],
 )
 def test_tables_that_make_no_network_or_task_are_one_line(tmp_path, photos, changed, message):
