@@ -60,6 +60,8 @@ class JsonReader:
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
+            except RecursionError as error:
+                raise ValueError("it is nested too deeply") from error
             except json.JSONDecodeError as error:
                 if not self._more():
                     raise ValueError(f"{error.msg}: {self._text[self._at : self._at + 40]!r}") from error

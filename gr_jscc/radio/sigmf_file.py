@@ -149,8 +149,12 @@ def read_recording(path: Path) -> Recording:
         [(start, header) for start, header in zip(starts, headers) if header],
         int(fields.get("core:trailing_bytes", 0)),
     )
-    frequency = captures[0].get("core:frequency") if captures else None
-    return Recording(meta, stored, offset, starts, fields.get("core:sample_rate"), frequency, fields, text)
+    # Some programs write NaN, which is no JSON, for what they do not know.
+    rate, frequency = (
+        value if _is_number(value) else None
+        for value in (fields.get("core:sample_rate"), captures[0].get("core:frequency") if captures else None)
+    )
+    return Recording(meta, stored, offset, starts, rate, frequency, fields, text)
 
 
 def _read_head(meta: Path, text: Part) -> tuple[dict, list[dict]]:

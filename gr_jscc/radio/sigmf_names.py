@@ -31,7 +31,13 @@ def is_sigmf(path: Path) -> bool:
 
 
 def recording_paths(path: Path) -> tuple[Path, Path]:
-    """A recording's two files, metadata and samples, from the path of either or from the name that they share."""
+    """A recording's two files, metadata and samples, from the path of either or from the name that they share.
+
+    Raises:
+        RadioError: a folder's path without a name, such as ``.``.
+    """
+    if path.name in ("", ".."):
+        raise RadioError(f"{path} is a folder: a recording's name is needed")
     base = path.with_suffix("") if path.suffix.lower() in (META, DATA) else path
     return base.with_name(base.name + META), base.with_name(base.name + DATA)
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -360,3 +362,28 @@ def test_a_long_recording_is_read_an_annotation_at_a_time(tmp_path):
 def test_an_unknown_type_of_samples_has_no_converter():
     with pytest.raises(RadioError, match="unknown type"):
         Datatype("cf8")
+
+
+@pytest.mark.parametrize("path", [".", "", "/", "..", "air/.."])
+def test_a_folder_is_no_name_for_a_recording(path):
+    with pytest.raises(RadioError, match="is a folder: a recording's name is needed"):
+        read_recording(Path(path))
+    with pytest.raises(RadioError, match="is a folder: a recording's name is needed"):
+        SigmfFile(Path(path), "test")
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_what_a_recording_does_not_know_of_its_rate_and_frequency_is_not_told(foreign, written):
+    captures = [{"core:sample_start": 0} | ({"core:frequency": math.nan} if written else {})]
+    path = foreign(captures=captures, **({"sample_rate": math.nan} if written else {}))
+    recording = read_recording(path)
+    assert (recording.sample_rate, recording.frequency, recording.samples) == (None, None, 40)
+
+
+@pytest.mark.parametrize("where", ["global", "captures", "annotations"])
+def test_metadata_that_are_nested_too_deeply_are_told_in_one_line(foreign, where):
+    path = foreign()
+    content = json.loads(path.read_text()) | {where: "DEEP"}
+    path.write_text(json.dumps(content).replace('"DEEP"', '[{"a":' * 50_000))
+    with pytest.raises(RadioError, match="nested too deeply"):
+        read_recording(path)
