@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from gr_jscc import telling
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.evaluation.report import Feedback, OnAir, Received, Sent, build_report
 from gr_jscc.link.accounting import ChannelUses
@@ -164,12 +165,16 @@ class Inbox:
     def _result(self, transfer: int, state: _Transfer, final: bool) -> Result:
         about, cost = state.about or {}, state.cost or {}
         name = about.get("name") if isinstance(about.get("name"), str) else f"transfer-{transfer:04d}"
+        last = max(round_ for round_, received in state.pictures.items() if received.image is not None)
         original = self._original(name)
+        if original is not None and original.shape != state.pictures[last].image.shape:
+            if final:
+                telling.remark("originals", f"no PSNR: {name} is of another size among the originals than on the air")
+            original = None
         sent = Sent(
             name, original, _text(about, "codec"), _text(about, "weights"),
             _number(about, "cbr"), _number(cost or about, "encode_seconds"), None,
         )  # fmt: skip
-        last = max(round_ for round_, received in state.pictures.items() if received.image is not None)
         carried = sum(received.side_info_bytes for received in state.pictures.values())
         received = replace(state.pictures[last], side_info_bytes=carried)
         uses, heard = None, sum(r.arrival.bursts_sent for r in state.pictures.values() if r.arrival)

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from gr_jscc import telling
 from gr_jscc.file_names import readable
-from gr_jscc.imaging import expand_inputs, load_image
+from gr_jscc.imaging import ImageError, expand_inputs, load_image
 
 
 def finder(folder: str) -> Callable[[str], np.ndarray | None]:
     """A function from a picture's name to the picture uint8[H, W, 3] in a folder, or to None.
+
+    One that cannot be read is told of and counts as none: what arrived is worth more than its PSNR.
 
     Args:
         folder: "" when there is none.
@@ -26,6 +29,10 @@ def finder(folder: str) -> Callable[[str], np.ndarray | None]:
     @lru_cache(maxsize=8)
     def find(name: str) -> np.ndarray | None:
         path = files.get(Path(name).name)
-        return None if path is None else load_image(path)
+        try:
+            return None if path is None else load_image(path)
+        except ImageError as error:
+            telling.remark("originals", f"no PSNR: {error}")
+            return None
 
     return find

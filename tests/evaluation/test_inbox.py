@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from gr_jscc.evaluation.inbox import Inbox
+from gr_jscc.evaluation.originals import finder
 from gr_jscc.evaluation.report import Received
+from gr_jscc.imaging import save_image
 from gr_jscc.link.assembly import Arrival
+from gr_jscc.telling import told_by_program
 
 pytestmark = pytest.mark.timeout(30)
 ORIGINAL = np.full((16, 16, 3), 100, np.uint8)
@@ -239,3 +242,28 @@ def test_nonsense_from_the_peer_harms_nothing(inbox, bad):
     inbox.told(1, DONE | bad)
     inbox.told(1, {"event": 7})
     assert len(inbox.end()) <= 1
+
+
+@pytest.mark.parametrize("trouble", ["cut", "empty", "folder", "another size"])
+def test_an_original_that_is_not_to_be_had_costs_its_psnr_alone_and_is_told(tmp_path, trouble):
+    good, bad = tmp_path / "a.png", tmp_path / "b.png"
+    save_image(good, ORIGINAL)
+    if trouble == "folder":
+        bad.mkdir()
+    elif trouble == "another size":
+        save_image(bad, np.zeros((24, 16, 3), np.uint8))
+    else:
+        bad.write_bytes(good.read_bytes()[: 40 if trouble == "cut" else 0])
+    inbox, told = Inbox("air", 1e6, finder(str(tmp_path)), 20.0), []
+    inbox.connection(True)
+    reports = []
+    with told_by_program(told.append):
+        for transfer, name in enumerate(["b.png", "a.png"]):
+            inbox.told(transfer, SENT | {"name": name})
+            inbox.received(transfer, 0, received())
+            (result,) = final(inbox.told(transfer, DONE | {"name": name}))
+            reports.append(result.report)
+    assert [report["arrived"] for report in reports] == [True, True]
+    assert [report["psnr_db"] is None for report in reports] == [True, False]
+    assert reports[0]["image"] == {"name": "b.png", "height": 16, "width": 16}
+    assert set(told) == {told[0]} and told[0].startswith("no PSNR: ") and "b.png" in told[0]
