@@ -24,6 +24,7 @@ from gr_jscc.channel.profiles import taps
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.session import Session
 
 PROBED_SYMBOLS = 40_000
 POLL_SECONDS = 0.2
@@ -69,7 +70,8 @@ class LoopbackFlowgraph(gr.top_block):
     ) -> None:
         gr.top_block.__init__(self, "JSCC loopback")
         self.source = image_source([str(path) for path in images])
-        self.encoder = jscc_encoder(codec, cbr, weights, device, settings, total=total, eta=eta)
+        # One session for all runs: what is random comes from the seed.
+        self.encoder = jscc_encoder(codec, cbr, weights, device, settings, total=total, eta=eta, session=Session())
         self.modulator = ofdm_modulator(pad_rounds=True)
         fft_size = self.modulator.numerology.fft_size
         told_snr_db = snr_db if scenario is None or "awgn" not in scenario else None

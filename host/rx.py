@@ -159,11 +159,19 @@ class _Shown:
         """Says what there is now."""
         known = [r["psnr_db"] for r in self.reports if r["psnr_db"] is not None]
         mean = round(float(np.mean(known)), 3) if known else None
+        strangers = graph.decoder.strangers
         if json_lines:
             told = {"images": len(self.reports), "psnr_db": mean}
+            if strangers:
+                told["strangers"] = {f"{sender:02x}": count for sender, count in strangers.items()}
             print(json.dumps(told | ({"radio": graph.radio_report()} if graph.choice.is_device else {})), flush=True)
         elif not quiet:
             psnr = "" if mean is None else f", mean PSNR {mean:.2f} dB"
             print(f"{len(self.reports)} images{psnr}: {out}/", flush=True)
+            if strangers:
+                heard = f"{sum(strangers.values())} bursts of {len(strangers)} other transmitters"
+                print(f"{heard} were heard and left out", flush=True)
+            if graph.decoder.forged:
+                print(f"{graph.decoder.forged} manifests that its transmitter did not send were left out", flush=True)
             if graph.recording:
                 print(f"{graph.recording.seconds:.3g} s recorded: {graph.recording.meta}", flush=True)

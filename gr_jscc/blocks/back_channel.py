@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import pmt
@@ -53,6 +54,7 @@ class back_channel(gr.basic_block):  # noqa: N801
         self.remark: str | None = None
         self._address = address
         self._security = Security.load(keys) if keys else Security.none() if insecure else None
+        self._encrypted = bool(keys)
         self._channel: BackChannel | None = None
         self.message_port_register_in(pmt.intern("send"))
         self.set_msg_handler(pmt.intern("send"), self.handle_send)
@@ -90,9 +92,11 @@ class back_channel(gr.basic_block):  # noqa: N801
 
     def _open(self, opening: Opening) -> None:
         hello = Hello(
-            opening.role, opening.codec, opening.weights, opening.weights_hash, opening.run,
+            opening.role, opening.codec, opening.weights, opening.weights_hash, opening.run, opening.session,
             software=f"gr-jscc {__version__}",
         )  # fmt: skip
+        if self._encrypted:
+            hello = dataclasses.replace(hello, air_key=opening.air_key)
         self._channel = BackChannel(self._address, hello, self._pass_on, self._tell, self._security)
         self._channel.start()
 
@@ -104,7 +108,8 @@ class back_channel(gr.basic_block):  # noqa: N801
         """In the back-channel's thread."""
         if isinstance(state, Connected):
             self.refusal = self.remark = None
-            self._pass_on(Connection(True, state.restarted, state.peer.run))
+            peer = state.peer
+            self._pass_on(Connection(True, state.restarted, peer.run, peer.session, peer.air_key, self._encrypted))
         elif isinstance(state, Disconnected):
             self._pass_on(Connection(False))
         elif isinstance(state, RefusedPeer):

@@ -26,6 +26,8 @@ class Opening:
         codec, weights: names.
         weights_hash: four bytes.
         run: eight bytes.
+        session: the transmitter's on the air, see `gr_jscc.link.session.Session.word`.
+        air_key: its key, sixteen bytes.
     """
 
     role: str
@@ -33,6 +35,8 @@ class Opening:
     weights: str
     weights_hash: bytes
     run: bytes = bytes(8)
+    session: int = 0
+    air_key: bytes = bytes(16)
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,17 @@ class Connection:
         connected: whether it is there.
         restarted: whether the peer is another process than before, which knows nothing.
         run: the peer's, eight bytes; zeros when it has none.
+        session: a transmitter's on the air, see `gr_jscc.link.session.Session.word`.
+        air_key: its key, sixteen bytes; zeros where nothing is encrypted.
+        encrypted: whether the back-channel is.
     """
 
     connected: bool
     restarted: bool = False
     run: bytes = bytes(8)
+    session: int = 0
+    air_key: bytes = bytes(16)
+    encrypted: bool = False
 
 
 _CLASSES = {cls.__name__: cls for cls in (Opening, Connection)}
@@ -78,5 +88,5 @@ def read_control(message: pmt.pmt_base) -> Message | Opening | Connection:
         return cls.unpack(bytes_of_u8vector(data))
     fields = pmt.to_python(head)
     cls = _CLASSES[fields.pop("class")]
-    binary = {"weights_hash", "run"}
+    binary = {"weights_hash", "run", "air_key"}
     return cls(**{key: bytes.fromhex(v) if key in binary else v for key, v in fields.items()})

@@ -20,6 +20,7 @@ from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.back_channel import Report
 from gr_jscc.link.journal import Journal
 from gr_jscc.link.reception import ReceivingEnd
+from gr_jscc.link.session import Session
 from gr_jscc.modem import BurstHeader, ReceivedBurst
 
 QUEUED_ROUNDS = 2  # a simulated channel waits for the network
@@ -90,6 +91,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
         self._missing = 0
         self._quiet = True  # and told so
+        self._told_of_strangers = False
         self._progress: collections.deque[dict] = collections.deque()  # of symbols that are not read yet
         self.message_port_register_in(pmt.intern("progress"))
         self.set_msg_handler(pmt.intern("progress"), self.handle_progress)
@@ -104,6 +106,16 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     def refused(self) -> int:
         """Rounds so far that came from other weights, or another codec."""
         return self._receiving.refused
+
+    @property
+    def strangers(self) -> dict[int, int]:
+        """Bursts so far of other senders than the one on the back-channel, by sender."""
+        return self._receiving.strangers
+
+    @property
+    def forged(self) -> int:
+        """Manifests so far that the sender on the back-channel did not make, or that no sender can have made."""
+        return self._receiving.forged
 
     @property
     def decoding(self) -> bool:
@@ -150,6 +162,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     @guarded
     def handle_wake(self, message: pmt.pmt_base) -> None:
         self._queue(self._receiving.tick())
+        if self._receiving.strangers and not self._told_of_strangers:
+            self._told_of_strangers = True
+            warn(self, "another transmitter is on the air: its bursts are left out")
         if self._receiving.quiet and not self._quiet:
             self._quiet = True
             self.message_port_pub(pmt.intern("received"), notice(event="quiet"))
@@ -169,11 +184,15 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     def handle_back_channel(self, message: pmt.pmt_base) -> None:
         content = read_control(message)
         if isinstance(content, Connection):
-            self._receiving.connection(content.connected, content.restarted)
+            session = None
+            if content.connected:
+                session = Session(content.session, content.air_key if content.encrypted else b"")
+            self._queue(self._receiving.connection(content.connected, content.restarted, session))
         elif isinstance(content, Report) and content.content.get("event") != "air":
             self._receiving.journal.told(content.transfer, content.content)
             told = notice(event="peer", transfer=content.transfer, content=json.dumps(content.content))
             self.message_port_pub(pmt.intern("received"), told)
+            self._queue(self._receiving.message(content))
         else:
             self._queue(self._receiving.message(content))
 

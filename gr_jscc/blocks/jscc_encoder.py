@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 
 import numpy as np
 import pmt
@@ -16,10 +15,11 @@ from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.base import CodecError
 from gr_jscc.link.accounting import ChannelUses
-from gr_jscc.link.bursts import TRANSFERS, Burst, LinkSettings
+from gr_jscc.link.bursts import Burst, LinkSettings
 from gr_jscc.link.loading import load_sending_codec
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.sending import SendingEnd
+from gr_jscc.link.session import Session
 
 
 class jscc_encoder(gr.basic_block):  # noqa: N801
@@ -45,6 +45,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         run: name of the run. A receiver does not take pictures of one run twice, whoever was started again.
         total: whether ``cbr`` bounds headers and side information as well, see `WithinTotal`.
         eta: for codecs that adapt their rate to the content, see `Codec.set_eta`; None leaves it to the codec.
+        session: this start of the sender, of which receivers tell it from others; None: a random one.
 
     Raises:
         CodecError: unknown codec, or one that is only a bound, or a rate it does not serve.
@@ -62,6 +63,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         run: str = "",
         total: bool = False,
         eta: float | None = None,
+        session: Session | None = None,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Encoder", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
@@ -69,11 +71,10 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
         # Of any depth: a full queue would stop this thread.
         self._worker = Worker(lambda task: task[0](*task[1:]), 0, lambda error: fail(self, error))
+        self._session = session or Session.fresh()
         self.sending = SendingEnd(
             self.codec, cbr, self._defer, self._publish, settings, policy,
-            send=self._send if policy else None,
-            # Without a back-channel nobody tells a started-again transmitter which numbers the receiver saw.
-            first_transfer=random.randrange(TRANSFERS) if policy else 0,
+            send=self._send if policy else None, session=self._session,
         )  # fmt: skip
         self._run = hashlib.blake2b(repr((run, codec, cbr)).encode(), digest_size=8).digest()
         self._left_out: dict[str, str] = {}  # pictures by name, and why
@@ -109,7 +110,10 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         self._ticker.start()
         if self.sending.uses_back_channel:
             codec = self.codec
-            opening = Opening("transmitter", codec.name, codec.weights_name, codec.weights_hash, self._run)
+            opening = Opening(
+                "transmitter", codec.name, codec.weights_name, codec.weights_hash, self._run,
+                self._session.word, self._session.key,
+            )  # fmt: skip
             self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
         elif self.codec.uses_feedback:
             warn(self, f"{self.codec.name} does better with feedback, and there is no back-channel: it sends without")
@@ -183,7 +187,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     def handle_back_channel(self, message: pmt.pmt_base) -> None:
         content = read_control(message)
         if isinstance(content, Connection):
-            self.sending.connection(content.connected, content.restarted)
+            self.sending.connection(content.connected, content.restarted, content.encrypted)
         else:
             self.sending.message(content)
         self._ask()

@@ -22,6 +22,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.journal import Journal
+from gr_jscc.link.session import Session
 from gr_jscc.modem import BurstHeader, Numerology, ReceivedBurst
 from gr_jscc.modem.header import BurstKind
 from gr_jscc.modem.layout import burst_length
@@ -155,6 +156,18 @@ class Annotations(Journal):
                 **({} if manifest is None else {"jscc:manifest": manifest.hex()}),
             }
             self._store(span.start, span.end - span.start, fields)
+
+    def session(self, session: Session) -> None:
+        """The transmitter told whose transfers it sends."""
+        with self._lock:
+            fields = {
+                "core:label": "transmitter known",
+                "core:comment": "rounds of others were dropped",
+                **self._edges(PICTURE_EDGE * self._half_band),
+                **self._step("session"),
+                "jscc:session": session.word,
+            }
+            self._store(self._end, 0, fields)
 
     def restarted(self) -> None:
         """The transmitter is a new process."""

@@ -13,6 +13,7 @@ from gr_jscc import telling
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.evaluation.report import Feedback, OnAir, Received, Sent, build_report
 from gr_jscc.link.accounting import ChannelUses
+from gr_jscc.link.session import sender_of, transfer_name
 
 #: How long a picture waits to hear from a connected transmitter what it is, and for rounds that nobody works on.
 UNKNOWN_SECONDS = 10.0
@@ -73,8 +74,9 @@ class Inbox:
         """The decoder has a round in hand; `received` tells what came of it."""
         self._quiet = False
         self._state(transfer).decoding.add(round_)
-        # Where nothing is ever repeated one picture follows the other. After a cut their rounds may be mixed.
-        older = [number for number in self._transfers if number != transfer]
+        # Where nothing is ever repeated a sender's pictures follow each other. After a cut their rounds may be mixed.
+        own = sender_of(transfer)
+        older = [number for number in self._transfers if number != transfer and sender_of(number) == own]
         if self._met:
             older = older[: max(0, len(older) - MOST_OPEN)]
         return self._pass(older) if self._alone() else []
@@ -164,7 +166,7 @@ class Inbox:
 
     def _result(self, transfer: int, state: _Transfer, final: bool) -> Result:
         about, cost = state.about or {}, state.cost or {}
-        name = about.get("name") if isinstance(about.get("name"), str) else f"transfer-{transfer:04d}"
+        name = about.get("name") if isinstance(about.get("name"), str) else transfer_name(transfer)
         last = max(round_ for round_, received in state.pictures.items() if received.image is not None)
         original = self._original(name)
         if original is not None and original.shape != state.pictures[last].image.shape:

@@ -24,6 +24,7 @@ from gr_jscc.evaluation.report import Received
 from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.back_channel import SideInfo
 from gr_jscc.link.reception import ReceivingEnd
+from gr_jscc.link.session import Session
 from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
 from gr_jscc.radio.sigmf_file import EXTENSION, Recording
 
@@ -33,7 +34,7 @@ AT_ONCE = 1 << 18  # samples read together
 # Whole numbers that each kind of step must have.
 WANTED = {
     "round": ("step", "after", "transfer", "round"), "picture": ("step", "after", "transfer"),
-    "restart": ("step", "after"),
+    "restart": ("step", "after"), "session": ("step", "after", "session"),
 }  # fmt: skip
 STEP = 65_536  # samples that the demodulator takes at once, where the recording does not say
 
@@ -170,8 +171,10 @@ class Replay:
                 self._hand_over(step)
             elif step["jscc:mark"] == "picture":
                 yield from self._conclude(step["jscc:transfer"], step)
+            elif step["jscc:mark"] == "session":
+                self._decode(self._receiving.connection(False, session=Session(step["jscc:session"])))
             else:
-                self._receiving.connection(True, restarted=True)
+                self._decode(self._receiving.connection(False, restarted=True))
                 self._handed.clear()
                 self._decoded.clear()
 

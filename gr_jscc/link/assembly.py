@@ -13,10 +13,16 @@ from gr_jscc.link.bounds import can_be_sent
 from gr_jscc.link.bursts import burst_size
 from gr_jscc.link.interleaver import deinterleave
 from gr_jscc.link.manifest import Manifest, ManifestError
+from gr_jscc.link.session import Session, sender_of
 from gr_jscc.modem import ReceivedBurst, decode_digital
 from gr_jscc.modem.header import BurstKind
 
 USABLE_SHARE = 0.7  # of a burst's symbols; with fewer, as after dropped samples, it is asked for again
+MEMORY = 1 << 30  # bytes that open rounds may take
+SYMBOL_BYTES = 12  # of a received symbol and its noise variance
+SENDERS = 8  # whose rounds may be open at a time where there is no back-channel
+REMEMBERED = 64  # rounds that are done, at least
+STRANGERS = 64  # that are told apart
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,6 @@ class _Round:
     transfer: int
     number: int
     repeatable: bool
-    codec: Codec | None
     analog: dict[int, ReceivedBurst] = field(default_factory=dict)
     usable: set[int] = field(default_factory=set)  # of them, those that need not be sent again
     analog_count: int = 0
@@ -96,8 +101,10 @@ class _Round:
     snr: list[float] = field(default_factory=list)
     cfo: list[float] = field(default_factory=list)
     evm: list[float] = field(default_factory=list)
+    size: int = 0  # bytes of the analog bursts
 
-    def add(self, burst: ReceivedBurst) -> None:
+    def add(self, burst: ReceivedBurst) -> bytes | None:
+        """Takes a burst; returns a manifest's bytes where it is the last of them."""
         header = burst.header
         self.snr.append(burst.snr_db)
         self.cfo.append(burst.cfo)
@@ -106,6 +113,7 @@ class _Round:
             old = self.analog.get(header.index)
             if old is not None and old.header == header:
                 burst = combine(old, burst)
+            self.size += SYMBOL_BYTES * (header.symbols - (0 if old is None else old.header.symbols))
             self.analog_count = header.count
             self.analog[header.index] = burst
             if not self.repeatable or np.isfinite(burst.noise_var).mean() >= USABLE_SHARE:
@@ -113,18 +121,15 @@ class _Round:
         elif self.manifest is None:
             data = decode_digital(burst.symbols, burst.noise_var, header.mcs)
             if data is not None:
+                if header.count != self.digital_count:
+                    self.digital.clear()
                 self.digital_count = header.count
                 self.digital[header.index] = data
             if self.digital_count and len(self.digital) == self.digital_count:
-                self.read_manifest(b"".join(self.digital[i] for i in sorted(self.digital)))
-
-    def read_manifest(self, data: bytes) -> None:
-        try:
-            manifest = Manifest.unpack(data)
-        except ManifestError:
-            return
-        if can_be_sent(manifest, self.codec):
-            self.manifest = manifest
+                whole = b"".join(self.digital[i] for i in sorted(self.digital))
+                self.digital.clear()  # if it is none, another copy may be
+                return whole
+        return None
 
     @property
     def complete(self) -> bool:
@@ -140,8 +145,8 @@ class _Round:
         received[[index for index in self.usable if index < self.analog_count]] = True
         return received
 
-    def arrival(self) -> Arrival:
-        ours = self.manifest and (self.codec is None or self.manifest.weights_hash == self.codec.weights_hash)
+    def arrival(self, codec: Codec | None) -> Arrival:
+        ours = self.manifest and (codec is None or self.manifest.weights_hash == codec.weights_hash)
         reception = self._reception(self.manifest) if ours else None
         return Arrival(
             transfer=self.transfer,
@@ -190,26 +195,48 @@ class Assembler:
     over in their order.
 
     Args:
-        most_open: rounds that may wait for bursts at a time. With 1 a burst of another round ends the one before,
-            as it should be where nothing is ever repeated.
+        most_open: rounds that may wait for bursts at a time. With 1 a burst of another round ends its sender's round
+            before, as it should be where nothing is ever repeated.
         codec: whose rounds are wanted; None takes those of any.
+        memory: bytes that the bursts of open rounds may take; beyond it rounds end, those that nobody announced first.
+
+    Attributes:
+        session: whose rounds alone are taken; None: everybody's, each sender's for itself.
+        waits: whether rounds of transfers that their sender did not announce wait until it does.
+        strangers: bursts of others than ``session``, by sender.
+        forged: manifests that ``session`` did not make, or that no sender can have made.
     """
 
-    def __init__(self, most_open: int = 1, codec: Codec | None = None) -> None:
-        self.most_open, self._codec = most_open, codec
+    def __init__(self, most_open: int = 1, codec: Codec | None = None, memory: int = MEMORY) -> None:
+        self.most_open, self._codec, self._memory = most_open, codec, memory
+        self.session: Session | None = None
+        self.waits = False
+        self.strangers: collections.Counter[int] = collections.Counter()
+        self.forged = 0
+        self._announced: set[int] = set()
         self._open: dict[tuple[int, int], _Round] = {}  # oldest first
         # Late copies of a manifest and needless repeats are not to open a round that was handed over. A transfer
         # number comes round again after so many others that its key is forgotten by then.
-        self._done: collections.deque[tuple[int, int]] = collections.deque(maxlen=4 * most_open - 3)
+        self._done: dict[tuple[int, int], int | None] = {}  # and what its manifest said of the session
+        self._echoes: dict[tuple[int, int], _Round] = {}  # manifests of such a number that may be another sender's
 
     def push(self, burst: ReceivedBurst) -> list[Arrival]:
         """Takes the next burst of the stream; returns the rounds that it ends, oldest first."""
         key = (burst.header.transfer, burst.header.round)
-        if key in self._done and (burst.header.kind == BurstKind.DIGITAL or self.most_open > 1):
+        if self.is_strangers(key[0]):
+            sender = sender_of(key[0])
+            if sender in self.strangers or len(self.strangers) < STRANGERS:
+                self.strangers[sender] += 1
             return []
+        if key in self._done:
+            if self.most_open > 1:
+                return []
+            if burst.header.kind == BurstKind.DIGITAL:
+                return self._echo(key, burst)
         ended = self._make_room(key)
-        self._open.setdefault(key, _Round(*key, self.most_open > 1, self._codec)).add(burst)
-        return ended + self._hand_over_complete(key[0])
+        current = self._open.setdefault(key, _Round(*key, self.most_open > 1))
+        self._read(current, current.add(burst))
+        return ended + self._free_memory(key) + self._hand_over_complete(key[0])
 
     def set_manifest(self, transfer: int, round_: int, data: bytes) -> list[Arrival]:
         """Takes a packed manifest that came another way than over the air; returns the rounds that it ends."""
@@ -217,9 +244,9 @@ class Assembler:
         if key in self._done:
             return []
         ended = self._make_room(key)
-        current = self._open.setdefault(key, _Round(*key, self.most_open > 1, self._codec))
+        current = self._open.setdefault(key, _Round(*key, self.most_open > 1))
         if current.manifest is None:
-            current.read_manifest(data)
+            self._read(current, data, sealed=False)
         return ended + self._hand_over_complete(transfer)
 
     def progress(self, transfer: int, round_: int) -> Progress | None:
@@ -229,13 +256,27 @@ class Assembler:
             return None
         return Progress(current.manifest is not None, current.received())
 
+    def is_strangers(self, transfer: int) -> bool:
+        """Whether a transfer is another sender's than `session`."""
+        return self.session is not None and sender_of(transfer) != self.session.sender
+
     def is_done(self, transfer: int, round_: int) -> bool:
         """Whether a round was handed over lately."""
         return (transfer, round_) in self._done
 
+    @property
+    def size(self) -> int:
+        """Bytes that the bursts of open rounds take."""
+        return sum(current.size for current in self._open.values())
+
     def open_rounds(self) -> list[tuple[int, int]]:
         """(transfer, round) of all rounds that are waiting, oldest first."""
         return list(self._open)
+
+    def announce(self, transfer: int) -> list[Arrival]:
+        """The sender told of a transfer; returns rounds that waited for it."""
+        self._announced.add(transfer)
+        return self._hand_over_complete(transfer)
 
     def end(self, transfer: int, round_: int) -> list[Arrival]:
         """Hands over a round as it stands, and whatever of its transfer had to wait for it."""
@@ -245,8 +286,22 @@ class Assembler:
     def drop(self, transfer: int) -> None:
         """Forgets all that came of a transfer that its sender gave up."""
         for key in [key for key in self._open if key[0] == transfer]:
+            self._remember(key, self._open.pop(key))
+
+    def belong_to(self, session: Session) -> None:
+        """From now on only the rounds of one session are taken; what came of others, and what is done, is forgotten."""
+        self.session = session
+        for key in [key for key in self._open if sender_of(key[0]) != session.sender]:
             del self._open[key]
-            self._done.append(key)
+        self._done.clear()
+        self._echoes.clear()
+        self._announced.clear()
+
+    def set_waits(self, waits: bool) -> list[Arrival]:
+        """Sets `waits`; returns rounds that need not wait any more."""
+        self.waits = waits
+        transfers = dict.fromkeys(transfer for transfer, _ in self._open)
+        return [arrival for transfer in transfers for arrival in self._hand_over_complete(transfer)]
 
     def flush(self) -> list[Arrival]:
         """Hands over all open rounds as they stand; call it at the end of the stream."""
@@ -255,14 +310,68 @@ class Assembler:
             arrivals += self.end(*next(iter(self._open)))
         return arrivals
 
+    def _read(self, current: _Round, data: bytes | None, sealed: bool = True) -> None:
+        """Takes a manifest's bytes to a round, if a sender can have made them."""
+        if data is None:
+            return
+        session = self.session
+        if session is not None and not sealed:
+            session = Session(session.word)
+        try:
+            manifest = Manifest.unpack(data, session, current.transfer, current.number)
+        except ManifestError:
+            self.forged += 1
+            return
+        if can_be_sent(manifest, self._codec) and SYMBOL_BYTES * manifest.symbols <= self._memory:
+            current.manifest = manifest
+        else:
+            self.forged += 1
+
+    def _echo(self, key: tuple[int, int], burst: ReceivedBurst) -> list[Arrival]:
+        """A manifest with the number of a round that is done: a late copy, or another sender's."""
+        echo = self._echoes.setdefault(key, _Round(*key, self.most_open > 1))
+        self._read(echo, echo.add(burst))
+        if echo.manifest is None:
+            if len(self._echoes) > STRANGERS:
+                del self._echoes[next(iter(self._echoes))]
+            return []
+        del self._echoes[key]
+        if self._done[key] in (None, echo.manifest.session):
+            return []
+        for other in [other for other in self._done if sender_of(other[0]) == sender_of(key[0])]:
+            del self._done[other]
+        ended = self._make_room(key)
+        self._open[key] = echo
+        return ended + self._hand_over_complete(key[0])
+
     def _make_room(self, key: tuple[int, int]) -> list[Arrival]:
-        ended = []
-        while key not in self._open and len(self._open) >= self.most_open:
-            ended += self.end(*next(iter(self._open)))
+        """Ends rounds that a burst of a new one leaves no room for."""
+        if key in self._open:
+            return []
+        ended: list[Arrival] = []
+        if self.most_open == 1:
+            for other in [other for other in self._open if sender_of(other[0]) == sender_of(key[0])]:
+                ended += self.end(*other)
+        while len(self._open) >= max(self.most_open, SENDERS):
+            ended += self.end(*self._least_wanted(key))
         return ended
+
+    def _free_memory(self, key: tuple[int, int]) -> list[Arrival]:
+        ended: list[Arrival] = []
+        while self.size > self._memory:
+            ended += self.end(*self._least_wanted(key))
+        return ended
+
+    def _least_wanted(self, key: tuple[int, int]) -> tuple[int, int]:
+        """The round to end first: the oldest of those that nobody announced, else of all but ``key``."""
+        unknown = (other for other in self._open if self.waits and other[0] not in self._announced)
+        others = (other for other in self._open if other != key)
+        return next(unknown, None) or next(others, key)
 
     def _hand_over_complete(self, transfer: int) -> list[Arrival]:
         """Complete rounds of a transfer, up to the first that is not: a codec wants them in order."""
+        if self.waits and transfer not in self._announced:
+            return []
         ready = []
         for key in sorted(key for key in self._open if key[0] == transfer):
             if not self._open[key].complete:
@@ -271,5 +380,12 @@ class Assembler:
         return ready
 
     def _close(self, key: tuple[int, int]) -> Arrival:
-        self._done.append(key)
-        return self._open.pop(key).arrival()
+        current = self._open.pop(key)
+        self._remember(key, current)
+        return current.arrival(self._codec)
+
+    def _remember(self, key: tuple[int, int], current: _Round) -> None:
+        self._done.pop(key, None)
+        self._done[key] = current.manifest and current.manifest.session
+        while len(self._done) > max(4 * self.most_open, REMEMBERED):
+            del self._done[next(iter(self._done))]

@@ -10,11 +10,11 @@ from gr_jscc.codecs.base import Codec, Payload
 from gr_jscc.errors import UserError
 from gr_jscc.link.interleaver import interleave
 from gr_jscc.link.manifest import Manifest
+from gr_jscc.link.session import Session
 from gr_jscc.modem.digital import encode_digital, max_digital_bytes
 from gr_jscc.modem.digital_thresholds import best_mcs
-from gr_jscc.modem.header import MAX_BURSTS, MAX_ROUND, MAX_SYMBOLS, MAX_TRANSFER, BurstHeader, BurstKind
+from gr_jscc.modem.header import MAX_BURSTS, MAX_ROUND, MAX_SYMBOLS, BurstHeader, BurstKind
 
-TRANSFERS = MAX_TRANSFER + 1  # transfer numbers wrap round here
 ROUNDS = MAX_ROUND + 1
 MARGIN_DB = 1.0  # below an SNR that was measured, for what it does not tell: fades, an estimate's error
 
@@ -35,12 +35,14 @@ class LinkSettings:
         control_snr_db: Es/N0 at the receiver, where it is known: manifests and side information are then sent once, by
             the scheme that takes the fewest symbols and loses at most 1 % of them at `MARGIN_DB` below. None: as
             ``mcs`` and ``manifest_copies`` say.
+        session: the sender's.
     """
 
     burst_symbols: int = 2400
     mcs: int | None = None
     manifest_copies: int | None = None
     control_snr_db: float | None = None
+    session: Session = Session()
 
     def __post_init__(self) -> None:
         if not 1 <= self.burst_symbols <= MAX_SYMBOLS:
@@ -128,7 +130,7 @@ def digital_bursts(data: bytes, transfer: int, round_: int, settings: LinkSettin
     return bursts
 
 
-def manifest_of(payload: Payload, height: int, width: int, weights_hash: bytes) -> Manifest:
+def manifest_of(payload: Payload, height: int, width: int, weights_hash: bytes, session: Session) -> Manifest:
     """What a receiver must be told of a codec's round.
 
     Raises:
@@ -136,7 +138,7 @@ def manifest_of(payload: Payload, height: int, width: int, weights_hash: bytes) 
     """
     if not 0 < height < 65536 or not 0 < width < 65536:
         raise LinkError(f"a {width}x{height} picture cannot be described: 65535 pixels a side is the most")
-    return Manifest(weights_hash, height, width, len(payload.symbols), payload.side_info)
+    return Manifest(weights_hash, height, width, len(payload.symbols), payload.side_info, session.rest)
 
 
 def round_bursts(
@@ -157,7 +159,7 @@ def round_bursts(
         payload: the codec's round.
         height, width: of the picture.
         weights_hash: of the codec in use.
-        transfer: number of the transfer, 0 to `TRANSFERS` - 1.
+        transfer: number of the transfer, see `Session.transfer`.
         round_: number of the round.
         settings: defaults when None.
 
@@ -165,8 +167,8 @@ def round_bursts(
         LinkError: too large for the header's fields.
     """
     settings = settings or LinkSettings()
-    manifest = manifest_of(payload, height, width, weights_hash)
-    control = digital_bursts(manifest.pack(), transfer, round_, settings)
+    manifest = manifest_of(payload, height, width, weights_hash, settings.session)
+    control = digital_bursts(manifest.sealed(settings.session, transfer, round_), transfer, round_, settings)
     analog = analog_bursts(payload.symbols, transfer, round_, settings)
     copies = settings.copies(len(analog), len(control))
     gaps = max(1, copies - 1)

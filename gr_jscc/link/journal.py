@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.session import Session
 from gr_jscc.modem import ReceivedBurst
 
 
@@ -17,6 +18,9 @@ class Journal:
 
     def handed_over(self, arrival: Arrival) -> None:
         """A round went to the codec as it stood."""
+
+    def session(self, session: Session) -> None:
+        """The transmitter told whose transfers it sends: those of others were dropped."""
 
     def restarted(self) -> None:
         """The transmitter is a new process: open rounds were dropped."""

@@ -31,6 +31,7 @@ from gr_jscc.link.back_channel import (
     quantise,
 )
 from gr_jscc.link.journal import Journal
+from gr_jscc.link.session import Session
 from gr_jscc.modem import ReceivedBurst
 from gr_jscc.telling import one_line
 
@@ -112,9 +113,14 @@ class ReceivingEnd:
     def burst(self, burst: ReceivedBurst) -> list[Arrival]:
         """Takes the next burst of the stream; returns the rounds that it ends."""
         key, now = (burst.header.transfer, burst.header.round), self._clock()
+        if self._assembler.is_strangers(key[0]):
+            self.journal.burst(burst, False)
+            return self._assembler.push(burst)  # which counts it
         self._last_burst = now
         self._air.heard(key, burst.start)
-        needed = not self._assembler.is_done(*key)
+        was_done = self._assembler.is_done(*key)
+        arrivals = self._assembler.push(burst)
+        needed = not was_done or not self._assembler.is_done(*key)
         self.journal.burst(burst, needed)
         if not needed:
             return self._answer()  # a repeat
@@ -125,7 +131,7 @@ class ReceivingEnd:
         if key in self._announced:
             self._announced[key].heard = True
         place = self._first_heard[key]
-        return self._ended(self._assembler.push(burst)) + self._answer(key, place)
+        return self._ended(arrivals) + self._answer(key, place)
 
     def message(self, message: object) -> list[Arrival]:
         """Takes a message from the back-channel; returns the rounds that it ends."""
@@ -136,9 +142,11 @@ class ReceivingEnd:
             key, now = (message.transfer, message.round), self._clock()
             again = self._answered.get(key) == message.attempt
             self._announced[key] = _Announced(message.attempt, message.last, now, self._air.settled, now, again=again)
-            return self._answer()
+            return self._ended(self._assembler.announce(message.transfer)) + self._answer()
         if isinstance(message, Report) and message.content.get("event") == "air":
             self._take_place(message.transfer, message.content)
+        elif isinstance(message, Report) and message.content.get("event") == "sent":
+            return self._ended(self._assembler.announce(message.transfer))
         return []
 
     def samples(self, arrived: int, settled: int, busy: bool) -> None:
@@ -150,13 +158,20 @@ class ReceivingEnd:
         """Whether nothing is on the air any more, as far as can be told."""
         return not self._assembler.open_rounds() and self._is_quiet(self._last_burst, self._air.last_start)
 
-    def connection(self, connected: bool, restarted: bool = False) -> None:
-        """The back-channel came or went; ``restarted`` when the transmitter is a new process.
+    def connection(self, connected: bool, restarted: bool = False, session: Session | None = None) -> list[Arrival]:
+        """The back-channel came or went; returns the rounds that this ends.
 
-        What the old one had begun, the new one sends from the beginning as other transfers.
+        Args:
+            connected: whether it is there.
+            restarted: the transmitter is a new process. What the old one had begun, the new one sends from the
+                beginning, as transfers of another session.
+            session: the transmitter's; bursts of others are strangers' from then on. None: as before.
         """
         if connected != self._connected:
             self._connected, self._lost_at = connected, self._clock()
+        if session is not None and session != self._assembler.session:
+            self.journal.session(session)
+            self._assembler.belong_to(session)
         if restarted:
             self.journal.restarted()
             for transfer in {transfer for transfer, _ in self._assembler.open_rounds()}:
@@ -164,6 +179,8 @@ class ReceivingEnd:
             self._announced.clear()
             self._answered.clear()
             self._air.forget()
+        # While no announcement can come none is waited for.
+        return self._ended(self._assembler.set_waits(connected and self._assembler.session is not None))
 
     def tick(self) -> list[Arrival]:
         """Looks at the clock; returns the rounds that are over. Call it several times a second."""
@@ -184,6 +201,16 @@ class ReceivingEnd:
     def flush(self) -> list[Arrival]:
         """Hands over all that is open; at the end of the stream."""
         return self._ended(self._assembler.flush())
+
+    @property
+    def strangers(self) -> dict[int, int]:
+        """Bursts of other senders than the one on the back-channel, by the eight bits that headers say of them."""
+        return dict(self._assembler.strangers)
+
+    @property
+    def forged(self) -> int:
+        """Manifests that the sender on the back-channel did not make, or that no sender can have made."""
+        return self._assembler.forged
 
     def decode(self, arrival: Arrival) -> np.ndarray | None:
         """The picture so far, uint8[H, W, 3].

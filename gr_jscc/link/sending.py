@@ -30,7 +30,6 @@ from gr_jscc.link.back_channel import (
 )
 from gr_jscc.link.budget import WithinTotal
 from gr_jscc.link.bursts import (
-    TRANSFERS,
     Burst,
     LinkSettings,
     analog_bursts,
@@ -40,6 +39,7 @@ from gr_jscc.link.bursts import (
 )
 from gr_jscc.link.outgoing import Outgoing, OutgoingRound, adapted_cbr, picture_key
 from gr_jscc.link.policy import MANIFEST_REPEATS, REMEMBERED, SendingPolicy
+from gr_jscc.link.session import Session
 from gr_jscc.modem.header import BurstKind
 
 QUEUED_TRAINS = 2  # rounds encoded and waiting for the modulator
@@ -76,7 +76,8 @@ class SendingEnd:
             side information are coded for that.
         policy: how the back-channel is used.
         send: hands a message to the back-channel, false when it is refused; None without a back-channel.
-        first_transfer: number of the first.
+        session: this start of the sender; transfers are numbered in it. Manifests are authenticated once a receiver on
+            an encrypted back-channel was told its key.
         clock: seconds.
     """
 
@@ -89,15 +90,17 @@ class SendingEnd:
         settings: LinkSettings | None = None,
         policy: SendingPolicy | None = None,
         send: Callable[[object], object] | None = None,
-        first_transfer: int = 0,
+        session: Session | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.codec, self.cbr = codec, cbr
+        self._session = session or Session()
+        settings = dataclasses.replace(settings or LinkSettings(), session=Session(self._session.word))
         self.settings, self.policy = settings_of(codec, settings), policy or SendingPolicy()
         self.snr_db: float | None = None  # as the receiver last reported it
         self._defer, self._on_event, self._send, self._clock = defer, on_event, send, clock
         self._lock = threading.RLock()
-        self._next = first_transfer
+        self._count = 0  # of transfers
         self._waiting: collections.deque[_Picture] = collections.deque()
         self._asked = 0
         self._occurrences: collections.Counter[bytes] = collections.Counter()
@@ -212,9 +215,17 @@ class SendingEnd:
 
     # --- the back-channel ----------------------------------------------------------------------------------------
 
-    def connection(self, connected: bool, restarted: bool = False) -> None:
-        """The back-channel came or went; ``restarted`` when the receiver is a new process that knows nothing."""
+    def connection(self, connected: bool, restarted: bool = False, encrypted: bool = False) -> None:
+        """The back-channel came or went.
+
+        Args:
+            connected: whether it is there.
+            restarted: the receiver is a new process that knows nothing.
+            encrypted: nobody else was told the session's key.
+        """
         with self._lock:
+            if encrypted:
+                self.settings = dataclasses.replace(self.settings, session=self._session)
             if connected != self._connected:
                 self._connected, self._lost_at = connected, self._clock()
             if connected and restarted:
@@ -281,8 +292,8 @@ class SendingEnd:
         while not feedback and self._wants_round(len(payloads)) and (payload := transmitter.next(None)) is not None:
             payloads.append(payload)
         with self._lock:
-            number = self._next
-            self._next = (self._next + 1) % TRANSFERS
+            number = self._session.transfer(self._count)
+            self._count += 1
             flight = Outgoing(
                 number, picture.name, picture.key, picture.image, cbr, transmitter, settings, started, picture.tries
             )
@@ -383,7 +394,8 @@ class SendingEnd:
     def _add_round(self, flight: Outgoing, round_: int, payload: Payload) -> None:
         height, width = flight.image.shape[:2]
         if self.policy.side_info == "back-channel" and self._connected and len(payload.symbols):
-            manifest = manifest_of(payload, height, width, self.codec.weights_hash).pack()
+            session = flight.settings.session
+            manifest = manifest_of(payload, height, width, self.codec.weights_hash, session).pack()
             self._tell(SideInfo(flight.number, round_, manifest))
             flight.side_info_bytes += len(manifest)
             bursts = analog_bursts(payload.symbols, flight.number, round_, flight.settings)

@@ -1,8 +1,11 @@
 """The header of a burst: what it holds, and how it is protected on the air.
 
-66 bits of fields and a CRC-24 (over the fields packed into 9 bytes), then the terminated K=7 code of rate 1/3: 288
+74 bits of fields and a CRC-16 (over the fields packed into 10 bytes), then the terminated K=7 code of rate 1/3: 288
 coded bits, interleaved, as 288 BPSK symbols. That fills six OFDM symbols of the default numerology exactly; larger ones
 repeat the 288 cyclically to fill their last symbol.
+
+The CRC is short because the number of the transfer is long: most of it is its sender's, and a header that passes by
+chance is nobody's burst.
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from enum import IntEnum
 import numpy as np
 
 from .convolutional import conv_encode, viterbi_decode
-from .crc import crc24
+from .crc import crc16
 from .prbs import permutation
 
 __all__ = [
@@ -28,8 +31,8 @@ __all__ = [
     "header_symbols",
 ]
 
-VERSION = 1
-_WIDTHS = {"version": 2, "kind": 2, "mcs": 4, "transfer": 10, "round": 6, "index": 14, "count": 14, "symbols": 14}
+VERSION = 2
+_WIDTHS = {"version": 2, "kind": 2, "mcs": 4, "transfer": 18, "round": 6, "index": 14, "count": 14, "symbols": 14}
 _FIELD_BITS = sum(_WIDTHS.values())
 # Name, bits to its right, and mask of each field.
 _PLACES = tuple(
@@ -37,7 +40,7 @@ _PLACES = tuple(
     for place, (name, width) in enumerate(_WIDTHS.items())
 )
 _PACKED_BYTES = (_FIELD_BITS + 7) // 8
-_CRC_BITS = 24
+_CRC_BITS = 16
 _INVERSE_RATE = 3
 
 #: BPSK symbols of one header on the air.
@@ -50,6 +53,8 @@ MAX_SYMBOLS = (1 << _WIDTHS["symbols"]) - 1
 
 _BPSK = np.array([1, -1], np.complex64)
 _INTERLEAVER = permutation(0x4EAD, HEADER_SYMBOLS)
+# Most fields are mostly zeros, and cells that are mostly one value are a poor reference for the channel.
+_WHITENING = (permutation(0x5C4A, _FIELD_BITS + _CRC_BITS) % 2).astype(np.uint8)
 
 
 class HeaderError(ValueError):
@@ -72,13 +77,13 @@ class BurstHeader:
 
     Attributes:
         kind: analog symbols, or a coded digital payload.
-        transfer: number of the transfer, 0 to 1023; wraps round.
+        transfer: number of the transfer, 0 to 262143.
         round: round of the transfer, 0 to 63.
         index: this burst's place in its round, 0 to count - 1.
         count: bursts of the round, 1 to 16383.
         symbols: complex payload symbols of this burst, 1 to 16383.
         mcs: modulation and coding of a digital payload, 0 to 15; 0 for analog.
-        version: of the air interface; always 1 here.
+        version: of the air interface; always 2 here.
 
     Raises:
         HeaderError: a value is out of its range.
@@ -118,7 +123,7 @@ class BurstHeader:
         object.__setattr__(self, "kind", _KINDS[self.kind])
 
     def pack(self) -> bytes:
-        """The fields as 9 bytes, big-endian, six zero bits first; without the CRC."""
+        """The fields as 10 bytes, big-endian, six zero bits first; without the CRC."""
         value = 0
         for name, width in _WIDTHS.items():
             value = value << width | getattr(self, name)
@@ -126,7 +131,7 @@ class BurstHeader:
 
     @classmethod
     def unpack(cls, data: bytes) -> "BurstHeader":
-        """The header in 9 bytes from `pack`.
+        """The header in 10 bytes from `pack`.
 
         Raises:
             HeaderError: the length is wrong, a spare bit is set, or a field is out of its range.
@@ -147,9 +152,9 @@ class BurstHeader:
 def header_symbols(header: BurstHeader) -> np.ndarray:
     """The header as sent: complex64[288], BPSK of power 1."""
     packed = header.pack()
-    word = packed + crc24(packed).to_bytes(3, "big")
+    word = packed + crc16(packed).to_bytes(_CRC_BITS // 8, "big")
     bits = np.unpackbits(np.frombuffer(word, np.uint8))[8 * _PACKED_BYTES - _FIELD_BITS :]
-    return _coded_symbols(bits)
+    return _coded_symbols(bits ^ _WHITENING)
 
 
 def _coded_symbols(bits: np.ndarray) -> np.ndarray:
@@ -187,13 +192,13 @@ def decode_header_llr(llr: np.ndarray) -> tuple[list[BurstHeader | None], np.nda
     ordered[:, _INTERLEAVER] = llr
     bits = viterbi_decode(ordered, _INVERSE_RATE)
     spare = np.zeros((len(bits), 8 * _PACKED_BYTES - _FIELD_BITS), np.uint8)
-    words = np.packbits(np.concatenate([spare, bits], axis=1), axis=1)
+    words = np.packbits(np.concatenate([spare, bits ^ _WHITENING], axis=1), axis=1)
     return [_checked(word.tobytes()) for word in words], _coded_symbols(bits)
 
 
 def _checked(word: bytes) -> BurstHeader | None:
     packed, check = word[:_PACKED_BYTES], int.from_bytes(word[_PACKED_BYTES:], "big")
-    if crc24(packed) != check:
+    if crc16(packed) != check:
         return None
     try:
         return BurstHeader.unpack(packed)

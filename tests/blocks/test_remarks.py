@@ -15,6 +15,7 @@ from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.back_channel import RefusedPeer
 from gr_jscc.link.bursts import manifest_of
 from gr_jscc.link.policy import SendingPolicy
+from gr_jscc.link.session import Session
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 
@@ -66,7 +67,7 @@ def test_rounds_of_another_codec_are_told_once(told, small_photo):
     sender, decoder = jscc_encoder("deepjscc"), jscc_decoder("successive-single")
     payload = sender.codec.transmitter(1 / 12).start(small_photo)
     height, width = small_photo.shape[:2]
-    manifest = manifest_of(payload, height, width, sender.codec.weights_hash)
+    manifest = manifest_of(payload, height, width, sender.codec.weights_hash, Session())
     reception = Reception(payload.symbols, np.full(len(payload.symbols), 0.1, np.float32), payload.side_info)
     for transfer in range(3):
         decoder._decode(Arrival(transfer, 0, manifest, reception, 4, 4, 10.0, 0.0, -10.0))

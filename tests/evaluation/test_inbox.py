@@ -112,7 +112,7 @@ def test_without_a_back_channel_quiet_air_makes_a_picture_final(lone, clock):
     clock.now = 500.0  # as long as samples come, seconds say nothing
     assert lone.tick() == []
     (result,) = lone.quiet()
-    assert result.final and result.report["image"]["name"] == "transfer-0003"
+    assert result.final and result.report["image"]["name"] == "transfer-00-0003"
     assert result.report["psnr_db"] is None and result.report["uses"]["air"] is None
 
 

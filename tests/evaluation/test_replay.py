@@ -15,6 +15,7 @@ from gr_jscc.evaluation.report import Received
 from gr_jscc.link.back_channel import RoundSent, SideInfo
 from gr_jscc.link.bursts import LinkSettings, manifest_of, round_bursts
 from gr_jscc.link.reception import ReceivingEnd
+from gr_jscc.link.session import Session
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstKind, StreamDemodulator, modulate
 from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile, read_recording
 
@@ -210,7 +211,7 @@ def test_manifests_over_the_back_channel_and_repeats(live):
     for round_ in range(2):
         live.air(4, round_, lost={round_}, manifest=False)
         live.silence()
-        manifest = manifest_of(payload(4, round_), 40, 80, EchoCodec.weights_hash)
+        manifest = manifest_of(payload(4, round_), 40, 80, EchoCodec.weights_hash, Session())
         live.message(SideInfo(4, round_, manifest.pack()))
         live.message(RoundSent(4, round_, 0, False))
         live.wait(2.5)

@@ -11,6 +11,7 @@ from gr_jscc.link.accounting import count_uses
 from gr_jscc.link.back_channel import Have, Report
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.sending import SendingEnd
+from gr_jscc.link.session import Session
 from gr_jscc.modem import ReceivedBurst
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY
 
@@ -115,11 +116,11 @@ class SimulatedLink:
         self.sending = self.new_sender()
         self.receiving = self.new_receiver()
 
-    def new_sender(self, first: int = 0) -> SendingEnd:
+    def new_sender(self, session: Session | None = None) -> SendingEnd:
         send = self.to_receiver.append if self.policy else None
         return SendingEnd(
             self.codec, 1 / 12, lambda f, *a: f(*a), lambda fields, image: self.events.append(fields), None,
-            self.policy, send, first, clock=lambda: self.now,
+            self.policy, send, session, clock=lambda: self.now,
         )  # fmt: skip
 
     def new_receiver(self, **options) -> ReceivingEnd:

@@ -9,6 +9,7 @@ from gr_jscc.link.back_channel import BurstMap, Have, Stop, Symbols
 from gr_jscc.link.bursts import LinkError
 from gr_jscc.link.outgoing import adapted_cbr
 from gr_jscc.link.policy import SendingPolicy
+from gr_jscc.link.session import Session
 from gr_jscc.modem import BurstHeader, BurstKind, ReceivedBurst
 
 pytestmark = pytest.mark.timeout(60)
@@ -146,7 +147,7 @@ def test_feedback_reaches_the_codec_as_the_receiver_had_it():
         assert fed.side_info == pushed.side_info
     (done,) = link.events_of("done")
     assert done["feedback_rounds"] == 3 and done["feedback_missed"] == 0
-    assert done["feedback_bytes"] == 3 * (12_000 * 12 + 8)
+    assert done["feedback_bytes"] == 3 * (12_000 * 12 + 10)
 
 
 def test_feedback_in_half_precision_is_the_same_on_both_sides_and_half_the_bytes():
@@ -156,7 +157,7 @@ def test_feedback_in_half_precision_is_the_same_on_both_sides_and_half_the_bytes
     run_pictures(link, 1)
     assert np.array_equal(codec.fed_back[0].symbols, codec.pushed[0].symbols)
     assert np.isinf(codec.fed_back[0].noise_var).sum() == 2400
-    assert link.events_of("done")[0]["feedback_bytes"] == 2 * (12_000 * 6 + 8)
+    assert link.events_of("done")[0]["feedback_bytes"] == 2 * (12_000 * 6 + 10)
 
 
 def test_noise_of_a_feedback_channel_reaches_only_the_transmitter():
@@ -287,7 +288,7 @@ def test_a_transmitter_started_again_skips_what_the_receiver_has():
     link = SimulatedLink(ToyCodec(), SendingPolicy())
     run_pictures(link, 2)
     keys = [bytes.fromhex(content["key"]) for _, content in link.reports if content["event"] == "sent"]
-    link.sending = link.new_sender(first=500)
+    link.sending = link.new_sender(Session(77 << 15))
     link.receiving.connection(True, restarted=True)
     link.connect()
     for number in range(4):
@@ -299,7 +300,7 @@ def test_a_transmitter_started_again_skips_what_the_receiver_has():
     link.run(10.0)
     assert link.sending.finished
     assert [event["name"] for event in link.events_of("skipped")] == ["0.png", "1.png"]
-    assert [a.transfer for a in link.arrivals] == [0, 1, 500, 501]
+    assert [a.transfer for a in link.arrivals] == [0, 1, 77 << 10, (77 << 10) + 1]
 
 
 def test_two_equal_pictures_are_two():
@@ -320,7 +321,7 @@ def test_side_information_over_the_back_channel_costs_no_channel_uses():
         assert all(a.manifest is not None and lost(a) == 0 for a in link.arrivals)
         results[way] = link.events_of("done")
     assert all(d["side_info"] > 0 and d["side_info_bytes"] == 0 for d in results["air"])
-    assert all(d["side_info"] == 0 and d["side_info_bytes"] == 13 for d in results["back-channel"])
+    assert all(d["side_info"] == 0 and d["side_info_bytes"] == 15 for d in results["back-channel"])
 
 
 def test_the_receiver_can_say_that_it_is_enough():

@@ -25,6 +25,7 @@ from .wire import Kind
 
 ROLES = ("transmitter", "receiver")
 NO_RUN = bytes(8)
+NO_KEY = bytes(16)
 MAX_BURSTS = 16384
 MAX_SIDE_INFO = 1 << 20
 MAX_IMAGES = 100_000
@@ -50,13 +51,14 @@ class Hello(Message):
         weights: name, up to 64 bytes.
         weights_hash: four bytes.
         run: eight bytes that name the run; zeros when there is none.
-        next_transfer: number that the next transfer will have.
+        session: of a transmitter on the air, see `gr_jscc.link.session.Session.word`; 0 of a receiver.
+        air_key: by which its manifests are authenticated, 16 bytes; zeros where the back-channel is not encrypted.
         software: name and version, up to 32 bytes.
     """
 
     kind: ClassVar[Kind] = Kind.HELLO
     limit: ClassVar[int] = 256
-    _head: ClassVar[struct.Struct] = struct.Struct(">B4s8sHBBB")
+    _head: ClassVar[struct.Struct] = struct.Struct(">B4s8sI16sBBB")
     _texts: ClassVar[dict[str, int]] = {"codec": 32, "weights": 64, "software": 32}
 
     role: str
@@ -64,7 +66,8 @@ class Hello(Message):
     weights: str
     weights_hash: bytes
     run: bytes = NO_RUN
-    next_transfer: int = 0
+    session: int = 0
+    air_key: bytes = NO_KEY
     software: str = ""
 
     def pack(self) -> bytes:
@@ -73,20 +76,20 @@ class Hello(Message):
         hash_, run = _check_bytes("weights_hash", self.weights_hash, 4), _check_bytes("run", self.run, 8)
         texts = [check_text(name, getattr(self, name), most) for name, most in self._texts.items()]
         lengths = map(len, texts)
-        return pack_fields(self._head, ROLES.index(self.role), hash_, run, self.next_transfer, *lengths) + b"".join(
-            texts
-        )
+        key = _check_bytes("air_key", self.air_key, len(NO_KEY))
+        head = pack_fields(self._head, ROLES.index(self.role), hash_, run, self.session, key, *lengths)
+        return head + b"".join(texts)
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Hello:
-        (role, hash_, run, next_transfer, *lengths), rest = unpack_head(cls._head, data)
+        (role, hash_, run, session, key, *lengths), rest = unpack_head(cls._head, data)
         if role >= len(ROLES) or sum(lengths) != len(rest):
             raise MessageError("no hello")
         texts, start = {}, 0
         for (name, most), length in zip(cls._texts.items(), lengths):
             texts[name] = read_text(name, rest[start : start + length], most)
             start += length
-        return cls(ROLES[role], weights_hash=hash_, run=run, next_transfer=next_transfer, **texts)
+        return cls(ROLES[role], weights_hash=hash_, run=run, session=session, air_key=key, **texts)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class ChannelState(Message):
     """
 
     kind: ClassVar[Kind] = Kind.CHANNEL_STATE
-    _layout: ClassVar[struct.Struct] = struct.Struct(">HBfffHH")
+    _layout: ClassVar[struct.Struct] = struct.Struct(">IBfffHH")
     limit: ClassVar[int] = _layout.size
 
     transfer: int
@@ -140,7 +143,7 @@ class BurstMap(Message):
     """
 
     kind: ClassVar[Kind] = Kind.BURST_MAP
-    _head: ClassVar[struct.Struct] = struct.Struct(">HBBH")
+    _head: ClassVar[struct.Struct] = struct.Struct(">IBBH")
     limit: ClassVar[int] = _head.size + MAX_BURSTS // 8
 
     transfer: int
@@ -181,7 +184,7 @@ class SideInfo(Message):
     """
 
     kind: ClassVar[Kind] = Kind.SIDE_INFO
-    _head: ClassVar[struct.Struct] = struct.Struct(">HB")
+    _head: ClassVar[struct.Struct] = struct.Struct(">IB")
     limit: ClassVar[int] = _head.size + MAX_SIDE_INFO
 
     transfer: int
@@ -212,7 +215,7 @@ class RoundSent(Message):
     """
 
     kind: ClassVar[Kind] = Kind.ROUND_SENT
-    _layout: ClassVar[struct.Struct] = struct.Struct(">HBBB")
+    _layout: ClassVar[struct.Struct] = struct.Struct(">IBBB")
     limit: ClassVar[int] = _layout.size
 
     transfer: int
@@ -234,7 +237,7 @@ class Stop(Message):
     """Good enough, no further rounds of this transfer; from the receiver."""
 
     kind: ClassVar[Kind] = Kind.STOP
-    _layout: ClassVar[struct.Struct] = struct.Struct(">H")
+    _layout: ClassVar[struct.Struct] = struct.Struct(">I")
     limit: ClassVar[int] = _layout.size
 
     transfer: int

@@ -13,7 +13,7 @@ from .wire import Kind
 
 MAX_JSON = 64 * 1024
 MAX_DEPTH = 8  # of containers within each other, the content itself included
-_HEAD = struct.Struct(">H")
+_HEAD = struct.Struct(">I")
 
 
 @dataclass(frozen=True)

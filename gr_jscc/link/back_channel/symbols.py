@@ -17,7 +17,7 @@ MAX_SYMBOLS = 8_000_000
 FORMATS = {"complex64": (0, 12), "float16": (1, 6), "int8": (2, 3)}
 _NAMES = {number: name for name, (number, _) in FORMATS.items()}
 _REALS = {"complex64": np.dtype(">f4"), "float16": np.dtype(">f2")}
-_HEAD = struct.Struct(">HBBI")
+_HEAD = struct.Struct(">IBBI")
 _HALF = np.finfo(np.float16)
 # Steps of an int8 format are powers of two, so that what has crossed crosses again unchanged; symbols have power 1.
 _LARGEST_STEP = -4  # exponents of two: values to ±7.9,

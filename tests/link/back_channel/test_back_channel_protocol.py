@@ -310,12 +310,12 @@ def test_another_version_is_refused_at_both_ends_without_end(world):
         return bytes(data[: HEADER_SIZE - 4]) + struct.pack(">I", crc) + bytes(data[HEADER_SIZE:])
 
     world.stranger(future(world.frames[0]))
-    assert lines(world.receiver) == ["the transmitter speaks version 2 of the back-channel, the receiver version 1"]
+    assert lines(world.receiver) == ["the transmitter speaks version 3 of the back-channel, the receiver version 2"]
     assert world.receiver.protocol.connected  # it was not the peer's connection
     a.protocol.received(b"", future(encode(Kind.REFUSED, 99, 0, b"no")))
     world.run(0)
     world.run(1)
-    assert lines(a) == ["the receiver speaks version 2 of the back-channel, the transmitter version 1"]
+    assert lines(a) == ["the receiver speaks version 3 of the back-channel, the transmitter version 2"]
     assert a.protocol.statistics().refused == 1
 
 
@@ -425,7 +425,7 @@ def test_a_stranger_cannot_make_up_endless_lines(world):
 def test_a_hello_tells_what_is_true_at_the_time(world):
     a = world.start_transmitter()
     world.run(1)
-    a.protocol.hello = replace(a.protocol.hello, next_transfer=17)
+    a.protocol.hello = replace(a.protocol.hello, session=17)
     world.start_receiver()
     world.run(1)
-    assert world.receiver.protocol.peer.next_transfer == 17
+    assert world.receiver.protocol.peer.session == 17
