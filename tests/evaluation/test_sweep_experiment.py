@@ -62,7 +62,10 @@ def plan_of(changes=(), data=None):
         ({"anchor": "B"}, "anchor 'B' is none of the schemes: A"),
         ({"schemes": SMALL["schemes"] * 2}, "two schemes of the same name"),
         ({"schemes": [{"label": "A"}]}, "schemes.0.codec is missing"),
-        ({"schemes": [{"label": "A", "codec": "one", "weights": "{cbr}"}]}, "schemes.0.weights: may name {snr_db}"),
+        *(
+            ({"schemes": [{"label": "A", "codec": "one", "weights": text}]}, "schemes.0.weights: may name {snr_db}")
+            for text in ("{cbr}", "{snr_db:g}", "{snr_db:999999999999}", "{snr_db.real}", "{", "{0}")
+        ),
         ({"schemes": [{"label": "A", "codec": "one", "images": ["moon"]}]}, "'moon' is none of the image sets: demo"),
     ],
 )

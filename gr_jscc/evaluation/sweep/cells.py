@@ -15,7 +15,7 @@ import numpy as np
 from gr_jscc.codecs.base import Codec, CodecError, UseMap
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.sweep.experiment import Experiment, ExperimentError, Scheme, Strip
+from gr_jscc.evaluation.sweep.experiment import SNR_DB, Experiment, ExperimentError, Scheme, Strip
 from gr_jscc.evaluation.sweep.pictures import Picture, read_set
 from gr_jscc.left_out import left_out_line
 from gr_jscc.weights import WeightsError
@@ -164,7 +164,7 @@ def _scheme_cells(
     ]
     unsent: dict[float, dict[tuple[str, str], str]] = {}  # CBR → image set and picture → why
     for snr_db in scheme.snr_db or experiment.snr_db:
-        weights = scheme.weights.format(snr_db=f"{snr_db:g}")
+        weights = scheme.weights.replace(SNR_DB, f"{snr_db:g}")
         codec = load(scheme.codec, weights or None)
         parameters[scheme.label] = _parameters(codec)
         for mode in scheme.modes or experiment.modes:

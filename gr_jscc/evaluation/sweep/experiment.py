@@ -16,6 +16,7 @@ from gr_jscc.toml_tables import TomlTable, Whole
 FOLDER = Path(__file__).parents[2] / "experiments"
 NOT_EXPERIMENTS = ("references",)  # other data in that folder
 METRICS = ("psnr_db", "ms_ssim_db", "lpips")
+SNR_DB = "{snr_db}"  # stands in a scheme's weights for the SNR of each cell
 
 
 class ExperimentError(UserError):
@@ -39,10 +40,8 @@ def _known_channel(name: str) -> str:
 
 
 def _usable_template(text: str) -> str:
-    try:
-        text.format(snr_db=10.0)
-    except (KeyError, IndexError, ValueError) as error:
-        raise ValueError("may name {snr_db} in braces and nothing else") from error
+    if set(text.replace(SNR_DB, "")) & set("{}"):
+        raise ValueError(f"may name {SNR_DB} in braces and nothing else")
     return text
 
 
