@@ -179,3 +179,22 @@ def test_a_bound_is_not_sent(monkeypatch):
 def test_strips_say_which_pictures_are_kept():
     plan = plan_of({"strips": [{"images": "demo", "image": "demo.png", "cbr": "1/12"}], "seeds": [1, 2]})
     assert [(p.cell.snr_db, p.cell.cbr, p.cell.seed) for p in plan.cells if p.shown] == [(0.0, 1 / 12, 1)]
+    assert plan.remarks == []
+
+
+@pytest.mark.parametrize("change", [{"image": "nosuch.png"}, {"snr_db": 3}, {"cbr": "1/6"}])
+def test_a_strip_of_what_is_not_measured_is_told(change):
+    strip = {"images": "demo", "image": "demo.png"} | change
+    (line,) = plan_of({"strips": [strip]}).remarks
+    assert line.startswith(f"no strip of {strip['image']}: it is not measured in 'demo' at ")
+
+
+def test_pictures_too_small_for_ms_ssim_are_counted_where_it_is_asked_for(tmp_path, rng):
+    for name, size in (("large", (161, 170)), ("low", (160, 300)), ("narrow", (300, 48))):
+        save_image(tmp_path / "mine" / f"{name}.png", rng.integers(0, 256, (*size, 3), np.uint8))
+    changes = {"images": [{"name": "mine"}, *SMALL["images"]], "metrics": ["psnr_db", "ms_ssim_db"]}
+    assert plan_of(changes, tmp_path).remarks == [
+        "image set 'mine': no MS-SSIM of 2 of 3 pictures: it needs sides over 160 pixels",
+        "image set 'demo': no MS-SSIM of 1 of 1 pictures: it needs sides over 160 pixels",
+    ]
+    assert plan_of(changes | {"metrics": ["psnr_db"]}, tmp_path).remarks == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import product
@@ -15,6 +15,7 @@ import numpy as np
 from gr_jscc.codecs.base import Codec, CodecError, UseMap
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
+from gr_jscc.evaluation.metrics import SMALLEST_MS_SSIM_SIDE
 from gr_jscc.evaluation.sweep.experiment import SNR_DB, Experiment, ExperimentError, Scheme, Strip
 from gr_jscc.evaluation.sweep.pictures import Picture, read_set
 from gr_jscc.left_out import left_out_line
@@ -136,6 +137,7 @@ def make_plan(experiment: Experiment, data: Path | None, load: Callable[..., Cod
                 raise
             reason = str(error).partition(";")[0]
             remarks.append(f"left out: {scheme.label}, which does not ship: {reason}")
+    remarks += [*_without_ms_ssim(experiment, sets), *_without_strip(experiment, sets, cells)]
     # Picture by picture: what codecs remember of one, such as its encodings at several rates, serves all its cells.
     places = {(name, picture.name): place for name in sets for place, picture in enumerate(sets[name])}
     cells.sort(key=lambda planned: places[planned.images, planned.picture.name])
@@ -202,9 +204,30 @@ def _parameters(codec: Codec) -> int | None:
 
 
 def _shown(experiment: Experiment, cell: Cell, images: str) -> bool:
+    return any(_is_in(strip, experiment, cell, images) for strip in experiment.strips)
+
+
+def _is_in(strip: Strip, experiment: Experiment, cell: Cell, images: str) -> bool:
+    snr_db, cbr = strip_point(experiment, strip)
+    here = strip.images == images and strip.image == cell.image and cell.seed == experiment.seeds[0]
+    return here and abs(cell.snr_db - snr_db) < 1e-9 and abs(cell.cbr / cbr - 1) < 1e-9
+
+
+def _without_strip(experiment: Experiment, sets: dict[str, list[Picture]], cells: list[Planned]) -> Iterator[str]:
+    """A line for every strip that will not be there, of the image sets that are."""
     for strip in experiment.strips:
-        snr_db, cbr = strip_point(experiment, strip)
-        here = strip.images == images and strip.image == cell.image and cell.seed == experiment.seeds[0]
-        if here and abs(cell.snr_db - snr_db) < 1e-9 and abs(cell.cbr / cbr - 1) < 1e-9:
-            return True
-    return False
+        if strip.images in sets and not any(_is_in(strip, experiment, p.cell, p.images) for p in cells):
+            snr_db, cbr = strip_point(experiment, strip)
+            where = f"in {strip.images!r} at {snr_db:g} dB and CBR {cbr:.4g}"
+            yield f"no strip of {strip.image}: it is not measured {where}"
+
+
+def _without_ms_ssim(experiment: Experiment, sets: dict[str, list[Picture]]) -> Iterator[str]:
+    """A line for every image set with pictures that are too small for MS-SSIM, where it is asked for."""
+    for name, pictures in sets.items() if "ms_ssim_db" in experiment.metrics else ():
+        small = sum(min(picture.size) < SMALLEST_MS_SSIM_SIDE for picture in pictures)
+        if small:
+            yield (
+                f"image set {name!r}: no MS-SSIM of {small} of {len(pictures)} pictures: "
+                f"it needs sides over {SMALLEST_MS_SSIM_SIDE - 1} pixels"
+            )
