@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from gr_jscc.codecs.base import Codec
+from gr_jscc.codecs.base import Codec, CodecError
 from gr_jscc.weights import load_strictly, read_model
 
 
@@ -26,6 +26,7 @@ class TrainedCodec(Codec):
 
     Raises:
         WeightsError: weights missing, damaged, or of another codec.
+        CodecError: the device is not there.
     """
 
     default_weights: ClassVar[str]
@@ -34,7 +35,10 @@ class TrainedCodec(Codec):
     def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
         model = read_model(weights or self.default_weights, self.weights_codec or self.name)
         network = load_strictly(self.build(model.config), model)
-        self.network = network.to(device, memory_format=torch.channels_last)
+        try:
+            self.network = network.to(device, memory_format=torch.channels_last)
+        except (RuntimeError, AssertionError) as error:  # torch's, also where it was built without CUDA
+            raise CodecError(f"device {device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error
         self.device = device
         self._model = model
 

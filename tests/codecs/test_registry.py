@@ -47,6 +47,13 @@ def test_weights_from_a_file(tiny):
     assert codec.weights_hash != load_codec("deepjscc").weights_hash
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "", "cuda:x"])
+def test_a_device_that_is_not_there_is_one_line(tiny, device):
+    with pytest.raises(CodecError, match=f"device {device!r} cannot be used: ") as told:
+        load_codec("deepjscc", tiny(), device)
+    assert "\n" not in str(told.value)
+
+
 def test_missing_weights(tmp_path):
     with pytest.raises(WeightsError, match="weights not found"):
         load_codec("deepjscc", tmp_path / "none.safetensors")
