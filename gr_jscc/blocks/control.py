@@ -7,12 +7,14 @@ a `Connection`, with a dictionary instead of a name.
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pmt
 
 from gr_jscc.blocks.tags import bytes_of_u8vector, u8vector_of_bytes
-from gr_jscc.link.back_channel import Message
+from gr_jscc.link.back_channel import Message, Report
 from gr_jscc.link.back_channel.messages import DELIVERED
 from gr_jscc.link.back_channel.wire import Kind
 
@@ -90,3 +92,24 @@ def read_control(message: pmt.pmt_base) -> Message | Opening | Connection:
     cls = _CLASSES[fields.pop("class")]
     binary = {"weights_hash", "run", "air_key"}
     return cls(**{key: bytes.fromhex(v) if key in binary else v for key, v in fields.items()})
+
+
+class SignsOfLife:
+    """Reports to the transmitter, every now and then, that what it sent is being worked on, however long that takes.
+
+    Args:
+        send: hands a message to the back-channel.
+        clock: seconds.
+    """
+
+    SECONDS = 2.0  # between two of them
+
+    def __init__(self, send: Callable[[Message], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self._send, self._clock = send, clock
+        self._told_at = clock()
+
+    def give(self, transfer: int) -> None:
+        """Reports that there is work on a transfer, unless that was said lately."""
+        if self._clock() - self._told_at > self.SECONDS:
+            self._told_at = self._clock()
+            self._send(Report(transfer, {"event": "working"}))

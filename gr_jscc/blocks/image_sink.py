@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.control import Connection, control_message, read_control
+from gr_jscc.blocks.control import Connection, SignsOfLife, control_message, read_control
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.tags import message_fields, message_image
 from gr_jscc.blocks.ticker import Ticker
@@ -65,7 +65,8 @@ class ImageSink(gr.basic_block):
         self._run = bytes(8)  # the transmitter's
         self._keys = self.stored_keys(self._run.hex()) if remote else set()  # of its pictures that are stored
         # On the port of the news, so that the clock is looked at when all that came before is taken in.
-        self._ticker = Ticker(self, "events") if remote else None
+        self._ticker = Ticker(self, "events", self._tell_of_work) if remote else None
+        self._signs = SignsOfLife(self._send)
         self.message_port_register_in(pmt.intern("events"))
         self.set_msg_handler(pmt.intern("events"), self.handle_event)
         self.message_port_register_in(pmt.intern("from_back_channel"))
@@ -108,6 +109,10 @@ class ImageSink(gr.basic_block):
     def stored_keys(self, run: str) -> set[str]:
         """Keys of the pictures of a run that need not be sent again."""
         return set()
+
+    def _tell_of_work(self) -> None:
+        if self.working:
+            self._signs.give(0)
 
     def handle_system(self, message: pmt.pmt_base) -> None:
         """Ignores that a neighbour ended."""

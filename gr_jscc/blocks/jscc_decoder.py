@@ -10,7 +10,7 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.control import Connection, Opening, control_message, read_control
+from gr_jscc.blocks.control import Connection, Opening, SignsOfLife, control_message, read_control
 from gr_jscc.blocks.guard import fail, guarded, warn
 from gr_jscc.blocks.tags import BURST, QUALITY, image_message, message_fields, notice
 from gr_jscc.blocks.ticker import Ticker
@@ -85,13 +85,15 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         live = live or back_channel
         queued = QUEUED_ROUNDS_LIVE if live else QUEUED_ROUNDS
         self._worker = Worker(self._decode, queued, lambda error: fail(self, error))
-        self._ticker = Ticker(self, "wake") if live else None
+        self._ticker = Ticker(self, "wake", self._tell_of_work) if live else None
         self._header: BurstHeader | None = None
         self._quality: tuple[float, ...] | None = None
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
         self._missing = 0
         self._quiet = True  # and told so
         self._told_of_strangers = False
+        self._in_hand: int | None = None  # transfer that the network works on
+        self._signs = SignsOfLife(self._send)
         self._progress: collections.deque[dict] = collections.deque()  # of symbols that are not read yet
         self.message_port_register_in(pmt.intern("progress"))
         self.set_msg_handler(pmt.intern("progress"), self.handle_progress)
@@ -147,6 +149,11 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
 
     def _send(self, message: object) -> None:
         self.message_port_pub(pmt.intern("to_back_channel"), control_message(message))
+
+    def _tell_of_work(self) -> None:
+        working = self._in_hand
+        if self._back_channel and working is not None:
+            self._signs.give(working)
 
     def _queue(self, arrivals: list[Arrival]) -> None:
         for arrival in arrivals:
@@ -243,6 +250,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
 
     def _decode(self, arrival: Arrival) -> None:
         """In the worker's thread."""
+        self._in_hand = arrival.transfer
         before = time.monotonic()
         refused = self._receiving.refused
         picture = self._receiving.decode(arrival)
@@ -261,4 +269,5 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             meta |= {"drifted": insight.drifted}
             meta |= {} if insight.blind_from is None else {"blind_from": insight.blind_from}
         message = notice(**meta) if picture is None else image_message(picture, **meta)
+        self._in_hand = None
         self.message_port_pub(pmt.intern("received"), message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pmt
 from gnuradio import gr
@@ -19,10 +20,11 @@ class Ticker:
     Args:
         block: the block.
         port: its port; the handler gets ``PMT_T``.
+        beat: called as often, in a thread of its own, however long the block is at work.
     """
 
-    def __init__(self, block: gr.basic_block, port: str) -> None:
-        self._block, self._port = block, pmt.intern(port)
+    def __init__(self, block: gr.basic_block, port: str, beat: Callable[[], object] = lambda: None) -> None:
+        self._block, self._port, self._beat = block, pmt.intern(port), beat
         self._ask = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -42,5 +44,6 @@ class Ticker:
     def _run(self) -> None:
         while not self._stopping:
             self._block.to_basic_block()._post(self._port, pmt.PMT_T)
+            self._beat()
             self._ask.wait(SECONDS)
             self._ask.clear()

@@ -18,6 +18,7 @@ from gr_jscc.link.session import sender_of, transfer_name
 #: How long a picture waits to hear from a connected transmitter what it is, and for rounds that nobody works on.
 UNKNOWN_SECONDS = 10.0
 MOST_OPEN = 64  # pictures that wait for the air to be quiet
+STUCK = 5  # times the patience without news of a picture after which a connected transmitter says no more of it
 
 
 @dataclass
@@ -123,7 +124,7 @@ class Inbox:
                 continue
             if self._connected and state.about is None:
                 del self._transfers[transfer]  # a leftover of a transmitter that is no more
-            elif state.cost is not None:
+            elif state.cost is not None or (self._connected and now - state.changed > STUCK * self._patience):
                 results += self._end(transfer)
         if self._quiet and self._alone():
             results += self._pass(self._transfers)

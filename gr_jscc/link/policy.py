@@ -25,7 +25,8 @@ class SendingPolicy:
         in_flight: pictures that may be on their way at a time.
         feedback_seconds: how long a codec waits for its feedback once the round has left, and the receiver does not
             say that it is still coming in.
-        patience: seconds without a back-channel after which nothing is expected of it any more.
+        patience: seconds without a back-channel, or without a word over it of what was sent, after which nothing is
+            expected of it any more.
     """
 
     repeats: int = 3

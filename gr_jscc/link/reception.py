@@ -328,9 +328,9 @@ class ReceivingEnd:
             self._air.sent((transfer, round_), start, attempt == 0)
 
     def _tell_what_is_awaited(self) -> None:
-        """Tells a codec that waits for feedback which rounds are still coming in."""
+        """Tells the transmitter which rounds are still coming in."""
         now = self._clock()
-        for (transfer, round_), announced in self._announced.items() if self.codec.uses_feedback else ():
+        for (transfer, round_), announced in self._announced.items():
             if now - announced.told >= TELLING_SECONDS:
                 announced.told = now
                 self._tell(Report(transfer, {"event": "receiving", "round": round_}))

@@ -113,6 +113,8 @@ class SendingEnd:
         self._have: set[bytes] = set()
         self._connected = False
         self._lost_at = clock()
+        self._moved = clock()  # when the receiver was last heard, or bursts left
+        self._mute = False  # the receiver is there, and says nothing for longer than is waited for
         # Whether the receiver has said which pictures it has, or need not be waited for any longer.
         self._knows = send is None
 
@@ -183,6 +185,7 @@ class SendingEnd:
             for queue in (self._repeats, self._trains):
                 if queue:
                     train = list(queue.popleft())  # the round keeps its own
+                    self._moved = self._clock()
                     break
         self._begin_waiting()
         return train
@@ -199,6 +202,7 @@ class SendingEnd:
             start: sample, of all that the modulator made, at which its last burst begins; None where nobody counts.
         """
         with self._lock:
+            self._moved = self._clock()
             flight = self._transfers.get(transfer)
             if flight is None or round_ not in flight.rounds:
                 return
@@ -228,6 +232,7 @@ class SendingEnd:
                 self.settings = dataclasses.replace(self.settings, session=self._session)
             if connected != self._connected:
                 self._connected, self._lost_at = connected, self._clock()
+                self._moved = self._clock()
             if connected and restarted:
                 for flight in list(self._transfers.values()):
                     self._again(flight, "the receiver was started again")
@@ -240,6 +245,7 @@ class SendingEnd:
     def message(self, message: object) -> None:
         """Takes a message from the back-channel."""
         with self._lock:
+            self._moved, self._mute = self._clock(), False
             if isinstance(message, Have):
                 self._take_have(message)
             elif (flight := self._transfers.get(getattr(message, "transfer", -1))) is None:
@@ -262,6 +268,8 @@ class SendingEnd:
         """Looks at the clock; call it several times a second."""
         now = self._clock()
         with self._lock:
+            is_awaited = bool(self._transfers) or not self._knows
+            self._mute = self._connected and is_awaited and self._gave_up_hope()
             if not self._knows and self._gave_up_hope():
                 self._knows = True  # nobody there: start without
             for flight in list(self._transfers.values()):
@@ -294,6 +302,7 @@ class SendingEnd:
         with self._lock:
             number = self._session.transfer(self._count)
             self._count += 1
+            self._moved = self._clock()
             flight = Outgoing(
                 number, picture.name, picture.key, picture.image, cbr, transmitter, settings, started, picture.tries
             )
@@ -348,11 +357,15 @@ class SendingEnd:
                 self._defer(self.encode, picture)
 
     def _has_room(self) -> bool:
-        flying = len(self._transfers) + self._encoding if self._connected else 0
+        flying = len(self._transfers) + self._encoding if self._connected and not self._gave_up_hope() else 0
         return len(self._trains) + self._encoding < QUEUED_TRAINS and flying < self.policy.in_flight
 
     def _gave_up_hope(self) -> bool:
-        return not self._connected and self._clock() - self._lost_at > self.policy.patience
+        """Whether no receiver is there, or one that lives and says nothing of what it was sent."""
+        if self._connected and self._mute:
+            return True
+        since = self._moved if self._connected else self._lost_at
+        return self._clock() - since > self.policy.patience
 
     def _forget_oldest(self) -> None:
         while len(self._transfers) > REMEMBERED:

@@ -267,3 +267,20 @@ def test_an_original_that_is_not_to_be_had_costs_its_psnr_alone_and_is_told(tmp_
     assert [report["psnr_db"] is None for report in reports] == [True, False]
     assert reports[0]["image"] == {"name": "b.png", "height": 16, "width": 16}
     assert set(told) == {told[0]} and told[0].startswith("no PSNR: ") and "b.png" in told[0]
+
+
+def test_a_picture_whose_end_is_never_told_is_stored_as_it_stands():
+    now = [0.0]
+    inbox = Inbox("air", patience=60.0, clock=lambda: now[0])
+    inbox.connection(True)
+    inbox.told(3, {"event": "sent", "name": "a.png"})
+    inbox.taken(3, 0)
+    results = inbox.received(3, 0, Received(np.full((8, 8, 3), 7, np.uint8), None, 0.1, 1.0))
+    assert [result.final for result in results] == [False]
+    waited = 0.0
+    while not (results := inbox.tick()):
+        now[0] += 1.0
+        waited += 1.0
+        assert waited < 1000
+    (result,) = results
+    assert result.final and result.report["image"]["name"] == "a.png" and waited > 120

@@ -308,3 +308,31 @@ class TestAirClock:
         assert not air.knows((1, 0))
         air.sent((2, 0), 40_000, True)
         assert not air.has_come((2, 0))
+
+
+@pytest.mark.parametrize("hears_of_life", [False, True])
+def test_a_receiver_that_is_there_and_says_nothing_is_not_waited_for_without_end(hears_of_life):
+    """As one whose flowgraph hangs while its back-channel's thread lives on."""
+    link = SimulatedLink(ToyCodec(), SendingPolicy(patience=20.0))
+    link.connect()
+    heard, link.sending.message = link.sending.message, lambda message: None  # not even which pictures it has
+    for number in range(12):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    for _ in range(8):
+        for _ in range(500):  # 10 s
+            link.step()
+        if hears_of_life:
+            heard(Report(0, {"event": "working"}))
+    assert link.sending.finished != hears_of_life
+    assert hears_of_life or (link.sending.unconfirmed == 12 and len(link.events_of("sent")) == 12)
+
+
+def test_a_transmitter_that_had_nothing_to_send_for_long_still_waits_for_the_answer():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(patience=20.0))
+    link.meet()
+    link.run(100.0)
+    link.sending.submit("late.png", picture(1))
+    link.sending.finish()
+    link.run(15.0)
+    assert link.sending.finished and link.sending.unconfirmed == 0 and len(link.events_of("stored")) == 1
