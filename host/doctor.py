@@ -25,12 +25,15 @@ def doctor(json_lines: options.Json = False) -> None:
             print(json.dumps(check.as_dict()))
     else:
         table = Table()
-        for name in ("", "check", "found", "needed for", "remedy"):
-            table.add_column(name)
+        for name in ("", "check", "found", "needed for"):
+            table.add_column(name, overflow="fold")
         for check in checks:
             mark = Text("missing", "red") if check.required else Text("optional", "yellow")
-            mark, remedy = (Text("ok", "green"), "") if check.ok else (mark, check.remedy)
-            table.add_row(mark, check.name, check.found, check.needed_for, remedy)
-        terminal().print(table)
+            table.add_row(Text("ok", "green") if check.ok else mark, check.name, check.found, check.needed_for)
+        console = terminal()
+        console.print(table)
+        for check in checks:
+            if not check.ok:  # outside the table, so that it can be copied
+                console.print(f"{check.name}: {check.remedy}", soft_wrap=True)
     if any(check.required and not check.ok for check in checks):
         raise typer.Exit(1)

@@ -174,7 +174,8 @@ def show(reports: list[dict], summary: dict[str, float], out: Path) -> None:
     """Prints a table for people."""
     table = Table()
     for name in ("image", "PSNR dB", "MS-SSIM", "CBR", "CBR total", "SNR est.", "lost"):
-        table.add_column(name, justify="left" if name == "image" else "right", no_wrap=name != "image")
+        is_name = name == "image"
+        table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
 
     def text(value: float | None, digits: int) -> str:
         return "–" if value is None else f"{value:.{digits}f}"

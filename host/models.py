@@ -31,7 +31,7 @@ def models(json_lines: options.Json = False) -> None:
     console.print(f"codecs: {', '.join(CODECS)}")
     table = Table()
     for name in ("model", "codec", "MB", "steps", "card"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in rows:
         card = FOLDER / f"{row['model']}.md"
         table.add_row(

@@ -21,7 +21,7 @@ def print_figures(figures: Iterable[Figure], title: str, json_lines: bool) -> No
         return
     table = Table(title=title)
     for name in ("figure", "at", "value", "bar", ""):
-        table.add_column(name, justify="right" if name in ("value", "bar") else "left")
+        table.add_column(name, justify="right" if name in ("value", "bar") else "left", overflow="fold")
     with terminal(stderr=True).status("measuring") as status:
         for figure in figures:
             at = ", ".join(f"{key} {shown(value)}" for key, value in figure.at.items())

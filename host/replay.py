@@ -158,7 +158,8 @@ class _Comparison:
             return
         table = Table()
         for name in ("image", "PSNR dB", "live", "bursts", "lost", "SNR dB", "picture"):
-            table.add_column(name, justify="left" if name in ("image", "picture") else "right", no_wrap=True)
+            is_name = name in ("image", "picture")
+            table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
         for row in self.rows:
             same = {None: "", True: "identical", False: Text("differs", "red")}[row["live"]["same_picture"]]
             table.add_row(

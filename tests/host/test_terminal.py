@@ -9,13 +9,14 @@ import sys
 
 import numpy as np
 import pytest
-from gr_jscc.host import console
+from gr_jscc.host import console, doctor
 from gr_jscc.host.live import LiveView
 from gr_jscc.host.loopback import show
 from gr_jscc.host.main import main
 from gr_jscc.host.printing import print_figures
 from PIL import Image
 
+from gr_jscc.environment import Check
 from gr_jscc.evaluation.figures import Figure
 
 pytestmark = pytest.mark.timeout(120)
@@ -110,3 +111,27 @@ def test_a_full_disk_behind_standard_output_is_one_line():
         command = [sys.executable, "-m", "gr_jscc.host", "models", "--json"]
         run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=100)
     assert run.returncode == 2 and "No space left on device" in run.stderr and "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_narrow_terminals_cut_off_no_remedy(monkeypatch, capsys, columns):
+    check = Check("a part", False, "nothing", "all", "sudo apt-get install --no-install-recommends " + "long-name" * 9)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(doctor, "run_checks", lambda: [check])
+    with pytest.raises(SystemExit):
+        main(["doctor"])
+    out = capsys.readouterr().out
+    assert f"{check.name}: {check.remedy}" in out.splitlines() and "…" not in out
+
+
+def test_narrow_terminals_cut_off_no_name(monkeypatch, capsys):
+    name, null = "n" * 150 + ".png", dict.fromkeys(("payload", "total"))
+    report = {
+        "image": {"name": name}, "arrived": False, "psnr_db": None, "ms_ssim": None, "cbr": null,
+        "link": {"snr_est_db": None}, "bursts": {"lost": 1, "sent": 1},
+    }  # fmt: skip
+    monkeypatch.setenv("COLUMNS", "80")
+    show([report], {"images_lost": 1}, "out")
+    print_figures([Figure("psnr_db", 30.0, "dB", {"weights": "w" * 150}, least=1.0)], "title", json_lines=False)
+    out = capsys.readouterr().out
+    assert out.count("n") >= 150 and out.count("w") >= 150 and "…" not in out
