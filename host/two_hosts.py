@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -27,6 +28,7 @@ from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.radio import RadioError, Tuned, radio_sink, radio_source
 from gr_jscc.radio.statistics import radio_report
+from gr_jscc.telling import remark
 
 from .radio_choice import RadioChoice
 from .recording import About, LiveRecording
@@ -253,6 +255,9 @@ class ReceiveFlowgraph(_Host):
             self.wait()
             self.check()
             yield from self._left()
+        except (KeyboardInterrupt, GeneratorExit):
+            self._leave_off()
+            raise
         finally:
             self.stop()
             self.wait()
@@ -261,6 +266,26 @@ class ReceiveFlowgraph(_Host):
             self.give_back()
             if self.recording:
                 self.recording.finish()
+
+    def _leave_off(self) -> None:
+        """After an interruption: what is decoded and in work is finished and stored; another one ends even that."""
+        try:
+            if dropped := self.decoder.leave_off():
+                remark("rx", f"interrupted: {dropped} rounds that waited for the decoder are dropped")
+            while self.decoder.decoding and self.decoder.failure is None:
+                time.sleep(POLL_SECONDS)
+            self.decoder.tell_end()
+            end = time.monotonic() + TAIL_SECONDS
+            while time.monotonic() < end or self.sink.working:
+                with contextlib.suppress(queue.Empty):
+                    if (result := self.sink.results.get(timeout=POLL_SECONDS)) is None:
+                        return
+                    self._noted(result)
+                if self.sink.failure is not None:
+                    return
+        except KeyboardInterrupt:
+            self.decoder.abandon()
+            raise
 
     def _while_running(self, until_bye: bool, idle_seconds: float) -> Iterator[Result | None]:
         last = time.monotonic()

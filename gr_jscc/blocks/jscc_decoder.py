@@ -144,8 +144,21 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self._ticker.stop()
         self._queue(self._receiving.flush())
         self._worker.finish()
-        self.message_port_pub(pmt.intern("received"), notice(event="end"))
+        self.tell_end()
         return True
+
+    def leave_off(self) -> int:
+        """Has only the round in work decoded, none of those that wait; returns how many those are."""
+        return self._worker.leave_off()
+
+    def abandon(self) -> None:
+        """Has `stop` wait for nothing."""
+        self._worker.leave_off()
+        self._worker.abandon()
+
+    def tell_end(self) -> None:
+        """Tells ``received`` that no more will come, before the flowgraph ends."""
+        self.message_port_pub(pmt.intern("received"), notice(event="end"))
 
     def _send(self, message: object) -> None:
         self.message_port_pub(pmt.intern("to_back_channel"), control_message(message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -25,6 +26,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._end = object()
         self._open = 0  # items that were submitted and are not done
+        self._leaving = self._abandoned = False
         self._lock = threading.Lock()
 
     @property
@@ -38,8 +40,28 @@ class Worker:
     def submit(self, item: object) -> None:
         """Queues an item; waits while the queue is full, which holds back whatever feeds the block."""
         with self._lock:
+            if self._leaving:
+                return
             self._open += 1
         self._put(item)
+
+    def leave_off(self) -> int:
+        """Drops all that waits, and what is submitted from now on; what is in work goes on. Returns how many waited."""
+        waiting = []
+        with self._lock:
+            self._leaving = True
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    waiting.append(self._queue.get_nowait())
+            dropped = sum(item is not self._end for item in waiting)
+            self._open -= dropped
+        if dropped < len(waiting):
+            self._queue.put(self._end)
+        return dropped
+
+    def abandon(self) -> None:
+        """`finish` will not even wait for what is in work."""
+        self._abandoned = True
 
     def _put(self, item: object) -> None:
         while self.failure is None:
@@ -50,9 +72,10 @@ class Worker:
 
     def finish(self) -> None:
         """Waits until all that was submitted is done, and ends the thread."""
-        if self._thread.is_alive():
+        if self._thread.is_alive() and not self._abandoned:
             self._put(self._end)
-            self._thread.join()
+            while self._thread.is_alive() and not self._abandoned:
+                self._thread.join(0.1)
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not self._end:
