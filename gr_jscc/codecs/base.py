@@ -45,13 +45,20 @@ class Payload:
             raise TypeError(f"payload symbols must be complex64[k], not {self.symbols.dtype}{self.symbols.shape}")
 
 
+MOST_AMPLITUDE = 1e4  # of either part of a symbol: more than if a round of the largest picture were a single peak
+NOISE_VARS = (1e-9, 1e6)  # from where rounding is louder to where nothing is to be heard any more
+
+
 @dataclass(frozen=True)
 class Reception:
-    """One round, as it arrived.
+    """One round, as it arrived, or as it came back from the other end.
+
+    Its numbers can be reckoned with, whatever it was made of: what is not finite, negative variances and what no
+    channel does count as lost, and no variance is 0. So neither half of a codec need look at them again.
 
     Attributes:
-        symbols: complex64[k], equalised to unit gain; 0 where nothing arrived.
-        noise_var: float32[k], noise variance per complex symbol; ``inf`` where a burst was lost.
+        symbols: complex64[k], equalised to unit gain, neither part beyond `MOST_AMPLITUDE`; 0 where nothing arrived.
+        noise_var: float32[k], noise variance per complex symbol, within `NOISE_VARS`; ``inf`` where a symbol was lost.
         side_info: the transmitter's bytes, or None when they were lost.
     """
 
@@ -62,6 +69,13 @@ class Reception:
     def __post_init__(self) -> None:
         if self.symbols.shape != self.noise_var.shape:
             raise ValueError(f"{self.symbols.shape} symbols came with {self.noise_var.shape} noise variances")
+        least, most = NOISE_VARS
+        known = (self.noise_var >= 0) & (self.noise_var <= most)
+        for part in (self.symbols.real, self.symbols.imag):
+            known &= np.abs(part) <= MOST_AMPLITUDE
+        symbols, noise_var = np.where(known, self.symbols, 0), np.where(known, self.noise_var, np.inf)
+        object.__setattr__(self, "symbols", symbols.astype(np.complex64))
+        object.__setattr__(self, "noise_var", np.maximum(noise_var, least).astype(np.float32))
 
 
 @dataclass(frozen=True)

@@ -119,17 +119,14 @@ class _Receiver(Receiver):
         positions, count = rows * columns, len(reception.symbols)
         if not 0 < 2 * pairs <= network.latents or not (pairs - 1) * positions < count <= pairs * positions:
             return self.grey(self.height, self.width)
-        finite = np.isfinite(reception.symbols) & ~np.isnan(reception.noise_var)
-        symbols = np.where(finite, reception.symbols, 0)
-        noise_var = np.where(finite, reception.noise_var, np.inf)
-        if not np.isfinite(noise_var).any():
+        if not np.isfinite(reception.noise_var).any():
             return self.grey(self.height, self.width)
         # What was not sent at some positions is for the decoder as if it were lost.
         received = torch.zeros(1, network.latents // 2, rows, columns, dtype=torch.complex64, device=device)
         variance = torch.full(received.shape, torch.inf, device=device)
         places = torch.from_numpy(_places(count, positions)).to(device)
-        received.view(-1)[places] = torch.from_numpy(symbols.astype(np.complex64)).to(device)
-        variance.view(-1)[places] = torch.from_numpy(noise_var.astype(np.float32)).to(device)
+        received.view(-1)[places] = torch.from_numpy(reception.symbols).to(device)
+        variance.view(-1)[places] = torch.from_numpy(reception.noise_var).to(device)
         scale = scale_of(torch.tensor([code], device=device))
         latents, latent_var = from_symbols(received, variance, scale)
         pixels = network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))

@@ -22,7 +22,7 @@ from gr_jscc.codecs.hjscc_plan import Wish, eta_of, plan, quantise_eta, symbols_
 from gr_jscc.codecs.hjscc_side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
-from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, largest_eta, usable
+from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, largest_eta
 
 __all__ = ["HJSCC", "HJSCCFeedback"]
 
@@ -180,7 +180,7 @@ class _FeedbackTransmitter(_Sending):
             return None
         (prior, sent, scale), self._sent = self._sent, None
         if feedback is not None and len(feedback.symbols) == int(sent.mask.sum()) // 2:
-            symbols, noise_var = usable(feedback)
+            symbols, noise_var = feedback.symbols, feedback.noise_var
             index = sent.index[0].cpu().numpy()
             self._end = self._end.after(prior, index, symbols, noise_var, scale, aware=True)
             arrived = noise_var[np.isfinite(noise_var)]
@@ -256,7 +256,7 @@ class _Receiver(Receiver):
             side = unpack(reception.side_info or b"", codec.rate_counts, sizes, self.height, self.width)
         except CodingError:
             return self._picture()
-        symbols, noise_var = usable(reception)
+        symbols, noise_var = reception.symbols, reception.noise_var
         self._heard |= bool(np.isfinite(noise_var).any())
         before, end, first = self._end, self._end, side.latent
         if end is None or first == side.told == 0:  # all latents in one round, maybe for the second time

@@ -27,7 +27,6 @@ from gr_jscc.codecs.rate_adaptive import (
     finest_level,
     largest_eta,
     quality_code,
-    usable,
 )
 
 __all__ = ["NTSCC"]
@@ -216,10 +215,9 @@ class _Receiver(Receiver):
         sent = network.sent(index)[:, 0::2]
         if int(sent.sum()) != len(reception.symbols):
             return self.grey(self.height, self.width)
-        symbols, noise_var = usable(reception)
-        if side.hyper is None and not np.isfinite(noise_var).any():
+        if side.hyper is None and not np.isfinite(reception.noise_var).any():
             return self.grey(self.height, self.width)
-        symbols, noise_var = (_placed(values, sent) for values in (symbols, noise_var))
+        symbols, noise_var = (_placed(values, sent) for values in (reception.symbols, reception.noise_var))
         hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()
         scale = scale_of(torch.tensor([side.scale], device=codec.device))
         pixels = network.demodulate(symbols, noise_var, scale, index, codec.prior(hyper, index))

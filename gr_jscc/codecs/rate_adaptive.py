@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
-from gr_jscc.codecs.base import CodecError, Reception
+from gr_jscc.codecs.base import CodecError
 from gr_jscc.codecs.trained import TrainedCodec
 
 QUALITY_CODES = 255  # of a quality of 1
@@ -65,10 +63,3 @@ def finest_level(levels: int, fits: Callable[[int], bool]) -> int:
 def quality_code(level: int, levels: int) -> int:
     """The code of one of so many levels of quality, from 0 to `QUALITY_CODES`."""
     return round(level * QUALITY_CODES / (levels - 1))
-
-
-def usable(reception: Reception) -> tuple[np.ndarray, np.ndarray]:
-    """Symbols complex64 and noise variances float32; 0 and ``inf`` where nothing usable arrived."""
-    known = np.isfinite(reception.symbols) & np.isfinite(reception.noise_var) & (reception.noise_var >= 0)
-    symbols = np.where(known, reception.symbols, 0).astype(np.complex64)
-    return symbols, np.where(known, reception.noise_var, np.inf).astype(np.float32)

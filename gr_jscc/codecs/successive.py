@@ -80,13 +80,12 @@ def arrived_layer(network: nn.Module, grid: Grid, reception: Reception, device: 
     layer, aware = number & ~AWARE, bool(number & AWARE)
     if layer >= network.layers or len(reception.symbols) != grid.symbols:
         return None
-    usable = np.isfinite(reception.symbols) & np.isfinite(reception.noise_var)
-    if not usable.any():
+    if not np.isfinite(reception.noise_var).any():
         return None
     shape = (1, network.per_layer // 2, grid.rows, grid.columns)
-    symbols = np.where(usable, reception.symbols, 0).astype(np.complex64).reshape(shape)
-    noise_var = np.where(usable, reception.noise_var, np.inf).astype(np.float32).reshape(shape)
-    received, variance = torch.from_numpy(symbols).to(device), torch.from_numpy(noise_var).to(device)
+    received, variance = (
+        torch.from_numpy(values).to(device).reshape(shape) for values in (reception.symbols, reception.noise_var)
+    )
     scale = scale_of(torch.tensor([code], device=device))
     return ArrivedLayer(layer, aware, *network.demodulate(layer, received, variance, scale))
 
