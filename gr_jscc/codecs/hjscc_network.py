@@ -106,11 +106,16 @@ class HJSCCNetwork(nn.Module):
     # --- start -------------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def start(self, images: Tensor) -> None:
-        """Makes the hierarchy a linear code for the transforms as they are, from training crops."""
+    def start(self, images: Tensor, trained: bool = False) -> None:
+        """Makes the hierarchy a linear code for the transforms as they are.
+
+        Args:
+            images: training crops float32[N, 3, H, W].
+            trained: whether the transforms were trained with an entropy model, see `Pyramid.start`.
+        """
         latents = torch.cat([self.transforms.analyse(part) for part in images.split(64)])
         self.power_latents.copy_(latents.var((0, 2, 3)).clamp(min=1e-9))
-        added = self.pyramid.start(latents, self._influence(images[:2]))
+        added = self.pyramid.start(latents, self._influence(images[:2]), trained)
         for level, (coefficients, variance) in enumerate(zip(self.pyramid.analyse(latents), added)):
             getattr(self, f"power_{level}").copy_(coefficients.square().mean((0, 2, 3)).clamp(min=1e-9))
             self._first(level).log_spread.copy_(variance.log() / 2)

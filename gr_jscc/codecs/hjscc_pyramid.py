@@ -61,19 +61,22 @@ class Pyramid(nn.Module):
             return F.conv2d(variance, self.unrotate.weight.square())
 
     @torch.no_grad()
-    def start(self, latents: Tensor, error: Tensor) -> list[Tensor]:
-        """Makes all maps Karhunen–Loève transforms.
+    def start(self, latents: Tensor, error: Tensor, trained: bool) -> list[Tensor]:
+        """Makes all maps between levels Karhunen–Loève transforms, and the one to the finest level, too, or none.
 
         Args:
             latents: float32[N, C, h, w] of training crops.
             error: float32[C], squared error in the picture for a unit error of each latent.
+            trained: whether the transforms that made them are; each latent is kept as it is then, the strongest first.
+                Of ntscc-photo's that takes 3 % fewer symbols for the same pictures than to decorrelate them.
 
         Returns:
             Variance float32[channels] of what each level adds to the prediction from the next coarser one, coarsest
             first.
         """
         weight = error.sqrt()
-        mean, basis = _principal(latents * weight[:, None, None], self.channels[-1])
+        weighted, count = latents * weight[:, None, None], self.channels[-1]
+        mean, basis = _strongest(weighted, count) if trained else _principal(weighted, count)
         self.rotate.weight.copy_((basis * weight)[:, :, None, None])
         self.rotate.bias.copy_(-basis @ mean)
         self.unrotate.weight.copy_((basis / weight).T[:, :, None, None])
@@ -87,6 +90,12 @@ class Pyramid(nn.Module):
         levels = self.analyse(latents)
         added = [levels[0]] + [levels[i + 1] - self.expand(i, levels[i]) for i in range(len(levels) - 1)]
         return [level.square().mean((0, 2, 3)).clamp(min=1e-9) for level in added]
+
+
+def _strongest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Mean float32[C] of float32[N, C, h, w], and the rows float32[count, C] that pick the strongest channels."""
+    order = values.var((0, 2, 3)).argsort(descending=True)[:count]
+    return values.mean((0, 2, 3)), torch.eye(values.shape[1])[order]
 
 
 def _principal(values: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -151,7 +151,9 @@ class MixedTransforms(Transforms):
 
     @staticmethod
     def translated(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Tensors of a DeepJSCC as those of these transforms."""
+        """Tensors of a DeepJSCC, or of a codec with such transforms inside, as those of these transforms."""
+        inside = {k.removeprefix("transforms."): v for k, v in tensors.items() if k.startswith("transforms.")}
+        tensors = inside or tensors
         kept = {key: value for key, value in tensors.items() if not key.startswith("encoder_condition")}
         if "encoder_condition.layers.0.weight" in tensors:
             condition = Condition(2, len(tensors["encoder_condition.layers.2.bias"]))

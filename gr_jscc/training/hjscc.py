@@ -29,6 +29,7 @@ class HJSCCTask:
 
     Attributes:
         transforms: model whose transforms the network starts from; empty for none.
+        quality_exponent: qualities are uniform between 0 and 1 to this power; below 1 high ones come more often.
         snr_db: lowest and highest Es/N0; uniform between.
         belief_db: standard deviation of the transmitter's error about the SNR.
         eta: lowest and highest η, real channel values per bit; log-uniform between.
@@ -41,6 +42,7 @@ class HJSCCTask:
     """
 
     transforms: str = ""
+    quality_exponent: float = 1.0
     snr_db: tuple[float, float] = (-1.0, 16.0)
     belief_db: float = 3.0
     eta: tuple[float, float] = (0.3, 0.8)
@@ -64,7 +66,7 @@ class HJSCCTask:
         network.transforms.start_linear(crops)
         if self.transforms:
             start_from(network.transforms, self.transforms, Path())
-        network.start(crops)
+        network.start(crops, bool(self.transforms))
 
     def loss(self, network, images: Tensor, generator: torch.Generator) -> Tensor:
         """Distortion and rate of a batch.
@@ -80,7 +82,7 @@ class HJSCCTask:
         def draw(low: float = 0.0, high: float = 1.0) -> Tensor:
             return low + (high - low) * torch.rand(count, generator=generator, device=device)
 
-        quality, snr_db = draw(), draw(*self.snr_db)
+        quality, snr_db = draw() ** self.quality_exponent, draw(*self.snr_db)
         eta = draw(*(math.log(bound) for bound in self.eta)).exp()
         belief = snr_db + self.belief_db * torch.randn(count, generator=generator, device=device)
         lost, faded = 0.6 * draw() * (draw() < 0.5), draw() < 0.5
