@@ -19,6 +19,7 @@ from gr_jscc import telling
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.archive import Archive
 from gr_jscc.evaluation.figures import Figure
+from gr_jscc.places import writable_file
 
 from . import options
 from .console import shown, some_of, terminal
@@ -82,15 +83,15 @@ def replay(
     threads = fields.get("jscc:threads")
     known = isinstance(threads, int) and threads > 0
     torch.set_num_threads(threads if known else max(1, (os.cpu_count() or 2) // 2))
+    archive, comparison = Archive(out), _Comparison()
     if plot:
         from gr_jscc.evaluation.spectrogram import plot_recording
 
-        plot_recording(plot, source, sample_rate)
+        plot_recording(writable_file(plot), source, sample_rate)
     weights = weights or ("" if codec else fields.get("jscc:weights", ""))
     loaded = load_codec(codec or fields.get("jscc:codec", "deepjscc"), weights or None, device)
     find = finder(originals) if originals else _receivers_originals(fields.get("jscc:originals"))
     again = Replay(source, loaded, find, sample_rate)
-    archive, comparison = Archive(out), _Comparison()
     console = terminal(stderr=True)
     bar = Progress(
         "replaying", BarColumn(), TimeRemainingColumn(), console=console, transient=True,

@@ -185,8 +185,8 @@ def test_a_cut_recording_in_capital_letters_is_replayed_and_drawn_and_told(tmp_p
     text = json.dumps({"global": fields, "captures": [], "annotations": [{"core:sample_start": 10**9}, 5]})
     (tmp_path / "AIR.SIGMF-META").write_text(text, encoding="utf-8-sig")
     (tmp_path / "AIR.SIGMF-DATA").write_bytes(on_air[0].tobytes() + b"xyz")
-    code, out, err = run(capsys, "replay", "AIR.SIGMF-META", "--json", "--plot", "air.png")
-    assert code == 0 and lines(out)[0]["bursts"]["lost"] == 0 and (tmp_path / "air.png").is_file()
+    code, out, err = run(capsys, "replay", "AIR.SIGMF-META", "--json", "--plot", "plots/air.png")
+    assert code == 0 and lines(out)[0]["bursts"]["lost"] == 0 and (tmp_path / "plots/air.png").is_file()
     assert err == "gr-jscc: AIR.SIGMF-DATA is cut off within a sample: its last 3 bytes are left out\n"
 
 
@@ -199,7 +199,7 @@ def test_a_cut_recording_in_capital_letters_is_replayed_and_drawn_and_told(tmp_p
         ["replay", "air", "--codec", "successive-single"],
         ["replay", "air", "--originals", "nowhere"],
         ["replay", "air", "--out", "air.sigmf-data/sub"],
-        ["replay", "air", "--plot", "nowhere/air.png"],
+        ["replay", "air", "--plot", "air.sigmf-data/air.png"],
         ["replay"],
         ["rx", "--radio", "file:air.sigmf-data", "--record", "nowhere/air"],
         ["rx", "--radio", "file:nowhere.sigmf-meta"],
