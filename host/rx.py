@@ -62,6 +62,14 @@ def rx(
     antenna: radio_choice.Antenna = "",
     reconnect: radio_choice.Reconnect = False,
     patience: options.Patience = 60.0,
+    memory_limit: Annotated[
+        int,
+        typer.Option(
+            min=16,
+            help="MiB that rounds on their way may take, and as much again those that wait for the decoder; what is "
+            "more is lost and told.",
+        ),
+    ] = 1024,
     keys: options.Keys = "",
     insecure: options.Insecure = False,
     device: options.Device = "cpu",
@@ -91,8 +99,9 @@ def rx(
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     graph = ReceiveFlowgraph(
-        choice, out, codec, weights, device, channel, feedback, originals, patience, layers, feedback_snr, record
-    )
+        choice, out, codec, weights, device, channel, feedback, originals, patience, layers, feedback_snr, record,
+        memory_limit,
+    )  # fmt: skip
     title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     shown = _Shown()
     with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:

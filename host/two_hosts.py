@@ -23,6 +23,7 @@ from gr_jscc.blocks import (
 )
 from gr_jscc.blocks.pacing import SILENCE_SAMPLES
 from gr_jscc.evaluation.collector import Result
+from gr_jscc.link.assembly import MEMORY
 from gr_jscc.link.back_channel import BackChannelError
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.policy import SendingPolicy
@@ -189,6 +190,7 @@ class ReceiveFlowgraph(_Host):
         rounds: of a picture that are good enough; 0 for all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
         record: SigMF file for all that is received; None for none.
+        memory_mib: the decoder's.
     """
 
     def __init__(
@@ -205,6 +207,7 @@ class ReceiveFlowgraph(_Host):
         rounds: int = 0,
         feedback_snr_db: float = 0.0,
         record: Path | None = None,
+        memory_mib: int = MEMORY >> 20,
     ) -> None:
         gr.top_block.__init__(self, "JSCC receiver")
         self.channel, self.choice = channel, radio
@@ -215,6 +218,7 @@ class ReceiveFlowgraph(_Host):
         self.decoder = jscc_decoder(
             codec, weights, device, live=True, back_channel=channel is not None,
             feedback_format=feedback_format, patience=patience, rounds=rounds, feedback_snr_db=feedback_snr_db,
+            memory_mib=memory_mib,
         )  # fmt: skip
         self.sink = image_file_sink(
             str(out), radio.address, None, sample_rate, remote=True, originals=originals,

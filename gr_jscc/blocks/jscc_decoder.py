@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import json
+import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pmt
@@ -16,7 +18,7 @@ from gr_jscc.blocks.tags import BURST, QUALITY, image_message, message_fields, n
 from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.registry import load_codec_for_air
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.assembly import MEMORY, SYMBOL_BYTES, Arrival
 from gr_jscc.link.back_channel import Report
 from gr_jscc.link.journal import Journal
 from gr_jscc.link.reception import ReceivingEnd
@@ -55,6 +57,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         patience: seconds without a back-channel after which rounds with holes are decoded as they are.
         rounds: of a picture that are good enough; the transmitter is then told to stop. 0 wants all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
+        memory_mib: that rounds may take which are not complete, and the same again for those that wait for the network.
 
     Raises:
         CodecError: unknown codec, or one that is only a bound.
@@ -72,6 +75,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         patience: float = 60.0,
         rounds: int = 0,
         feedback_snr_db: float = 0.0,
+        memory_mib: int = MEMORY >> 20,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Decoder", in_sig=[np.complex64, np.float32], out_sig=None)
         self.failure: Exception | None = None
@@ -79,8 +83,10 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self._back_channel = back_channel
         send = self._send if back_channel else None
         self._receiving = ReceivingEnd(
-            self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None
+            self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None, memory_mib << 20
         )
+        self._memory, self._waiting = memory_mib << 20, 0  # bytes that may wait for the network, and that do
+        self._lock = threading.Lock()
         self._receiving.tell = lambda line: warn(self, line)
         live = live or back_channel
         queued = QUEUED_ROUNDS_LIVE if live else QUEUED_ROUNDS
@@ -177,7 +183,17 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
                 )
             if self._back_channel:
                 self._send(Report(arrival.transfer, {"event": "decoding", "round": arrival.round}))
-            self._worker.submit(arrival)
+            self._worker.submit(self._within_memory(arrival))
+
+    def _within_memory(self, arrival: Arrival) -> Arrival:
+        """The round, or without its symbols if too many wait: it is then lost."""
+        size = 0 if arrival.reception is None else SYMBOL_BYTES * len(arrival.reception.symbols)
+        with self._lock:
+            if self._waiting + size <= self._memory:
+                self._waiting += size
+                return arrival
+        warn(self, f"a round of {size >> 20} MiB is lost: what waits for the decoder takes all memory that it may")
+        return replace(arrival, reception=None)
 
     @guarded
     def handle_wake(self, message: pmt.pmt_base) -> None:
@@ -263,6 +279,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
 
     def _decode(self, arrival: Arrival) -> None:
         """In the worker's thread."""
+        if arrival.reception is not None:
+            with self._lock:
+                self._waiting -= SYMBOL_BYTES * len(arrival.reception.symbols)
         self._in_hand = arrival.transfer
         before = time.monotonic()
         refused = self._receiving.refused

@@ -19,7 +19,7 @@ import numpy as np
 
 from gr_jscc.codecs.base import Codec, Insight, Receiver, Reception
 from gr_jscc.link.air_clock import AirClock
-from gr_jscc.link.assembly import Arrival, Assembler, nothing
+from gr_jscc.link.assembly import MEMORY, Arrival, Assembler, nothing
 from gr_jscc.link.back_channel import (
     BurstMap,
     ChannelState,
@@ -73,6 +73,7 @@ class ReceivingEnd:
         rounds: of a picture that are good enough; the transmitter is told to send no more. None wants all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate, whose white noise only the transmitter's copy has; None
             for the back-channel as it is.
+        memory: bytes that open rounds may take, see `Assembler`.
         clock: seconds.
 
     Attributes:
@@ -88,6 +89,7 @@ class ReceivingEnd:
         patience: float = 60.0,
         rounds: int | None = None,
         feedback_snr_db: float | None = None,
+        memory: int = MEMORY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.codec = codec
@@ -98,7 +100,7 @@ class ReceivingEnd:
         self._noise = np.random.default_rng(1)
         self.journal = Journal()
         self.tell: Callable[[str], object] = lambda line: None
-        self._assembler = Assembler(MOST_OPEN if send else 1, codec)
+        self._assembler = Assembler(MOST_OPEN if send else 1, codec, memory)
         self._announced: dict[tuple[int, int], _Announced] = {}
         self._first_heard: dict[tuple[int, int], int] = {}  # of open rounds, in the order of the air
         self._heard = 0
