@@ -1,5 +1,7 @@
 """The picture codecs: what they write they read, what they fill they do not exceed, and no container is charged."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,41 @@ def test_colours_come_back(rng, bits):
     assert np.abs(back - image).max() <= (2 if bits == 8 else 0)
     white, blue = planes[0][0, 1], planes[1][0, 3]
     assert white == 2**bits - 1 and blue == 2**bits - 1  # full range
+
+
+def stretched(name, data):
+    """A picture's bytes made to keep a decoder busy for long, or to make it take memory, as a forger would."""
+    if name == "hevc":  # a second picture behind a start code
+        return data + START_CODE + bytes([20 << 1, 1]) + data[1:]
+    if name == "jpeg":  # the last scan again and again
+        return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * 100 + data[-2:]
+    if name == "jpeg2000":  # a coding style of its own for the tile: precincts of a single sample
+        style = b"\xff\x52\x00\x0d\x01\x00\x00\x01\x01\x00\x04\x04\x00\x00\x00"
+        return data[:6] + (len(data) + len(style) - 2).to_bytes(4, "big") + data[10:12] + style + data[12:]
+    return data + data[:2] + data  # avif: a second one
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_forged_pictures_are_refused(crop, name):
+    codec = picture_codec(name)
+    whole = codec.encode(crop, codec.ladder[len(codec.ladder) // 2])
+    assert codec.decode(whole, *crop.shape[:2]).shape == crop.shape
+    with pytest.raises(DamagedPictureError, match="^no "):
+        codec.decode(stretched(name, whole), *crop.shape[:2])
+
+
+def test_a_size_within_av1_is_not_believed(crop):
+    codec = picture_codec("avif")
+    large = codec.encode(np.zeros((1000, 2000, 3), np.uint8), 0)
+    with pytest.raises(DamagedPictureError, match="no AV1 still picture"):
+        codec.decode(large, *crop.shape[:2])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(1, 70_000), (70_000, 1), (8193, 8)])
+def test_sizes_without_pictures_are_refused_or_decoded(crop, name, size):
+    """libjpeg has none beyond 65500 pixels a side, x265 none of some shapes."""
+    codec = picture_codec(name)
+    data = codec.encode(crop, codec.ladder[0])
+    with contextlib.suppress(DamagedPictureError):
+        assert codec.decode(data, *size).shape == (*size, 3)

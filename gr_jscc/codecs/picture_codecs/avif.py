@@ -12,11 +12,12 @@ from PIL import features
 
 from gr_jscc.codecs.base import CodecError
 
-from .base import PictureCodec
+from .base import DamagedPictureError, PictureCodec
 from .pillow_file import plain_file, read_file, write_file
 
 __all__ = ["Avif"]
 
+FRAME = 6 << 3 | 2  # first byte of a frame that tells its length
 OPTIONS = {"subsampling": "4:4:4", "speed": 5, "max_threads": 1, "codec": "aom", "advanced": {"tune": "psnr"}}
 
 
@@ -43,17 +44,22 @@ class Avif(PictureCodec):
     def encode(self, image: np.ndarray, setting: int) -> bytes:
         file = write_file(image, "AVIF", quality=setting, **OPTIONS)
         picture = file[file.index(b"mdat") + 4 :]
-        if file != _container(*image.shape[:2], len(picture)) + picture:
-            raise RuntimeError("libavif wrote another container for another picture of the same size")
+        container, (_, before) = _container(*image.shape[:2], len(picture)), _plain_beginning(*image.shape[:2])
+        if file != container + picture or not picture.startswith(before):
+            raise RuntimeError("libavif wrote another beginning for another picture of the same size")
         return picture
 
-    def decode(self, data: bytes, height: int, width: int) -> np.ndarray:
+    def read(self, data: bytes, height: int, width: int) -> np.ndarray:
+        # The decoder goes by the size in AV1's own header, whatever the container says of it.
+        _, before = _plain_beginning(height, width)
+        if not data.startswith(before) or not _is_frame(data[len(before) :]):
+            raise DamagedPictureError("no AV1 still picture")
         return read_file(_container(height, width, len(data)) + data, "AVIF", height, width)
 
 
 def _container(height: int, width: int, length: int) -> bytes:
     """All that comes before a picture of so many bytes: `iloc` and `mdat` tell the length, `iloc` in its last bytes."""
-    plain = _plain_container(height, width)
+    plain, _ = _plain_beginning(height, width)
     place = plain.index(b"iloc")
     size = int.from_bytes(plain[place - 4 : place], "big")
     end = place - 4 + size
@@ -62,6 +68,21 @@ def _container(height: int, width: int, length: int) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _plain_container(height: int, width: int) -> bytes:
+def _plain_beginning(height: int, width: int) -> tuple[bytes, bytes]:
+    """Of a picture of one colour: the container, and what AV1 has before the frame (delimiter, sequence header)."""
     file = plain_file(height, width, "AVIF", quality=50, **OPTIONS)
-    return file[: file.index(b"mdat") + 4]
+    start = file.index(b"mdat") + 4
+    frame = start
+    while file[frame] != FRAME:
+        frame += 2 + file[frame + 1]  # the length of what comes before is one byte
+    return file[:start], file[start:frame]
+
+
+def _is_frame(data: bytes) -> bool:
+    """Whether bytes are one frame of AV1 and nothing else: its type and its length (LEB128) say so."""
+    length = 0
+    for place, byte in enumerate(data[1:9]):
+        length |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return data[0] == FRAME and length == len(data) - place - 2
+    return False

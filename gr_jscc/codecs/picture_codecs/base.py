@@ -39,12 +39,26 @@ class PictureCodec(ABC):
     def encode(self, image: np.ndarray, setting: Hashable) -> bytes:
         """A picture uint8[H, W, 3] as bytes; H and W are known to whoever decodes them."""
 
-    @abstractmethod
     def decode(self, data: bytes, height: int, width: int) -> np.ndarray:
         """The picture in `encode`'s bytes: uint8[height, width, 3].
 
         Raises:
-            DamagedPictureError: the bytes are not whole. Not every damage is noticed: check the bytes before.
+            DamagedPictureError: the bytes are not whole, or the size is one that this codec has no pictures of. Not
+                every damage is noticed: check the bytes before.
+        """
+        try:
+            return self.read(data, height, width)
+        except DamagedPictureError:
+            raise
+        except Exception as error:  # the libraries raise what they like: OSError, SyntaxError, struct.error, …
+            raise DamagedPictureError(f"no {self.name} picture of {width}x{height}: {error}") from error
+
+    @abstractmethod
+    def read(self, data: bytes, height: int, width: int) -> np.ndarray:
+        """What `decode` does; may raise anything.
+
+        Bytes from the air may be made to look like other pictures: nothing in them may make the library believe
+        another size than the given one, another number of pictures, or more passes over one than `encode` makes.
         """
 
     def between(self, index: int) -> list[list[Hashable]]:

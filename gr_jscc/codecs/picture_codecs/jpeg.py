@@ -15,6 +15,8 @@ from .pillow_file import plain_file, read_file, write_file
 __all__ = ["Jpeg"]
 
 TABLES = b"\xff\xc4"  # define Huffman tables
+SCAN = b"\xff\xda"  # start of scan
+SCANS = 10  # that libjpeg makes of a colour picture
 QUALITIES = range(1, 96)
 SUBSAMPLINGS = ("4:2:0", "4:4:4")
 
@@ -44,9 +46,10 @@ class Jpeg(PictureCodec):
             raise RuntimeError("libjpeg wrote another head for another picture of the same size")
         return bytes([setting[0] << 7 | setting[1]]) + file[len(head) :]
 
-    def decode(self, data: bytes, height: int, width: int) -> np.ndarray:
+    def read(self, data: bytes, height: int, width: int) -> np.ndarray:
         setting = (data[0] >> 7, data[0] & 0x7F) if data else (0, 0)
-        if setting[1] not in QUALITIES or not data[1:].startswith(TABLES):
+        # A few bytes are a scan, and each is a pass over the whole picture.
+        if setting[1] not in QUALITIES or not data[1:].startswith(TABLES) or data.count(SCAN) > SCANS:
             raise DamagedPictureError("no JPEG picture")
         return read_file(_head(height, width, setting) + data[1:], "JPEG", height, width)
 

@@ -5,6 +5,7 @@ What is sent is the tile of a bare codestream; its main header follows from the 
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +16,9 @@ from .pillow_file import plain_file, read_file, write_file
 __all__ = ["Jpeg2000"]
 
 TILE = b"\xff\x90"  # start of tile-part
+TILE_HEADER = struct.Struct(">2sHHIBB2s")  # with its length, tile, length of all, part, parts, and start of data
+DATA = b"\xff\x93"  # start of data
+END = b"\xff\xd9"
 STEP = 1.015
 
 
@@ -37,8 +41,10 @@ class Jpeg2000(PictureCodec):
             raise RuntimeError("OpenJPEG wrote another main header for another picture of the same size")
         return file[len(header) :]
 
-    def decode(self, data: bytes, height: int, width: int) -> np.ndarray:
-        if not data.startswith(TILE):
+    def read(self, data: bytes, height: int, width: int) -> np.ndarray:
+        # One tile in one part, without a header of its own, which might ask for millions of precincts.
+        head = TILE_HEADER.pack(TILE, 10, 0, max(0, len(data) - len(END)), 0, 1, DATA)
+        if not data.startswith(head) or not data.endswith(END):
             raise DamagedPictureError("no tile of a JPEG 2000 picture")
         return read_file(_main_header(height, width) + data, "JPEG2000", height, width)
 

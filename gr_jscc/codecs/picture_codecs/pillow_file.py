@@ -28,12 +28,10 @@ def read_file(data: bytes, kind: str, height: int, width: int) -> np.ndarray:
     """The picture in a file: uint8[height, width, 3].
 
     Raises:
-        DamagedPictureError: it is none, or of another size.
+        DamagedPictureError: it is of another size.
+        Exception: whatever Pillow raises, when it is none.
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as image:
-            if image.size == (width, height):
-                return np.array(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
-        raise DamagedPictureError(f"no {kind} picture: {error}") from error
+    with Image.open(io.BytesIO(data), formats=[kind]) as image:
+        if image.size == (width, height):
+            return np.array(image.convert("RGB"))
     raise DamagedPictureError(f"no {kind} picture of {width}x{height}")
