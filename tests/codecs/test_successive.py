@@ -209,8 +209,10 @@ def test_symbols_that_are_not_numbers_count_as_lost(tiny, rng, scheme, small_pho
     gone[::9], gone[4::9] = True, True
     symbols, variance = np.where(gone, 0, reception.symbols), np.where(gone, np.inf, reception.noise_var)
     known = Reception(symbols, variance, reception.side_info)
-    reception.symbols[::9], reception.noise_var[4::9] = np.nan, np.nan
-    unknown, told = (codec.receiver(*small_photo.shape[:2]).push(r) for r in (reception, known))
+    symbols, variance = reception.symbols.copy(), reception.noise_var.copy()
+    symbols[::9], variance[4::9] = np.nan, np.nan
+    odd = Reception(symbols, variance, reception.side_info)
+    unknown, told = (codec.receiver(*small_photo.shape[:2]).push(r) for r in (odd, known))
     assert (unknown == told).all() and (told != 128).any()
 
 
