@@ -16,6 +16,7 @@ from gr_jscc.codecs.deepjscc_network import STRIDE, VALUES, DeepJSCCNetwork, fro
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.trained import TrainedCodec
+from gr_jscc.weights.loading import require
 
 __all__ = ["DeepJSCC"]
 
@@ -31,7 +32,9 @@ class DeepJSCC(TrainedCodec):
 
     @staticmethod
     def build(config: dict) -> DeepJSCCNetwork:
-        return DeepJSCCNetwork(**config)
+        network = DeepJSCCNetwork(**config)
+        require(network.latents % 2 == 0 and network.latents >= SMALLEST_RATE, "latents must be even and at least 8")
+        return network
 
     @property
     def cbr_range(self) -> tuple[float, float]:

@@ -23,10 +23,13 @@ from gr_jscc.codecs.hjscc_side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, largest_eta
+from gr_jscc.weights.loading import require, require_bools, require_number, require_rates
 
 __all__ = ["HJSCC", "HJSCCFeedback"]
 
 TINY = 32 * 32  # pixels
+MOST_GROUP = 64  # positions of a side
+MOST_LATENTS = 15  # that side information has room for
 SNRS_DB = (-10.0, 40.0)  # that a transmitter can be told to believe in
 
 
@@ -47,7 +50,23 @@ class HJSCC(RateAdaptiveCodec):
 
     @staticmethod
     def build(config: dict) -> HJSCCNetwork:
-        return HJSCCNetwork(**config)
+        network = HJSCCNetwork(**config)
+        require(0 < len(network.latents) <= MOST_LATENTS, f"there must be 1 to {MOST_LATENTS} latents")
+        levels = network.config["levels"]
+        for number, level in enumerate(levels):
+            require_rates(level["rates"], level["channels"])
+            fine = type(level["group"]) is int and 0 < level["group"] <= MOST_GROUP
+            require(fine, f"group must be a whole number from 1 to {MOST_GROUP}")
+            require(level["channels"] % 2 == 0, "channels must be even")
+            if number + 1 < len(levels):
+                require(
+                    level["kept"] <= levels[number + 1]["channels"], "kept must be within the next level's channels"
+                )
+        require(len(network.steps) == 2, "steps must be two")
+        for value in (network.eta, *network.steps, *network.shares):
+            require_number(value, "eta, every step and every share")
+        require_bools(network.config, "attention", "expected")
+        return network
 
     @property
     def cbr_range(self) -> tuple[float, float]:

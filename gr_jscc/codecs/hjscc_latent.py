@@ -103,7 +103,7 @@ class Latent(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.group, self.first = group, first
-        self.register_buffer("rates", torch.tensor(rates), persistent=False)
+        self.register_buffer("rates", torch.tensor(rates, device="cpu"), persistent=False)
         self.log_spread = nn.Parameter(torch.zeros(channels))  # half the logarithm of the table of variances
         self.front = ConditionedBottleneck(width, hidden, condition)
         self.prior_head = nn.Conv2d(width, 2 * channels, 1)

@@ -28,6 +28,7 @@ from gr_jscc.codecs.rate_adaptive import (
     largest_eta,
     quality_code,
 )
+from gr_jscc.weights.loading import require, require_bools, require_number, require_rates
 
 __all__ = ["NTSCC"]
 
@@ -69,7 +70,13 @@ class NTSCC(RateAdaptiveCodec):
 
     @staticmethod
     def build(config: dict) -> NTSCCNetwork:
-        return NTSCCNetwork(**config)
+        network = NTSCCNetwork(**config)
+        require(network.latents % 2 == 0, "latents must be even")
+        require_rates(config["rates"], network.latents)
+        require(config["rates"][0] > 0, "every rate must be above 0")
+        require_number(network.eta, "eta")
+        require_bools(network.config, "adaptive")
+        return network
 
     @property
     def cbr_range(self) -> tuple[float, float]:

@@ -89,7 +89,7 @@ class NTSCCNetwork(nn.Module):
         self.encoder = JSCCEncoder(latents, len(rates), codec["blocks"], attention, innovations)
         self.decoder = JSCCDecoder(latents, len(rates), codec["blocks"], attention, refine)
         self.hyperprior = Hyperprior(latents, **hyper)
-        self.register_buffer("rates", torch.tensor(rates), persistent=False)
+        self.register_buffer("rates", torch.tensor(rates, device="cpu"), persistent=False)
         self.register_buffer("edges", (self.rates[:-1] * self.rates[1:]).double().sqrt().float(), persistent=False)
         self.log_power = nn.Parameter(torch.zeros(latents))
         self.log_step = nn.Parameter(torch.zeros(2, latents))  # of the entropy model at quality 0 and 1

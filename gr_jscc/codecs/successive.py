@@ -18,9 +18,11 @@ from gr_jscc.codecs.pixels import to_picture, to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.successive_network import LOST
 from gr_jscc.codecs.trained import TrainedCodec
+from gr_jscc.weights.loading import require, require_bools
 
 SIDE_INFO = struct.Struct(">BB")  # layer, from 0, and `AWARE`; power-scale code
 AWARE = 0x80  # the transmitter knew what the layers before had come to
+MOST_LAYERS = 64
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,20 @@ def arrived_layer(network: nn.Module, grid: Grid, reception: Reception, device: 
     )
     scale = scale_of(torch.tensor([code], device=device))
     return ArrivedLayer(layer, aware, *network.demodulate(layer, received, variance, scale))
+
+
+def checked(network: nn.Module) -> nn.Module:
+    """A network as built by a configuration, of which shapes of tensors do not tell all.
+
+    Raises:
+        ConfigError: no such network can send.
+    """
+    config = network.config
+    require(0 < network.layers <= MOST_LAYERS, f"there must be 1 to {MOST_LAYERS} layers")
+    require(network.per_layer > 0 and network.per_layer % 2 == 0, "latents must be even and above 0")
+    require_bools(config, *({"noise_aware", "fading"} & config.keys()))
+    require(isinstance(config.get("design_snr_db", 0.0), int | float), "design_snr_db must be a number")
+    return network
 
 
 class SuccessiveCodec(TrainedCodec):

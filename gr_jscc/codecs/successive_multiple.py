@@ -5,7 +5,7 @@ Kurka & Gündüz (2019), section III; the best of the three schemes, and the lar
 
 from __future__ import annotations
 
-from gr_jscc.codecs.successive import JointReceiver, JointTransmitter, SuccessiveCodec
+from gr_jscc.codecs.successive import JointReceiver, JointTransmitter, SuccessiveCodec, checked
 from gr_jscc.codecs.successive_network import MultipleNetwork
 
 __all__ = ["SuccessiveMultiple"]
@@ -19,7 +19,7 @@ class SuccessiveMultiple(SuccessiveCodec):
 
     @staticmethod
     def build(config: dict) -> MultipleNetwork:
-        return MultipleNetwork(**config)
+        return checked(MultipleNetwork(**config))
 
     def transmitter(self, cbr: float) -> JointTransmitter:
         return JointTransmitter(self, cbr)

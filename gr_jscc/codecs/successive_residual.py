@@ -25,6 +25,7 @@ from gr_jscc.codecs.successive import (
     Grid,
     SuccessiveCodec,
     arrived_layer,
+    checked,
     grid_of,
     layer_payload,
 )
@@ -56,7 +57,7 @@ class SuccessiveResidual(SuccessiveCodec):
 
     @staticmethod
     def build(config: dict) -> ResidualNetwork:
-        return ResidualNetwork(**config)
+        return checked(ResidualNetwork(**config))
 
     def transmitter(self, cbr: float) -> Transmitter:
         return _Transmitter(self, cbr)

@@ -5,7 +5,7 @@ Kurka & Gündüz (2019), section V. For photos the network is DeepJSCC's own (`s
 
 from __future__ import annotations
 
-from gr_jscc.codecs.successive import JointReceiver, JointTransmitter, SuccessiveCodec
+from gr_jscc.codecs.successive import JointReceiver, JointTransmitter, SuccessiveCodec, checked
 from gr_jscc.codecs.successive_network import SingleNetwork
 from gr_jscc.codecs.successive_photo_network import PhotoNetwork
 
@@ -25,7 +25,7 @@ class SuccessiveSingle(SuccessiveCodec):
 
     @staticmethod
     def build(config: dict) -> SingleNetwork | PhotoNetwork:
-        return single_network(config)
+        return checked(single_network(config))
 
     def transmitter(self, cbr: float) -> JointTransmitter:
         return JointTransmitter(self, cbr)

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from gr_jscc.codecs.base import Codec, CodecError
-from gr_jscc.weights import load_strictly, read_model
+from gr_jscc.weights import read_model
+from gr_jscc.weights.loading import load_network
 
 
 class TrainedCodec(Codec):
@@ -25,7 +26,7 @@ class TrainedCodec(Codec):
         weights_codec: the codec that its weights name; its own when empty.
 
     Raises:
-        WeightsError: weights missing, damaged, or of another codec.
+        WeightsError: weights missing, damaged, of another codec, or with a bad configuration.
         CodecError: the device is not there.
     """
 
@@ -34,7 +35,7 @@ class TrainedCodec(Codec):
 
     def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
         model = read_model(weights or self.default_weights, self.weights_codec or self.name)
-        network = load_strictly(self.build(model.config), model)
+        network = load_network(self.build, model)
         try:
             self.network = network.to(device, memory_format=torch.channels_last)
         except (RuntimeError, AssertionError) as error:  # torch's, also where it was built without CUDA
@@ -45,7 +46,11 @@ class TrainedCodec(Codec):
     @staticmethod
     @abstractmethod
     def build(config: dict) -> nn.Module:
-        """The network that weights of such a configuration belong to."""
+        """The network that weights of such a configuration belong to.
+
+        Raises:
+            Exception: of any kind, when none does. What tensors of the right shapes do not tell, it must look at.
+        """
 
     @property
     def weights_name(self) -> str:

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from gr_jscc.evaluation.banana import RATES, BananaDeepJSCC, BananaNTSCC, draw_banana
 from gr_jscc.evaluation.figures import Figure
-from gr_jscc.weights import FOLDER, load_strictly, read_model
+from gr_jscc.weights import FOLDER, read_model
+from gr_jscc.weights.loading import load_network
 
 SNR_DB = 5.0
 CAPACITY = 0.5 * math.log2(1 + 10 ** (SNR_DB / 10))  # bits on a real channel use
@@ -43,7 +44,7 @@ class Point:
 
 def load_banana(path: Path | None = None) -> BananaNTSCC:
     """The shipped model, or another file."""
-    return load_strictly(BananaNTSCC(), read_model(path or FOLDER / "banana.safetensors", "banana"))
+    return load_network(lambda config: BananaNTSCC(), read_model(path or FOLDER / "banana.safetensors", "banana"))
 
 
 def sdr_db(x: Tensor, received: Tensor) -> float:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+MOST_SIDE = 16  # of a window: each attention holds a table of its fourth power
+
 
 class WindowAttention(nn.Module):
     """Multi-head self-attention among the positions of a window, with a learned bias for every relative place.
@@ -20,11 +22,14 @@ class WindowAttention(nn.Module):
 
     def __init__(self, channels: int, inner: int, heads: int, window: int, shift: int) -> None:
         super().__init__()
+        if inner % heads or window > MOST_SIDE:
+            raise ValueError(f"{heads} heads must divide {inner} channels, and a window's side be at most {MOST_SIDE}")
         self.heads, self.window, self.shift = heads, window, shift
         self.inputs = nn.Linear(channels, 3 * inner)
         self.output = nn.Linear(inner, channels)
         self.bias = nn.Parameter(torch.zeros(heads, (2 * window - 1) ** 2))
-        place = torch.stack(torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")).flatten(1)
+        side = torch.arange(window, device="cpu")
+        place = torch.stack(torch.meshgrid(side, side, indexing="ij")).flatten(1)
         apart = place[:, :, None] - place[:, None, :] + window - 1
         self.register_buffer("relative", apart[0] * (2 * window - 1) + apart[1], persistent=False)
         nn.init.zeros_(self.output.weight)  # a fresh block is the identity

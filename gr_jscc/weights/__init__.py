@@ -6,15 +6,18 @@ network's configuration, so that a file rebuilds its own network. ``NAME.md`` be
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from gr_jscc.errors import UserError
+from gr_jscc.plain_text import shown
 from gr_jscc.whole_file import put_in_place
 
 FOLDER = Path(__file__).parent
+LONGEST_NAME = 40  # of another codec, as shown
 
 
 class WeightsError(UserError):
@@ -65,16 +68,17 @@ def find_model(name: str | Path) -> Path:
         WeightsError: when neither exists.
     """
     for path in (FOLDER / f"{name}.safetensors", Path(name)):
-        if path.is_file():
-            return path
-    raise WeightsError(f"weights not found: {name} (shipped: {', '.join(shipped_models()) or 'none'})")
+        with contextlib.suppress(OSError, ValueError):  # names that no file can have
+            if path.is_file():
+                return path
+    raise WeightsError(f"weights not found: {shown(name)} (shipped: {', '.join(shipped_models()) or 'none'})")
 
 
 def read_model(name: str | Path, codec: str) -> ModelFile:
     """Reads a model and checks whose it is.
 
     Raises:
-        WeightsError: missing, damaged, or made for another codec.
+        WeightsError: missing, damaged, made for another codec, or without a configuration.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -82,20 +86,37 @@ def read_model(name: str | Path, codec: str) -> ModelFile:
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
+            if metadata.get("codec") != codec:
+                whose = shown(metadata.get("codec", "nobody"))[:LONGEST_NAME]
+                raise WeightsError(f"weights of another codec: {path} is for {whose}, not {codec}")
+            config = _config(path, metadata.get("config", ""))
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"weights cannot be read: {path}: {error}") from error
-    if metadata.get("codec") != codec:
-        raise WeightsError(f"weights of another codec: {path} is for {metadata.get('codec', 'nobody')}, not {codec}")
+        raise WeightsError(f"weights cannot be read: {path}: {shown(error)}") from error
     info = {key: value for key, value in metadata.items() if key not in ("codec", "config")}
     return ModelFile(
         name=path.stem,
         codec=codec,
-        config=json.loads(metadata["config"]),
+        config=config,
         info=info,
         hash=hashlib.sha256(path.read_bytes()).digest()[:4],
         tensors=tensors,
     )
+
+
+def _config(path: Path, text: str) -> dict:
+    """The configuration in a file's metadata.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):  # no JSON, numbers of thousands of digits, endless brackets
+        config = None
+    if not isinstance(config, dict):
+        raise WeightsError(f"weights with a bad configuration: {path}: no table of the network's arguments")
+    return config
 
 
 def write_model(path: Path, codec: str, config: dict, tensors: dict, info: dict[str, str]) -> None:
@@ -122,17 +143,3 @@ def write_model(path: Path, codec: str, config: dict, tensors: dict, info: dict[
     part = path.with_suffix(".part")
     part.write_bytes(save(half, metadata={"codec": codec, "config": json.dumps(config), **info}))
     put_in_place(part, path)
-
-
-def load_strictly(network, model: ModelFile):
-    """Fills a network with a model's tensors; a missing or superfluous one is an error, never silent.
-
-    Raises:
-        WeightsError: when names or shapes do not match.
-    """
-    try:
-        network.load_state_dict(model.tensors, strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:160]
-        raise WeightsError(f"weights do not fit the network: {model.name}: {reason}") from error
-    return network.eval()
