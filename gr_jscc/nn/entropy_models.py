@@ -49,7 +49,7 @@ class FactorisedPrior(nn.Module):
 
     def __init__(self, channels: int, components: int = 3) -> None:
         super().__init__()
-        middle = torch.linspace(-2, 2, components) if components > 1 else torch.zeros(1)
+        middle = torch.linspace(-2, 2, components, device="cpu") if components > 1 else torch.zeros(1)
         self.mean = nn.Parameter(middle.repeat(channels, 1))
         self.log_scale = nn.Parameter(torch.zeros(channels, components))
         self.log_weight = nn.Parameter(torch.zeros(channels, components))

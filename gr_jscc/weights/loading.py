@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 
 from gr_jscc.plain_text import shown
 from gr_jscc.weights import ModelFile, WeightsError
@@ -41,8 +41,7 @@ def load_network(build: Callable[[dict], nn.Module], model: ModelFile) -> nn.Mod
     """
     try:
         check_values(model.config)
-        with warnings.catch_warnings(), torch.device("meta"), _at_most(4 * len(model.tensors) + SPARE_PARAMETERS):
-            warnings.simplefilter("ignore")  # of layers without any channel
+        with torch.device("meta"), _Unfilled(), _at_most(4 * len(model.tensors) + SPARE_PARAMETERS):
             network = build(model.config)
     except Exception as error:  # whatever comes of wrong types, missing names, negative sizes …
         raise WeightsError(f"weights with a bad configuration: {model.name}: {_line(error)}") from error
@@ -114,6 +113,15 @@ def require_rates(rates: object, most: int) -> None:
     require(
         fine and rates == sorted(set(rates)) and rates[-1] <= most, f"rates must be even, rising, and within {most}"
     )
+
+
+class _Unfilled(TorchFunctionMode):
+    """Within it, nothing is put into fresh tensors: on the meta device that imports torch's compiler, for a second."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 @contextlib.contextmanager

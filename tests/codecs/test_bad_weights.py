@@ -4,6 +4,8 @@ import contextlib
 import copy
 import json
 import resource
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -184,3 +186,12 @@ def test_values_that_every_configuration_may_have():
     for value in (65537, -1, float("nan"), "x" * 41, None, [[[[[[[[[1]]]]]]]]]):
         with pytest.raises(ConfigError):
             check_values({"a": value})
+
+
+def test_loading_needs_no_compiler():
+    """Some of torch's operations without memory import it: a second, and 100 MB."""
+    lines = [f"load_codec({codec!r}, {name!r})" for codec, name in MODELS.items()]
+    end = "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
+    program = "\n".join(["import sys", "from gr_jscc.codecs.registry import load_codec", *lines, end])
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
