@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gr_jscc.modem import DEFAULT_NUMEROLOGY
+from gr_jscc.whole_file import whole
 
 from .comb import LINES, SEGMENT, ReceivedComb, receive_comb
 from .compression import AmplitudeCurve, distortion_db
@@ -33,9 +33,8 @@ def draw(folder: Path, step: str, data: object) -> Path:
     _PLOTS[step](figure.subplots(), data)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{step}.png"
-    part = path.with_name(path.name + ".part")
-    figure.savefig(part, format="png", dpi=110)
-    os.replace(part, path)
+    with whole(path) as part:
+        figure.savefig(part, format="png", dpi=110)
     return path
 
 

@@ -14,9 +14,7 @@ What cannot be sent is refused with an `ImageError` whose message is one line na
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import stat
 import warnings
 from collections.abc import Iterable
@@ -26,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gr_jscc.errors import UserError
-from gr_jscc.whole_file import put_in_place
+from gr_jscc.whole_file import whole
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MAX_SIDE", "ImageError", "expand_inputs", "load_image", "save_image"]
 
@@ -92,17 +90,12 @@ def save_image(path: str | os.PathLike, image: np.ndarray) -> None:
         raise ImageError(f"{path}: is a folder, not a file")
     options = {"quality": 95, "subsampling": 0} if kind in ("JPEG", "MPO") else {}
 
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
+        with whole(path) as part, open(part, "xb") as file:
             Image.fromarray(np.ascontiguousarray(image)).save(file, format=kind, **options)
-        put_in_place(temporary, path)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be written ({_reason(error)})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def expand_inputs(paths: Iterable[str | os.PathLike]) -> list[Path]:

@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from gr_jscc.errors import UserError
 
+PARTS = ".gr-jscc-*.part"  # what a killed process may leave of files that were not whole yet
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """The file to write in place of ``path``; it takes that name when it is complete, and goes when it is not.
+
+    No two writers get the same one: of two that write one file at a time the later leaves its own, whole.
+
+    Raises:
+        OSError: the disk is full, or fails.
+    """
+    part = path.with_name(PARTS.replace("*", secrets.token_hex(6)))
+    try:
+        yield part
+        put_in_place(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes text to a file beside it, and then puts that in its place."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    put_in_place(part, path)
+    """Writes text to a file that is whole or not there.
+
+    Raises:
+        OSError: the disk is full, or fails.
+    """
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def put_in_place(part: Path, target: Path) -> None:

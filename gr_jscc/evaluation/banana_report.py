@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import matplotlib
@@ -14,7 +13,7 @@ from torch import Tensor
 from gr_jscc.evaluation.banana import BananaDeepJSCC, BananaNTSCC, draw_banana
 from gr_jscc.evaluation.banana_benchmark import SNR_DB, Measured, Point, best
 from gr_jscc.evaluation.figures import Figure
-from gr_jscc.whole_file import write_whole
+from gr_jscc.whole_file import whole, write_whole
 
 matplotlib.use("Agg")
 EXTENT = (-9.0, 9.0)
@@ -178,6 +177,5 @@ def _envelope(points: list[Point], total: bool) -> list[tuple[float, float]]:
 
 
 def _save(drawing: Drawing, path: Path) -> None:
-    part = path.with_name(path.name + ".part")
-    drawing.savefig(part, format="png", dpi=120)
-    os.replace(part, path)
+    with whole(path) as part:
+        drawing.savefig(part, format="png", dpi=120)

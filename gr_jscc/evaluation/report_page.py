@@ -6,7 +6,6 @@ import base64
 import csv
 import html
 import io
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +16,7 @@ from gr_jscc.evaluation.report_page_plots import Plot
 from gr_jscc.evaluation.report_page_strip import PictureStrip
 from gr_jscc.evaluation.report_page_tables import Table, markdown_text
 from gr_jscc.file_names import safe_name
+from gr_jscc.whole_file import whole
 
 STYLE = """
 :root { color-scheme: light; }
@@ -138,9 +138,8 @@ def _kind(part: Plot | PictureStrip) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    with whole(path) as part:
+        part.write_bytes(content)
 
 
 def _points(sections: Iterable[Section]) -> str:

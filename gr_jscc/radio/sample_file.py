@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gr_jscc.locks import open_alone
 from gr_jscc.radio.address import RadioError
 
 
@@ -20,7 +21,7 @@ class SampleFile:
         samples: written so far.
 
     Raises:
-        RadioError: it cannot be written.
+        RadioError: it cannot be written, or another program is writing it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +30,9 @@ class SampleFile:
         if path.exists() and not path.is_file():
             raise RadioError(f"cannot write {path}: it is no file")
         try:
-            self._file = open(self.part, "wb", buffering=0)
+            self._file = open_alone(self.part)
+        except BlockingIOError as error:
+            raise RadioError(f"cannot write {path}: another program is writing it") from error
         except OSError as error:
             raise RadioError(f"cannot write {self.part}: {error.strerror}") from error
 
@@ -62,8 +65,8 @@ class SampleFile:
         Raises:
             RadioError: it cannot be renamed.
         """
-        self.close()
         replace(self.part, self.path)
+        self.close()  # only now, so that no other program begins to write the part
 
 
 def replace(part: Path, path: Path) -> None:

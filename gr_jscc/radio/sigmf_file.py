@@ -264,7 +264,6 @@ class SigmfFile:
         Raises:
             RadioError: it cannot be written.
         """
-        self._samples.close()
         capture = {"core:sample_start": 0}
         if self._frequency is not None:
             capture["core:frequency"] = self._frequency

@@ -12,6 +12,9 @@ try:
 except ImportError:  # Python 3.10
     import tomli as tomllib
 
+from gr_jscc.locks import locked
+from gr_jscc.whole_file import whole
+
 from .address import Address, BackChannelError
 from .messages import ROLES
 
@@ -102,16 +105,20 @@ def make_keys(folder: Path | str, force: bool = False) -> list[Path]:
 
     folder = Path(folder)
     paths = {role: folder / f"{role}.key" for role in ROLES}
-    there = [path for path in paths.values() if path.exists()]
-    if there and not force:
-        raise BackChannelError(f"{there[0]} is there already; --force overwrites it, and both hosts need the new keys")
     pairs = {role: [key.decode() for key in zmq.curve_keypair()] for role in ROLES}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for role, peer in (ROLES, ROLES[::-1]):
-            public, secret = pairs[role]
-            text = _FILE.format(role=role, public=public, secret=secret, peer_public=pairs[peer][0])
-            _write_secret(paths[role], text)
+        with locked(folder):  # two that make keys must not leave one file each
+            there = [path for path in paths.values() if path.exists()]
+            if there and not force:
+                line = f"{there[0]} is there already; --force overwrites it, and both hosts need the new keys"
+                raise BackChannelError(line)
+            for role, peer in (ROLES, ROLES[::-1]):
+                public, secret = pairs[role]
+                text = _FILE.format(role=role, public=public, secret=secret, peer_public=pairs[peer][0])
+                _write_secret(paths[role], text)
+    except BlockingIOError as error:
+        raise BackChannelError(f"another program is making keys in {folder}") from error
     except OSError as error:
         raise BackChannelError(f"cannot write keys to {folder}: {error.strerror}") from error
     return list(paths.values())
@@ -148,9 +155,7 @@ def _is_key(text: object) -> bool:
 
 
 def _write_secret(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    part.replace(path)
+    with whole(path) as part:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
