@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gr_jscc.errors import UserError
+
+from .console import shown
 
 
 def report(
@@ -30,9 +33,12 @@ def report(
     from gr_jscc import __version__
     from gr_jscc.evaluation.report_page import write_docs, write_report
     from gr_jscc.evaluation.report_page_content import sections
-    from gr_jscc.evaluation.sweep.store import Store
+    from gr_jscc.evaluation.sweep.store import Store, strays_line
 
-    found = {section.name: section for section in sections(Store(store))}
+    kept = Store(store)
+    if strays := kept.strays():
+        print(shown(strays_line(strays)), file=sys.stderr)
+    found = {section.name: section for section in sections(kept)}
     unknown = [name for name in experiment or [] if name not in found]
     if unknown:
         raise UserError(f"no experiment {unknown[0]!r} in {store}; there are: {', '.join(found)}")

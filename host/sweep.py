@@ -68,7 +68,7 @@ def sweep(
 
     from gr_jscc.evaluation.sweep.cells import make_plan
     from gr_jscc.evaluation.sweep.runner import plan_content, work_left
-    from gr_jscc.evaluation.sweep.store import Store
+    from gr_jscc.evaluation.sweep.store import Store, strays_line
 
     console = terminal(stderr=True)
     plan = make_plan(wanted, data)
@@ -76,6 +76,8 @@ def sweep(
         console.print(shown(remark), soft_wrap=True)
     kept = Store.create(store)
     try:
+        if strays := kept.strays():
+            console.print(shown(strays_line(strays)), soft_wrap=True)
         chosen = [*(["--data", str(data)] if data else []), *(["--device", device] if device != "cpu" else [])]
         command = shlex.join(["gr-jscc", "sweep", experiment, "--store", str(store), *chosen])
         content, before = plan_content(plan, command), kept.experiments().get(wanted.name)

@@ -12,7 +12,7 @@ from gr_jscc.evaluation.sweep.cells import Cell, Plan, Planned
 from gr_jscc.evaluation.sweep.experiment import Experiment
 from gr_jscc.evaluation.sweep.pictures import Picture, picture_hash
 from gr_jscc.evaluation.sweep.runner import original_name, run_work, work_left
-from gr_jscc.evaluation.sweep.store import Store, StoreError
+from gr_jscc.evaluation.sweep.store import Store, StoreError, strays_line
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -174,15 +174,61 @@ def test_a_full_disk_is_one_line_and_all_rows_before_are_whole(tmp_path):
     assert len(Store(tmp_path / "s").rows()) == number + 1
 
 
-def test_a_persons_copies_do_no_harm(tmp_path):
+def test_a_disk_that_gets_room_again_has_every_row_that_was_taken(tmp_path):
+    """The same program goes on: no row may follow on the part of another."""
+    store, taken = Store.create(tmp_path / "s"), []
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for number in range(60):
+        full = number % 10 >= 6
+        resource.setrlimit(resource.RLIMIT_FSIZE, (700 if full else before[0], before[1]))
+        try:
+            store.append({**ROW, "key": f"{number:08d}"})
+            taken.append(f"{number:08d}")
+        except UserError:
+            assert full
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    store.close()
+    assert list(Store(tmp_path / "s").rows()) == taken and 36 <= len(taken) < 60
+
+
+def test_strays_are_named_and_left_alone(tmp_path):
     store = Store.create(tmp_path / "s")
     store.append(ROW)
+    store.save_experiment("x", {"experiment": {"name": "x"}})
     store.close()
-    (tmp_path / "s" / "cells-0001 (copy).csv").write_bytes((tmp_path / "s" / "cells-0001.csv").read_bytes())
+    rows, experiment = tmp_path / "s" / "cells-0001.csv", tmp_path / "s" / "experiments" / "x.json"
+    contents = {
+        rows.with_name("cells-0001 (copy).csv"): rows.read_bytes() + b"1,2\n",
+        rows.with_name("cells-0001.csv~"): b"\0",
+        rows.with_name(".~lock.cells-0001.csv#"): b"me",
+        rows.with_name("cells-mine.csv"): b"a,b\n1\n",
+        experiment.with_name("x (copy).json"): experiment.read_bytes(),
+        experiment.with_name("notes.json"): b"{",
+        experiment.with_name("deep.json"): b"[" * 100_000,
+        experiment.with_name(".x.json.swp"): b"\0",
+    }
+    for path, content in contents.items():
+        path.write_bytes(content)
+    rows.with_name("cells-0007.csv").mkdir()
     again = Store.create(tmp_path / "s")
     again.append({**ROW, "key": "2"})
-    assert (tmp_path / "s" / "cells-0002.csv").is_file() and set(again.rows()) == {"00123456", "2"}
+    assert set(again.strays()) == {*contents, rows.with_name("cells-0007.csv")}
+    assert (tmp_path / "s" / "cells-0008.csv").is_file() and set(again.rows()) == {"00123456", "2"}
+    assert again.experiments() == {"x": {"experiment": {"name": "x"}}}
+    assert all(path.read_bytes() == content for path, content in contents.items())
+    assert strays_line([tmp_path] * 20).endswith("and 8 more")
     again.close()
+
+
+def test_what_a_killed_sweep_left_half_written_goes(tmp_path):
+    store = Store.create(tmp_path / "s")
+    part = tmp_path / "s" / "experiments" / ".gr-jscc-00.part"
+    part.write_text("{")
+    assert store.strays() == []
+    store.close()
+    Store.create(tmp_path / "s").close()
+    assert not part.exists()
 
 
 @pytest.mark.parametrize("place", ["experiments/x.json", "pictures"])

@@ -6,6 +6,8 @@
                        them a codec that adapts its rate spent its channel uses (KEY.npz)
     lock               held by the one program that writes
 
+Files of other names, such as a file manager's copy and an editor's backup, are named and left alone.
+
 A line is written in one piece and is on the disk before its cell counts as done. A line without its end, which a power
 cut may leave, is passed over: that cell is measured again. CSV, because a Parquet file cannot be appended to.
 """
@@ -27,7 +29,8 @@ from gr_jscc.codecs.base import UseMap
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.report import write_json
 from gr_jscc.imaging import load_image, save_image
-from gr_jscc.whole_file import writing
+from gr_jscc.left_out import NAMED
+from gr_jscc.whole_file import PARTS, whole, writing
 
 Row = dict[str, object]
 
@@ -36,6 +39,9 @@ TEXT = frozenset((
     "key", "codec", "weights", "weights_hash", "image.name", "image_hash", "channel", "mode", "error", "measured",
     "version",
 ))  # fmt: skip
+
+
+SEGMENT = re.compile(r"cells-([0-9]+)\.csv")
 
 
 class StoreError(UserError):
@@ -73,6 +79,8 @@ class Store:
             store = cls(folder)
             store._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(store._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for part in folder.glob(f"*/{PARTS}"):  # of a program that was killed
+                part.unlink()
         except BlockingIOError as error:
             raise StoreError(f"another sweep is writing to {folder}") from error
         except OSError as error:
@@ -81,9 +89,7 @@ class Store:
 
     def close(self) -> None:
         """Ends writing."""
-        if self._segment is not None:
-            self._segment.close()
-            self._segment = None
+        self._end_segment()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -91,10 +97,22 @@ class Store:
     def rows(self) -> dict[str, Row]:
         """Every cell by its key; of one that was measured again after an error, the latest."""
         found: dict[str, Row] = {}
-        for path in sorted(self.folder.glob("cells-*.csv")):
+        for _, path in self._segments():
             for row in _read_segment(path):
                 found[row["key"]] = row
         return found
+
+    def strays(self) -> list[Path]:
+        """What lies among the store's files and no sweep wrote, such as copies and backups; none of it is read."""
+        own = {path for _, path in self._segments()}
+        tables = [path for path in self.folder.glob("*cells-*") if path not in own]
+        others = [path for path in (self.folder / "experiments").iterdir() if _experiment(path) is None]
+        return sorted(tables + [path for path in others if not path.match(PARTS)])
+
+    def _segments(self) -> list[tuple[int, Path]]:
+        """The files of rows by their numbers, oldest first."""
+        names = ((SEGMENT.fullmatch(path.name), path) for path in self.folder.iterdir())
+        return sorted((int(name[1]), path) for name, path in names if name and path.is_file())
 
     def append(self, row: Row) -> None:
         """Writes one row; it is on the disk when this returns.
@@ -107,10 +125,14 @@ class Store:
             UserError: it cannot be written, as on a full disk; what was written before is whole.
         """
         with writing(self.folder):
-            if self._segment is None or not set(row) <= set(self._header):
-                self._begin(list(row))
-            self._write([_to_text(key, row.get(key)) for key in self._header])
-            os.fsync(self._segment.fileno())
+            try:
+                if self._segment is None or not set(row) <= set(self._header):
+                    self._begin(list(row))
+                self._write([_to_text(key, row.get(key)) for key in self._header])
+                os.fsync(self._segment.fileno())
+            except OSError:
+                self._end_segment()  # the next row must not follow on a part of this one
+                raise
 
     def save_experiment(self, name: str, content: dict) -> None:
         """Keeps an experiment and its cells; one of the same name is replaced.
@@ -125,11 +147,9 @@ class Store:
     def experiments(self) -> dict[str, dict]:
         """What `save_experiment` was given, by name."""
         found = {}
-        for path in sorted((self.folder / "experiments").glob("*.json")):
-            try:
-                found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise StoreError(f"damaged store: {path}: {error}") from error
+        for path in sorted((self.folder / "experiments").iterdir()):
+            if (content := _experiment(path)) is not None:
+                found[path.stem] = content
         return found
 
     def save_picture(self, name: str, picture: np.ndarray) -> None:
@@ -151,12 +171,10 @@ class Store:
             UserError: it cannot be written.
         """
         path = self.folder / "pictures" / f"{name}.npz"
-        part = path.with_suffix(".part")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(part, "wb") as stream:
+            with whole(path) as part, open(part, "xb") as stream:
                 np.savez_compressed(stream, uses=uses.uses, stride=uses.stride)
-            os.replace(part, path)
 
     def use_map(self, name: str) -> UseMap | None:
         """The map of a name; None where there is none.
@@ -175,10 +193,9 @@ class Store:
 
     def _begin(self, header: list[str]) -> None:
         """Opens a file of its own for this process's rows from now on."""
-        if self._segment is not None:
-            self._segment.close()
-        names = (re.fullmatch(r"cells-([0-9]+)\.csv", path.name) for path in self.folder.glob("cells-*.csv"))
-        taken = [int(name[1]) for name in names if name]  # copies of a person may be among them
+        self._end_segment()
+        names = (SEGMENT.fullmatch(path.name) for path in self.folder.iterdir())
+        taken = [int(name[1]) for name in names if name]  # folders, too
         path = self.folder / f"cells-{max(taken, default=0) + 1:04d}.csv"
         self._segment = open(path, "xb", buffering=0)  # noqa: SIM115 (open while the store is)
         self._header = header
@@ -187,11 +204,33 @@ class Store:
         os.fsync(folder)  # the file's name must survive a power cut as well
         os.close(folder)
 
+    def _end_segment(self) -> None:
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
     def _write(self, fields: list[str]) -> None:
         """Appends a line; a disk that fills up takes a part of it before it fails."""
         left = _line(fields)
         while left:
             left = left[self._segment.write(left) :]
+
+
+def strays_line(strays: list[Path]) -> str:
+    """A line for a person about `Store.strays`."""
+    more = f" and {len(strays) - NAMED} more" if len(strays) > NAMED else ""
+    return f"not of this store, and not read: {', '.join(str(path) for path in strays[:NAMED])}{more}"
+
+
+def _experiment(path: Path) -> dict | None:
+    """What `Store.save_experiment` wrote to a file; None of a copy under another name, and of what is none."""
+    if path.suffix != ".json" or not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content if content["experiment"]["name"] == path.stem else None
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return None
 
 
 def _line(fields: list[str]) -> bytes:
