@@ -92,7 +92,8 @@ class LoopbackFlowgraph(gr.top_block):
         self.losses = ImpairedStream(Scenario({"loss": {"probability": loss}}, seed=seed)) if loss else None
         self.demodulator = ofdm_demodulator()
         self.decoder = jscc_decoder(codec, weights, device)
-        self.sink = image_file_sink("", channel, told_snr_db, sample_rate)
+        self._results: queue.Queue[Result | None] = queue.Queue()
+        self.sink = image_file_sink("", channel, told_snr_db, sample_rate, results=self._results)
 
         self.msg_connect(self.source, "image", self.encoder, "image")
         self.msg_connect(self.encoder, "ready", self.source, "ready")
@@ -139,7 +140,7 @@ class LoopbackFlowgraph(gr.top_block):
                     if part.failure is not None:
                         raise part.failure
                 try:
-                    result = self.sink.results.get(timeout=POLL_SECONDS)
+                    result = self._results.get(timeout=POLL_SECONDS)
                 except queue.Empty:
                     if self.at_work or self._moved() != moved:
                         moved, since = self._moved(), time.monotonic()

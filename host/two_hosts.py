@@ -220,9 +220,10 @@ class ReceiveFlowgraph(_Host):
             feedback_format=feedback_format, patience=patience, rounds=rounds, feedback_snr_db=feedback_snr_db,
             memory_mib=memory_mib,
         )  # fmt: skip
+        self._results: queue.Queue[Result | None] = queue.Queue()
         self.sink = image_file_sink(
             str(out), radio.address, None, sample_rate, remote=True, originals=originals,
-            patience=patience if channel else 0.0, radio=self.radio_report,
+            patience=patience if channel else 0.0, radio=self.radio_report, results=self._results,
         )  # fmt: skip
         self.own_blocks = [self.radio, self.demodulator, self.decoder, self.sink]
         self.recording = None
@@ -282,7 +283,7 @@ class ReceiveFlowgraph(_Host):
             end = time.monotonic() + TAIL_SECONDS
             while time.monotonic() < end or self.sink.working:
                 with contextlib.suppress(queue.Empty):
-                    if (result := self.sink.results.get(timeout=POLL_SECONDS)) is None:
+                    if (result := self._results.get(timeout=POLL_SECONDS)) is None:
                         return
                     self._noted(result)
                 if self.sink.failure is not None:
@@ -295,7 +296,7 @@ class ReceiveFlowgraph(_Host):
         last = time.monotonic()
         while True:
             try:
-                result = self.sink.results.get(timeout=POLL_SECONDS)
+                result = self._results.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 self.check()
                 yield None
@@ -312,8 +313,8 @@ class ReceiveFlowgraph(_Host):
 
     def _left(self) -> Iterator[Result]:
         """What the end brought, such as pictures that were still being decoded."""
-        while not self.sink.results.empty():
-            result = self.sink.results.get()
+        while not self._results.empty():
+            result = self._results.get()
             if result is not None:
                 yield self._noted(result)
 

@@ -20,9 +20,10 @@ class image_file_sink(ImageSink):  # noqa: N801
     Args:
         folder: for the files, made if missing; "" writes none.
         channel, snr_db, sample_rate, remote, originals, patience, radio: see `ImageSink`.
+        results: for a program that runs the graph, which must empty it: each `Result`, and None at the end of the
+            stream. Without it nothing is kept in memory.
 
     Attributes:
-        results: queue of `Result`, and None at the end of the stream.
         said_bye: set when the transmitter of another host has said that its run is complete.
 
     Raises:
@@ -39,11 +40,12 @@ class image_file_sink(ImageSink):  # noqa: N801
         originals: str = "",
         patience: float = 60.0,
         radio: Callable[[], dict] | None = None,
+        results: queue.Queue[Result | None] | None = None,
     ) -> None:
         self._remote = remote
         self.archive = Archive(folder) if folder else None
         super().__init__("JSCC Image File Sink", channel, snr_db, sample_rate, remote, originals, patience, radio)
-        self.results: queue.Queue[Result | None] = queue.Queue()
+        self._results = results
         self.said_bye = threading.Event()
 
     def on_result(self, result: Result) -> None:
@@ -51,10 +53,12 @@ class image_file_sink(ImageSink):  # noqa: N801
             self.archive.save(result, fresh=self._remote)
         elif self.archive and result.layered:
             self.archive.save_estimate(result, fresh=self._remote)
-        self.results.put(result)
+        if self._results is not None:
+            self._results.put(result)
 
     def on_end(self) -> None:
-        self.results.put(None)
+        if self._results is not None:
+            self._results.put(None)
 
     def on_bye(self) -> None:
         self.said_bye.set()

@@ -127,7 +127,8 @@ class ImageSink(gr.basic_block):
             if content.connected:
                 if content.run != self._run:
                     self._run, self._keys = content.run, self.stored_keys(content.run.hex())
-                self._send(Have(content.run, tuple(bytes.fromhex(key) for key in sorted(self._keys))))
+                for part in Have.parts(content.run, [bytes.fromhex(key) for key in sorted(self._keys)]):
+                    self._send(part)
 
     def handle_event(self, message: pmt.pmt_base) -> None:
         self._take_event(message)

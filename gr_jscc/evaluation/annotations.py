@@ -23,6 +23,7 @@ from gr_jscc.evaluation.collector import Result
 from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.journal import Journal
 from gr_jscc.link.session import Session
+from gr_jscc.link.told import brief
 from gr_jscc.modem import BurstHeader, Numerology, ReceivedBurst
 from gr_jscc.modem.header import BurstKind
 from gr_jscc.modem.layout import burst_length
@@ -31,6 +32,7 @@ LABEL = 20  # characters, the most that every program shows
 FORGOTTEN_SECONDS = 100.0  # after which a burst is of another transfer with the same number
 # Rounds and pictures are drawn around their bursts, and labels above, so that none hides another.
 ROUND_EDGE, PICTURE_EDGE = 1.035, 1.07
+MOST_TOLD = 1024  # pictures that the transmitter told of and that are not final
 AT_ONCE = 500  # annotations read from the disk together
 
 
@@ -188,9 +190,11 @@ class Annotations(Journal):
         event = content.get("event")
         with self._lock:
             if event == "sent":  # its number may have been used before
-                self._told[transfer] = {event: content}
+                self._told[transfer] = {event: brief(content)}
             elif event == "done":
-                self._told.setdefault(transfer, {})[event] = content
+                self._told.setdefault(transfer, {})[event] = brief(content)
+            while len(self._told) > MOST_TOLD:
+                del self._told[next(iter(self._told))]
 
     def result(self, result: Result) -> None:
         """A picture is final."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.evaluation.report import write_json
 from gr_jscc.file_names import safe_stem
 from gr_jscc.imaging import save_image
+from gr_jscc.link import told
+from gr_jscc.locks import lock
 from gr_jscc.places import writable_folder
-from gr_jscc.whole_file import writing
+from gr_jscc.whole_file import PARTS, writing
 
 REPORT, PICTURE, COMPARISON, ESTIMATES = "report.json", "received.png", "comparison.png", "estimate-*.png"
+MOST_BEGUN = 128  # pictures of which some rounds are stored and the last is not; of older ones no more is expected
 
 
 def write_result(folder: Path, result: Result) -> None:
@@ -31,11 +36,14 @@ def write_result(folder: Path, result: Result) -> None:
 def clear_results(folder: Path) -> None:
     """Takes an earlier run's results out of a picture's folder, the report first; other files stay.
 
+    What a killed program left half-written goes, too.
+
     Raises:
         UserError: they cannot be removed.
     """
     with writing(folder):
-        for path in [folder / REPORT, folder / PICTURE, folder / COMPARISON, *folder.glob(ESTIMATES)]:
+        named = [folder / name for name in (REPORT, PICTURE, COMPARISON)]
+        for path in [*named, *folder.glob(ESTIMATES), *folder.glob(PARTS)]:
             path.unlink(missing_ok=True)
 
 
@@ -43,7 +51,9 @@ class Archive:
     """Stores results; nothing in it is ever half-written or replaced by another picture's.
 
     A picture's folder is called as the picture, see `safe_stem`. What an earlier run left in it goes before anything is
-    written, so that all that lies in it is of one run.
+    written, so that all that lies in it is of one run. From its first file to its report a folder is locked: of two
+    programs that store pictures of one name in one place, each takes a folder of its own. A folder without a report
+    that nobody has locked is what a killed program left, and is used again.
 
     Args:
         folder: for the pictures' folders, made if missing.
@@ -58,26 +68,31 @@ class Archive:
     def __init__(self, folder: Path | str) -> None:
         self.folder = writable_folder(folder)
         self.replaced: list[str] = []
-        self._taken: set[Path] = set()
-        self._folders: dict[int, Path] = {}  # of transfers that have begun
+        self._taken: set[str] = set()  # names of folders
+        self._next: dict[str, int] = {}  # by stem, the number to try first
+        self._begun: dict[int, tuple[Path, int | None]] = {}  # by transfer, its folder and the lock; oldest first
 
     def keys(self, run: str) -> set[str]:
-        """The keys (hexadecimal) of all pictures of a run that arrived, stored by this process or earlier ones."""
+        """The keys (16 hexadecimal digits) of a run's pictures that arrived, stored by this process or earlier ones."""
         found = set()
         for path in self.folder.glob(f"*/{REPORT}"):
             try:
                 report = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 continue
             if isinstance(report, dict) and report.get("run") == run and report.get("arrived", True):
-                found |= {report.get("key") or ""} - {""}
+                found |= {told.key(report)} - {""}
         return found
 
     def to_be_replaced(self, names: Iterable[str]) -> list[str]:
         """Folders with results of an earlier run that pictures of these names would replace."""
-        taken = set(self._taken)
-        folders = [_free_folder(self.folder, safe_stem(name), taken, fresh=False) for name in names]
-        return [folder.name for folder in folders if (folder / REPORT).exists()]
+        taken, found = set(self._taken), []
+        for name in names:
+            places = _numbered(self.folder, safe_stem(name), 1)
+            folder = next(folder for _, folder in places if folder.name not in taken and not _is_in_the_way(folder))
+            taken.add(folder.name)
+            found += [folder.name] * (folder / REPORT).exists()
+        return found
 
     def save(self, result: Result, fresh: bool = False) -> Path:
         """Writes a picture, if there is one, and its report, which comes last: where it is, all is.
@@ -94,7 +109,7 @@ class Archive:
         """
         folder = self._folder_of(result, fresh)
         write_result(folder, result)
-        del self._folders[result.transfer]
+        self._let_go(result.transfer)
         return folder
 
     def save_estimate(self, result: Result, fresh: bool = False) -> None:
@@ -103,23 +118,66 @@ class Archive:
             save_image(self._folder_of(result, fresh) / f"estimate-{result.round + 1}.png", result.received)
 
     def _folder_of(self, result: Result, fresh: bool) -> Path:
-        if result.transfer not in self._folders:
-            folder = _free_folder(self.folder, safe_stem(result.report["image"]["name"]), self._taken, fresh)
+        if result.transfer not in self._begun:
+            folder, held = self._claimed(safe_stem(result.report["image"]["name"]), fresh)
             if (folder / REPORT).exists():
                 self.replaced.append(folder.name)
-            self._folders[result.transfer] = folder
+            self._begun[result.transfer] = folder, held
             clear_results(writable_folder(folder))
-        return self._folders[result.transfer]
+            while len(self._begun) > MOST_BEGUN:
+                self._let_go(next(iter(self._begun)))
+        return self._begun[result.transfer][0]
+
+    def _claimed(self, stem: str, fresh: bool) -> tuple[Path, int | None]:
+        """The first of ``NAME``, ``NAME-2`` … that no other picture or file has, and the lock on it."""
+        claimed = False
+        numbered = _numbered(self.folder, stem, self._next.get(stem, 1))
+        while not claimed:
+            number, folder = next(numbered)
+            if folder.name not in self._taken:
+                with writing(folder):
+                    claimed, held = _claim(folder, fresh)
+        self._taken.add(folder.name)
+        self._next[stem] = number + 1
+        return folder, held
+
+    def _let_go(self, transfer: int) -> None:
+        _, held = self._begun.pop(transfer)
+        if held is not None:
+            os.close(held)
 
 
-def _free_folder(parent: Path, stem: str, taken: set[Path], fresh: bool) -> Path:
-    """The first of ``NAME``, ``NAME-2`` … that is not taken and that no file is in the way of; it is taken then."""
-    number = 1
-    while True:
-        folder = parent / (stem if number == 1 else f"{stem}-{number}")
-        kept = fresh and (folder / REPORT).exists()
-        in_the_way = (folder.exists() or folder.is_symlink()) and not folder.is_dir()
-        if folder not in taken and not kept and not in_the_way:
-            taken.add(folder)
-            return folder
-        number += 1
+def _numbered(parent: Path, stem: str, first: int) -> Iterator[tuple[int, Path]]:
+    """``NAME``, ``NAME-2``, ``NAME-3`` … with their numbers."""
+    for number in itertools.count(first):
+        yield number, parent / (stem if number == 1 else f"{stem}-{number}")
+
+
+def _is_in_the_way(folder: Path) -> bool:
+    """Whether it is there and no folder."""
+    return (folder.exists() or folder.is_symlink()) and not folder.is_dir()
+
+
+def _claim(folder: Path, fresh: bool) -> tuple[bool, int | None]:
+    """Makes a folder, or takes one that is there; whether that is allowed, and the lock on it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True)
+        is_new = True
+    except FileExistsError:
+        is_new = False
+    if _is_in_the_way(folder):
+        return False, None
+    try:
+        held = lock(folder)
+    except BlockingIOError:  # another program's picture is on its way there
+        return False, None
+    except OSError:  # the file system knows no locks: a folder without a report may be another program's
+        return is_new or not fresh, None
+    if fresh and (folder / REPORT).exists():
+        os.close(held)
+        return False, None
+    return True, held

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -12,12 +11,14 @@ import numpy as np
 from gr_jscc import telling
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.evaluation.report import Feedback, OnAir, Received, Sent, build_report
+from gr_jscc.link import told
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.session import sender_of, transfer_name
 
 #: How long a picture waits to hear from a connected transmitter what it is, and for rounds that nobody works on.
 UNKNOWN_SECONDS = 10.0
 MOST_OPEN = 64  # pictures that wait for the air to be quiet
+MOST_KNOWN = 256  # pictures that the transmitter may tell of at a time: ours keeps 64
 STUCK = 5  # times the patience without news of a picture after which a connected transmitter says no more of it
 
 
@@ -97,7 +98,9 @@ class Inbox:
 
     def told(self, transfer: int, content: dict) -> list[Result]:
         """What the transmitter tells of a transfer."""
-        kind = content.get("event")
+        kind, content = content.get("event"), told.brief(content)
+        if transfer not in self._transfers and not self._has_room():
+            return []
         if kind == "sent":
             if (old := self._transfers.get(transfer)) is not None and old.about is not None:
                 del self._transfers[transfer]  # its number is used again
@@ -134,6 +137,13 @@ class Inbox:
         """At the end of the run: what there is of all."""
         return [result for transfer in list(self._transfers) for result in self._end(transfer)]
 
+    def _has_room(self) -> bool:
+        """Whether news of another transfer can be kept; the oldest of which nothing came goes for it."""
+        if len(self._transfers) >= MOST_KNOWN:
+            idle = (number for number, state in self._transfers.items() if not state.decoding and not state.pictures)
+            self._transfers.pop(next(idle, None), None)
+        return len(self._transfers) < MOST_KNOWN
+
     def _state(self, transfer: int) -> _Transfer:
         state = self._transfers.setdefault(transfer, _Transfer())
         state.changed = self._clock()
@@ -153,7 +163,7 @@ class Inbox:
 
     def _finish(self, transfer: int) -> list[Result]:
         state = self._transfers[transfer]
-        complete = state.cost is not None and len(state.pictures) >= _whole(state.cost, "rounds", 1)
+        complete = state.cost is not None and len(state.pictures) >= told.whole(state.cost, "rounds", 1)
         return self._end(transfer) if not state.decoding and (complete or state.over) else []
 
     def _end(self, transfer: int) -> list[Result]:
@@ -167,7 +177,7 @@ class Inbox:
 
     def _result(self, transfer: int, state: _Transfer, final: bool) -> Result:
         about, cost = state.about or {}, state.cost or {}
-        name = about.get("name") if isinstance(about.get("name"), str) else transfer_name(transfer)
+        name = told.text(about, "name") or transfer_name(transfer)
         last = max(round_ for round_, received in state.pictures.items() if received.image is not None)
         original = self._original(name)
         if original is not None and original.shape != state.pictures[last].image.shape:
@@ -175,41 +185,25 @@ class Inbox:
                 telling.remark("originals", f"no PSNR: {name} is of another size among the originals than on the air")
             original = None
         sent = Sent(
-            name, original, _text(about, "codec"), _text(about, "weights"),
-            _number(about, "cbr"), _number(cost or about, "encode_seconds"), None,
+            name, original, told.text(about, "codec"), told.text(about, "weights"),
+            told.number(about, "cbr"), told.number(cost or about, "encode_seconds"), None,
         )  # fmt: skip
         carried = sum(received.side_info_bytes for received in state.pictures.values())
         received = replace(state.pictures[last], side_info_bytes=carried)
         uses, heard = None, sum(r.arrival.bursts_sent for r in state.pictures.values() if r.arrival)
         if cost:
-            uses = ChannelUses(*(_whole(cost, key, 0) for key in ("payload", "side_info", "header", "air")))
+            uses = ChannelUses(*(told.whole(cost, key, 0) for key in ("payload", "side_info", "header", "air")))
         air = OnAir(
-            uses, _whole(cost, "bursts", heard), _number(cost, "papr_db"), _whole(cost, "repeated", 0),
-            _whole(cost, "side_info_bytes", 0),
+            uses, told.whole(cost, "bursts", heard), told.number(cost, "papr_db"), told.whole(cost, "repeated", 0),
+            told.whole(cost, "side_info_bytes", 0),
         )  # fmt: skip
-        feedback = Feedback(*(_whole(cost, f"feedback_{key}", 0) for key in ("rounds", "bytes", "missed")))
+        feedback = Feedback(*(told.whole(cost, f"feedback_{key}", 0) for key in ("rounds", "bytes", "missed")))
         report = build_report(sent, air, received, self.channel, None, self.sample_rate, feedback, self._radio())
         report["bursts"]["received"] = sum(r.arrival.bursts_received for r in state.pictures.values() if r.arrival)
         report["bursts"]["lost"] = report["bursts"]["sent"] - report["bursts"]["received"]
         state.psnr_db[last] = report["psnr_db"]
         report["rounds"] = [{"round": number, "psnr_db": psnr} for number, psnr in sorted(state.psnr_db.items())]
-        report["key"] = _text(about, "key")
+        report["key"] = told.key(about)
         layered = about.get("layered") is True
         rounds = tuple(sorted(state.pictures))
         return Result(transfer, last, original, received.image, report, final, layered, rounds)
-
-
-def _text(content: dict, key: str) -> str:
-    """What a peer says is not taken on trust."""
-    value = content.get(key)
-    return value[:200] if isinstance(value, str) else ""
-
-
-def _number(content: dict, key: str) -> float | None:
-    value = content.get(key)
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
-
-
-def _whole(content: dict, key: str, default: int) -> int:
-    value = content.get(key)
-    return value if isinstance(value, int) and 0 <= value < 1 << 53 else default

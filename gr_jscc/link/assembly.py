@@ -275,7 +275,8 @@ class Assembler:
 
     def announce(self, transfer: int) -> list[Arrival]:
         """The sender told of a transfer; returns rounds that waited for it."""
-        self._announced.add(transfer)
+        if self.session is not None and not self.is_strangers(transfer):  # so many numbers are there, and no more
+            self._announced.add(transfer)
         return self._hand_over_complete(transfer)
 
     def end(self, transfer: int, round_: int) -> list[Arrival]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr_jscc.codecs.base import Codec, Insight, Receiver, Reception
+from gr_jscc.link import told
 from gr_jscc.link.air_clock import AirClock
 from gr_jscc.link.assembly import MEMORY, Arrival, Assembler, nothing
 from gr_jscc.link.back_channel import (
@@ -36,6 +37,7 @@ from gr_jscc.modem import ReceivedBurst
 from gr_jscc.telling import one_line
 
 MOST_OPEN = 64  # rounds that wait for repeats
+MOST_ANNOUNCED = 512  # rounds that are waited for: a transmitter of ours keeps 64 pictures
 QUIET_SAMPLES = 1 << 17  # without a burst, some 25 long: the train that was on the air has ended
 QUIET_SECONDS = 0.3  # that they take at least: a transmitter may falter
 PIPE_SAMPLES = 1 << 20  # more than all buffers between the two ends hold: what had been sent before them has come
@@ -136,7 +138,12 @@ class ReceivingEnd:
         return self._ended(arrivals) + self._answer(key, place)
 
     def message(self, message: object) -> list[Arrival]:
-        """Takes a message from the back-channel; returns the rounds that it ends."""
+        """Takes a message from the back-channel; returns the rounds that it ends.
+
+        What it says of transfers of another session than the transmitter's own is passed over.
+        """
+        if self._assembler.is_strangers(getattr(message, "transfer", 0)):
+            return []
         if isinstance(message, SideInfo):
             self.journal.manifest(message.transfer, message.round, message.data)
             return self._ended(self._assembler.set_manifest(message.transfer, message.round, message.data))
@@ -144,7 +151,13 @@ class ReceivingEnd:
             key, now = (message.transfer, message.round), self._clock()
             again = self._answered.get(key) == message.attempt
             self._announced[key] = _Announced(message.attempt, message.last, now, self._air.settled, now, again=again)
-            return self._ended(self._assembler.announce(message.transfer)) + self._answer()
+            arrivals = self._ended(self._assembler.announce(message.transfer))
+            # Of the other rounds nothing is new: looking at all for each would take quadratic time.
+            if key in self._announced and self._is_over(key):
+                arrivals += self._answer_to(key)
+            while len(self._announced) > MOST_ANNOUNCED:
+                arrivals += self._answer_to(next(iter(self._announced)))
+            return arrivals
         if isinstance(message, Report) and message.content.get("event") == "air":
             self._take_place(message.transfer, message.content)
         elif isinstance(message, Report) and message.content.get("event") == "sent":
@@ -265,25 +278,33 @@ class ReceivingEnd:
         """
         arrivals = []
         for key in [key for key in self._announced if self._is_over(key, latest, place)]:
-            announced = self._announced.pop(key)
-            progress = self._assembler.progress(*key)
-            if progress is None and self._assembler.is_done(*key):
-                self._tell(BurstMap(*key, True, np.zeros(0, bool)))
-            elif progress is None:
-                if announced.last:
-                    arrivals += self._ended([nothing(*key)])
-                self._tell(BurstMap(*key, False, np.zeros(0, bool)))
-            else:
-                if announced.last:
-                    arrivals += self._ended(self._assembler.end(*key))
-                # One burst that is missing, of an unknown number: the transmitter knows better.
-                received = progress.received if len(progress.received) else np.zeros(1, bool)
-                self._tell(BurstMap(*key, progress.manifest, received))
-            if not announced.last and not self._assembler.is_done(*key):
-                self._answered[key] = announced.attempt
+            arrivals += self._answer_to(key)
         return arrivals
 
-    def _is_over(self, key: tuple[int, int], latest: tuple[int, int] | None, place: int) -> bool:
+    def _answer_to(self, key: tuple[int, int]) -> list[Arrival]:
+        """Acknowledges an announced round as it stands."""
+        arrivals = []
+        announced = self._announced.pop(key)
+        progress = self._assembler.progress(*key)
+        if progress is None and self._assembler.is_done(*key):
+            self._tell(BurstMap(*key, True, np.zeros(0, bool)))
+        elif progress is None:
+            if announced.last:
+                arrivals += self._ended([nothing(*key)])
+            self._tell(BurstMap(*key, False, np.zeros(0, bool)))
+        else:
+            if announced.last:
+                arrivals += self._ended(self._assembler.end(*key))
+            # One burst that is missing, of an unknown number: the transmitter knows better.
+            received = progress.received if len(progress.received) else np.zeros(1, bool)
+            self._tell(BurstMap(*key, progress.manifest, received))
+        if not announced.last and not self._assembler.is_done(*key):
+            self._answered[key] = announced.attempt
+            while len(self._answered) > MOST_ANNOUNCED:
+                del self._answered[next(iter(self._answered))]
+        return arrivals
+
+    def _is_over(self, key: tuple[int, int], latest: tuple[int, int] | None = None, place: int = -1) -> bool:
         """Whether nothing more of what was sent of a round can come."""
         announced = self._announced[key]
         if self._assembler.is_done(*key) or announced.again:
@@ -324,9 +345,8 @@ class ReceivingEnd:
 
     def _take_place(self, transfer: int, content: dict) -> None:
         """The transmitter tells where in its stream of samples a train's last burst began; not taken on trust."""
-        values = [content.get(name) for name in ("round", "attempt", "start")]
-        if all(type(value) is int and 0 <= value < 1 << 60 for value in values):
-            round_, attempt, start = values
+        round_, attempt, start = (told.whole(content, name, -1) for name in ("round", "attempt", "start"))
+        if min(round_, attempt, start) >= 0:
             self._air.sent((transfer, round_), start, attempt == 0)
 
     def _tell_what_is_awaited(self) -> None:
@@ -364,7 +384,7 @@ class ReceivingEnd:
 
     def _ended(self, arrivals: list[Arrival]) -> list[Arrival]:
         """Reports rounds that are handed over, and feeds them back."""
-        told = []
+        handed = []
         for arrival in arrivals:
             key = (arrival.transfer, arrival.round)
             self._first_heard.pop(key, None)
@@ -374,8 +394,8 @@ class ReceivingEnd:
             self.journal.handed_over(arrival)
             if self._send is not None:
                 arrival = self._feed_back(arrival)
-            told.append(arrival)
-        return told
+            handed.append(arrival)
+        return handed
 
     def _feed_back(self, arrival: Arrival) -> Arrival:
         """Sends a round back as it arrived, to codecs that want it, and the state of the channel."""

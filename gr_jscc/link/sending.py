@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr_jscc.codecs.base import Codec, CodecError, Payload, Reception
+from gr_jscc.link import told
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.back_channel import (
     BurstMap,
@@ -44,6 +45,8 @@ from gr_jscc.modem.header import BurstKind
 
 QUEUED_TRAINS = 2  # rounds encoded and waiting for the modulator
 QUEUED_IMAGES = 2  # asked of the source ahead of need, so that the network is never idle
+MOST_SNR_DB = 100.0  # that is believed of a receiver's report, to either side
+MOST_HAVE = 1 << 22  # pictures of a run that a receiver may say it has
 MOST_TRIES = 3  # of a picture that does not arrive, each with all its repeats
 
 
@@ -255,7 +258,8 @@ class SendingEnd:
             elif isinstance(message, Symbols):
                 self._take_feedback(flight, message)
             elif isinstance(message, ChannelState):
-                self.snr_db = message.snr_db if np.isfinite(message.snr_db) else self.snr_db
+                if np.isfinite(message.snr_db):
+                    self.snr_db = float(np.clip(message.snr_db, -MOST_SNR_DB, MOST_SNR_DB))
                 self._on_event({"event": "state", **dataclasses.asdict(message)}, None)
             elif isinstance(message, Stop):
                 flight.stopped = True
@@ -420,8 +424,9 @@ class SendingEnd:
         self._trains.append(bursts)
 
     def _take_have(self, message: Have) -> None:
-        self._knows = True
-        self._have.update(message.images)
+        self._knows = self._knows or message.is_last
+        if len(self._have) < MOST_HAVE:
+            self._have.update(message.images)
         for flight in [f for f in self._transfers.values() if f.key in self._have]:
             self._stored(flight, {})
 
@@ -505,12 +510,11 @@ class SendingEnd:
 
     def _take_report(self, flight: Outgoing, content: dict) -> None:
         if content.get("event") == "stored":
-            psnr = content.get("psnr_db")
-            self._stored(flight, {"psnr_db": psnr if isinstance(psnr, (int, float)) else None})
+            self._stored(flight, {"psnr_db": told.number(content, "psnr_db")})
         elif content.get("event") == "decoding":
             self._on_event({"event": "decoding", "transfer": flight.number, "name": flight.name}, None)
         elif content.get("event") == "receiving":
-            sent = flight.rounds.get(content.get("round")) if isinstance(content.get("round"), int) else None
+            sent = flight.rounds.get(told.whole(content, "round", -1))
             if sent is not None and sent.sent_at is not None:
                 sent.sent_at = self._clock()
         elif content.get("event") == "failed" and flight.tries < MOST_TRIES:

@@ -1,12 +1,16 @@
 """What a run leaves in its folder."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.archive import Archive
+from gr_jscc.evaluation.archive import MOST_BEGUN, Archive
 from gr_jscc.evaluation.collector import Result
 from gr_jscc.imaging import load_image
 
@@ -54,13 +58,13 @@ def test_a_folder_without_a_report_was_not_finished(tmp_path):
 
 def test_keys_are_those_of_the_run_and_survive_the_process(tmp_path):
     archive = Archive(tmp_path)
-    for i, (key, run) in enumerate((("aa", "1"), ("bb", "1"), ("cc", "2"))):
+    for i, (key, run) in enumerate((("aa" * 8, "1"), ("bb" * 8, "1"), ("cc" * 8, "2"))):
         archive.save(result(f"{i}.png", i, key=key, run=run))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "report.json").write_text("{")
     (tmp_path / "list").mkdir()
     (tmp_path / "list" / "report.json").write_text(json.dumps([1]))
-    assert Archive(tmp_path).keys("1") == {"aa", "bb"}
+    assert Archive(tmp_path).keys("1") == {"aa" * 8, "bb" * 8}
     assert Archive(tmp_path).keys("3") == set()
 
 
@@ -132,3 +136,73 @@ def test_a_folder_in_a_files_place_is_told_in_a_line(tmp_path, place):
     with pytest.raises(UserError) as told:
         Archive(tmp_path).save(result("x.png"))
     assert "\n" not in str(told.value)
+
+
+STORE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_archive import Archive, result
+archive = Archive({folder!r})
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range({count}):
+    archive.save_estimate(result("x.png", number, 0, {grey}), fresh=True)
+    archive.save(result("x.png", number, 1, {grey}), fresh=True)
+"""
+
+
+def test_two_programs_that_store_in_one_place_never_replace_each_other(tmp_path):
+    count, greys = 40, (10, 200)
+    programs = []
+    for grey in greys:
+        text = STORE.format(tests=str(Path(__file__).parent), folder=str(tmp_path), count=count, grey=grey)
+        command = [sys.executable, "-c", text]
+        programs.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+    for program in programs:
+        assert program.stdout.readline() == "ready\n"
+    for program in programs:
+        program.stdin.write("\n")
+        program.stdin.flush()
+    assert [program.communicate()[1] or program.returncode for program in programs] == [0, 0]
+    folders = [path.parent for path in tmp_path.glob("*/report.json")]
+    shades = [{int(load_image(path)[0, 0, 0]) for path in folder.glob("*.png")} for folder in folders]
+    assert sorted(shades, key=min) == [{grey} for grey in greys for _ in range(count)]
+
+
+def test_a_folder_of_a_live_program_is_not_taken_and_that_of_a_dead_one_is(tmp_path):
+    text = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_archive import Archive, result
+Archive({str(tmp_path)!r}).save_estimate(result("x.png", 1), fresh=True)
+print("ready", flush=True)
+signal.pause()
+"""
+    program = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    assert program.stdout.readline() == "ready\n"
+    (tmp_path / "x" / ".gr-jscc-00.part").write_bytes(b"half")
+    assert Archive(tmp_path).save(result("x.png"), fresh=True).name == "x-2"
+    program.kill()
+    program.communicate()
+    folder = Archive(tmp_path).save(result("x.png"), fresh=True)
+    assert folder.name == "x" and {path.name for path in folder.iterdir()} == {"received.png", "report.json"}
+
+
+def test_pictures_that_are_never_finished_hold_no_folder_for_ever(tmp_path):
+    archive = Archive(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(MOST_BEGUN + 40):
+        archive.save_estimate(result("x.png", number), fresh=True)
+    assert len(os.listdir("/proc/self/fd")) == before + MOST_BEGUN
+    assert archive.save(result("x.png", 0), fresh=True).name == f"x-{MOST_BEGUN + 41}"  # of the first: a folder anew
+
+
+@pytest.mark.parametrize(
+    "key", ["zz" * 8, "ab", "AB" * 8, "ab" * 9, None, 7, ["ab" * 8], "\u0661" * 16, "ab" * 8 + "\n"]
+)
+def test_keys_that_are_none_are_not_told(tmp_path, key):
+    archive = Archive(tmp_path)
+    archive.save(result("x.png", 0, key=key, run="1"))
+    archive.save(result("y.png", 1, key="ab" * 8, run="1"))
+    assert Archive(tmp_path).keys("1") == {"ab" * 8}

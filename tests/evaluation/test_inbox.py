@@ -12,7 +12,7 @@ from gr_jscc.telling import told_by_program
 
 pytestmark = pytest.mark.timeout(30)
 ORIGINAL = np.full((16, 16, 3), 100, np.uint8)
-SENT = {"event": "sent", "name": "a.png", "key": "aa", "codec": "toy", "weights": "toy-1", "cbr": 0.08,
+SENT = {"event": "sent", "name": "a.png", "key": "aa" * 8, "codec": "toy", "weights": "toy-1", "cbr": 0.08,
         "encode_seconds": 0.1}  # fmt: skip
 DONE = SENT | {
     "event": "done", "payload": 64, "side_info": 10, "header": 5, "air": 200, "rounds": 1, "bursts": 4, "repeated": 2,
@@ -59,7 +59,7 @@ def test_a_picture_is_final_when_all_is_known_in_any_order(inbox, order):
     results = [final(news[i]()) for i in order]
     assert [len(r) for r in results] == [0, 0, 1]
     report = results[-1][0].report
-    assert report["image"] == {"name": "a.png", "height": 16, "width": 16} and report["key"] == "aa"
+    assert report["image"] == {"name": "a.png", "height": 16, "width": 16} and report["key"] == "aa" * 8
     assert report["psnr_db"] == pytest.approx(48.13, abs=0.01)
     assert report["bursts"] == {"sent": 4, "received": 4, "lost": 0, "repeated": 2}
     assert report["cbr"]["payload"] == pytest.approx(64 / 768, abs=1e-6) and report["uses"]["air"] == 200

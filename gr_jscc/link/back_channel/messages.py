@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -252,11 +253,11 @@ class Stop(Message):
 
 @dataclass(frozen=True)
 class Have(Message):
-    """The pictures of a run that the receiver already holds.
+    """The pictures of a run that the receiver already holds, or the next part of them.
 
     Attributes:
         run: eight bytes, as in `Hello`.
-        images: eight bytes each, up to `MAX_IMAGES`.
+        images: eight bytes each, up to `MAX_IMAGES`; after so many another part follows.
     """
 
     kind: ClassVar[Kind] = Kind.HAVE
@@ -265,6 +266,16 @@ class Have(Message):
 
     run: bytes
     images: tuple[bytes, ...]
+
+    @classmethod
+    def parts(cls, run: bytes, images: Sequence[bytes]) -> list[Have]:
+        """As many messages as so many pictures take."""
+        return [cls(run, tuple(images[i : i + MAX_IMAGES])) for i in range(0, len(images) + 1, MAX_IMAGES)]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no further part follows."""
+        return len(self.images) < MAX_IMAGES
 
     def pack(self) -> bytes:
         if len(self.images) > MAX_IMAGES:
