@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+_held: set[int] = set()
+
 
 def lock(path: Path) -> int:
     """Locks a file or folder that exists, without waiting.
 
     Returns:
-        The descriptor that holds the lock until it is closed with `os.close`.
+        What `release` takes.
 
     Raises:
         BlockingIOError: another holds it.
@@ -26,7 +28,24 @@ def lock(path: Path) -> int:
     except BaseException:
         os.close(descriptor)
         raise
+    _held.add(descriptor)
     return descriptor
+
+
+def release(descriptor: int) -> None:
+    """Ends a lock."""
+    _held.discard(descriptor)
+    os.close(descriptor)
+
+
+def _leave_to_parent() -> None:
+    """In a forked process: the lock is to end with the one that took it."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @contextlib.contextmanager
@@ -46,7 +65,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(descriptor)
+        release(descriptor)
 
 
 def open_alone(path: Path) -> IO[bytes]:

@@ -1,11 +1,14 @@
 """Two that write one file each write theirs whole, and nothing half-written keeps its name."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from gr_jscc.locks import lock, locked, open_alone
+from gr_jscc.locks import lock, locked, open_alone, release
 from gr_jscc.whole_file import PARTS, whole, write_whole
 
 pytestmark = pytest.mark.timeout(30)
@@ -65,6 +68,29 @@ def test_a_lock_ends_when_it_is_let_go_of(tmp_path):
             lock(tmp_path)
         with pytest.raises(BlockingIOError), locked(tmp_path):
             pass
-    os.close(lock(tmp_path))
+    release(lock(tmp_path))
     with locked(tmp_path / "nowhere"):  # what cannot be locked is used without
         pass
+
+
+def test_a_lock_ends_with_the_process_that_took_it_whatever_it_has_forked(tmp_path):
+    text = f"""
+import os, time
+from pathlib import Path
+from gr_jscc.locks import lock
+lock(Path({str(tmp_path)!r}))
+if not (child := os.fork()):
+    time.sleep(60)
+print(child, flush=True)
+time.sleep(60)
+"""
+    program = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
+    child = int(program.stdout.readline())
+    with pytest.raises(BlockingIOError):
+        lock(tmp_path)
+    program.kill()
+    program.wait()
+    try:
+        release(lock(tmp_path))
+    finally:
+        os.kill(child, signal.SIGKILL)

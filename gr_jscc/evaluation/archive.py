@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from gr_jscc.evaluation.report import write_json
 from gr_jscc.file_names import safe_stem
 from gr_jscc.imaging import save_image
 from gr_jscc.link import told
-from gr_jscc.locks import lock
+from gr_jscc.locks import lock, release
 from gr_jscc.places import writable_folder
 from gr_jscc.whole_file import PARTS, writing
 
@@ -144,7 +143,7 @@ class Archive:
     def _let_go(self, transfer: int) -> None:
         _, held = self._begun.pop(transfer)
         if held is not None:
-            os.close(held)
+            release(held)
 
 
 def _numbered(parent: Path, stem: str, first: int) -> Iterator[tuple[int, Path]]:
@@ -178,6 +177,6 @@ def _claim(folder: Path, fresh: bool) -> tuple[bool, int | None]:
     except OSError:  # the file system knows no locks: a folder without a report may be another program's
         return is_new or not fresh, None
     if fresh and (folder / REPORT).exists():
-        os.close(held)
+        release(held)
         return False, None
     return True, held

@@ -19,6 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from gr_jscc.errors import UserError
+from gr_jscc.locks import lock, release
 from gr_jscc.places import writable_folder
 from gr_jscc.training.checkpoint import checkpoints
 from gr_jscc.training.data import Say, silent
@@ -95,15 +97,15 @@ def train(
         DataError: no usable images, for training or for validation.
         CheckpointError: no checkpoint in ``out`` is whole.
         DivergedError: weights or figures are not finite any more; the checkpoints and weights before are kept.
-        UserError: ``out`` cannot be written; the last whole checkpoint is kept.
+        UserError: ``out`` cannot be written, where the last whole checkpoint is kept, or another run is at work there.
     """
-    with _processes(recipe, device) as processes:
+    with _processes(recipe, device) as processes, contextlib.ExitStack() as held:
         say = say if processes.first else silent
         task = task_of(recipe)
         torch.manual_seed(recipe.seed)
         network = network_of(recipe, task)
         if processes.first:
-            _check_place(out)
+            held.enter_context(_place(out))
         # Processes of their own can cut crops only where they have the pictures.
         dataset = open_dataset(recipe.dataset, data, recipe.crop, say, "cpu" if workers else device)
         check_crop(recipe, network, dataset.crop)
@@ -138,12 +140,30 @@ def _processes(recipe: Recipe, device: str) -> Iterator[Processes]:
     torch.distributed.destroy_process_group()
 
 
-def _check_place(folder: Path) -> None:
-    """Raises UserError where nothing can be written: better before the photos are read than after a night."""
+@contextlib.contextmanager
+def _place(folder: Path) -> Iterator[None]:
+    """Holds a run's folder for this process alone; one that never begins leaves none.
+
+    Raises:
+        UserError: nothing can be written there, or another run is at work: better before the photos are read than after
+            a night.
+    """
     is_new = not folder.exists()
     writable_folder(folder)
-    if is_new:
-        folder.rmdir()  # a run that never begins leaves none
+    try:
+        descriptor = lock(folder)
+    except BlockingIOError as error:
+        raise UserError(f"another training run is at work in {folder}") from error
+    except OSError:  # a file system without locks
+        descriptor = None
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            release(descriptor)
+        if is_new:
+            with contextlib.suppress(OSError):  # it is not empty
+                folder.rmdir()
 
 
 def _begin(
