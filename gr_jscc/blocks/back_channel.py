@@ -91,9 +91,9 @@ class back_channel(gr.basic_block):  # noqa: N801
                 self._end()
 
     def _open(self, opening: Opening) -> None:
-        hello = Hello(
-            opening.role, opening.codec, opening.weights, opening.weights_hash, opening.run, opening.session,
-            software=f"gr-jscc {__version__}",
+        hello = Hello.of(
+            opening.role, opening.codec, opening.weights, opening.weights_hash, run=opening.run,
+            session=opening.session, software=f"gr-jscc {__version__}",
         )  # fmt: skip
         if self._encrypted:
             hello = dataclasses.replace(hello, air_key=opening.air_key)

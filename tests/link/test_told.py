@@ -11,8 +11,10 @@ from gr_jscc.evaluation.inbox import MOST_KNOWN, Inbox
 from gr_jscc.evaluation.report import Received
 from gr_jscc.link import told
 from gr_jscc.link.assembly import Arrival
-from gr_jscc.link.back_channel import ChannelState, Have, Report, RoundSent
-from gr_jscc.link.back_channel.messages import MAX_IMAGES
+from gr_jscc.link.back_channel import ChannelState, Have, Hello, RefusedPeer, Report, RoundSent
+from gr_jscc.link.back_channel.messages import MAX_IMAGES, Refused
+from gr_jscc.link.back_channel.protocol import Protocol
+from gr_jscc.link.back_channel.wire import Kind, decode, encode
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.reception import MOST_ANNOUNCED
 from gr_jscc.link.session import Session
@@ -142,3 +144,16 @@ def test_whatever_a_receiver_reports_pictures_go_on(value):
             link.receiving.message(Report(0, {"event": "air", "round": 0, "attempt": 0, "start": 0, field: value}))
     link.run(3)
     assert link.events_of("stored")
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "\U0001f99c" * 40])
+def test_weights_of_any_name_can_be_told_of(name):
+    hello = Hello.of("receiver", name, name, bytes(4), software="gr-jscc")
+    assert Hello.unpack(hello.pack()) == hello and (name == "" or hello.weights)
+    transmitter, lines = Hello.of("transmitter", name, name, b"othr"), []
+    sent = []
+    protocol = Protocol(hello, lambda connection, data: sent.append(data) or True)
+    protocol.received(b"1", encode(Kind.HELLO, 5, 0, transmitter.pack()))
+    lines = [event.line for event in protocol.events if isinstance(event, RefusedPeer)]
+    assert len(lines) == 1 and lines[0].isprintable() and lines[0].startswith("the transmitter uses codec")
+    assert Refused.unpack(decode(sent[-1]).body).text == lines[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import ClassVar
 
+from gr_jscc.plain_text import shown
+
 from .wire import Kind
 
 
@@ -68,6 +70,11 @@ def unpack_bool(value: int) -> bool:
     if value > 1:
         raise MessageError(f"a truth value of {value}")
     return bool(value)
+
+
+def fitting(text: str, most: int) -> str:
+    """A name of ours as `check_text` takes it: whatever a file is called, controls are escaped and the rest is cut."""
+    return shown(text).encode()[:most].decode(errors="ignore")
 
 
 def check_text(name: str, text: str, most: int) -> bytes:

@@ -14,6 +14,7 @@ from .message import (
     Message,
     MessageError,
     check_text,
+    fitting,
     pack_fields,
     read_text,
     unpack_bool,
@@ -80,6 +81,12 @@ class Hello(Message):
         key = _check_bytes("air_key", self.air_key, len(NO_KEY))
         head = pack_fields(self._head, ROLES.index(self.role), hash_, run, self.session, key, *lengths)
         return head + b"".join(texts)
+
+    @classmethod
+    def of(cls, role: str, codec: str, weights: str, weights_hash: bytes, **more: object) -> Hello:
+        """One whose names are made to fit."""
+        codec, weights = fitting(codec, cls._texts["codec"]), fitting(weights, cls._texts["weights"])
+        return cls(role, codec, weights, weights_hash, **more)
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Hello:
