@@ -45,6 +45,7 @@ def loopback(
     cbr: options.Cbr = "1/12",
     cbr_max: options.CbrMax = "",
     eta: options.Eta = None,
+    refine: options.Refine = 0,
     control_snr: options.ControlSnr = None,
     snr: options.Snr = 10.0,
     channel: options.Channel = "awgn",
@@ -73,7 +74,7 @@ def loopback(
     air = load_scenario(scenario) if scenario else None
     settings = LinkSettings(control_snr_db=control_snr)
     console = terminal(stderr=True)
-    loaded = load_sending_codec(codec, weights, device, eta, bool(cbr_max), settings, ideal)
+    loaded = load_sending_codec(codec, weights, device, eta, bool(cbr_max), settings, ideal, refine)
     files = sendable(images, loaded, ratio, lambda line: console.print(shown(line), soft_wrap=True))
     archive = Archive(out)
     if ideal:
@@ -82,7 +83,7 @@ def loopback(
         results = flowgraph_results(
             files, codec=codec, weights=weights, cbr=ratio, channel=channel, snr_db=snr, device=device, cfo=cfo,
             sample_rate=sample_rate, seed=seed, loss=loss, scenario=air, total=bool(cbr_max), eta=eta,
-            settings=settings,
+            settings=settings, refine=refine,
         )  # fmt: skip
     if replaced := archive.to_be_replaced(readable(path.name) for path in files):
         console.print(shown(f"{out}: replacing an earlier run's results of {some_of(replaced)}"), soft_wrap=True)

@@ -46,7 +46,7 @@ class LoopbackFlowgraph(gr.top_block):
         sample_rate: samples per second, for the report.
         seed: of the noise.
         probe: keep some equalised symbols for `symbols`.
-        total, eta, settings: the encoder's.
+        total, eta, settings, refine: the encoder's.
     """
 
     def __init__(
@@ -67,11 +67,14 @@ class LoopbackFlowgraph(gr.top_block):
         total: bool = False,
         eta: float | None = None,
         settings: LinkSettings | None = None,
+        refine: int = 0,
     ) -> None:
         gr.top_block.__init__(self, "JSCC loopback")
         self.source = image_source([str(path) for path in images])
         # One session for all runs: what is random comes from the seed.
-        self.encoder = jscc_encoder(codec, cbr, weights, device, settings, total=total, eta=eta, session=Session())
+        self.encoder = jscc_encoder(
+            codec, cbr, weights, device, settings, total=total, eta=eta, refine=refine, session=Session()
+        )
         self.modulator = ofdm_modulator(pad_rounds=True)
         fft_size = self.modulator.numerology.fft_size
         told_snr_db = snr_db if scenario is None or "awgn" not in scenario else None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gr_jscc.codecs.refined import Refined
 from gr_jscc.errors import UserError
 from gr_jscc.evaluation.archive import PICTURE, REPORT
 from gr_jscc.evaluation.report import OnAir, Received, build_report
@@ -55,6 +56,8 @@ def send(device: str, cells: Sequence[Cell], pictures: Sequence[np.ndarray]) -> 
 
 def _ideal(cell: Cell, files: list[Path], device: str) -> Sent:
     codec = kept_codec(cell.codec, cell.weights, device)
+    if cell.refine:
+        codec = Refined(codec, cell.refine, cell.snr_db)
     results = ideal_results(codec, files, cell.cbr, cell.channel, cell.snr_db, cell.noise_seed, _settings(cell))
     return [(result.report, result.received) for result in results if result.final]
 
@@ -65,7 +68,7 @@ def _flowgraph(cell: Cell, files: list[Path], device: str) -> Sent:
     seed = max(1, cell.noise_seed)  # GNU Radio takes 0 for "another one each time"
     graph = LoopbackFlowgraph(
         files, cell.codec, cell.cbr, cell.channel, cell.snr_db, cell.weights, device, cfo=CFO, seed=seed,
-        settings=_settings(cell),
+        settings=_settings(cell), refine=cell.refine,
     )  # fmt: skip
     return [(result.report, result.received) for result in graph.results() if result.final]
 
@@ -95,7 +98,19 @@ def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
         receiver = start(
             "rx", "--radio", f"zmq:{far}", "--out", out, "--originals", files[0].parent, "--once", *codec
         )  # fmt: skip
-        transmitter = start("tx", *files, "--radio", f"zmq:{near}", "--cbr", cell.cbr, *codec, "--json", stdout=news)
+        transmitter = start(
+            "tx",
+            *files,
+            "--radio",
+            f"zmq:{near}",
+            "--cbr",
+            cell.cbr,
+            "--refine",
+            cell.refine,
+            *codec,
+            "--json",
+            stdout=news,
+        )
         megapixels = sum(path.stat().st_size for path in files) / 3e6  # of uncompressed files
         patience = round(START_SECONDS + PICTURE_SECONDS * len(files) + MEGAPIXEL_SECONDS * megapixels)
         try:

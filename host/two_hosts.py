@@ -100,7 +100,7 @@ class TransmitFlowgraph(_Host):
         settings: how rounds become bursts.
         run: name of the run.
         papr_limit_db: the modulator's.
-        total, eta: the encoder's.
+        total, eta, refine: the encoder's.
     """
 
     def __init__(
@@ -118,11 +118,13 @@ class TransmitFlowgraph(_Host):
         papr_limit_db: float = 0.0,
         total: bool = False,
         eta: float | None = None,
+        refine: int = 0,
     ) -> None:
         gr.top_block.__init__(self, "JSCC transmitter")
         self.channel, self.choice = channel, radio
         self.source = image_source([str(path) for path in images])
-        self.encoder = jscc_encoder(codec, cbr, weights, device, settings, policy if channel else None, run, total, eta)
+        policy = policy if channel else None
+        self.encoder = jscc_encoder(codec, cbr, weights, device, settings, policy, run, total, eta, refine)
         self.modulator = ofdm_modulator(papr_limit_db=papr_limit_db)
         self.radio = radio_sink(radio.address, radio.profile, radio.reconnect)
         self.log = event_queue()

@@ -29,6 +29,7 @@ def tx(
     cbr: options.Cbr = "1/12",
     cbr_max: options.CbrMax = "",
     eta: options.Eta = None,
+    refine: options.Refine = 0,
     control_snr: options.ControlSnr = None,
     side_info: Annotated[
         str, typer.Option(help="How sizes and side information travel: air, in coded bursts, or back-channel.")
@@ -100,14 +101,14 @@ def tx(
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     settings = LinkSettings(control_snr_db=control_snr)
-    loaded = load_sending_codec(codec, weights, device, eta, bool(cbr_max), settings)
+    loaded = load_sending_codec(codec, weights, device, eta, bool(cbr_max), settings, refine=refine)
     files = sendable(images, loaded, ratio, lambda line: print(shown(line), file=sys.stderr))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)
     run = secrets.token_hex(8) if again else ""
     graph = TransmitFlowgraph(
         files, choice, codec, ratio, weights, device, channel, policy, settings, run, papr_limit_db=papr_limit,
-        total=bool(cbr_max), eta=eta,
+        total=bool(cbr_max), eta=eta, refine=refine,
     )  # fmt: skip
     log = _Log(len(files), graph.connected is not None)
     title = f"{codec} at CBR {cbr} to {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")

@@ -45,6 +45,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         run: name of the run. A receiver does not take pictures of one run twice, whoever was started again.
         total: whether ``cbr`` bounds headers and side information as well, see `WithinTotal`.
         eta: for codecs that adapt their rate to the content, see `Codec.set_eta`; None leaves it to the codec.
+        refine: steps by which the symbols of each round are refined, see `gr_jscc.codecs.refined`; 0 for none.
         session: this start of the sender, of which receivers tell it from others; None: a random one.
 
     Raises:
@@ -63,11 +64,12 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         run: str = "",
         total: bool = False,
         eta: float | None = None,
+        refine: int = 0,
         session: Session | None = None,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Encoder", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
-        self.codec = load_sending_codec(codec, weights, device, eta, total, settings)
+        self.codec = load_sending_codec(codec, weights, device, eta, total, settings, refine=refine)
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
         # Of any depth: a full queue would stop this thread.
         self._worker = Worker(lambda task: task[0](*task[1:]), 0, lambda error: fail(self, error))

@@ -10,12 +10,13 @@ import struct
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter
 from gr_jscc.codecs.deepjscc_network import STRIDE, VALUES, DeepJSCCNetwork, from_symbols, to_symbols
-from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.pixels import to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
-from gr_jscc.codecs.trained import TrainedCodec
+from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver
 from gr_jscc.weights.loading import require
 
 __all__ = ["DeepJSCC"]
@@ -107,30 +108,26 @@ class _Transmitter(Transmitter):
         return Payload(symbols[0].reshape(-1)[places].cpu().numpy(), SIDE_INFO.pack(rate // 2, code))
 
 
-class _Receiver(Receiver):
-    def __init__(self, codec: DeepJSCC, height: int, width: int) -> None:
-        self.codec, self.height, self.width = codec, height, width
+class _Receiver(TrainedReceiver):
+    codec: DeepJSCC
 
-    @torch.inference_mode()
-    def push(self, reception: Reception) -> np.ndarray:
-        self.shows_grey = False
+    def pixels(self, heard: Heard) -> Tensor | None:
         network, device = self.codec.network, self.codec.device
         rows, columns = _grid(self.height, self.width)
-        if reception.side_info is None or len(reception.side_info) != SIDE_INFO.size:
-            return self.grey(self.height, self.width)
-        pairs, code = SIDE_INFO.unpack(reception.side_info)
-        positions, count = rows * columns, len(reception.symbols)
+        if heard.side_info is None or len(heard.side_info) != SIDE_INFO.size:
+            return None
+        pairs, code = SIDE_INFO.unpack(heard.side_info)
+        positions, count = rows * columns, len(heard.symbols)
         if not 0 < 2 * pairs <= network.latents or not (pairs - 1) * positions < count <= pairs * positions:
-            return self.grey(self.height, self.width)
-        if not np.isfinite(reception.noise_var).any():
-            return self.grey(self.height, self.width)
+            return None
+        if not torch.isfinite(heard.noise_var).any():
+            return None
         # What was not sent at some positions is for the decoder as if it were lost.
         received = torch.zeros(1, network.latents // 2, rows, columns, dtype=torch.complex64, device=device)
         variance = torch.full(received.shape, torch.inf, device=device)
         places = torch.from_numpy(_places(count, positions)).to(device)
-        received.view(-1)[places] = torch.from_numpy(reception.symbols).to(device)
-        variance.view(-1)[places] = torch.from_numpy(reception.noise_var).to(device)
+        received.view(-1)[places] = heard.symbols
+        variance.view(-1)[places] = heard.noise_var
         scale = scale_of(torch.tensor([code], device=device))
         latents, latent_var = from_symbols(received, variance, scale)
-        pixels = network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))
-        return to_picture(pixels, self.height, self.width)
+        return network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))

@@ -20,9 +20,10 @@ from gr_jscc.codecs.hjscc_latent import Prior, Sent
 from gr_jscc.codecs.hjscc_network import SCALE_STEPS, HJSCCNetwork, power_scale
 from gr_jscc.codecs.hjscc_plan import Wish, eta_of, plan, quantise_eta, symbols_of, wish, wishes_of
 from gr_jscc.codecs.hjscc_side_info import SideInfo, pack, unpack
-from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.pixels import to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, largest_eta
+from gr_jscc.codecs.trained import Heard, TrainedReceiver, heard
 from gr_jscc.weights.loading import require, require_bools, require_number, require_rates
 
 __all__ = ["HJSCC", "HJSCCFeedback"]
@@ -199,10 +200,9 @@ class _FeedbackTransmitter(_Sending):
             return None
         (prior, sent, scale), self._sent = self._sent, None
         if feedback is not None and len(feedback.symbols) == int(sent.mask.sum()) // 2:
-            symbols, noise_var = feedback.symbols, feedback.noise_var
-            index = sent.index[0].cpu().numpy()
-            self._end = self._end.after(prior, index, symbols, noise_var, scale, aware=True)
-            arrived = noise_var[np.isfinite(noise_var)]
+            came, index = heard(feedback, self.codec.device), sent.index[0].cpu().numpy()
+            self._end = self._end.after(prior, index, came.symbols, came.noise_var, scale, aware=True)
+            arrived = feedback.noise_var[np.isfinite(feedback.noise_var)]
             if len(arrived):
                 self._snr_db = float(np.clip(-10 * np.log10(np.mean(arrived, dtype=np.float64)), *SNRS_DB))
             return self._send()
@@ -258,25 +258,25 @@ def _least(wished: Wish, symbols: int) -> np.ndarray | None:
     return index if wished.rates[index[place]] * wished.positions[place] <= 2 * symbols else None
 
 
-class _Receiver(Receiver):
+class _Receiver(TrainedReceiver):
     """One for both."""
 
+    codec: HJSCC
+
     def __init__(self, codec: HJSCC, height: int, width: int) -> None:
-        self.codec, self.height, self.width = codec, height, width
+        super().__init__(codec, height, width)
         self._end: End | None = None
         self._heard = False  # any symbol at all
 
-    @torch.inference_mode()
-    def push(self, reception: Reception) -> np.ndarray:
-        self.shows_grey = False
+    def pixels(self, heard: Heard) -> Tensor | None:
         codec = self.codec
         sizes = codec.map_sizes(*codec.grid(self.height, self.width))
         try:
-            side = unpack(reception.side_info or b"", codec.rate_counts, sizes, self.height, self.width)
+            side = unpack(heard.side_info or b"", codec.rate_counts, sizes, self.height, self.width)
         except CodingError:
             return self._picture()
-        symbols, noise_var = reception.symbols, reception.noise_var
-        self._heard |= bool(np.isfinite(noise_var).any())
+        symbols, noise_var = heard.symbols, heard.noise_var
+        self._heard = self._heard or bool(torch.isfinite(noise_var).any())
         before, end, first = self._end, self._end, side.latent
         if end is None or first == side.told == 0:  # all latents in one round, maybe for the second time
             end = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
@@ -314,7 +314,7 @@ class _Receiver(Receiver):
             index.flat[place] = rate
         return index
 
-    def _picture(self) -> np.ndarray:
+    def _picture(self) -> Tensor | None:
         if self._end is None or self._end.latent < 0 or not self._heard:
-            return self.grey(self.height, self.width)
-        return to_picture(self._end.picture(), self.height, self.width)
+            return None
+        return self._end.picture()

@@ -62,7 +62,7 @@ class End:
         return network.prior(latent, network.descend(latent, self.state, condition), condition, aware)
 
     def after(
-        self, prior: Prior, index: np.ndarray, symbols: np.ndarray, noise_var: np.ndarray, scale: float, aware: bool
+        self, prior: Prior, index: np.ndarray, symbols: Tensor, noise_var: Tensor, scale: float, aware: bool
     ) -> End:
         """The end after the next latent arrived.
 
@@ -76,9 +76,10 @@ class End:
         """
         rates = torch.from_numpy(index).to(self.state.estimate.device)[None]
         mask = self.network.latents[self.latent + 1].mask(rates, prior)
-        values = placed(symbols.astype(np.complex64).view(np.float32) * np.float32(scale), mask)
-        noise = placed(np.repeat(noise_var.astype(np.float32), 2), mask)
-        checksums = zlib.crc32(index.tobytes()), zlib.crc32(symbols.tobytes() + noise_var.tobytes())
+        values = placed(torch.view_as_real(symbols).flatten() * scale, mask)
+        noise = placed(noise_var.repeat_interleave(2), mask)
+        came = b"".join(x.detach().cpu().numpy().tobytes() for x in (symbols, noise_var))
+        checksums = zlib.crc32(index.tobytes()), zlib.crc32(came)
         return self._decoded(prior, rates, values, noise, scale, aware, checksums)
 
     def after_untold(self, prior: Prior, sent: Sent, aware: bool) -> End:
@@ -118,11 +119,11 @@ def in_order(values: Tensor, mask: Tensor) -> np.ndarray:
     return values.permute(0, 2, 3, 1)[mask.permute(0, 2, 3, 1)].cpu().numpy()
 
 
-def placed(values: np.ndarray, mask: Tensor) -> Tensor:
+def placed(values: Tensor, mask: Tensor) -> Tensor:
     """Undoes `in_order`; 0 where nothing is sent."""
     places = mask.permute(0, 2, 3, 1)
     tensor = torch.zeros(places.shape, device=mask.device)
-    tensor[places] = torch.from_numpy(np.ascontiguousarray(values)).to(mask.device)
+    tensor[places] = values
     return tensor.permute(0, 3, 1, 2)
 
 

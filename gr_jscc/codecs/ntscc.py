@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter, UseMap
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter, UseMap
 from gr_jscc.codecs.entropy_coding import CodingError
 from gr_jscc.codecs.ntscc_hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc_jscc import Prior
 from gr_jscc.codecs.ntscc_network import NTSCCNetwork
 from gr_jscc.codecs.ntscc_side_info import LARGEST, SideInfo, SideInfoCoder
-from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.pixels import to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import (
     QUALITY_CODES,
@@ -28,6 +28,7 @@ from gr_jscc.codecs.rate_adaptive import (
     largest_eta,
     quality_code,
 )
+from gr_jscc.codecs.trained import Heard, TrainedReceiver
 from gr_jscc.weights.loading import require, require_bools, require_number, require_rates
 
 __all__ = ["NTSCC"]
@@ -202,33 +203,27 @@ class _Transmitter(Transmitter):
         return Payload(_in_order(symbols)[_in_order(sent)].cpu().numpy(), codec.side_info.pack(side, height, width))
 
 
-class _Receiver(Receiver):
-    def __init__(self, codec: NTSCC, height: int, width: int) -> None:
-        self.codec, self.height, self.width = codec, height, width
+class _Receiver(TrainedReceiver):
+    codec: NTSCC
 
-    @torch.inference_mode()
-    def push(self, reception: Reception) -> np.ndarray:
-        self.shows_grey = False
+    def pixels(self, heard: Heard) -> Tensor | None:
         codec, network = self.codec, self.codec.network
         rows, columns = codec.grid(self.height, self.width)
         hyper_size = -(-rows // HYPER_STRIDE), -(-columns // HYPER_STRIDE)
         try:
-            side = codec.side_info.unpack(
-                reception.side_info or b"", self.height, self.width, (rows, columns), hyper_size
-            )
+            side = codec.side_info.unpack(heard.side_info or b"", self.height, self.width, (rows, columns), hyper_size)
         except CodingError:
-            return self.grey(self.height, self.width)
+            return None
         index = torch.from_numpy(side.index).to(codec.device)[None]
         sent = network.sent(index)[:, 0::2]
-        if int(sent.sum()) != len(reception.symbols):
-            return self.grey(self.height, self.width)
-        if side.hyper is None and not np.isfinite(reception.noise_var).any():
-            return self.grey(self.height, self.width)
-        symbols, noise_var = (_placed(values, sent) for values in (reception.symbols, reception.noise_var))
+        if int(sent.sum()) != len(heard.symbols):
+            return None
+        if side.hyper is None and not torch.isfinite(heard.noise_var).any():
+            return None
+        symbols, noise_var = (_placed(values, sent) for values in (heard.symbols, heard.noise_var))
         hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()
         scale = scale_of(torch.tensor([side.scale], device=codec.device))
-        pixels = network.demodulate(symbols, noise_var, scale, index, codec.prior(hyper, index))
-        return to_picture(pixels, self.height, self.width)
+        return network.demodulate(symbols, noise_var, scale, index, codec.prior(hyper, index))
 
 
 def _in_order(x: Tensor) -> Tensor:
@@ -236,10 +231,9 @@ def _in_order(x: Tensor) -> Tensor:
     return x[0].permute(1, 2, 0).reshape(-1)
 
 
-def _placed(values: np.ndarray, sent: Tensor) -> Tensor:
+def _placed(values: Tensor, sent: Tensor) -> Tensor:
     """Undoes the selection by `_in_order`: values[n] at the n places of bool[1, S, h, w] that were sent."""
     _, count, rows, columns = sent.shape
-    tensor = torch.from_numpy(values).to(sent.device)
-    placed = torch.zeros(rows * columns * count, dtype=tensor.dtype, device=sent.device)
-    placed[_in_order(sent)] = tensor
+    placed = torch.zeros(rows * columns * count, dtype=values.dtype, device=sent.device)
+    placed[_in_order(sent)] = values
     return placed.reshape(rows, columns, count).permute(2, 0, 1)[None]

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter
-from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.base import CodecError, Payload, Reception, Transmitter
+from gr_jscc.codecs.pixels import to_pixels
 from gr_jscc.codecs.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.successive_network import LOST
-from gr_jscc.codecs.trained import TrainedCodec
+from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver
 from gr_jscc.weights.loading import require, require_bools
 
 SIDE_INFO = struct.Struct(">BB")  # layer, from 0, and `AWARE`; power-scale code
@@ -74,21 +74,19 @@ class ArrivedLayer:
     noise_var: Tensor
 
 
-def arrived_layer(network: nn.Module, grid: Grid, reception: Reception, device: str) -> ArrivedLayer | None:
-    """What a reception brings; None when its side information is lost or wrong, or every symbol was lost."""
-    if reception.side_info is None or len(reception.side_info) != SIDE_INFO.size:
+def arrived_layer(network: nn.Module, grid: Grid, heard: Heard) -> ArrivedLayer | None:
+    """What a round brings; None when its side information is lost or wrong, or every symbol was lost."""
+    if heard.side_info is None or len(heard.side_info) != SIDE_INFO.size:
         return None
-    number, code = SIDE_INFO.unpack(reception.side_info)
+    number, code = SIDE_INFO.unpack(heard.side_info)
     layer, aware = number & ~AWARE, bool(number & AWARE)
-    if layer >= network.layers or len(reception.symbols) != grid.symbols:
+    if layer >= network.layers or len(heard.symbols) != grid.symbols:
         return None
-    if not np.isfinite(reception.noise_var).any():
+    if not torch.isfinite(heard.noise_var).any():
         return None
     shape = (1, network.per_layer // 2, grid.rows, grid.columns)
-    received, variance = (
-        torch.from_numpy(values).to(device).reshape(shape) for values in (reception.symbols, reception.noise_var)
-    )
-    scale = scale_of(torch.tensor([code], device=device))
+    received, variance = (values.reshape(shape) for values in (heard.symbols, heard.noise_var))
+    scale = scale_of(torch.tensor([code], device=heard.symbols.device))
     return ArrivedLayer(layer, aware, *network.demodulate(layer, received, variance, scale))
 
 
@@ -165,23 +163,23 @@ class JointTransmitter(Transmitter):
         return self._left.pop(0) if self._left else None
 
 
-class JointReceiver(Receiver):
+class JointReceiver(TrainedReceiver):
     """The receiving half for `JointTransmitter`."""
 
+    codec: SuccessiveCodec
+
     def __init__(self, codec: SuccessiveCodec, height: int, width: int) -> None:
-        self.codec = codec
+        super().__init__(codec, height, width)
         self.grid = grid_of(codec.network, height, width)
         self._arrived: dict[int, ArrivedLayer] = {}
 
-    @torch.inference_mode()
-    def push(self, reception: Reception) -> np.ndarray:
-        self.shows_grey = False
+    def pixels(self, heard: Heard) -> Tensor | None:
         network, grid = self.codec.network, self.grid
-        layer = arrived_layer(network, grid, reception, self.codec.device)
+        layer = arrived_layer(network, grid, heard)
         if layer is not None:
-            self._arrived[layer.layer] = layer
+            self._arrived = self._arrived | {layer.layer: layer}
         if not self._arrived:
-            return self.grey(grid.height, grid.width)
+            return None
         nothing = self._nothing()
         # A layer behind a gap waits until the gap is filled, unless nothing else has come.
         unbroken = next(i for i in range(network.layers + 1) if i not in self._arrived)
@@ -190,8 +188,7 @@ class JointReceiver(Receiver):
             for i in range(network.layers)
         ]
         latents, noise_var = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
-        pixels = network.estimate(latents, noise_var, unbroken or max(self._arrived) + 1)
-        return to_picture(pixels, grid.height, grid.width)
+        return network.estimate(latents, noise_var, unbroken or max(self._arrived) + 1)
 
     def _nothing(self) -> tuple[Tensor, Tensor]:
         """A layer that never came, as `ArrivedLayer` would hold it."""

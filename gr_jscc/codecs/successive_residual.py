@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Reception, Transmitter
-from gr_jscc.codecs.pixels import to_picture, to_pixels
+from gr_jscc.codecs.pixels import to_pixels
 from gr_jscc.codecs.power_scale import scale_of
 from gr_jscc.codecs.successive import (
     AWARE,
@@ -30,6 +30,7 @@ from gr_jscc.codecs.successive import (
     layer_payload,
 )
 from gr_jscc.codecs.successive_network import ResidualNetwork
+from gr_jscc.codecs.trained import Heard, TrainedReceiver, heard
 from gr_jscc.nn.channel import add_noise
 
 __all__ = ["SuccessiveResidual"]
@@ -80,21 +81,21 @@ def estimate_of(codec: SuccessiveResidual, grid: Grid, arrived: Iterable[Arrived
     return estimate
 
 
-class _Receiver(Receiver):
+class _Receiver(TrainedReceiver):
+    codec: SuccessiveResidual
+
     def __init__(self, codec: SuccessiveResidual, height: int, width: int) -> None:
-        self.codec, self.grid = codec, grid_of(codec.network, height, width)
+        super().__init__(codec, height, width)
+        self.grid = grid_of(codec.network, height, width)
         self._arrived: dict[int, ArrivedLayer] = {}
 
-    @torch.inference_mode()
-    def push(self, reception: Reception) -> np.ndarray:
-        self.shows_grey = False
-        arrived = arrived_layer(self.codec.network, self.grid, reception, self.codec.device)
+    def pixels(self, heard: Heard) -> Tensor | None:
+        arrived = arrived_layer(self.codec.network, self.grid, heard)
         if arrived is not None:
-            self._arrived[arrived.layer] = arrived
+            self._arrived = self._arrived | {arrived.layer: arrived}
         if not self._arrived:
-            return self.grey(self.grid.height, self.grid.width)
-        layers = (self._arrived[layer] for layer in sorted(self._arrived))
-        return to_picture(estimate_of(self.codec, self.grid, layers), self.grid.height, self.grid.width)
+            return None
+        return estimate_of(self.codec, self.grid, (self._arrived[layer] for layer in sorted(self._arrived)))
 
 
 class _Transmitter(Transmitter):
@@ -133,7 +134,7 @@ class _Transmitter(Transmitter):
 
     def _learn(self, feedback: Reception) -> None:
         """Takes note of what arrived, in whichever round the feedback tells; what did not is to be sent again."""
-        arrived = arrived_layer(self.codec.network, self._grid, feedback, self.codec.device)
+        arrived = arrived_layer(self.codec.network, self._grid, heard(feedback, self.codec.device))
         if arrived is None:
             newest = list(self._sent)[-1]
             del self._sent[newest]

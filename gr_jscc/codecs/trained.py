@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from gr_jscc.codecs.base import Codec, CodecError
+from gr_jscc.codecs.base import Codec, CodecError, Receiver, Reception
+from gr_jscc.codecs.pixels import to_picture
 from gr_jscc.weights import read_model
 from gr_jscc.weights.loading import load_network
 
@@ -37,7 +40,7 @@ class TrainedCodec(Codec):
         model = read_model(weights or self.default_weights, self.weights_codec or self.name)
         network = load_network(self.build, model)
         try:
-            self.network = network.to(device, memory_format=torch.channels_last)
+            self.network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
         except (RuntimeError, AssertionError) as error:  # torch's, also where it was built without CUDA
             raise CodecError(f"device {device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error
         self.device = device
@@ -59,3 +62,51 @@ class TrainedCodec(Codec):
     @property
     def weights_hash(self) -> bytes:
         return self._model.hash
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A `Reception` as tensors.
+
+    Attributes:
+        symbols: complex64[k].
+        noise_var: float32[k].
+        side_info: bytes, or None when they were lost.
+    """
+
+    symbols: Tensor
+    noise_var: Tensor
+    side_info: bytes | None
+
+
+def heard(reception: Reception, device: str) -> Heard:
+    """A reception on a device."""
+    symbols, noise_var = (torch.from_numpy(x).to(device) for x in (reception.symbols, reception.noise_var))
+    return Heard(symbols, noise_var, reception.side_info)
+
+
+class TrainedReceiver(Receiver):
+    """The receiving half of a trained codec, whose estimate can be differentiated by the symbols that arrived.
+
+    Args:
+        codec: whose.
+        height, width: of the picture.
+    """
+
+    def __init__(self, codec: TrainedCodec, height: int, width: int) -> None:
+        self.codec, self.height, self.width = codec, height, width
+
+    @abstractmethod
+    def pixels(self, heard: Heard) -> Tensor | None:
+        """Takes the next round: the estimate float32[1, 3, ≥ height, ≥ width], not clipped; None with nothing usable.
+
+        What this changes of the receiver it replaces, so that a shallow copy of one stays as it is.
+        """
+
+    @torch.inference_mode()
+    def push(self, reception: Reception) -> np.ndarray:
+        self.shows_grey = False
+        pixels = self.pixels(heard(reception, self.codec.device))
+        if pixels is None:
+            return self.grey(self.height, self.width)
+        return to_picture(pixels, self.height, self.width)

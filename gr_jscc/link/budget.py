@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
+from gr_jscc.codecs.base import Codec, CodecError, Payload, Reception, Transmitter, UseMap
+from gr_jscc.codecs.wrapped import Wrapped
 from gr_jscc.link.accounting import ChannelUses, count_uses
 from gr_jscc.link.bursts import LinkSettings, round_bursts
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
@@ -14,7 +15,7 @@ SMALL = 256 * 256  # pixels
 CLOSE = 0.985  # share of the bound that is near enough
 
 
-class WithinTotal(Codec):
+class WithinTotal(Wrapped):
     """A codec of one round whose ``cbr`` bounds what a report calls ``cbr.total``, without repeats.
 
     Args:
@@ -24,22 +25,15 @@ class WithinTotal(Codec):
     """
 
     def __init__(self, codec: Codec, settings: LinkSettings, numerology: Numerology = DEFAULT_NUMEROLOGY) -> None:
-        self.codec, self.settings, self.numerology = codec, settings, numerology
-        self.name = codec.name
-        self.uses_feedback, self.ideal_only = codec.uses_feedback, codec.ideal_only
-        self.side_info_mcs, self.side_info_copies = codec.side_info_mcs, codec.side_info_copies
+        super().__init__(codec)
+        self.settings, self.numerology = settings, numerology
 
     @property
     def cbr_range(self) -> tuple[float, float]:
         return self.codec.cbr_range[0], 1.0
 
-    @property
-    def weights_name(self) -> str:
-        return self.codec.weights_name
-
-    @property
-    def weights_hash(self) -> bytes:
-        return self.codec.weights_hash
+    def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
+        return None  # how much of the bound is the payload's is only known when the picture was sent
 
     def transmitter(self, cbr: float) -> Transmitter:
         lowest = self.codec.cbr_range[0]
@@ -56,9 +50,6 @@ class WithinTotal(Codec):
             self.transmitter(cbr).start(image)
         else:
             self.codec.check_picture(image, min(cbr, self.codec.cbr_range[1]))
-
-    def receiver(self, height: int, width: int) -> Receiver:
-        return self.codec.receiver(height, width)
 
     def total(self, payload: Payload, height: int, width: int) -> int:
         """Complex symbols that a round is charged with."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from gr_jscc.codecs.base import Codec
+from gr_jscc.codecs.refined import Refined
 from gr_jscc.codecs.registry import load_codec, load_codec_for_air
 from gr_jscc.link.budget import WithinTotal
 from gr_jscc.link.bursts import LinkSettings, settings_of
+
+BELIEVED_SNR_DB = 10.0
 
 
 def load_sending_codec(
@@ -16,6 +19,7 @@ def load_sending_codec(
     total: bool = False,
     settings: LinkSettings | None = None,
     ideal: bool = False,
+    refine: int = 0,
 ) -> Codec:
     """Loads a codec ready to send.
 
@@ -25,12 +29,20 @@ def load_sending_codec(
         total: whether the CBR bounds headers and side information as well, see `WithinTotal`.
         settings: how its rounds become bursts, which ``total`` reckons with; None: as the codec asks.
         ideal: whether nothing will go through the air, so that bounds will do.
+        refine: steps by which the transmitter refines each round's symbols, see `Refined`; 0 for none.
 
     Raises:
-        CodecError: unknown codec, a bound that cannot be sent, or one without an eta.
+        CodecError: unknown codec, a bound that cannot be sent, or one without an eta, or that cannot be refined.
         WeightsError: bad weights.
     """
     codec = (load_codec if ideal else load_codec_for_air)(name, weights or None, device)
     if eta is not None:
         codec.set_eta(eta)
-    return WithinTotal(codec, settings_of(codec, settings)) if total else codec
+    if total:
+        codec = WithinTotal(codec, settings_of(codec, settings))
+    return Refined(codec, refine, believed_snr_db(settings)) if refine else codec
+
+
+def believed_snr_db(settings: LinkSettings | None) -> float:
+    """Es/N0 that a transmitter reckons with before a receiver has reported its own."""
+    return BELIEVED_SNR_DB if settings is None or settings.control_snr_db is None else settings.control_snr_db

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr_jscc.codecs.base import Codec, CodecError, Payload, Reception
+from gr_jscc.codecs.refined import Refined
+from gr_jscc.codecs.wrapped import Wrapped
 from gr_jscc.link import told
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.back_channel import (
@@ -290,8 +292,7 @@ class SendingEnd:
             return
         started = time.monotonic()
         cbr, settings = self._cbr_now(), self._settings_now()
-        if isinstance(self.codec, WithinTotal):
-            self.codec.settings = settings
+        self._adapt_codec(settings)
         transmitter = self.codec.transmitter(cbr)
         try:
             payloads = [transmitter.start(picture.image)]
@@ -323,6 +324,16 @@ class SendingEnd:
             self._release(flight)
             flight.awaiting = None if flight.complete else 0
             self._encoding -= 1
+
+    def _adapt_codec(self, settings: LinkSettings) -> None:
+        """Tells what is around the codec how rounds are sent now, and how they arrive."""
+        codec = self.codec
+        while isinstance(codec, Wrapped):
+            if isinstance(codec, WithinTotal):
+                codec.settings = settings
+            elif isinstance(codec, Refined) and self.snr_db is not None:
+                codec.snr_db = self.snr_db
+            codec = codec.codec
 
     def proceed(self, flight: Outgoing, feedback: Reception | None) -> None:
         """Runs the codec on to its next round or, when there is no feedback, to its last."""

@@ -13,6 +13,7 @@ from gr_jscc.codecs.registry import load_codec
 from gr_jscc.codecs.successive import AWARE, SIDE_INFO, grid_of
 from gr_jscc.codecs.successive_network import MultipleNetwork, ResidualNetwork
 from gr_jscc.codecs.successive_single import single_network
+from gr_jscc.codecs.trained import heard
 from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.weights import write_model
 
@@ -253,7 +254,7 @@ class TestResidualFeedback:
         from gr_jscc.codecs.successive_residual import estimate_of
 
         with torch.inference_mode():
-            estimate = estimate_of(codec, grid, [arrived_layer(network, grid, r, "cpu") for r in receptions])
+            estimate = estimate_of(codec, grid, [arrived_layer(network, grid, heard(r, "cpu")) for r in receptions])
             layer, pixels = len(receptions), to_pixels(image, *grid.padded, "cpu")
             return layer_payload(network, layer, network.encode(layer, pixels, estimate), aware=True)
 

@@ -38,6 +38,7 @@ class Cell:
         channel: name of the profile.
         mode: see `Experiment`.
         seed: that the experiment names.
+        refine: see `Scheme`.
     """
 
     codec: str
@@ -50,6 +51,7 @@ class Cell:
     channel: str
     mode: str
     seed: int
+    refine: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -58,6 +60,8 @@ class Cell:
         content["cbr"] = f"{self.cbr:.9g}"
         content["snr_db"] = f"{self.snr_db:.9g}"
         content["charged"] = CHARGED
+        if not self.refine:
+            del content["refine"]  # as it was before there was such a thing
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -187,7 +191,7 @@ def _scheme_cells(
                 continue
             cell = Cell(
                 scheme.codec, weights, codec.weights_hash.hex(), picture.name, picture.hash, snr_db, cbr, channel, mode,
-                seed,
+                seed, scheme.refine,
             )  # fmt: skip
             shown = _shown(experiment, cell, name)
             use_map = partial(codec.use_map, cbr=cbr) if shown else None

@@ -84,6 +84,7 @@ class Scheme(TomlTable):
         label: that name.
         codec: as after ``--codec``.
         weights: as after ``--weights``; ``{snr_db}`` stands for the SNR of each cell.
+        refine: steps by which the transmitter refines its symbols, as after ``--refine``.
         images: names of the image sets that it is for; all when empty.
         snr_db, cbr, channels, modes: instead of the experiment's.
         optional: whether the sweep goes on without it where the codec or its weights do not ship.
@@ -92,6 +93,7 @@ class Scheme(TomlTable):
     label: Name
     codec: Name
     weights: Annotated[str, AfterValidator(_usable_template)] = ""
+    refine: Annotated[Whole, Field(ge=0, le=1000)] = 0
     images: list[str] = []
     snr_db: Snrs | None = None
     cbr: Ratios | None = None

@@ -124,7 +124,7 @@ def original_name(image_hash: str) -> str:
 
 def _point(cell: Cell) -> tuple:
     """All of a cell but its picture."""
-    return cell.codec, cell.weights_hash, cell.snr_db, cell.cbr, cell.channel, cell.seed
+    return cell.codec, cell.weights_hash, cell.snr_db, cell.cbr, cell.channel, cell.seed, cell.refine
 
 
 def plan_content(plan: Plan, command: str) -> dict:
