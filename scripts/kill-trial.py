@@ -1,0 +1,303 @@
+"""Kills programs of gr-jscc at random moments, starts them again, and looks for what was lost, doubled or half-written.
+
+    python scripts/kill-trial.py --times 10 --seed 1
+
+Each kill (SIGKILL: no program can prepare for it) is a run of its own, on this machine: `tx` → `channel` → `rx` with a
+back-channel, or a sweep. Its moment is drawn from the time that an unharmed run takes. Every picture must arrive once
+and whole; every cell must be stored once, with the figures of the unharmed sweep; and no process may be left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import itertools
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gr_jscc.data import demo_image
+from gr_jscc.evaluation.sweep.store import Store, StoreError
+from gr_jscc.imaging import ImageError, load_image, save_image
+
+ROOT = Path(__file__).parents[1]
+LINK, SWEEP = ("tx", "rx", "channel"), ("worker", "sweep")
+PICTURES, HEIGHT, WIDTH = 8, 128, 192
+PACE = 250_000  # samples per second on the air: slow enough that pictures are on their way at most moments
+PATIENCE = 240.0  # seconds for a run
+AFTERWARDS = 20.0  # seconds for the receiver and for orphans to end, once all has arrived
+
+EXPERIMENT = """
+title = "Killed"
+snr_db = [0, 10]
+cbr = ["1/24", "1/12", "1/6"]
+seeds = [1, 2, 3, 4]
+images = [{name = "demo", kind = "demo", crop = 64}]
+strips = [{images = "demo", image = "demo.png", snr_db = 10, cbr = "1/6"}]
+schemes = [{label = "A", codec = "deepjscc"}, {label = "B", codec = "successive-single", weights = "successive-photo"}]
+"""
+
+
+@dataclass
+class Found:
+    """What a run left.
+
+    Attributes:
+        lost, twice: pictures or cells.
+        half: files that are not whole, or should not be there.
+        wrong: pictures of another size, cells with other figures.
+        left_running: processes.
+        seconds: that it took.
+        killed: whether there was something to kill at the moment.
+    """
+
+    lost: int = 0
+    twice: int = 0
+    half: int = 0
+    wrong: int = 0
+    left_running: int = 0
+    seconds: float = 0.0
+    killed: bool = False
+
+    @property
+    def faults(self) -> int:
+        return self.lost + self.twice + self.half + self.wrong + self.left_running
+
+
+def in_folder(out: Path, pictures: Path) -> Found:
+    """What a receiver's folder lacks of the pictures in another, or has too much of."""
+    found, names = Found(), collections.Counter()
+    wanted = {path.name: load_image(path).shape for path in pictures.iterdir()}
+    for folder in out.iterdir():
+        files = {path.name for path in folder.iterdir()}
+        found.half += len(files ^ {"received.png", "report.json"})
+        try:
+            name = json.loads((folder / "report.json").read_text())["image"]["name"]
+            shape = load_image(folder / "received.png").shape
+        except (OSError, ValueError, ImageError):
+            found.half += 1
+            continue
+        names[name] += 1
+        found.wrong += shape != wanted.get(name)
+    found.lost = len(wanted.keys() - names.keys())
+    found.twice = sum(count - 1 for count in names.values())
+    return found
+
+
+def in_store(folder: Path, expected: dict[str, dict]) -> Found:
+    """What a store lacks of the rows of an unharmed one, or has too much of."""
+    store = Store(folder)
+    found = Found(half=len(store.strays()) + len(list(folder.glob("*/.gr-jscc-*"))))
+    try:
+        rows = store.rows()
+    except StoreError:
+        return Found(half=1, lost=len(expected))
+    lines = [line for path in folder.glob("cells-*.csv") for line in path.read_bytes().split(b"\n")[1:-1]]
+    found.lost, found.twice = len(expected.keys() - rows.keys()), len(lines) - len(rows)
+    found.wrong = sum(figures(row) != figures(expected[key]) for key, row in rows.items() if key in expected)
+    for path in (folder / "pictures").glob("*.png"):
+        try:
+            load_image(path)
+        except ImageError:
+            found.half += 1
+    return found
+
+
+def figures(row: dict) -> dict:
+    """A row without what no two runs have in common."""
+    return {key: value for key, value in row.items() if not key.startswith(("seconds.", "measured"))}
+
+
+class Programs:
+    """Programs of this checkout, in a process group of their own each.
+
+    Args:
+        folder: where they run, and log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.groups = folder, set()
+
+    def start(self, *arguments: object) -> subprocess.Popen:
+        command = [sys.executable, "-m", "host", *map(str, arguments)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        with open(self.folder / f"{arguments[0]}.log", "a") as log:
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=ROOT, env=environment, start_new_session=True
+            )
+        self.groups.add(process.pid)
+        return process
+
+    def left_running(self, seconds: float) -> int:
+        """Processes of any group that have not ended after so long; they are ended then."""
+        end = time.monotonic() + seconds
+        while (left := [one for group in self.groups for one in members(group)]) and time.monotonic() < end:
+            time.sleep(0.2)
+        for pid in left:
+            kill(pid)
+        return len(left)
+
+
+def members(group: int) -> list[int]:
+    """The processes of a group that still run."""
+    told = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True).stdout
+    lines = [line.split() for line in told.splitlines()]
+    return [int(pid) for pid, of, state in lines if int(of) == group and "Z" not in state]
+
+
+def workers(group: int) -> list[int]:
+    """The processes of a sweep that measure."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline") for pid in members(group)}
+    return [pid for pid, path in commands.items() if path.exists() and b"spawn_main" in path.read_bytes()]
+
+
+def kill(pid: int) -> None:
+    """SIGKILL; one that has just ended is no fault."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def link_run(folder: Path, pictures: Path, victim: str = "", moment: float = 0.0) -> Found:
+    """Sends pictures, kills one of the programs at a moment (seconds) and starts it again."""
+    (folder / "out").mkdir(parents=True)
+    near, far, back = (f"tcp://127.0.0.1:{port}" for port in free_ports(3))
+    commands = {
+        "rx": ("--radio", f"zmq:{far}", "--back-channel", back, "--out", folder / "out", "--once", "--quiet"),
+        "channel": ("--from", f"zmq:{near}", "--to", f"zmq:{far}", "--snr", 12, "--pace", PACE, "--quiet"),
+        "tx": (pictures, "--radio", f"zmq:{near}", "--back-channel", back, "--patience", 90, "--quiet"),
+    }
+    programs, begun = Programs(folder), time.monotonic()
+    running = {name: programs.start(name, *arguments) for name, arguments in commands.items()}
+    killed = False
+    if victim:
+        time.sleep(moment)
+        if killed := running[victim].poll() is None:
+            kill(running[victim].pid)
+            running[victim].wait()
+            again = {victim} | ({"rx"} if running["rx"].poll() is not None else set())  # who had left is needed anew
+            running |= {name: programs.start(name, *commands[name]) for name in again}
+    try:
+        running["tx"].wait(PATIENCE)
+        seconds = time.monotonic() - begun
+        running["rx"].wait(AFTERWARDS)
+    except subprocess.TimeoutExpired:  # what it did not hear of the end is no fault: a person ends it
+        seconds = time.monotonic() - begun
+        os.killpg(running["rx"].pid, signal.SIGINT)
+    os.killpg(running["channel"].pid, signal.SIGTERM)
+    left = programs.left_running(AFTERWARDS)
+    for process in running.values():
+        process.wait()
+    found = in_folder(folder / "out", pictures)
+    found.left_running, found.seconds, found.killed = left, seconds, killed
+    return found
+
+
+def sweep_run(folder: Path, expected: dict[str, dict], victim: str = "", moment: float = 0.0) -> Found:
+    """Measures cells, kills the program or its worker at a moment (seconds); the program is started again."""
+    folder.mkdir(parents=True)
+    (folder / "killed.toml").write_text(EXPERIMENT)
+    command = ("sweep", folder / "killed.toml", "--store", folder / "store", "--workers", 1)
+    programs, begun = Programs(folder), time.monotonic()
+    process, left, killed = programs.start(*command), 0, False
+    if victim:
+        time.sleep(moment)
+        victims = [process.pid] if victim == "sweep" else workers(process.pid)
+        killed = process.poll() is None and bool(victims)
+        for pid in victims if killed else ():
+            kill(pid)
+        if killed and victim == "sweep":
+            process.wait()
+            left = programs.left_running(AFTERWARDS)
+            process = programs.start(*command)
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        pass  # counted as left running, and its cells as lost
+    seconds = time.monotonic() - begun
+    left += programs.left_running(AFTERWARDS if process.poll() is not None else 0)
+    process.wait()
+    found = in_store(folder / "store", expected)
+    found.left_running, found.seconds, found.killed = left, seconds, killed
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens at."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def make_pictures(folder: Path) -> Path:
+    """Crops of the photo that ships, as files."""
+    photo = load_image(demo_image())
+    for number, (row, column) in enumerate(itertools.product(range(2), range(PICTURES // 2))):
+        top, left = row * HEIGHT, column * WIDTH
+        save_image(folder / f"p{number}.png", photo[top : top + HEIGHT, left : left + WIDTH])
+    return folder
+
+
+def trial(folder: Path, victims: list[str], times: int, rng: random.Random) -> int:
+    """Runs all and prints a line a victim; returns how many faults there were."""
+    runs: dict[str, Callable[..., Found]] = {}
+    print("killed      runs  in work  lost  twice  half  wrong  left  seconds")
+    unharmed = {}
+    if set(victims) & set(LINK):
+        pictures = make_pictures(folder / "pictures")
+        runs |= {name: lambda where, *how: link_run(where, pictures, *how) for name in LINK}
+        unharmed |= dict.fromkeys(LINK, link_run(folder / "link", pictures))
+        tell("none", [unharmed["tx"]])
+    if set(victims) & set(SWEEP):
+        first = sweep_run(folder / "first", {})
+        expected = Store(folder / "first" / "store").rows()
+        runs |= {name: lambda where, *how: sweep_run(where, expected, *how) for name in SWEEP}
+        unharmed |= dict.fromkeys(SWEEP, first)
+        tell("none", [first])
+    found = list(unharmed.values())
+    for victim in victims:
+        length = unharmed[victim].seconds
+        moments = [rng.uniform(0, length) for _ in range(times)]
+        results = [runs[victim](folder / f"{victim}-{i}", victim, moment) for i, moment in enumerate(moments)]
+        tell(victim, results)
+        for result, moment in zip(results, moments):
+            if result.faults:
+                print(f"  {result} after {moment:.2f} s")
+        found += results
+    return sum(result.faults for result in found)
+
+
+def tell(victim: str, results: list[Found]) -> None:
+    """Prints a line of the table."""
+    names = ("killed", "lost", "twice", "half", "wrong", "left_running")
+    killed, lost, twice, half, wrong, left = (sum(getattr(result, name) for result in results) for name in names)
+    seconds = sum(result.seconds for result in results) / len(results)
+    print(f"{victim:10}{len(results):6}{killed:9}{lost:6}{twice:7}{half:6}{wrong:7}{left:6}{seconds:9.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=10, help="kills of each")
+    parser.add_argument("--seed", type=int, default=1, help="of their moments")
+    parser.add_argument("--victims", nargs="+", choices=LINK + SWEEP, default=LINK + SWEEP)
+    parser.add_argument("--keep", type=Path, help="a new folder for what the runs leave; it is not removed")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="gr-jscc-kill-trial-") as scratch:
+        if given.keep:
+            given.keep.mkdir(parents=True)
+        faults = trial((given.keep or Path(scratch)).resolve(), given.victims, given.times, random.Random(given.seed))
+    sys.exit(f"{faults} faults" if faults else 0)
