@@ -46,6 +46,7 @@ class Recipe:
         clip: largest gradient norm.
         ema: decay of the averaged weights, which are what is validated and exported.
         precision: ``bfloat16`` (autocast) or ``float32``.
+        compact: whether the weights are exported in eight bits, see `gr_jscc.weights.compact`.
         checkpoint_every, validate_every: steps.
         seed: of everything random.
     """
@@ -67,6 +68,7 @@ class Recipe:
     clip: float = 1.0
     ema: float = 0.999
     precision: str = "bfloat16"
+    compact: bool = False
     checkpoint_every: int = 500
     validate_every: int = 1000
     seed: int = 1
@@ -108,12 +110,13 @@ def load_recipe(name: str | Path) -> Recipe:
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror or error}") from error
     fields = {f.name: f for f in dataclasses.fields(Recipe)}
-    types = {"str": str, "int": int, "float": (int, float), "dict": dict}
+    types = {"str": str, "int": int, "float": (int, float), "dict": dict, "bool": bool}
     for key, value in values.items():
         if key not in fields:
             raise RecipeError(f"{path}: unknown key {key!r}; known: {', '.join(fields)}")
-        if not isinstance(value, types[fields[key].type]) or isinstance(value, bool):
-            raise RecipeError(f"{path}: {key} must be {fields[key].type}, not {value!r}")
+        wanted = fields[key].type
+        if not isinstance(value, types[wanted]) or isinstance(value, bool) != (wanted == "bool"):
+            raise RecipeError(f"{path}: {key} must be {wanted}, not {value!r}")
     missing = [key for key in ("model", "codec") if key not in values]
     if missing:
         raise RecipeError(f"{path}: {missing[0]} is missing")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gr_jscc.training.recipe import RecipeError
 from gr_jscc.weights import WeightsError, find_model
+from gr_jscc.weights.compact import expanded
 
 
 @torch.no_grad()
@@ -35,7 +36,7 @@ def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
     trained = runs / name / f"{name}.safetensors"
     path = trained if trained.is_file() else find_model(name)
     try:
-        tensors = load_file(str(path))
+        tensors = expanded(load_file(str(path)))
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"weights cannot be read: {path}: {' '.join(str(error).split())}") from error
     try:

@@ -223,7 +223,8 @@ class TrainingState:
             OSError: the disk is full or cannot be written; weights that were there before are untouched.
         """
         info = {"steps": str(self.step), "figures": json.dumps(self.figures)}
-        write_model(self.weights, self.recipe.codec, self.network.config, self.average.network.state_dict(), info)
+        average, config = self.average.network.state_dict(), self.network.config
+        write_model(self.weights, self.recipe.codec, config, average, info, self.recipe.compact)
 
     @property
     def is_exported(self) -> bool:

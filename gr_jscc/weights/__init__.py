@@ -1,6 +1,6 @@
 """Trained models that ship, and reading and writing such files.
 
-A model is ``NAME.safetensors``: half-precision tensors plus metadata that names the codec and the
+A model is ``NAME.safetensors``: half-precision tensors (some in eight bits) plus metadata that names the codec and the
 network's configuration, so that a file rebuilds its own network. ``NAME.md`` beside it is the card.
 """
 
@@ -82,6 +82,8 @@ def read_model(name: str | Path, codec: str) -> ModelFile:
     """
     from safetensors import SafetensorError, safe_open
 
+    from gr_jscc.weights.compact import expanded
+
     path = find_model(name)
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -90,7 +92,7 @@ def read_model(name: str | Path, codec: str) -> ModelFile:
                 whose = shown(metadata.get("codec", "nobody"))[:LONGEST_NAME]
                 raise WeightsError(f"weights of another codec: {path} is for {whose}, not {codec}")
             config = _config(path, metadata.get("config", ""))
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 (not a dict)
+            tensors = expanded({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"weights cannot be read: {path}: {shown(error)}") from error
     info = {key: value for key, value in metadata.items() if key not in ("codec", "config")}
@@ -119,7 +121,9 @@ def _config(path: Path, text: str) -> dict:
     return config
 
 
-def write_model(path: Path, codec: str, config: dict, tensors: dict, info: dict[str, str]) -> None:
+def write_model(
+    path: Path, codec: str, config: dict, tensors: dict, info: dict[str, str], compact: bool = False
+) -> None:
     """Writes a model in half precision; the file is whole or not there.
 
     Args:
@@ -128,6 +132,7 @@ def write_model(path: Path, codec: str, config: dict, tensors: dict, info: dict[
         config: JSON-able keyword arguments of the codec's network.
         tensors: a ``state_dict``.
         info: further strings for the metadata.
+        compact: in eight bits instead, see `gr_jscc.weights.compact`.
 
     Raises:
         WeightsError: not all of it is finite; nothing is written.
@@ -136,10 +141,12 @@ def write_model(path: Path, codec: str, config: dict, tensors: dict, info: dict[
     import torch
     from safetensors.torch import save
 
-    half = {key: value.detach().half().cpu().contiguous() for key, value in tensors.items()}
-    bad = [key for key, value in half.items() if not torch.isfinite(value).all()]
+    from gr_jscc.weights.compact import compacted, halved
+
+    stored = compacted(tensors) if compact else halved(tensors)
+    bad = [key for key, value in stored.items() if not torch.isfinite(value).all()]
     if bad:
         raise WeightsError(f"{path.stem} has weights that are not finite in half precision, such as {bad[0]}")
     part = path.with_suffix(".part")
-    part.write_bytes(save(half, metadata={"codec": codec, "config": json.dumps(config), **info}))
+    part.write_bytes(save(stored, metadata={"codec": codec, "config": json.dumps(config), **info}))
     put_in_place(part, path)

@@ -109,7 +109,7 @@ def require_bools(config: dict, *names: str) -> None:
 
 def require_rates(rates: object, most: int) -> None:
     """Raises ConfigError for what are no rates: even numbers of channel values, ascending, at most so many."""
-    fine = isinstance(rates, list) and len(rates) > 1 and all(type(rate) is int and rate % 2 == 0 for rate in rates)
+    fine = isinstance(rates, list) and len(rates) > 0 and all(type(rate) is int and rate % 2 == 0 for rate in rates)
     require(
         fine and rates == sorted(set(rates)) and rates[-1] <= most, f"rates must be even, rising, and within {most}"
     )

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from gr_jscc.codecs.registry import load_codec
-from gr_jscc.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from gr_jscc.training.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from gr_jscc.training.data import DataError, RandomCrops, read_photos
 from gr_jscc.training.loop import learning_rate, task_of, train
 from gr_jscc.training.recipe import FOLDER, Recipe, RecipeError, load_recipe
@@ -145,9 +145,11 @@ def test_checkpoints_are_whole_sharded_and_few(tmp_path):
     tensors = {"network": {f"t{i}": torch.full((1024, 1024), float(i)) for i in range(5)}}
     for step in (1, 2, 3):
         save_checkpoint(tmp_path, step, tensors, {"model": "x"})
-    (tmp_path / "step-0000009").mkdir()  # no state in it: not a checkpoint
     found = checkpoints(tmp_path)
     assert [path.name for path in found] == ["step-0000002", "step-0000003"]
+    (tmp_path / "step-0000009").mkdir()  # its state is lost: a damaged one
+    with pytest.raises(CheckpointError):
+        load_checkpoint(checkpoints(tmp_path)[-1])
     assert all(file.stat().st_size <= 16 * 2**20 for file in found[-1].iterdir())
     groups, state = load_checkpoint(found[-1])
     assert state == {"step": 3, "model": "x"}
