@@ -1,10 +1,15 @@
-"""Rounds that wait for a slow decoder take no more memory than they may; what is more is lost and told."""
+"""Rounds that wait for a slow decoder take no more memory than they may, and stored pictures take none."""
+
+import gc
+import queue
+import weakref
 
 import numpy as np
 import pytest
 
-from gr_jscc.blocks import jscc_decoder
+from gr_jscc.blocks import image_file_sink, jscc_decoder
 from gr_jscc.codecs.base import Reception
+from gr_jscc.evaluation.collector import Result
 from gr_jscc.link.assembly import SYMBOL_BYTES, Arrival
 from gr_jscc.link.manifest import Manifest
 from gr_jscc.telling import told_by_program
@@ -29,3 +34,21 @@ def test_what_waits_is_bounded(mebibytes):
     decoder._worker.start()  # once they are decoded there is room again
     decoder._worker.finish()
     assert decoder._waiting == 0
+
+
+@pytest.mark.parametrize("folder", ["", "out"])
+def test_pictures_are_kept_only_for_a_program_that_asks_for_them(tmp_path, folder):
+    asked = queue.Queue()
+    folder = folder and str(tmp_path / folder)
+    for results, kept in ((None, 0), (asked, 5)):
+        sink = image_file_sink(folder, results=results)
+        seen = []
+        for number in range(5):
+            result = Result(number, 0, None, np.zeros((8, 8, 3), np.uint8), {"image": {"name": "x.png"}})
+            seen.append(weakref.ref(result))
+            sink.on_result(result)
+        del result
+        sink.on_end()
+        gc.collect()
+        assert sum(reference() is not None for reference in seen) == kept
+    assert asked.qsize() == 6  # and that nothing more will come
