@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gr_jscc.errors import UserError
 from gr_jscc.plain_text import shown
-from gr_jscc.whole_file import put_in_place
+from gr_jscc.whole_file import whole
 
 FOLDER = Path(__file__).parent
 LONGEST_NAME = 40  # of another codec, as shown
@@ -147,6 +147,5 @@ def write_model(
     bad = [key for key, value in stored.items() if not torch.isfinite(value).all()]
     if bad:
         raise WeightsError(f"{path.stem} has weights that are not finite in half precision, such as {bad[0]}")
-    part = path.with_suffix(".part")
-    part.write_bytes(save(stored, metadata={"codec": codec, "config": json.dumps(config), **info}))
-    put_in_place(part, path)
+    with whole(path) as part:
+        part.write_bytes(save(stored, metadata={"codec": codec, "config": json.dumps(config), **info}))
