@@ -1,4 +1,4 @@
-"""``gr-jscc keys …``: keys for the back-channel between two hosts."""
+"""``gr-jscc keys …``: keys for the back-channel between two hosts, and for clusters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from gr_jscc.evaluation.sweep.cluster_key import make_cluster_key
 from gr_jscc.link.back_channel import make_keys, read_keys
 
-app = typer.Typer(help="Make and show the keys of the back-channel between two hosts.", no_args_is_help=True)
+app = typer.Typer(help="Make and show keys of back-channels and clusters.", no_args_is_help=True)
 
 
 @app.command()
@@ -23,6 +24,16 @@ def make(
     """
     for path in make_keys(folder, force):
         typer.echo(f"{path}: for the {path.stem}'s host only")
+
+
+@app.command()
+def cluster(file: Annotated[Path, typer.Argument(help="Where to write it.", show_default=False)]) -> None:
+    """Make the key of a Dask cluster on which sweeps run: one file for the scheduler, all workers and gr-jscc sweep.
+
+    Bring it to all machines, by a way that nobody else can read: whoever has it can run programs on the workers.
+    """
+    make_cluster_key(file)
+    typer.echo(f"{file}: for all machines of the cluster, and nobody else")
 
 
 @app.command()

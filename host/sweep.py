@@ -22,6 +22,7 @@ from . import options
 from .console import shown, terminal
 
 if TYPE_CHECKING:
+    from distributed.security import Security
     from rich.console import Console
 
     from gr_jscc.evaluation.sweep.runner import Work
@@ -42,8 +43,17 @@ def sweep(
     workers: Annotated[int, typer.Option(min=0, help="Processes on this machine; 0: one a core.")] = 0,
     scheduler: Annotated[
         str,
-        typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT, instead of this machine.", show_default=False),
+        typer.Option(
+            help="Address of a Dask scheduler, tls://HOST:PORT with a key, instead of this machine.", show_default=False
+        ),
     ] = "",
+    cluster_key: Annotated[
+        Path | None,
+        typer.Option(help="Key of the scheduler's cluster, from gr-jscc keys cluster.", show_default=False),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Use a scheduler that others can reach, tcp://HOST:PORT, without a key.")
+    ] = False,
     list_them: Annotated[bool, typer.Option("--list", help="Name the experiments that ship.")] = False,
     device: options.Device = "cpu",
     json_lines: options.Json = False,
@@ -53,6 +63,7 @@ def sweep(
     Whatever ends a sweep, what was measured is in the store, and the same command goes on from there. gr-jscc report
     makes tables, plots and a page of it. docs/sweeps.md explains how experiments are written.
     """
+    from gr_jscc.evaluation.sweep.cluster_key import cluster_security
     from gr_jscc.evaluation.sweep.experiment import load_experiment, shipped_experiments
 
     if list_them:
@@ -62,6 +73,7 @@ def sweep(
     if not experiment:
         raise UserError("which experiment? A name (gr-jscc sweep --list) or a TOML file")
     wanted = load_experiment(experiment)
+    security = cluster_security(scheduler, cluster_key, insecure) if scheduler else None
     writable_folder(store)  # told before pictures are read and models loaded
     if not scheduler:  # whose workers may have a GPU where this machine has none
         options.check_device(device)
@@ -89,7 +101,7 @@ def sweep(
         if work.done:
             told = f"{work.done} of {work.done + work.cells} cells are in {store} already"
             console.print(shown(told), soft_wrap=True)
-        failed = _run(work, kept, workers, scheduler, device, console, json_lines) if work.tasks else 0
+        failed = _run(work, kept, workers, (scheduler, security), device, console, json_lines) if work.tasks else 0
     finally:
         kept.close()
     if not json_lines:
@@ -99,8 +111,9 @@ def sweep(
 
 
 def _run(
-    work: Work, store: Store, workers: int, scheduler: str, device: str, console: Console, json_lines: bool
-) -> int:
+    work: Work, store: Store, workers: int, scheduler: tuple[str, Security | None], device: str, console: Console,
+    json_lines: bool,
+) -> int:  # fmt: skip
     """Measures what is left; returns how many cells failed."""
     from gr_jscc.evaluation.sweep.runner import run_work
 
@@ -108,7 +121,7 @@ def _run(
     from .sweep_modes import send
 
     most = workers or os.cpu_count() or 1
-    cluster = remote_client(scheduler) if scheduler else local_client(min(most, len(work.tasks)))
+    cluster = remote_client(*scheduler) if scheduler[0] else local_client(min(most, len(work.tasks)))
     done = failed = 0
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),

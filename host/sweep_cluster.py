@@ -13,6 +13,7 @@ from gr_jscc.errors import UserError
 
 if TYPE_CHECKING:
     from distributed import Client
+    from distributed.security import Security
 
 CONNECT_SECONDS = 15
 WORKER_SECONDS = 60  # for the first one to join a scheduler
@@ -38,8 +39,12 @@ def local_client(workers: int) -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def remote_client(scheduler: str) -> Iterator[Client]:
+def remote_client(scheduler: str, security: Security | None) -> Iterator[Client]:
     """A cluster that others started: ``dask scheduler``, and ``dask worker`` where gr-jscc is installed.
+
+    Args:
+        scheduler: its address.
+        security: see `gr_jscc.evaluation.sweep.cluster_key.cluster_security`.
 
     Raises:
         UserError: nobody answers, no worker joins, or workers have another gr-jscc or none.
@@ -48,7 +53,7 @@ def remote_client(scheduler: str) -> Iterator[Client]:
 
     _hush()
     try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False, security=security)
     except (OSError, ValueError, TypeError) as error:  # TypeError: of addresses that Dask cannot take apart
         raise UserError(f"no Dask scheduler at {scheduler}: {_one_line(error)}") from error
     with client:

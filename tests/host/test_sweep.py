@@ -16,6 +16,7 @@ from gr_jscc.host.sweep_modes import send
 
 from gr_jscc import __version__
 from gr_jscc.evaluation.sweep.cells import make_plan
+from gr_jscc.evaluation.sweep.cluster_key import make_cluster_key
 from gr_jscc.evaluation.sweep.experiment import load_experiment
 from gr_jscc.evaluation.sweep.measurement import measure
 from gr_jscc.evaluation.sweep.store import Store
@@ -98,7 +99,8 @@ def figures(row):
 
 @contextlib.contextmanager
 def dask_cluster(folder):
-    """A scheduler and a worker as processes of their own; yields the address."""
+    """A scheduler and a worker as processes of their own, with a key; yields the address."""
+    key = ["--tls-ca-file", "cluster.pem", "--tls-cert", "cluster.pem", "--tls-key", "cluster.pem"]
     commands = [
         [
             "dask_scheduler",
@@ -109,8 +111,11 @@ def dask_cluster(folder):
             "--no-dashboard",
             "--scheduler-file",
             "scheduler.json",
+            "--protocol",
+            "tls",
+            *key,
         ],
-        ["dask_worker", "--scheduler-file", "scheduler.json", "--nthreads", "1", "--no-nanny", "--no-dashboard"],
+        ["dask_worker", "--scheduler-file", "scheduler.json", "--nthreads", "1", "--no-nanny", "--no-dashboard", *key],
     ]
     with open(folder / "log", "a") as log:
         processes = [
@@ -146,8 +151,11 @@ def test_a_killed_sweep_goes_on_even_on_another_cluster_and_loses_and_repeats_no
     done = lines(store)
     assert 5 <= len(done) < 24
 
+    make_cluster_key(folder / "cluster.pem")
     with dask_cluster(folder) as scheduler:
-        second = start(folder, "small.toml", "--store", store, "--scheduler", scheduler)
+        assert scheduler.startswith("tls://")
+        joined = ["--scheduler", scheduler, "--cluster-key", "cluster.pem"]
+        second = start(folder, "small.toml", "--store", store, *joined)
         assert second.wait(PATIENCE) == 0, (folder / "log").read_text()
     assert lines(store)[: len(done)] == done and len(lines(store)) == 24
     assert f"{len(done)} of 24 cells are in" in (folder / "log").read_text()
@@ -164,6 +172,30 @@ def test_a_cell_alone_gives_what_it_gave_in_the_sweep(folder, unbroken):
     for planned in plan.cells[::-5]:
         (alone,) = measure(lambda *task: send("cpu", *task), [planned.cell], [planned.picture.read()])
         assert figures(rows[planned.cell.key]) == figures(json.loads(json.dumps(alone.row)))
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--scheduler", "tcp://192.0.2.1:8786"], "can be reached by other machines"),
+        (["--scheduler", "tcp://lab-7:8786"], "can be reached by other machines"),
+        (["--scheduler", "tls://lab-7:8786"], "needs the cluster's key"),
+        (["--scheduler", "tcp://lab-7:8786", "--cluster-key", "none.pem"], "begins with tls://"),
+        (["--scheduler", "tls://lab-7:8786", "--cluster-key", "none.pem"], "no such key"),
+    ],
+)
+def test_machines_of_others_are_not_joined_in_the_open(folder, capsys, options, line):
+    code, told = run(capsys, "sweep", folder / "small.toml", "--store", folder / "none", *options)
+    assert code == 2 and line in told.strip().splitlines()[-1]
+
+
+def test_a_clusters_key_is_its_owners_alone_and_is_not_written_over(tmp_path, capsys):
+    path = tmp_path / "new" / "cluster.pem"
+    code, _ = run(capsys, "keys", "cluster", path)
+    text = path.read_text()
+    assert code == 0 and path.stat().st_mode & 0o077 == 0 and "PRIVATE KEY" in text and "CERTIFICATE" in text
+    code, told = run(capsys, "keys", "cluster", path)
+    assert code == 2 and "is there already" in told and path.read_text() == text
 
 
 def test_nobody_at_the_scheduler(folder, monkeypatch, capsys):
