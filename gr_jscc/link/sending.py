@@ -110,6 +110,8 @@ class SendingEnd:
         self._asked = 0
         self._occurrences: collections.Counter[bytes] = collections.Counter()
         self._transfers: dict[int, Outgoing] = {}  # oldest first
+        self._former: dict[int, bytes] = {}  # transfers that were given up, and the pictures that are sent anew
+        self._spent: dict[bytes, ChannelUses] = {}  # by those pictures, on what was given up
         self._trains: collections.deque[list[Burst]] = collections.deque()
         self._repeats: collections.deque[list[Burst]] = collections.deque()
         self._encoding = 0  # pictures handed to the codec's thread and not yet in a train
@@ -209,6 +211,8 @@ class SendingEnd:
         with self._lock:
             self._moved = self._clock()
             flight = self._transfers.get(transfer)
+            if transfer in self._former:
+                self._spend(self._former[transfer], uses)
             if flight is None or round_ not in flight.rounds:
                 return
             sent = flight.rounds[round_]
@@ -307,6 +311,7 @@ class SendingEnd:
         with self._lock:
             number = self._session.transfer(self._count)
             self._count += 1
+            self._former.pop(number, None)
             self._moved = self._clock()
             flight = Outgoing(
                 number, picture.name, picture.key, picture.image, cbr, transmitter, settings, started, picture.tries
@@ -487,6 +492,7 @@ class SendingEnd:
         if flight.done or not flight.settled:
             return
         flight.done = True
+        flight.uses = flight.uses + self._spent.pop(flight.key, ChannelUses(0, 0, 0, 0))
         fields = self._description(flight) | {
             "event": "done",
             **dataclasses.asdict(flight.uses),
@@ -542,10 +548,15 @@ class SendingEnd:
         self._on_event(fields | figures, None)
 
     def _again(self, flight: Outgoing, reason: str) -> None:
-        """Sends a picture from the beginning, as a new transfer."""
+        """Sends a picture from the beginning, as a new transfer, which is charged with what the old one cost."""
         self._forget(flight)
+        self._former[flight.number] = flight.key
+        self._spend(flight.key, flight.uses)
         self._waiting.appendleft(_Picture(flight.name, flight.image, flight.key, flight.tries + 1))
         self._on_event({"event": "again", "transfer": flight.number, "name": flight.name, "reason": reason}, None)
+
+    def _spend(self, key: bytes, uses: ChannelUses) -> None:
+        self._spent[key] = self._spent.get(key, ChannelUses(0, 0, 0, 0)) + uses
 
     def _forget(self, flight: Outgoing) -> None:
         """Drops a transfer and what is queued of it."""

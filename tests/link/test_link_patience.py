@@ -209,7 +209,33 @@ def test_a_repeat_of_a_picture_that_begins_anew_is_not_charged():
     link.sending.connection(True, restarted=True)
     link.sending.finish()
     link.run(10.0)
-    assert [(d["transfer"], d["repeated"]) for d in link.events_of("done")] == [(1, 0)]
+    (done,) = link.events_of("done")
+    assert (done["transfer"], done["repeated"], done["tries"]) == (1, 0, 2)
+    assert done["payload"] == 2 * 12_000  # what was given up has cost as much
+
+
+def test_pictures_that_fail_are_charged_for_every_try():
+    """The last word on a picture has all that it took, however late a train of what was given up left."""
+    link = SimulatedLink(ToyCodec(), SendingPolicy())
+    link.meet()
+    for number in range(3):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    failed = 0
+    hear = link.sending.message
+
+    def hears(message):
+        nonlocal failed
+        if isinstance(message, Report) and message.content["event"] == "stored" and failed < 2:
+            failed += 1
+            message = Report(message.transfer, {"event": "failed"})
+        hear(message)
+
+    link.sending.message = hears
+    link.run(30.0)
+    last = {d["name"]: d for d in link.events_of("done")}
+    assert link.sending.finished and sum(d["tries"] for d in last.values()) == 5
+    assert sum(d["payload"] for d in last.values()) == 5 * 12_000
 
 
 def test_the_transmitter_is_told_what_is_still_coming_in_and_its_codec_waits():
