@@ -217,7 +217,7 @@ class Assembler:
         self._open: dict[tuple[int, int], _Round] = {}  # oldest first
         # Late copies of a manifest and needless repeats are not to open a round that was handed over. A transfer
         # number comes round again after so many others that its key is forgotten by then.
-        self._done: dict[tuple[int, int], int | None] = {}  # and what its manifest said of the session
+        self._done: dict[tuple[int, int], Manifest | None] = {}
         self._echoes: dict[tuple[int, int], _Round] = {}  # manifests of such a number that may be another sender's
 
     def push(self, burst: ReceivedBurst) -> list[Arrival]:
@@ -337,7 +337,7 @@ class Assembler:
                 del self._echoes[next(iter(self._echoes))]
             return []
         del self._echoes[key]
-        if self._done[key] in (None, echo.manifest.session):
+        if self._done[key] == echo.manifest:
             return []
         for other in [other for other in self._done if sender_of(other[0]) == sender_of(key[0])]:
             del self._done[other]
@@ -387,6 +387,6 @@ class Assembler:
 
     def _remember(self, key: tuple[int, int], current: _Round) -> None:
         self._done.pop(key, None)
-        self._done[key] = current.manifest and current.manifest.session
+        self._done[key] = current.manifest
         while len(self._done) > max(4 * self.most_open, REMEMBERED):
             del self._done[next(iter(self._done))]

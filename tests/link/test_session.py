@@ -184,6 +184,19 @@ def test_a_manifest_of_more_than_the_memory_is_not_believed():
     assert all(arrival.reception is None for arrival in assembler.flush()) and assembler.forged > 0
 
 
+def test_a_burst_with_a_number_that_comes_later_does_not_lose_the_round_that_has_it():
+    """Somebody else's, or forged: of a round without a manifest nobody knows whose it was."""
+    assembler, arrivals = Assembler(), []
+    sender = Session(9 << 15 | 1)
+    stray = next(b for b in received(bursts_of(sender, 5, -1.0)) if b.header.kind == BurstKind.ANALOG)
+    arrivals += assembler.push(stray)
+    for count in range(4, 7):
+        for burst in received(bursts_of(sender, count, count)):
+            arrivals += assembler.push(burst)
+    arrivals += assembler.flush()
+    assert np.allclose(values(arrivals), [4, 5, 6])
+
+
 def test_a_sender_started_again_under_the_same_words_is_taken_for_what_it_was():
     """Late copies of a manifest open no round, though its number was used by others."""
     first, second = Session(9 << 15 | 1), Session(9 << 15 | 2)
