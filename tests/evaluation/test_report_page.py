@@ -115,8 +115,11 @@ def test_an_earlier_reports_files_go_and_others_stay(tmp_path):
 
 @pytest.mark.parametrize("name", ["..", "../../up", "/tmp/x", "a\0b", "x" * 300])
 def test_an_experiments_name_leads_nowhere_else(tmp_path, name):
+    """Only the name of its file counts; one that says another is a stray, and not read."""
     store = store_of(tmp_path / "s", name=name)
+    assert store.experiments() == {} and [path.name for path in store.strays()] == ["mine.json"]
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "deep" / "out").mkdir(parents=True)
     write_report(sections(store), tmp_path / "deep" / "out", "Mine", WRITTEN)
     new = {path for path in tmp_path.rglob("*") if path.is_file()} - before
     assert new and all(path.is_relative_to(tmp_path / "deep" / "out") for path in new)
