@@ -114,7 +114,7 @@ class _Transmitter(Transmitter):
         for step in range(steps):
             optimiser.param_groups[0]["lr"] = rate * (1 - step / steps)
             errors = self._errors(parts, sides)
-            if not errors:  # nothing of it can be shown yet
+            if not errors:
                 return rounds
             optimiser.zero_grad()
             torch.stack(errors).log().mean().backward()
@@ -125,12 +125,12 @@ class _Transmitter(Transmitter):
         ]
 
     def _errors(self, parts: list[Tensor], sides: list[bytes]) -> list[Tensor]:
-        """The mean squared error of the picture after each round that gives one."""
+        """The mean squared error of the picture after each round that changes it."""
         height, width = self._target.shape[2:]
         receiver, errors = copy.copy(self._mirror), []
         for part, side in zip(parts, sides, strict=True):
             pixels = receiver.pixels(self._crossed(_of_power_one(part), side))
-            if pixels is not None:
+            if pixels is not None and pixels.requires_grad:  # else it shows nothing of these symbols
                 errors.append((pixels[..., :height, :width] - self._target).square().mean())
         return errors
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gr_jscc.codecs.base import CodecError
+from gr_jscc.codecs.base import CodecError, Reception
 from gr_jscc.codecs.refined import Refined
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.evaluation.metrics import psnr_db
@@ -49,6 +49,19 @@ def test_more_steps_help_more(small_photo):
 def test_both_ends_hold_the_same_states_with_feedback(small_photo):
     rounds = sent(Refined(load_codec("hjscc-feedback"), 2), small_photo[:64, :96], 1 / 16)
     assert len(rounds) == 4 and rounds[-1].insight.drifted == 0 and rounds[-1].insight.blind_from is None
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
+def test_feedback_that_no_receiver_can_have_sent_ends_no_transmitter(small_photo, share):
+    """Of too few symbols: the receiver that is kept makes nothing of it, nor of the rounds after it."""
+    transmitter = Refined(load_codec("hjscc-feedback"), 1).transmitter(1 / 16)
+    payload, rounds = transmitter.start(small_photo[:64, :96]), 0
+    while payload is not None:
+        symbols = payload.symbols[: int(len(payload.symbols) * (1 if rounds == 0 else share))]
+        feedback = Reception(symbols, np.full(len(symbols), 0.1, np.float32), payload.side_info)
+        payload, rounds = transmitter.next(feedback), rounds + 1
+        assert payload is None or np.isfinite(payload.symbols).all()
+    assert rounds == (4 if share == 1 else 3)  # the last of all that is left
 
 
 def test_a_bound_on_all_that_is_charged_is_kept_and_the_snr_believed(small_photo):
