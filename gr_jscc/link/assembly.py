@@ -101,7 +101,7 @@ class _Round:
     snr: list[float] = field(default_factory=list)
     cfo: list[float] = field(default_factory=list)
     evm: list[float] = field(default_factory=list)
-    size: int = 0  # bytes of the analog bursts
+    size: int = 0  # bytes of the bursts
 
     def add(self, burst: ReceivedBurst) -> bytes | None:
         """Takes a burst; returns a manifest's bytes where it is the last of them."""
@@ -122,14 +122,19 @@ class _Round:
             data = decode_digital(burst.symbols, burst.noise_var, header.mcs)
             if data is not None:
                 if header.count != self.digital_count:
-                    self.digital.clear()
+                    self._forget_digital()
                 self.digital_count = header.count
+                self.size += len(data) - len(self.digital.get(header.index, b""))
                 self.digital[header.index] = data
             if self.digital_count and len(self.digital) == self.digital_count:
                 whole = b"".join(self.digital[i] for i in sorted(self.digital))
-                self.digital.clear()  # if it is none, another copy may be
+                self._forget_digital()  # if it is none, another copy may be
                 return whole
         return None
+
+    def _forget_digital(self) -> None:
+        self.size -= sum(map(len, self.digital.values()))
+        self.digital.clear()
 
     @property
     def complete(self) -> bool:
@@ -229,7 +234,7 @@ class Assembler:
                 self.strangers[sender] += 1
             return []
         if key in self._done:
-            if self.most_open > 1:
+            if self.session is not None:
                 return []
             if burst.header.kind == BurstKind.DIGITAL:
                 return self._echo(key, burst)
@@ -267,7 +272,7 @@ class Assembler:
     @property
     def size(self) -> int:
         """Bytes that the bursts of open rounds take."""
-        return sum(current.size for current in self._open.values())
+        return sum(current.size for rounds in (self._open, self._echoes) for current in rounds.values())
 
     def open_rounds(self) -> list[tuple[int, int]]:
         """(transfer, round) of all rounds that are waiting, oldest first."""
@@ -290,11 +295,13 @@ class Assembler:
             self._remember(key, self._open.pop(key))
 
     def belong_to(self, session: Session) -> None:
-        """From now on only the rounds of one session are taken; what came of others, and what is done, is forgotten."""
+        """From now on only the rounds of one session are taken; what came of others, and is done, is forgotten."""
         self.session = session
         for key in [key for key in self._open if sender_of(key[0]) != session.sender]:
             del self._open[key]
-        self._done.clear()
+        # What it sent before it was known is not asked for again, but where anybody may have sent it.
+        own = {} if session.key else {key: m for key, m in self._done.items() if m and m.session == session.rest}
+        self._done = {key: manifest for key, manifest in own.items() if not self.is_strangers(key[0])}
         self._echoes.clear()
         self._announced.clear()
 
@@ -335,14 +342,14 @@ class Assembler:
         if echo.manifest is None:
             if len(self._echoes) > STRANGERS:
                 del self._echoes[next(iter(self._echoes))]
-            return []
+            return self._free_memory(key)
         del self._echoes[key]
         if self._done[key] == echo.manifest:
             return []
         for other in [other for other in self._done if sender_of(other[0]) == sender_of(key[0])]:
             del self._done[other]
         ended = self._make_room(key)
-        self._open[key] = echo
+        self._open.setdefault(key, echo).manifest = echo.manifest  # there, if an analog burst came before
         return ended + self._hand_over_complete(key[0])
 
     def _make_room(self, key: tuple[int, int]) -> list[Arrival]:
@@ -360,6 +367,9 @@ class Assembler:
     def _free_memory(self, key: tuple[int, int]) -> list[Arrival]:
         ended: list[Arrival] = []
         while self.size > self._memory:
+            if self._echoes:
+                del self._echoes[next(iter(self._echoes))]
+                continue
             ended += self.end(*self._least_wanted(key))
         return ended
 

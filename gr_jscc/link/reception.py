@@ -127,7 +127,7 @@ class ReceivingEnd:
         needed = not was_done or not self._assembler.is_done(*key)
         self.journal.burst(burst, needed)
         if not needed:
-            return self._answer()  # a repeat
+            return self._ended(arrivals) + self._answer()  # a repeat
         self._last_of[key] = now
         if key not in self._first_heard:
             self._first_heard[key] = self._heard
@@ -184,16 +184,16 @@ class ReceivingEnd:
         """
         if connected != self._connected:
             self._connected, self._lost_at = connected, self._clock()
-        if session is not None and session != self._assembler.session:
-            self.journal.session(session)
-            self._assembler.belong_to(session)
         if restarted:
             self.journal.restarted()
             for transfer in {transfer for transfer, _ in self._assembler.open_rounds()}:
                 self._assembler.drop(transfer)
-            self._announced.clear()
-            self._answered.clear()
+            for of_the_old in (self._announced, self._answered, self._first_heard, self._last_of):
+                of_the_old.clear()
             self._air.forget()
+        if session is not None and session != self._assembler.session:
+            self.journal.session(session)
+            self._assembler.belong_to(session)
         # While no announcement can come none is waited for.
         return self._ended(self._assembler.set_waits(connected and self._assembler.session is not None))
 
