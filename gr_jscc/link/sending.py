@@ -237,13 +237,15 @@ class SendingEnd:
             encrypted: nobody else was told the session's key.
         """
         with self._lock:
-            if encrypted:
+            if encrypted and self.settings.session != self._session:
                 self.settings = dataclasses.replace(self.settings, session=self._session)
+                for flight in reversed(list(self._transfers.values())):
+                    self._again(flight, "the receiver cannot know who made what was sent before it had a key")
             if connected != self._connected:
                 self._connected, self._lost_at = connected, self._clock()
-                self._moved = self._clock()
+                self._moved, self._mute = self._clock(), False
             if connected and restarted:
-                for flight in list(self._transfers.values()):
+                for flight in reversed(list(self._transfers.values())):  # each goes before those that wait
                     self._again(flight, "the receiver was started again")
             if not connected:
                 # Codecs go on waiting for feedback: most cuts are short, and lose nothing.
@@ -313,6 +315,7 @@ class SendingEnd:
             self._count += 1
             self._former.pop(number, None)
             self._moved = self._clock()
+            settings = dataclasses.replace(settings, session=self.settings.session)  # which may have got its key
             flight = Outgoing(
                 number, picture.name, picture.key, picture.image, cbr, transmitter, settings, started, picture.tries
             )
@@ -463,7 +466,7 @@ class SendingEnd:
             sent.settled = True
         elif sent.attempt < self.policy.repeats:
             self._repeat(sent, missing)
-        elif not message.manifest and sent.attempt < self._most_repeats:
+        elif not message.manifest and sent.manifest and sent.attempt < self._most_repeats:
             self._repeat(sent, sent.manifest)
         else:
             sent.settled = True

@@ -362,3 +362,19 @@ def test_a_transmitter_that_had_nothing_to_send_for_long_still_waits_for_the_ans
     link.sending.finish()
     link.run(15.0)
     assert link.sending.finished and link.sending.unconfirmed == 0 and len(link.events_of("stored")) == 1
+
+
+def test_a_receiver_that_comes_back_is_waited_for_though_it_had_said_nothing():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(patience=20.0))
+    link.connect()
+    link.sending.message = lambda message: None
+    link.sending.submit("0.png", picture(0))
+    link.sending.finish()
+    link.run(60.0)
+    assert link.sending.finished
+    link.connect(False)  # started again, faster than the transmitter looks at its clock
+    link.connect()
+    link.run(15.0)
+    assert not link.sending.finished
+    link.run(10.0)
+    assert link.sending.finished

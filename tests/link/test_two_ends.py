@@ -5,7 +5,7 @@ import pytest
 from simulated_link import SimulatedLink, ToyCodec, picture
 
 from gr_jscc.link.assembly import combine
-from gr_jscc.link.back_channel import BurstMap, Have, Stop, Symbols
+from gr_jscc.link.back_channel import BurstMap, Have, SideInfo, Stop, Symbols
 from gr_jscc.link.bursts import LinkError
 from gr_jscc.link.outgoing import adapted_cbr
 from gr_jscc.link.policy import SendingPolicy
@@ -301,6 +301,52 @@ def test_a_transmitter_started_again_skips_what_the_receiver_has():
     assert link.sending.finished
     assert [event["name"] for event in link.events_of("skipped")] == ["0.png", "1.png"]
     assert [a.transfer for a in link.arrivals] == [0, 1, 77 << 10, (77 << 10) + 1]
+
+
+def test_a_receiver_started_again_gets_pictures_in_their_order():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(in_flight=4))
+    link.meet()
+    for number in range(6):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.step()
+    link.sending.connection(True, restarted=True)
+    link.run(10.0)
+    names = [event["name"] for event in link.events_of("done")]
+    assert len(link.events_of("again")) > 1 and names == [f"{n}.png" for n in range(6)]
+
+
+def test_what_was_sent_without_a_key_is_sent_anew_when_there_is_one():
+    """The receiver cannot believe its manifests any more, and would ask for them in vain."""
+    session = Session(5 << 15 | 3, bytes(range(16)))
+    link = SimulatedLink(ToyCodec(), SendingPolicy(patience=2.0))
+    link.sending = link.new_sender(session)
+    for number in range(4):
+        link.sending.submit(f"{number}.png", picture(number))
+    link.sending.finish()
+    link.cut = True
+    while len(link.events_of("sent")) < 3:
+        link.step()
+    before = len(link.arrivals)
+    link.cut = False
+    link.receiving.connection(True, session=session)
+    link.sending.connection(True, encrypted=True)
+    again = [event["name"] for event in link.events_of("again")]
+    link.run(20.0)
+    assert again == ["2.png", "1.png", "0.png"] == [event["name"] for event in link.events_of("again")]
+    assert link.sending.finished and link.sending.unconfirmed == 0
+    assert sorted(event["name"] for event in link.events_of("stored")) == [f"{n}.png" for n in range(4)]
+    assert all(lost(arrival) == 0 for arrival in link.arrivals[before:] if arrival.reception is not None)
+
+
+@pytest.mark.parametrize("feedback", [False, True])
+def test_side_information_that_the_back_channel_loses_keeps_nobody_waiting(feedback):
+    """There is no manifest that could be repeated over the air."""
+    link = SimulatedLink(ToyCodec(feedback=feedback), SendingPolicy(side_info="back-channel"), lose_share(0.8))
+    hear = link.receiving.message
+    link.receiving.message = lambda message: [] if isinstance(message, SideInfo) else hear(message)
+    run_pictures(link, 2)
+    assert link.sending.finished and link.sending.unconfirmed == 0
+    assert sorted(event["name"] for event in link.events_of("failed")) == ["0.png", "1.png"]
 
 
 def test_two_equal_pictures_are_two():
