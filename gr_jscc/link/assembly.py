@@ -223,7 +223,7 @@ class Assembler:
         # Late copies of a manifest and needless repeats are not to open a round that was handed over. A transfer
         # number comes round again after so many others that its key is forgotten by then.
         self._done: dict[tuple[int, int], Manifest | None] = {}
-        self._echoes: dict[tuple[int, int], _Round] = {}  # manifests of such a number that may be another sender's
+        self._echoes: dict[tuple[int, int], _Round] = {}  # of such a number, that may be another sender's
 
     def push(self, burst: ReceivedBurst) -> list[Arrival]:
         """Takes the next burst of the stream; returns the rounds that it ends, oldest first."""
@@ -234,10 +234,7 @@ class Assembler:
                 self.strangers[sender] += 1
             return []
         if key in self._done:
-            if self.session is not None:
-                return []
-            if burst.header.kind == BurstKind.DIGITAL:
-                return self._echo(key, burst)
+            return self._echo(key, burst) if self.session is None else []
         ended = self._make_room(key)
         current = self._open.setdefault(key, _Round(*key, self.most_open > 1))
         self._read(current, current.add(burst))
@@ -336,7 +333,7 @@ class Assembler:
             self.forged += 1
 
     def _echo(self, key: tuple[int, int], burst: ReceivedBurst) -> list[Arrival]:
-        """A manifest with the number of a round that is done: a late copy, or another sender's."""
+        """A burst with the number of a round that is done: late, or another sender's, as its manifest tells."""
         echo = self._echoes.setdefault(key, _Round(*key, self.most_open > 1))
         self._read(echo, echo.add(burst))
         if echo.manifest is None:
@@ -349,7 +346,7 @@ class Assembler:
         for other in [other for other in self._done if sender_of(other[0]) == sender_of(key[0])]:
             del self._done[other]
         ended = self._make_room(key)
-        self._open.setdefault(key, echo).manifest = echo.manifest  # there, if an analog burst came before
+        self._open[key] = echo
         return ended + self._hand_over_complete(key[0])
 
     def _make_room(self, key: tuple[int, int]) -> list[Arrival]:
