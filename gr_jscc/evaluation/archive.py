@@ -69,7 +69,8 @@ class Archive:
         self.replaced: list[str] = []
         self._taken: set[str] = set()  # names of folders
         self._next: dict[str, int] = {}  # by stem, the number to try first
-        self._begun: dict[int, tuple[Path, int | None]] = {}  # by transfer, its folder and the lock; oldest first
+        # By transfer, its folder, the lock and the picture's key; oldest first.
+        self._begun: dict[int, tuple[Path, int | None, str]] = {}
 
     def keys(self, run: str) -> set[str]:
         """The keys (16 hexadecimal digits) of a run's pictures that arrived, stored by this process or earlier ones."""
@@ -117,11 +118,15 @@ class Archive:
             save_image(self._folder_of(result, fresh) / f"estimate-{result.round + 1}.png", result.received)
 
     def _folder_of(self, result: Result, fresh: bool) -> Path:
+        key = told.key(result.report)
+        begun = self._begun.get(result.transfer)
+        if begun and key and begun[2] and begun[2] != key:  # never finished, and its number is used again
+            self._let_go(result.transfer)
         if result.transfer not in self._begun:
             folder, held = self._claimed(safe_stem(result.report["image"]["name"]), fresh)
             if (folder / REPORT).exists():
                 self.replaced.append(folder.name)
-            self._begun[result.transfer] = folder, held
+            self._begun[result.transfer] = folder, held, key
             clear_results(writable_folder(folder))
             while len(self._begun) > MOST_BEGUN:
                 self._let_go(next(iter(self._begun)))
@@ -141,7 +146,7 @@ class Archive:
         return folder, held
 
     def _let_go(self, transfer: int) -> None:
-        _, held = self._begun.pop(transfer)
+        _, held, _ = self._begun.pop(transfer)
         if held is not None:
             release(held)
 

@@ -198,6 +198,15 @@ def test_pictures_that_are_never_finished_hold_no_folder_for_ever(tmp_path):
     assert archive.save(result("x.png", 0), fresh=True).name == f"x-{MOST_BEGUN + 41}"  # of the first: a folder anew
 
 
+def test_a_number_that_is_used_again_does_not_lead_to_the_folder_of_a_picture_that_was_given_up(tmp_path):
+    archive = Archive(tmp_path)
+    archive.save_estimate(result("old.png", 7), fresh=True)  # before its name and key were told, or after
+    archive.save_estimate(result("old.png", 7, 1, key="0123456789abcdef"), fresh=True)
+    archive.save_estimate(result("other.png", 8, key="0123456789abcdef"), fresh=True)
+    assert archive.save(result("old.png", 7, 2, key="0123456789abcdef"), fresh=True).name == "old"
+    assert archive.save(result("new.png", 8, key="fedcba9876543210"), fresh=True).name == "new"
+
+
 @pytest.mark.parametrize(
     "key", ["zz" * 8, "ab", "AB" * 8, "ab" * 9, None, 7, ["ab" * 8], "\u0661" * 16, "ab" * 8 + "\n"]
 )
