@@ -292,13 +292,13 @@ class Assembler:
             self._remember(key, self._open.pop(key))
 
     def belong_to(self, session: Session) -> None:
-        """From now on only the rounds of one session are taken; what came of others, and is done, is forgotten."""
+        """From now on only the rounds of one session are taken; what came of others is forgotten."""
         self.session = session
         for key in [key for key in self._open if sender_of(key[0]) != session.sender]:
             del self._open[key]
-        # What it sent before it was known is not asked for again, but where anybody may have sent it.
-        own = {} if session.key else {key: m for key, m in self._done.items() if m and m.session == session.rest}
-        self._done = {key: manifest for key, manifest in own.items() if not self.is_strangers(key[0])}
+        # What it sent before it was known need not be asked for again.
+        own = {key: manifest for key, manifest in self._done.items() if not self.is_strangers(key[0])}
+        self._done = {key: m for key, m in own.items() if m is not None and m.session == session.rest}
         self._echoes.clear()
         self._announced.clear()
 

@@ -110,6 +110,7 @@ class SendingEnd:
         self._asked = 0
         self._occurrences: collections.Counter[bytes] = collections.Counter()
         self._transfers: dict[int, Outgoing] = {}  # oldest first
+        self._let_go: set[bytes] = set()  # keys of pictures that are not kept any more, unconfirmed
         self._former: dict[int, bytes] = {}  # transfers that were given up, and the pictures that are sent anew
         self._spent: dict[bytes, ChannelUses] = {}  # by those pictures, on what was given up
         self._trains: collections.deque[list[Burst]] = collections.deque()
@@ -176,7 +177,7 @@ class SendingEnd:
     def unconfirmed(self) -> int:
         """Pictures that left and that the receiver has not said to have."""
         with self._lock:
-            return len(self._transfers)
+            return len(self._transfers) + len(self._let_go - self._have)
 
     def say_bye(self) -> None:
         """Tells the receiver that the run is complete."""
@@ -392,7 +393,7 @@ class SendingEnd:
 
     def _forget_oldest(self) -> None:
         while len(self._transfers) > REMEMBERED:
-            del self._transfers[next(iter(self._transfers))]
+            self._let_go.add(self._transfers.pop(next(iter(self._transfers))).key)
 
     def _cbr_now(self) -> float:
         if not self.policy.adapt or self.snr_db is None:

@@ -200,7 +200,7 @@ def test_pictures_that_are_never_finished_hold_no_folder_for_ever(tmp_path):
 
 def test_a_number_that_is_used_again_does_not_lead_to_the_folder_of_a_picture_that_was_given_up(tmp_path):
     archive = Archive(tmp_path)
-    archive.save_estimate(result("old.png", 7), fresh=True)  # before its name and key were told, or after
+    archive.save_estimate(result("old.png", 7), fresh=True)  # before its key was told
     archive.save_estimate(result("old.png", 7, 1, key="0123456789abcdef"), fresh=True)
     archive.save_estimate(result("other.png", 8, key="0123456789abcdef"), fresh=True)
     assert archive.save(result("old.png", 7, 2, key="0123456789abcdef"), fresh=True).name == "old"

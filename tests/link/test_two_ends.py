@@ -261,6 +261,16 @@ def test_a_receiver_that_was_never_there_holds_nothing_up():
     assert link.sending.finished and link.sent_bursts > 0
 
 
+def test_pictures_that_are_not_kept_any_more_are_counted_until_the_receiver_says_that_it_has_them():
+    link = SimulatedLink(ToyCodec(symbols=100), SendingPolicy(patience=1.0), bursts_a_step=20)
+    link.cut = True
+    run_pictures(link, 100, connected=False)
+    keys = [bytes.fromhex(m.content["key"]) for m in link.to_receiver if getattr(m, "content", {}).get("key")]
+    assert link.sending.finished and len(keys) == link.sending.unconfirmed == 100
+    link.sending.message(Have(bytes(8), tuple(keys[:50])))
+    assert link.sending.unconfirmed == 50
+
+
 def test_a_receiver_started_again_gets_unfinished_pictures_anew_and_no_others():
     link = SimulatedLink(ToyCodec(), SendingPolicy(in_flight=2))
     link.meet()
