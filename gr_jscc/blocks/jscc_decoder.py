@@ -6,6 +6,7 @@ import collections
 import json
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -174,7 +175,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         if self._back_channel and working is not None:
             self._signs.give(working)
 
-    def _queue(self, arrivals: list[Arrival]) -> None:
+    def _queue(self, arrivals: Iterable[Arrival]) -> None:
         for arrival in arrivals:
             if self._ticker:
                 taken = {"transfer": arrival.transfer, "round": arrival.round}

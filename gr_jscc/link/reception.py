@@ -12,7 +12,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -202,7 +202,8 @@ class ReceivingEnd:
         self._air.tick()
         if self._send is None:
             quiet = self._is_quiet(self._last_burst, self._air.last_start)
-            return self._ended(self._assembler.flush()) if quiet else []
+            waiting = self._assembler.open_rounds() if quiet else []
+            return self._ended(self._assembler.end(*waiting[0])) if waiting else []  # one a time: they may be large
         arrivals = self._answer() + self._give_up()
         self._tell_what_is_awaited()
         return arrivals
@@ -213,9 +214,10 @@ class ReceivingEnd:
             return self._ended([nothing(transfer, round_)])
         return self._ended(self._assembler.end(transfer, round_))
 
-    def flush(self) -> list[Arrival]:
-        """Hands over all that is open; at the end of the stream."""
-        return self._ended(self._assembler.flush())
+    def flush(self) -> Iterator[Arrival]:
+        """Hands over all that is open, one after the other; at the end of the stream."""
+        while self._assembler.open_rounds():
+            yield from self._ended(self._assembler.end(*self._assembler.open_rounds()[0]))
 
     @property
     def strangers(self) -> dict[int, int]:

@@ -277,3 +277,12 @@ def test_side_information_counts_as_memory_wherever_it_waits():
                 assembler.push(burst)
                 most = max(most, assembler.size)
     assert limit / 2 < most <= limit
+
+
+def test_rounds_that_end_together_are_handed_over_one_by_one():
+    """A forged manifest states sizes that take memory only when its round ends."""
+    end = ReceivingEnd(CODEC)
+    for sender in range(3):
+        end.burst(received(bursts_of(Session(sender << 15)))[0])
+    assert sender_of(next(end.flush()).transfer) == 0
+    assert [sender_of(arrival.transfer) for arrival in end.flush()] == [1, 2] and not list(end.flush())
