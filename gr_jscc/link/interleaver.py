@@ -13,19 +13,28 @@ import numpy as np
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-@lru_cache(maxsize=16)
+KEPT = 1 << 19  # symbols of a round whose order is kept for the next; numbers from the air are not to fill the memory
+
+
 def permutation(count: int) -> np.ndarray:
     """Order of sending, int64[count]: place j on the air carries symbol ``permutation[j]``.
 
     Steps of about the golden ratio of ``count``, the multiplicative lattice that leaves neighbours
     farthest apart at every scale; the same on every machine, as it uses integers only.
     """
+    return _kept(count) if count <= KEPT else _order(count)
+
+
+def _order(count: int) -> np.ndarray:
     step = max(1, round(count * GOLDEN))
     while math.gcd(step, count) != 1:
         step += 1
     order = np.arange(count, dtype=np.int64) * step % count
     order.setflags(write=False)
     return order
+
+
+_kept = lru_cache(maxsize=16)(_order)
 
 
 def interleave(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import Payload
 from gr_jscc.link.assembly import Assembler
 from gr_jscc.link.bursts import LinkError, LinkSettings, round_bursts, settings_of
-from gr_jscc.link.interleaver import deinterleave, interleave, permutation
+from gr_jscc.link.interleaver import KEPT, deinterleave, interleave, permutation
 from gr_jscc.link.manifest import Manifest, ManifestError
 from gr_jscc.modem import BurstHeader, BurstKind, ReceivedBurst
 from gr_jscc.modem.digital import decode_digital
@@ -185,3 +185,8 @@ def test_what_nobody_asked_for_is_as_the_codec_wants_it():
     # As GNU Radio Companion's block makes them: a shorter burst does not cost NTSCC its coding.
     assert settings_of(Asks, LinkSettings(burst_symbols=500)) == LinkSettings(500, 3, 2)
     assert settings_of(Asks, LinkSettings(mcs=0, manifest_copies=5)) == LinkSettings(mcs=0, manifest_copies=5)
+
+
+def test_the_order_of_rounds_of_any_size_is_not_kept():
+    """Sixteen forged manifests would take gigabytes for good."""
+    assert permutation(KEPT) is permutation(KEPT) and permutation(KEPT + 1) is not permutation(KEPT + 1)
