@@ -11,6 +11,7 @@ from gr_jscc.link.assembly import Assembler
 from gr_jscc.link.bursts import LinkError, LinkSettings, round_bursts, settings_of
 from gr_jscc.link.interleaver import KEPT, deinterleave, interleave, permutation
 from gr_jscc.link.manifest import Manifest, ManifestError
+from gr_jscc.link.session import Session
 from gr_jscc.modem import BurstHeader, BurstKind, ReceivedBurst
 from gr_jscc.modem.digital import decode_digital
 
@@ -106,9 +107,12 @@ def test_a_later_round_ends_the_one_in_progress(rng):
     assert [(a.transfer, a.round, a.bursts_received) for a in got] == [(1, 0, 3), (1, 1, 5), (2, 0, 5)]
 
 
-def test_a_transmitter_that_starts_again_is_heard(rng):
-    bursts = round_bursts(payload(rng, 10_000), 64, 64, HASH, 0)
-    assert len(arrivals(bursts + bursts)) == 2
+@pytest.mark.parametrize(("word", "count"), [(1, 2), (0, 1)])
+def test_a_transmitter_that_starts_again_is_heard_and_what_is_played_again_is_not(rng, word, count):
+    made = payload(rng, 10_000)
+    bursts = [round_bursts(made, 64, 64, HASH, 0, 0, LinkSettings(session=Session(w))) for w in (0, word)]
+    heard = arrivals(bursts[0] + bursts[1])
+    assert len(heard) == count and all(arrival.reception is not None for arrival in heard)
 
 
 def test_bursts_that_contradict_the_manifest_do_no_harm(rng):
