@@ -98,7 +98,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
         self._missing = 0
         self._quiet = True  # and told so
-        self._told_of_strangers = False
+        self._told_of_strangers = self._told_of_size = False
         self._in_hand: int | None = None  # transfer that the network works on
         self._signs = SignsOfLife(self._send)
         self._progress: collections.deque[dict] = collections.deque()  # of symbols that are not read yet
@@ -202,6 +202,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         if self._receiving.strangers and not self._told_of_strangers:
             self._told_of_strangers = True
             warn(self, "another transmitter is on the air: its bursts are left out")
+        if self._receiving.too_large and not self._told_of_size:
+            self._told_of_size = True
+            warn(self, "a picture is left out whose rounds take more memory than they may (--memory-limit)")
         if self._receiving.quiet and not self._quiet:
             self._quiet = True
             self.message_port_pub(pmt.intern("received"), notice(event="quiet"))

@@ -20,6 +20,7 @@ from gr_jscc.modem.header import BurstKind
 USABLE_SHARE = 0.7  # of a burst's symbols; with fewer, as after dropped samples, it is asked for again
 MEMORY = 1 << 30  # bytes that open rounds may take
 SYMBOL_BYTES = 12  # of a received symbol and its noise variance
+PEAK = 4  # times what its symbols take, while a round is put together
 SENDERS = 8  # whose rounds may be open at a time where there is no back-channel
 REMEMBERED = 64  # rounds that are done, at least
 STRANGERS = 64  # that are told apart
@@ -210,6 +211,7 @@ class Assembler:
         waits: whether rounds of transfers that their sender did not announce wait until it does.
         strangers: bursts of others than ``session``, by sender.
         forged: manifests that ``session`` did not make, or that no sender can have made.
+        too_large: those of rounds that would take more than ``memory``, which are left out as well.
     """
 
     def __init__(self, most_open: int = 1, codec: Codec | None = None, memory: int = MEMORY) -> None:
@@ -217,7 +219,7 @@ class Assembler:
         self.session: Session | None = None
         self.waits = False
         self.strangers: collections.Counter[int] = collections.Counter()
-        self.forged = 0
+        self.forged = self.too_large = 0
         self._announced: set[int] = set()
         self._open: dict[tuple[int, int], _Round] = {}  # oldest first
         # Late copies of a manifest and needless repeats are not to open a round that was handed over. A transfer
@@ -327,10 +329,12 @@ class Assembler:
         except ManifestError:
             self.forged += 1
             return
-        if can_be_sent(manifest, self._codec) and SYMBOL_BYTES * manifest.symbols <= self._memory:
-            current.manifest = manifest
-        else:
+        if not can_be_sent(manifest, self._codec):
             self.forged += 1
+        elif PEAK * SYMBOL_BYTES * manifest.symbols > self._memory:
+            self.too_large += 1
+        else:
+            current.manifest = manifest
 
     def _echo(self, key: tuple[int, int], burst: ReceivedBurst) -> list[Arrival]:
         """A burst with the number of a round that is done: late, or another sender's, as its manifest tells."""

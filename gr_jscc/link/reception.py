@@ -225,6 +225,11 @@ class ReceivingEnd:
         return dict(self._assembler.strangers)
 
     @property
+    def too_large(self) -> int:
+        """Manifests of rounds that would take more memory than they may."""
+        return self._assembler.too_large
+
+    @property
     def forged(self) -> int:
         """Manifests that the sender on the back-channel did not make, or that no sender can have made."""
         return self._assembler.forged

@@ -7,7 +7,7 @@ import pytest
 from simulated_link import ToyCodec
 
 from gr_jscc.codecs.base import Payload
-from gr_jscc.link.assembly import SYMBOL_BYTES, Assembler
+from gr_jscc.link.assembly import PEAK, SYMBOL_BYTES, Assembler
 from gr_jscc.link.back_channel import Report, RoundSent
 from gr_jscc.link.bursts import LinkSettings, round_bursts
 from gr_jscc.link.manifest import Manifest, ManifestError
@@ -177,11 +177,13 @@ def test_memory_is_bounded_and_what_nobody_announced_goes_first():
     assert (own.transfer(0), 0) in assembler.open_rounds()
 
 
-def test_a_manifest_of_more_than_the_memory_is_not_believed():
-    assembler = Assembler(1, None, memory=SYMBOL_BYTES * (COUNT - 1))
-    for burst in received(bursts_of(Session())):
-        assert all(arrival.reception is None for arrival in assembler.push(burst))
-    assert all(arrival.reception is None for arrival in assembler.flush()) and assembler.forged > 0
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_round_that_takes_more_than_the_memory_is_left_out_and_counted(missing):
+    assembler = Assembler(1, None, memory=PEAK * SYMBOL_BYTES * COUNT - missing)
+    arrivals = [arrival for burst in received(bursts_of(Session())) for arrival in assembler.push(burst)]
+    arrivals += assembler.flush()
+    assert len(values(arrivals)) == 1 - missing
+    assert (assembler.too_large > 0) == bool(missing) and assembler.forged == 0
 
 
 def test_a_burst_with_a_number_that_comes_later_does_not_lose_the_round_that_has_it():
