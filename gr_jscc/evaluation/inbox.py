@@ -18,6 +18,7 @@ from gr_jscc.link.session import sender_of, transfer_name
 #: How long a picture waits to hear from a connected transmitter what it is, and for rounds that nobody works on.
 UNKNOWN_SECONDS = 10.0
 MOST_OPEN = 64  # pictures that wait for the air to be quiet
+OTHERS = 4  # those of as many other senders may wait where there is no back-channel
 MOST_KNOWN = 256  # pictures that the transmitter may tell of at a time: ours keeps 64
 STUCK = 5  # times the patience without news of a picture after which a connected transmitter says no more of it
 
@@ -79,6 +80,8 @@ class Inbox:
         # Where nothing is ever repeated a sender's pictures follow each other. After a cut their rounds may be mixed.
         own = sender_of(transfer)
         older = [number for number in self._transfers if number != transfer and sender_of(number) == own]
+        others = [number for number in self._transfers if sender_of(number) != own]
+        older += [] if self._met else others[: max(0, len(others) - OTHERS)]  # pictures that are held take memory
         if self._met:
             older = older[: max(0, len(older) - MOST_OPEN)]
         return self._pass(older) if self._alone() else []

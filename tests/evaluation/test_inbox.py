@@ -284,3 +284,15 @@ def test_a_picture_whose_end_is_never_told_is_stored_as_it_stands():
         assert waited < 1000
     (result,) = results
     assert result.final and result.report["image"]["name"] == "a.png" and waited > 120
+
+
+def test_pictures_of_many_senders_do_not_wait_all_for_a_quiet_air():
+    """Without a back-channel anybody can be heard, and each picture that is held takes memory."""
+    inbox, final = Inbox("air", patience=0.0), []
+    image = np.zeros((8, 8, 3), np.uint8)
+    for sender in range(100):
+        transfer = sender << 10
+        final += [result for result in inbox.taken(transfer, 0) if result.final]
+        final += [result for result in inbox.received(transfer, 0, Received(image, None, 0.1, 1.0)) if result.final]
+    assert [result.transfer >> 10 for result in final] == list(range(95))
+    assert len([result for result in inbox.end() if result.final]) == 5
