@@ -13,7 +13,7 @@ from gr_jscc.blocks.control import Connection, SignsOfLife, control_message, rea
 from gr_jscc.blocks.guard import guarded
 from gr_jscc.blocks.tags import message_fields, message_image
 from gr_jscc.blocks.ticker import Ticker
-from gr_jscc.codecs.base import Insight
+from gr_jscc.codecs.base import Insight, grey_picture
 from gr_jscc.evaluation.collector import Collector, Result
 from gr_jscc.evaluation.inbox import Inbox
 from gr_jscc.evaluation.originals import finder
@@ -206,8 +206,11 @@ class ImageSink(gr.basic_block):
             f["evm_db"],
         )  # fmt: skip
         insight = Insight(f.get("blind_from"), f["drifted"]) if "drifted" in f else None
+        image = message_image(message)
+        if image is None and f.get("shown_grey") and "height" in f:
+            image = grey_picture(f["height"], f["width"])
         received = Received(
-            message_image(message), arrival, f["decode_seconds"], f["finished"], f["side_info_bytes"], insight,
+            image, arrival, f["decode_seconds"], f["finished"], f["side_info_bytes"], insight,
             f.get("shown_grey", False),
         )  # fmt: skip
         if self._inbox:

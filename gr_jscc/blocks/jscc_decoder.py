@@ -36,7 +36,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     Streams in: complex64 symbols tagged ``burst`` and, from our demodulator, ``quality``; and float32
     noise variances. Without ``quality`` the SNR is that of the noise variances, and no more is known.
     Message port ``received`` out: (dictionary with ``transfer``, ``round``, link figures . u8vector
-    of RGB bytes, empty when nothing could be decoded), and at the end of the stream one whose
+    of RGB bytes, empty when nothing could be decoded: where the codec shows a grey picture then, ``shown_grey`` is set
+    and ``height`` and ``width`` are there), and at the end of the stream one whose
     ``event`` is ``end``. With ``live`` there are also ``taken``, as soon as a round was handed to the network
     (``back_channel`` tells whether there is one), and ``quiet``, when nothing is on the air any more.
     Message port ``progress`` in, from our demodulator: tells for which samples there may still be bursts. Without it
@@ -304,6 +305,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         if insight is not None:
             meta |= {"drifted": insight.drifted}
             meta |= {} if insight.blind_from is None else {"blind_from": insight.blind_from}
+        if picture is not None and meta["shown_grey"]:  # its size says all
+            meta |= {"height": picture.shape[0], "width": picture.shape[1]}
+            picture = None
         message = notice(**meta) if picture is None else image_message(picture, **meta)
         self._in_hand = None
         self.message_port_pub(pmt.intern("received"), message)
