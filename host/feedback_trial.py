@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from gr_jscc.evaluation.figures import Figure
 from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.imaging import save_image
 from gr_jscc.link.ideal import ideal_transfer
+
+from .ports import free_addresses
 
 PATIENCE_SECONDS = 900  # for a run of some hundred small pictures on a busy machine
 TIMEOUT_SECONDS = "10"  # of feedback, where it is not to be late
@@ -134,7 +135,7 @@ def _run(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, faul
         sent.mkdir()
         for number, picture in enumerate(pictures):
             save_image(sent / f"{number:05d}.png", picture)
-        near, far, back = (f"tcp://127.0.0.1:{port}" for port in _free_ports(3))
+        near, far, back = free_addresses(3)
         log = running.enter_context(open(Path(folder, "log"), "w+"))
 
         def start(program: str, *arguments: object) -> subprocess.Popen:
@@ -159,11 +160,3 @@ def _run(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, faul
             line = (log.read().strip().splitlines() or ["no message"])[-1]
             raise UserError(f"{len(reports)} of {len(pictures)} pictures with fault {fault.name}: {line}")
         return reports
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

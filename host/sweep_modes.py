@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from gr_jscc.imaging import load_image, save_image
 from gr_jscc.link.bursts import LinkSettings
 
 from .loopback import ideal_results
+from .ports import free_addresses
 
 CFO = 0.1  # subcarrier spacings, as loopback's and channel's
 START_SECONDS = 120  # for three programs on a busy machine
@@ -82,7 +82,7 @@ def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
     """Three programs: `gr-jscc tx`, `channel` and `rx`."""
     folder = files[0].parent.parent
     out, log, told = folder / "received", folder / "log", folder / "told"
-    near, far, back = (f"tcp://127.0.0.1:{port}" for port in _free_ports(3))
+    near, far, back = free_addresses(3)
     codec = ("--codec", cell.codec, "--weights", cell.weights, "--device", device, "--back-channel", back, "--quiet")
     air = ("--snr", cell.snr_db, "--channel", cell.channel, "--seed", cell.noise_seed, "--cfo", CFO, "--quiet")
     with contextlib.ExitStack() as running, open(log, "w") as stream, open(told, "w") as news:
@@ -98,19 +98,8 @@ def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
         receiver = start(
             "rx", "--radio", f"zmq:{far}", "--out", out, "--originals", files[0].parent, "--once", *codec
         )  # fmt: skip
-        transmitter = start(
-            "tx",
-            *files,
-            "--radio",
-            f"zmq:{near}",
-            "--cbr",
-            cell.cbr,
-            "--refine",
-            cell.refine,
-            *codec,
-            "--json",
-            stdout=news,
-        )
+        asked = ("--cbr", cell.cbr, "--refine", cell.refine, "--json")
+        transmitter = start("tx", *files, "--radio", f"zmq:{near}", *asked, *codec, stdout=news)
         megapixels = sum(path.stat().st_size for path in files) / 3e6  # of uncompressed files
         patience = round(START_SECONDS + PICTURE_SECONDS * len(files) + MEGAPIXEL_SECONDS * megapixels)
         try:
@@ -136,11 +125,3 @@ def _result(folder: Path) -> tuple[dict, np.ndarray | None]:
     picture = folder / PICTURE
     report = json.loads((folder / REPORT).read_text())
     return report, load_image(picture) if picture.is_file() else None
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

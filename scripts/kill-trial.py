@@ -16,7 +16,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from gr_jscc.host.ports import free_addresses
 
 from gr_jscc.data import demo_image
 from gr_jscc.evaluation.sweep.store import Store, StoreError
@@ -172,7 +173,7 @@ def kill(pid: int) -> None:
 def link_run(folder: Path, pictures: Path, victim: str = "", moment: float = 0.0) -> Found:
     """Sends pictures, kills one of the programs at a moment (seconds) and starts it again."""
     (folder / "out").mkdir(parents=True)
-    near, far, back = (f"tcp://127.0.0.1:{port}" for port in free_ports(3))
+    near, far, back = free_addresses(3)
     commands = {
         "rx": ("--radio", f"zmq:{far}", "--back-channel", back, "--out", folder / "out", "--once", "--quiet"),
         "channel": ("--from", f"zmq:{near}", "--to", f"zmq:{far}", "--snr", 12, "--pace", PACE, "--quiet"),
@@ -231,17 +232,6 @@ def sweep_run(folder: Path, expected: dict[str, dict], victim: str = "", moment:
     found = in_store(folder / "store", expected)
     found.left_running, found.seconds, found.killed = left, seconds, killed
     return found
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens at."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def make_pictures(folder: Path) -> Path:

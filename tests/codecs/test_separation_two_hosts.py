@@ -2,11 +2,11 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 
 import pytest
+from gr_jscc.host.ports import free_addresses
 
 from gr_jscc.imaging import save_image
 
@@ -32,16 +32,6 @@ def start(tmp_path):
     for process in running:
         process.kill()
         process.wait()
-
-
-def free_addresses(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    addresses = [f"tcp://127.0.0.1:{s.getsockname()[1]}" for s in sockets]
-    for s in sockets:
-        s.close()
-    return addresses
 
 
 def test_pictures_arrive_whole_though_bursts_are_lost(start, tmp_path, photo):

@@ -2,12 +2,12 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from gr_jscc.host.ports import free_addresses
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(150)]
 DRIVER = Path(__file__).with_name("drive_receiver.py")
@@ -16,10 +16,7 @@ DRIVER = Path(__file__).with_name("drive_receiver.py")
 @pytest.fixture
 def addresses():
     """Two free addresses: the air's and the back-channel's."""
-    with socket.socket() as a, socket.socket() as b:
-        a.bind(("127.0.0.1", 0))
-        b.bind(("127.0.0.1", 0))
-        return [f"tcp://127.0.0.1:{s.getsockname()[1]}" for s in (a, b)]
+    return free_addresses(2)
 
 
 @pytest.mark.parametrize("kind", ["zmq", "soapy"])

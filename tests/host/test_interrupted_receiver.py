@@ -6,31 +6,12 @@ import sys
 import time
 
 import pytest
+from test_slow_hosts import SLOW_RECEIVER
+from test_two_hosts import interruptible
 
 from gr_jscc.imaging import save_image
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
-
-SLOW_RECEIVER = """
-import sys, time
-from gr_jscc.codecs.deepjscc import _Receiver as Receiver
-push = Receiver.push
-
-def slow(self, reception):
-    print("begun", file=sys.stderr, flush=True)
-    time.sleep(float(sys.argv[1]))
-    picture = push(self, reception)
-    print("decoded", file=sys.stderr, flush=True)
-    return picture
-
-Receiver.push = slow
-from gr_jscc.host.main import main
-main(sys.argv[2:])
-"""
-
-
-def restore_interrupt():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -46,12 +27,10 @@ def recording(tmp_path, photo):
 
 
 def start(folder, seconds):
-    command = [
-        sys.executable, "-c", SLOW_RECEIVER, str(seconds), "rx", "--radio", "file:air.sigmf-data", "--out", "out",
-        "--quiet",
-    ]  # fmt: skip
+    program = SLOW_RECEIVER.format(module="deepjscc", name="_Receiver", seconds=seconds)
+    command = [sys.executable, "-c", program, "rx", "--radio", "file:air.sigmf-data", "--out", "out", "--quiet"]
     log = open(folder / "rx.log", "w")
-    return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, preexec_fn=restore_interrupt)
+    return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, preexec_fn=interruptible)
 
 
 def wait_for(folder, word, times):
@@ -76,7 +55,7 @@ def test_what_is_decoded_and_in_work_is_stored_and_the_others_are_counted(record
 
 def test_a_second_one_ends_it_at_once(recording):
     process = start(recording, 20.0)
-    wait_for(recording, "begun", 1)
+    wait_for(recording, "slow", 1)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     time.sleep(1.5)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import sigmf
 from gr_jscc.host.main import main
+from gr_jscc.host.ports import free_addresses
 from PIL import Image
 
 from gr_jscc.imaging import load_image, save_image
@@ -52,12 +52,7 @@ def check_same(first, second, names):
 
 
 def test_a_run_with_losses_repeats_and_a_back_channel_comes_out_again(tmp_path, pictures, capsys):
-    sockets = [socket.socket() for _ in range(3)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    near, far, back = (f"tcp://127.0.0.1:{s.getsockname()[1]}" for s in sockets)
-    for s in sockets:
-        s.close()
+    near, far, back = free_addresses(3)
 
     def start(*arguments):
         command = [sys.executable, "-m", "gr_jscc.host", *map(str, arguments)]

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,8 @@ import threading
 import numpy as np
 import pytest
 import zmq
+from gr_jscc.host.ports import free_addresses
+from test_two_hosts import interruptible
 
 from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.imaging import load_image, save_image
@@ -21,25 +22,11 @@ GAP = 64  # samples without a signal between two trains; the transmitters here h
 NOISE = 10 ** (-15 / 20)
 
 
-def free_addresses(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    addresses = [f"tcp://127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    return addresses
-
-
-def restore_interrupt():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def start(folder, name, *arguments):
     log = open(folder / f"{name}.log", "a")
     command = [sys.executable, "-m", "gr_jscc.host", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder, preexec_fn=restore_interrupt)
+    return subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder, preexec_fn=interruptible)
 
 
 class Air(threading.Thread):

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from test_two_hosts import Programs, _interruptible
+from test_two_hosts import Programs, interruptible
 
 from gr_jscc.imaging import save_image
 
@@ -20,7 +20,9 @@ push = Receiver.push
 def slow(self, reception):
     print("slow", file=sys.stderr, flush=True)
     time.sleep({seconds})
-    return push(self, reception)
+    picture = push(self, reception)
+    print("decoded", file=sys.stderr, flush=True)
+    return picture
 
 Receiver.push = slow
 from gr_jscc.host.main import main
@@ -60,7 +62,7 @@ def start_slow_receiver(programs, module, name, seconds, *more):
     ]  # fmt: skip
     log = open(programs.folder / "rx.log", "a")
     programs.running["rx"] = subprocess.Popen(
-        [str(part) for part in command], stdout=log, stderr=log, cwd=programs.folder, preexec_fn=_interruptible
+        [str(part) for part in command], stdout=log, stderr=log, cwd=programs.folder, preexec_fn=interruptible
     )
 
 
@@ -103,6 +105,6 @@ def test_a_receiver_that_ends_when_idle_is_not_idle_while_it_decodes(programs):
     start_slow_receiver(programs, "deepjscc", "_Receiver", 5, "--idle", "3")
     programs.wait("tx")
     programs.wait("rx")
-    lines = [line for line in (programs.folder / "rx.log").read_text().splitlines() if line != "slow"]
+    lines = [line for line in (programs.folder / "rx.log").read_text().splitlines() if line not in ("slow", "decoded")]
     told = [json.loads(line) for line in lines]
     assert [report["bursts"]["received"] for report in told[:-1]] == [3, 3] and told[-1]["images"] == 2

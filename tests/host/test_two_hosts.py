@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from gr_jscc.host.back_channel_trial import Cable
 from gr_jscc.host.main import main
+from gr_jscc.host.ports import free_addresses
 
 from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.imaging import load_image, save_image
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
 PATIENCE = 100  # seconds, for a run of a few
 
 
-def _interruptible():
+def interruptible():
     """A process that a shell started in the background ignores Ctrl-C, and so would its children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -32,19 +32,14 @@ class Programs:
     def __init__(self, folder, pictures):
         self.folder, self.pictures = folder, pictures
         self.running = {}
-        sockets = [socket.socket() for _ in range(3)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        self.near, self.far, self.back = (f"tcp://127.0.0.1:{s.getsockname()[1]}" for s in sockets)
-        for s in sockets:
-            s.close()
+        self.near, self.far, self.back = free_addresses(3)
 
     def start(self, name, *arguments):
         log = open(self.folder / f"{name}.log", "a")
         command = [sys.executable, "-m", "gr_jscc.host", name, *map(str, arguments)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         self.running[name] = subprocess.Popen(
-            command, stdout=log, stderr=log, env=environment, cwd=self.folder, preexec_fn=_interruptible
+            command, stdout=log, stderr=log, env=environment, cwd=self.folder, preexec_fn=interruptible
         )
 
     def tx(self, *more, radio=None):
