@@ -18,6 +18,7 @@ from gr_jscc.codecs.base import Codec, CodecError, Payload, Reception, Transmitt
 from gr_jscc.codecs.pixels import to_pixels
 from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver, heard
 from gr_jscc.codecs.wrapped import Wrapped
+from gr_jscc.nn.channel import awgn
 
 MOST_STEPS = 1000
 LEARNING_RATE = 0.03  # of symbols of power 1, from which it falls to nothing
@@ -95,10 +96,9 @@ class _Transmitter(Transmitter):
 
     def _crossed(self, symbols: Tensor, side_info: bytes) -> Heard:
         """Symbols behind the simulated channel, with fresh noise."""
-        variance = 10 ** (-self._refined.snr_db / 10)
-        noise = torch.randn(len(symbols), 2, generator=self._generator, device=symbols.device)
-        received = symbols + torch.view_as_complex(noise) * (variance / 2) ** 0.5
-        return Heard(received, torch.full((len(symbols),), variance, device=symbols.device), side_info)
+        snr_db = torch.tensor([self._refined.snr_db], device=symbols.device)
+        received, noise_var = awgn(symbols[None], snr_db, self._generator)
+        return Heard(received[0], noise_var[0], side_info)
 
     def _improved(self, rounds: list[Payload]) -> list[Payload]:
         """The same rounds with better symbols, of the same power, and the same side information."""
