@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from gr_jscc.errors import UserError
-from gr_jscc.locks import lock, release
+from gr_jscc.locks import locked
 from gr_jscc.places import writable_folder
 from gr_jscc.training.checkpoint import checkpoints
 from gr_jscc.training.data import Say, silent
@@ -151,16 +151,13 @@ def _place(folder: Path) -> Iterator[None]:
     is_new = not folder.exists()
     writable_folder(folder)
     try:
-        descriptor = lock(folder)
-    except BlockingIOError as error:
-        raise UserError(f"another training run is at work in {folder}") from error
-    except OSError:  # a file system without locks
-        descriptor = None
-    try:
-        yield
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(folder))
+            except BlockingIOError as error:
+                raise UserError(f"another training run is at work in {folder}") from error
+            yield
     finally:
-        if descriptor is not None:
-            release(descriptor)
         if is_new:
             with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()

@@ -15,7 +15,6 @@ cut may leave, is passed over: that cell is measured again. CSV, because a Parqu
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
@@ -30,6 +29,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.evaluation.report import write_json
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.left_out import NAMED
+from gr_jscc.locks import lock, release
 from gr_jscc.whole_file import PARTS, whole, writing
 
 Row = dict[str, object]
@@ -77,8 +77,8 @@ class Store:
         try:
             (folder / "experiments").mkdir(parents=True, exist_ok=True)
             store = cls(folder)
-            store._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            fcntl.flock(store._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / "lock").touch()
+            store._lock = lock(folder / "lock")
             for part in folder.glob(f"*/{PARTS}"):  # of a program that was killed
                 part.unlink()
         except BlockingIOError as error:
@@ -91,7 +91,7 @@ class Store:
         """Ends writing."""
         self._end_segment()
         if self._lock is not None:
-            os.close(self._lock)
+            release(self._lock)
             self._lock = None
 
     def rows(self) -> dict[str, Row]:
