@@ -11,8 +11,8 @@ honest picture must arrive, memory must stay below the bound, and no line may te
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
-import re
 import struct
 import subprocess
 import sys
@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from gr_jscc.host.resident import resident_mb
 
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.data import demo_image
@@ -107,15 +108,11 @@ def write_air(path: Path, codec_name: str, pictures: list[np.ndarray], bursts: i
 
 
 def watch(process: subprocess.Popen) -> float:
-    """Waits for the end of a process; returns the most memory that it held, MiB."""
+    """Waits for the end of a process; returns the most memory that it held, MB."""
     most = 0.0
     while process.poll() is None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-        except OSError:
-            break
-        if found := re.search(r"VmRSS:\s+(\d+) kB", status):
-            most = max(most, int(found[1]) / 1024)
+        with contextlib.suppress(OSError):  # it has just ended
+            most = max(most, resident_mb(process.pid))
         time.sleep(0.1)
     process.wait()
     return most
@@ -126,7 +123,7 @@ def main() -> int:
     parser.add_argument("--bursts", type=int, default=100_000, help="forged ones")
     parser.add_argument("--codec", default="ntscc")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--memory", type=float, default=1500.0, help="MiB that the receiver may hold")
+    parser.add_argument("--memory", type=float, default=1500.0, help="MB that the receiver may hold")
     options = parser.parse_args()
     photo = load_image(demo_image())
     pictures = [photo[40 * n : 40 * n + 128, 60 * n : 60 * n + 192] for n in range(PICTURES)]
@@ -150,7 +147,7 @@ def main() -> int:
     bad = [line for line in text.splitlines() if "Traceback" in line or "Error" in line]
     print(
         f"{options.codec}: {arrived} of {len(pictures)} honest pictures arrived, {len(stored)} stored in all; "
-        f"rx took {seconds:.0f} s and {most:.0f} MiB, and ended with {process.returncode}"
+        f"rx took {seconds:.0f} s and {most:.0f} MB, and ended with {process.returncode}"
     )
     for line in bad[:20]:
         print(f"  {line}")

@@ -161,7 +161,6 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
 
     def abandon(self) -> None:
         """Has `stop` wait for nothing."""
-        self._worker.leave_off()
         self._worker.abandon()
 
     def tell_end(self) -> None:

@@ -60,7 +60,8 @@ class Worker:
         return dropped
 
     def abandon(self) -> None:
-        """`finish` will not even wait for what is in work."""
+        """Leaves off, and `finish` will not even wait for what is in work."""
+        self.leave_off()
         self._abandoned = True
 
     def _put(self, item: object) -> None:

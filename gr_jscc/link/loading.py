@@ -8,7 +8,7 @@ from gr_jscc.codecs.registry import load_codec, load_codec_for_air
 from gr_jscc.link.budget import WithinTotal
 from gr_jscc.link.bursts import LinkSettings, settings_of
 
-BELIEVED_SNR_DB = 10.0
+BELIEVED_SNR_DB = 10.0  # Es/N0 that refinement reckons with before anything is known
 
 
 def load_sending_codec(
@@ -40,9 +40,7 @@ def load_sending_codec(
         codec.set_eta(eta)
     if total:
         codec = WithinTotal(codec, settings_of(codec, settings))
-    return Refined(codec, refine, believed_snr_db(settings)) if refine else codec
-
-
-def believed_snr_db(settings: LinkSettings | None) -> float:
-    """Es/N0 that a transmitter reckons with before a receiver has reported its own."""
-    return BELIEVED_SNR_DB if settings is None or settings.control_snr_db is None else settings.control_snr_db
+    if not refine:
+        return codec
+    told = settings and settings.control_snr_db
+    return Refined(codec, refine, BELIEVED_SNR_DB if told is None else told)
