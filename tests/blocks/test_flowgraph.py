@@ -224,6 +224,7 @@ from gnuradio import blocks, gr
 from gr_jscc.blocks import image_source, jscc_decoder, jscc_encoder, ofdm_demodulator, ofdm_modulator
 from gr_jscc.blocks.tags import message_image
 from gr_jscc.imaging import save_image
+from gr_jscc.link.session import Session
 
 photo, samples, picture, halves = sys.argv[1:]
 graph = gr.top_block()
@@ -249,7 +250,7 @@ class keep(gr.basic_block):
 
 
 if "send" in halves:
-    source, encoder, modulator = image_source([photo]), jscc_encoder(), ofdm_modulator()
+    source, encoder, modulator = image_source([photo]), jscc_encoder(session=Session()), ofdm_modulator()
     graph.msg_connect(source, "image", encoder, "image")
     graph.msg_connect(encoder, "ready", source, "ready")
     graph.connect(encoder, modulator)
