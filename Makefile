@@ -22,9 +22,9 @@ help:
 	@echo "make lint    check the style"
 	@echo "make setup   only set up: Debian packages, virtual environment, this project"
 	@echo "             with an NVIDIA GPU: make setup TORCH=torch  (CUDA build, several GB)"
-	@echo "make virtual-radio   build the SoapySDR driver of a radio without hardware (docs/virtual-radio.md)"
+	@echo "make virtual-radio   build the SoapySDR driver of a radio without hardware (docs/guide/virtual-radio.md)"
 	@echo "make gpu-pack PHOTOS=\"…\" VALIDATION=…   pack photos for a GPU machine that gets a copy of this folder"
-	@echo "make gpu-run RUNS=ntscc-gpu:9   there: train a recipe for so many minutes  (docs/training.md)"
+	@echo "make gpu-run RUNS=ntscc-gpu:9   there: train a recipe for so many minutes  (docs/guide/training.md)"
 	@echo "make clean   remove the virtual environment, caches and results"
 	@echo
 	@echo "demo, test, grc and lint do the set-up themselves and ask for sudo only if a Debian package is missing."

@@ -1,8 +1,8 @@
 """Transmit gain against the SNR at the receiver.
 
 What to send: `calibration.bursts.burst_samples`, at one gain after another. The SNR is Es/N0 per data subcarrier as the
-link's receiver estimates it (docs/modem.md), the median over the bursts; so whatever the receiver adds is in it.
-`gr_jscc.radio.gain_choice` looks a wanted SNR up.
+link's receiver estimates it (docs/results/modem.md), the median over the bursts; so whatever the receiver adds is
+in it. `gr_jscc.radio.gain_choice` looks a wanted SNR up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Faults put into virtual radios, and what the procedures recover of them; formulas: docs/virtual-radio.md."""
+"""Faults put into virtual radios, and what the procedures recover of them; formulas: docs/guide/virtual-radio.md."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ Scenario = Annotated[
     Path | None,
     typer.Option(
         "--scenario",
-        help="TOML file of a channel with more faults, which may vary with time; see docs/channel.md. "
+        help="TOML file of a channel with more faults, which may vary with time; see docs/reference/channel.md. "
         "What it does not set is as the other options say.",
         show_default=False,
     ),

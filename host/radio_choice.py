@@ -31,7 +31,7 @@ ProfileName = Annotated[
     str,
     typer.Option(
         "--profile",
-        help="How a device is set: a shipped profile's name (gr-jscc devices) or a TOML file; see docs/radios.md.",
+        help="How a device is set: a shipped profile (gr-jscc devices) or a TOML file; see docs/guide/radios.md.",
         show_default=False,
     ),
 ]

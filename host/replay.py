@@ -178,7 +178,7 @@ class _Comparison:
         console.print(shown(f"pictures and reports: {out}/"), soft_wrap=True)
 
     def _figures(self) -> list[Figure]:
-        """Named in docs/figures.md; those of which nothing is known are left out."""
+        """Named in docs/reference/figures.md; those of which nothing is known are left out."""
         at = {"images": len(self.rows)}
         known = [row["psnr_db"] for row in self.rows if row["psnr_db"] is not None]
         figures = [Figure("psnr_db", float(np.mean(known)), "dB", at)] if known else []

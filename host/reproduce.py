@@ -29,7 +29,7 @@ def reproduce(
     runs: Annotated[
         Path | None, typer.Option(help="Folder of training runs, for models that do not ship and for newer ones.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for a page with tables and plots, e.g. docs.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for a page, tables and plots, e.g. docs/results.")] = None,
     images: Annotated[int, typer.Option(min=0, help="Test pictures, spread evenly; 0: all.")] = 1000,
     draws: Annotated[int, typer.Option(min=1, help="Channel draws for each picture; successive only.")] = 10,
     on_air: Annotated[

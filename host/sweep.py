@@ -61,7 +61,7 @@ def sweep(
     """Measure codecs × pictures × SNR × CBR × channels × seeds, and keep every figure.
 
     Whatever ends a sweep, what was measured is in the store, and the same command goes on from there. gr-jscc report
-    makes tables, plots and a page of it. docs/sweeps.md explains how experiments are written.
+    makes tables, plots and a page of it. docs/guide/sweeps.md explains how experiments are written.
     """
     from gr_jscc.evaluation.sweep.cluster_key import cluster_security
     from gr_jscc.evaluation.sweep.experiment import load_experiment, shipped_experiments

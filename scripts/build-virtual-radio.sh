@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the virtual radio, a SoapySDR driver (docs/virtual-radio.md), into build/virtual-radio if it is not there or its
+# Builds the virtual radio, a SoapySDR driver (docs/guide/virtual-radio.md), into build/virtual-radio if it is not there or its
 # sources have changed. Needs the Debian packages cmake, g++ and libsoapysdr-dev. Called by `make virtual-radio` and setup.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

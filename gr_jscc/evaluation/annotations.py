@@ -1,7 +1,7 @@
 """What a receiver noticed while it was recorded, as SigMF annotations.
 
-One for every burst, every round that went to the codec, and every picture. docs/recordings.md names their fields; those
-of ours, ``jscc:…``, let `gr_jscc.evaluation.replay` do again what the receiver did.
+One for every burst, every round that went to the codec, and every picture. docs/guide/recordings.md names their
+fields; those of ours, ``jscc:…``, let `gr_jscc.evaluation.replay` do again what the receiver did.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number; its name is explained in docs/figures.md.
+    """One measured number; its name is explained in docs/reference/figures.md.
 
     Attributes:
         name: of the figure.

@@ -32,7 +32,7 @@ def write_separation_report(figures: list[Figure], folder: Path) -> Path:
     (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = [BEGIN, "", *_kodak(figures), *_cliff(figures, folder / "images" / PLOT), END]
     page = folder / "separation.md"
-    text = page.read_text(encoding="utf-8") if page.is_file() else f"# The digital rival\n\n{BEGIN}\n{END}\n"
+    text = page.read_text(encoding="utf-8") if page.is_file() else f"# The digital rival, measured\n\n{BEGIN}\n{END}\n"
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     write_whole(page, before + "\n".join(lines) + after)

@@ -1,6 +1,6 @@
 """Device profiles: TOML files that say how a radio is set, and what calibration found out about it.
 
-The tables of a file are the attributes of `Profile`; docs/radios.md explains every key.
+The tables of a file are the attributes of `Profile`; docs/guide/radios.md explains every key.
 """
 
 from __future__ import annotations

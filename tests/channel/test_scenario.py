@@ -159,7 +159,7 @@ def test_a_scenario_can_be_filled_up_with_what_it_leaves_open():
 
 
 def test_the_documentation_names_every_stage_and_parameter():
-    text = (Path(__file__).parents[2] / "docs" / "channel.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "channel.md").read_text()
     rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
     assert list(rows)[: len(STAGES)] == list(STAGES)
     for name, stage in STAGES.items():

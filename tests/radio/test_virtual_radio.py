@@ -1,4 +1,4 @@
-"""The virtual radio, driven through SoapySDR and in-tree blocks: every fault against docs/virtual-radio.md."""
+"""The virtual radio, driven through SoapySDR and in-tree blocks: every fault against docs/guide/virtual-radio.md."""
 
 import json
 import os
@@ -229,7 +229,7 @@ class TestLevels:
 
 
 class TestMixer:
-    """IQ imbalance and DC as docs/virtual-radio.md defines them, at either end."""
+    """IQ imbalance and DC as docs/guide/virtual-radio.md defines them, at either end."""
 
     @pytest.mark.parametrize("end", ["tx", "rx"])
     def test_iq_imbalance(self, link, end):

@@ -82,7 +82,7 @@ def cluster_security(address: str, key: Path | None, insecure: bool) -> Security
         if not insecure and not _is_local(address):
             raise ClusterKeyError(
                 f"{address} can be reached by other machines, which could run what they like on its workers: make a "
-                "key with gr-jscc keys cluster and start all with it (docs/sweeps.md), or say --insecure"
+                "key with gr-jscc keys cluster and start all with it (docs/guide/sweeps.md), or say --insecure"
             )
         return None
     if not address.startswith("tls://"):

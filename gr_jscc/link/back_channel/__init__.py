@@ -1,4 +1,4 @@
-"""The back-channel: typed messages between the two hosts, beside the air. See docs/back-channel.md."""
+"""The back-channel: typed messages between the two hosts, beside the air. See docs/reference/back-channel.md."""
 
 from .address import BackChannelError
 from .endpoint import BackChannel

@@ -1,6 +1,6 @@
 """The virtual radio: a SoapySDR driver without hardware, ``driver=jscc``, with every fault a radio has.
 
-Its C++ sources lie beside this file; ``make virtual-radio`` builds them. docs/virtual-radio.md describes it.
+Its C++ sources lie beside this file; ``make virtual-radio`` builds them. docs/guide/virtual-radio.md describes it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 
 namespace jscc {
 
-// docs/virtual-radio.md explains every one; the names there are those of the arguments.
+// docs/guide/virtual-radio.md explains every one; the names there are those of the arguments.
 struct Settings {
     std::string air = "jscc", id, model = "plain";
     Pace pace = Pace::none;
