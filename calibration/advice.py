@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .error_budget import ErrorBudget
+from gr_jscc.calibration.error_budget import ErrorBudget
 
 CLIPPED = 1e-4  # share of the samples that begins to show
 LOST = 0.02  # share of the bursts

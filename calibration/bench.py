@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from gnuradio import blocks, gr
+from gr_jscc.calibration.comb import CalibrationError
 
-from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.radio import RadioStatistics, Tuned, radio_sink, radio_source
 from gr_jscc.radio.limits import Limits
 from gr_jscc.radio.profile import CalibrationTable, Profile
 from gr_jscc.radio.tags import OVERFLOW
-
-from .comb import CalibrationError
+from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS
 
 SETTLE_SECONDS = 0.1  # after the first samples, in which loops and filters settle
 START_SECONDS = 10.0  # that a radio may take for its first samples

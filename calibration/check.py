@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gr_jscc.evaluation.figures import Figure
+from gr_jscc.calibration.advice import advice
+from gr_jscc.calibration.bursts import burst_samples
+from gr_jscc.calibration.carrier_offset import ppm_of
+from gr_jscc.calibration.error_budget import ErrorBudget, error_budget, together
 
-from .advice import advice
-from .bursts import burst_samples
-from .carrier_offset import ppm_of
-from .error_budget import ErrorBudget, error_budget, together
+from gr_jscc.figures import Figure
 
 if TYPE_CHECKING:
-    from .bench import Bench
+    from gr_jscc.calibration.bench import Bench
 
 LEAST_ERROR = 1e-8  # that can be seen at all
 ROUNDS = 4  # of the known bursts in a capture

@@ -10,9 +10,8 @@ Systems", 2008, ch. 5.
 from __future__ import annotations
 
 import numpy as np
-
-from .comb import LINES, Components, ReceivedComb
-from .iq_imbalance import transmitter_iq
+from gr_jscc.calibration.comb import LINES, Components, ReceivedComb
+from gr_jscc.calibration.iq_imbalance import transmitter_iq
 
 
 def receiver_dc(parts: Components) -> complex:

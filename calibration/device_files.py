@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gr_jscc.radio.profile import CalibrationTable, Profile, load_profile, save_profile
+from gr_jscc.calibration.steps import Findings
 
-from .steps import Findings
+from gr_jscc.radio.profile import CalibrationTable, Profile, load_profile, save_profile
 
 
 @dataclass(frozen=True)

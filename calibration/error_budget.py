@@ -18,14 +18,13 @@ import math
 from dataclasses import dataclass, fields
 
 import numpy as np
+from gr_jscc.calibration.bursts import GAP, known_burst, receive_bursts
+from gr_jscc.calibration.comb import CalibrationError
+from gr_jscc.calibration.latency import whole_arrival
+from gr_jscc.calibration.output_power import clipped_share
 
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology, ReceivedBurst
 from gr_jscc.modem.rows import demodulate_rows
-
-from .bursts import GAP, known_burst, receive_bursts
-from .comb import CalibrationError
-from .latency import whole_arrival
-from .output_power import clipped_share
 
 _INSIDE = 4  # samples by which the FFT's window lies inside of the prefix
 _MARGIN = 100  # of silence that the channel and its filters may still ring in

@@ -15,8 +15,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
-from .comb import LINES, Components, ReceivedComb
+from gr_jscc.calibration.comb import LINES, Components, ReceivedComb
 
 
 def receiver_iq(parts: Components) -> complex:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-
-from .comb import CalibrationError, receive_comb
+from gr_jscc.calibration.comb import CalibrationError, receive_comb
 
 CLIPPED = 0.99  # of full scale
 

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from gr_jscc.calibration.comb import LINES, SEGMENT, ReceivedComb, receive_comb
+from gr_jscc.calibration.compression import AmplitudeCurve, distortion_db
+from gr_jscc.calibration.noise_floor import BINS, NoiseFloor, power_spectrum
+from gr_jscc.calibration.snr_estimator import EstimatorTrial
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gr_jscc.files.whole import whole
 from gr_jscc.modem import DEFAULT_NUMEROLOGY
-from gr_jscc.whole_file import whole
-
-from .comb import LINES, SEGMENT, ReceivedComb, receive_comb
-from .compression import AmplitudeCurve, distortion_db
-from .noise_floor import BINS, NoiseFloor, power_spectrum
-from .snr_estimator import EstimatorTrial
 
 
 def draw(folder: Path, step: str, data: object) -> Path:

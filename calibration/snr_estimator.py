@@ -13,8 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-
-from .error_budget import error_budget
+from gr_jscc.calibration.error_budget import error_budget
 
 
 @dataclass(frozen=True)

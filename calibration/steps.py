@@ -9,19 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from gr_jscc.calibration import bursts, comb, compression, gain_to_snr, noise_floor, output_power, snr_estimator
+from gr_jscc.calibration.carrier_offset import tone_offset
+from gr_jscc.calibration.comb import CalibrationError
+from gr_jscc.calibration.dc_offset import receiver_dc, transmitter_dc
+from gr_jscc.calibration.iq_imbalance import receiver_iq, rejection_db, transmitter_iq
 
-from gr_jscc.evaluation.figures import Figure
-
-from . import bursts, comb, compression, gain_to_snr, noise_floor, output_power, snr_estimator
-from .carrier_offset import tone_offset
-from .comb import CalibrationError
-from .dc_offset import receiver_dc, transmitter_dc
-from .iq_imbalance import receiver_iq, rejection_db, transmitter_iq
+from gr_jscc.figures import Figure
 
 if TYPE_CHECKING:
-    from gr_jscc.radio.profile import CalibrationTable
+    from gr_jscc.calibration.bench import Bench
 
-    from .bench import Bench
+    from gr_jscc.radio.profile import CalibrationTable
 
 LO_OFFSET = 0.15  # cycles per sample between the two radios' oscillators, so that their faults are told apart
 AMPLITUDE = 0.5  # peak of the comb
@@ -238,7 +237,7 @@ def measure_estimator(bench: Bench, findings: Findings, wanted: Wanted) -> None:
 
 def measure_latency(bench: Bench, findings: Findings, wanted: Wanted) -> None:
     """Latency by the devices' own clocks; nothing where they have none."""
-    from .timed_burst import latency_samples
+    from gr_jscc.calibration.timed_burst import latency_samples
 
     found = latency_samples(bench)
     if found is None:

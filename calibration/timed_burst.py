@@ -6,16 +6,15 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+from gr_jscc.calibration.bursts import known_burst, receive_bursts
+from gr_jscc.calibration.comb import CalibrationError
+from gr_jscc.calibration.latency import arrival
 
 from gr_jscc.radio import parse_radio
 from gr_jscc.radio.soapy_device import SoapyDevice
 
-from .bursts import known_burst, receive_bursts
-from .comb import CalibrationError
-from .latency import arrival
-
 if TYPE_CHECKING:
-    from .bench import Bench
+    from gr_jscc.calibration.bench import Bench
 
 AHEAD_SECONDS = 0.05, 0.15, 0.45  # in which the burst is handed over; more where it came too late
 TAIL_SECONDS = 0.05  # that are listened to after it

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gr_jscc.errors import UserError
-from gr_jscc.whole_file import whole
+from gr_jscc.files.whole import whole
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MAX_SIDE", "ImageError", "expand_inputs", "load_image", "save_image"]
 

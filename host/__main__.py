@@ -1,5 +1,5 @@
 """Runs from a plain checkout without installing: ``python -m host train …``."""
 
-from .main import main
+from gr_jscc.host.main import main
 
 main()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import typer
-
-from .bench_air import air
-from .bench_back_channel import back_channel
-from .bench_calibration import calibration
-from .bench_codec import codec
-from .bench_compressor import compressor
-from .bench_ldpc import ldpc
-from .bench_modem import modem
+from gr_jscc.host.bench_air import air
+from gr_jscc.host.bench_back_channel import back_channel
+from gr_jscc.host.bench_calibration import calibration
+from gr_jscc.host.bench_codec import codec
+from gr_jscc.host.bench_compressor import compressor
+from gr_jscc.host.bench_ldpc import ldpc
+from gr_jscc.host.bench_modem import modem
 
 app = typer.Typer(help="Measure the modem, the back-channel, the virtual air, radios and codecs.", no_args_is_help=True)
 app.command()(modem)

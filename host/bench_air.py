@@ -8,11 +8,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
-from gr_jscc.evaluation.figures import Figure
-
-from . import options
-from .printing import print_figures
+from gr_jscc.figures import Figure
 
 GROWTH_BAR_MB = 20.0
 
@@ -26,7 +25,7 @@ def air(
 
 
 def _figures(seconds: float) -> Iterator[Figure]:
-    from . import air_trial
+    from gr_jscc.benchmarks import air as air_trial
 
     with tempfile.TemporaryDirectory() as folder:
         stretches = list(air_trial.stream(f"zmq:ipc://{folder}/air", seconds, max(1.0, seconds / 20)))

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.figures import Figure
-
-from . import options
-from .printing import print_figures
+from gr_jscc.figures import Figure
 
 
 def calibration(
@@ -37,7 +36,7 @@ def calibration(
 def _figures(seeds: int, images: Path | None, snr_db: float) -> Iterator[Figure]:
     from gr_jscc.calibration import virtual_trial as trial
 
-    from .calibrated_link_trial import pictures
+    from gr_jscc.benchmarks.calibrated_link import pictures
 
     yield from _front_ends(trial, seeds)
     yield from _carriers(trial, seeds)

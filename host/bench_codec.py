@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 from gr_jscc.data import demo_image
-from gr_jscc.evaluation.figures import Figure
+from gr_jscc.figures import Figure
 from gr_jscc.imaging import load_image
-
-from . import options
-from .printing import print_figures
 
 if TYPE_CHECKING:
     from gr_jscc.codecs.base import Codec, Payload
@@ -75,8 +74,8 @@ def _deepjscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[]
     """Encoder and decoder."""
     import torch
 
-    from gr_jscc.codecs.deepjscc_network import STRIDE, from_symbols, to_symbols
-    from gr_jscc.codecs.pixels import to_pixels
+    from gr_jscc.codecs.parts.deepjscc_network import STRIDE, from_symbols, to_symbols
+    from gr_jscc.codecs.parts.pixels import to_pixels
     from gr_jscc.nn.channel import awgn
 
     network, pixels = loaded.network, to_pixels(image, *image.shape[:2], loaded.device)
@@ -97,7 +96,7 @@ def _ntscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], N
     """g_a, the entropy model once, f_e; h_s, f_d* and g_s."""
     import torch
 
-    from gr_jscc.codecs.pixels import to_pixels
+    from gr_jscc.codecs.parts.pixels import to_pixels
     from gr_jscc.codecs.rate_adaptive import QUALITY_CODES
     from gr_jscc.nn.channel import awgn
 

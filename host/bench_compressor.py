@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 from gr_jscc.data import demo_image
-
-from . import options
-from .printing import print_figures
 
 
 def compressor(
@@ -20,8 +19,8 @@ def compressor(
     json_lines: options.Json = False,
 ) -> None:
     """Bits of the compressor in NTSCC (transforms and entropy model, no channel) against BPG's at equal PSNR."""
+    from gr_jscc.benchmarks.compressor import measure
     from gr_jscc.codecs.registry import load_codec
-    from gr_jscc.evaluation.compressor_benchmark import measure
     from gr_jscc.imaging import expand_inputs, load_image
 
     codec = load_codec("ntscc", weights or None, options.check_device(device))

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from gr_jscc.host.printing import print_figures
 
+from gr_jscc.benchmarks.ldpc import ldpc_figures, write_table
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.ldpc_benchmark import ldpc_figures, write_table
-from gr_jscc.places import writable_file
-
-from . import options
-from .printing import print_figures
+from gr_jscc.files.places import writable_file
+from gr_jscc.host import options
 
 
 def ldpc(
@@ -22,7 +21,7 @@ def ldpc(
         Path | None,
         typer.Option(
             help="Measure instead, in minutes, the SNR that each code needs, and write it as CSV; the codec chooses by "
-            "gr_jscc/codecs/separation_table.csv."
+            "gr_jscc/codecs/separation/table.csv."
         ),
     ] = None,
     seed: options.Seed = 1,

@@ -8,17 +8,16 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
+from gr_jscc.benchmarks import interference as interference_benchmark
+from gr_jscc.benchmarks import modem as measure
 from gr_jscc.channel.front_end import IqImbalance
 from gr_jscc.channel.oscillator import PhaseNoise
 from gr_jscc.channel.sample_clock import SampleOffset
 from gr_jscc.data import demo_image
-from gr_jscc.evaluation import interference_benchmark
-from gr_jscc.evaluation import modem_benchmark as measure
-from gr_jscc.evaluation.figures import Figure
-
-from . import options
-from .printing import print_figures
+from gr_jscc.figures import Figure
 
 
 def modem(
@@ -145,7 +144,7 @@ def speed(share: float, seed: int) -> Iterator[Figure]:
 
 def flowgraphs(share: float) -> Iterator[Figure]:
     """The loopback flowgraph beside GNU Radio's OFDM chain, in turn."""
-    from .flowgraph_speed import SNR_DB, jscc_msps, stock_msps, stock_payload_power
+    from gr_jscc.benchmarks.flowgraph import SNR_DB, jscc_msps, stock_msps, stock_payload_power
 
     seconds = max(2.0, 8.0 * share)
     ours, stock, sent, decoded = [], [], 0, 0
@@ -167,9 +166,9 @@ def flowgraphs(share: float) -> Iterator[Figure]:
 
 def pictures(photos: list[Path]) -> Iterator[Figure]:
     """PSNR through the flowgraph against the ideal channel, whole and with bursts lost."""
-    from gr_jscc.codecs.registry import load_codec
+    from gr_jscc.host.loopback import average, flowgraph_results, ideal_results
 
-    from .loopback import average, flowgraph_results, ideal_results
+    from gr_jscc.codecs.registry import load_codec
 
     codec, cbr, snr_db = load_codec("deepjscc"), 1 / 12, 10.0
     settings = dict(codec=codec.name, cbr=cbr, channel="awgn", snr_db=snr_db, cfo=0.1)
@@ -184,8 +183,8 @@ def pictures(photos: list[Path]) -> Iterator[Figure]:
 
 def peaks(photos: list[Path], seed: int) -> Iterator[Figure]:
     """Peak power before and after its control, and the PSNR that control costs."""
+    from gr_jscc.benchmarks.papr import papr_tradeoff
     from gr_jscc.codecs.registry import load_codec
-    from gr_jscc.evaluation.papr_benchmark import papr_tradeoff
     from gr_jscc.imaging import load_image
 
     codec = load_codec("deepjscc")

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.console import terminal
+from gr_jscc.host.printing import print_figures
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gr_jscc.errors import UserError
-from gr_jscc.places import writable_folder
+from gr_jscc.files.places import writable_folder
 from gr_jscc.radio import parse_radio
-
-from . import options
-from .console import terminal
-from .printing import print_figures
 
 if TYPE_CHECKING:
     from gr_jscc.calibration.bench import Bench
@@ -235,7 +234,7 @@ def _for_quality(bench: Bench, wanted: Wanted, psnr_db: float) -> Wanted:
     from gr_jscc.calibration.compression import evm_for_quality
     from gr_jscc.calibration.gain_to_snr import link_snr_db
 
-    from .picture_quality import ideal_quality
+    from gr_jscc.benchmarks.picture_quality import ideal_quality
 
     waveform = burst_samples()
     snr_db = link_snr_db(bench.link(waveform, 2 * len(waveform)).samples)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.console import terminal
 from rich.text import Text
 
 from gr_jscc.channel import Scenario, load_scenario
@@ -20,11 +22,8 @@ from gr_jscc.errors import UserError
 from gr_jscc.modem import DEFAULT_NUMEROLOGY
 from gr_jscc.radio import parse_radio
 
-from . import options
-from .console import terminal
-
 if TYPE_CHECKING:
-    from .channel_flowgraph import ChannelFlowgraph
+    from gr_jscc.flowgraphs.channel import ChannelFlowgraph
 
 STATUS_SECONDS = 2.0
 POLL_SECONDS = 0.1
@@ -105,7 +104,7 @@ def channel(
         tables["loss"] = {"probability": loss}
     airs = [_air(scenario, tables, seed, sample_rate, number) for number in range(len(routes))]
 
-    from .channel_flowgraph import ChannelFlowgraph
+    from gr_jscc.flowgraphs.channel import ChannelFlowgraph
 
     graphs = {name: ChannelFlowgraph(*ends, air, pace) for (name, *ends), air in zip(routes, airs)}
     console = terminal(stderr=True)

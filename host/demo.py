@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from gr_jscc.host import loopback as runs
+from gr_jscc.host.console import shown, terminal
 
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.data import demo_image
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.archive import REPORT, clear_results, write_result
-from gr_jscc.evaluation.report import write_json
-from gr_jscc.places import writable_folder
-from gr_jscc.whole_file import writing
-
-from . import loopback as runs
-from .console import shown, terminal
+from gr_jscc.files.places import writable_folder
+from gr_jscc.files.whole import writing
+from gr_jscc.reports.archive import REPORT, clear_results, write_result
+from gr_jscc.reports.report import write_json
 
 SNRS_DB = (0.0, 5.0, 10.0, 15.0, 20.0)
 SHOWN_DB = 10.0
@@ -30,9 +29,8 @@ def demo(
     Leaves picture.png (sent and received), constellation.png, psnr_over_snr.png (the flowgraph beside
     the textbook channel), received.png and report.json.
     """
-    from gr_jscc.evaluation.plots import plot_comparison, plot_constellation, plot_psnr_over_snr
-
-    from .loopback_flowgraph import LoopbackFlowgraph
+    from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
+    from gr_jscc.plots import plot_comparison, plot_constellation, plot_psnr_over_snr
 
     console = terminal()
     photo, codec, cbr, channel = Path(demo_image()), "deepjscc", 1 / 12, "awgn"

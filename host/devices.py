@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from . import options
+from gr_jscc.host import options
 
 if TYPE_CHECKING:
     from gr_jscc.radio.discovery import FoundDevice

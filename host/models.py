@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 
+from gr_jscc.host.console import terminal
 from rich.table import Table
 
-from gr_jscc.codecs.picture_codecs import PICTURE_CODECS
 from gr_jscc.codecs.registry import CODECS
-from gr_jscc.codecs.separation_channel_code import CHANNEL_CODES
-from gr_jscc.codecs.separation_table import thresholds_db
+from gr_jscc.codecs.separation.channel_code import CHANNEL_CODES
+from gr_jscc.codecs.separation.picture_codecs import PICTURE_CODECS
+from gr_jscc.codecs.separation.table import thresholds_db
+from gr_jscc.host import options
 from gr_jscc.weights import FOLDER, describe_model, shipped_models
-
-from . import options
-from .console import terminal
 
 
 def models(json_lines: options.Json = False) -> None:

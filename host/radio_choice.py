@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from gr_jscc.host import options
 
 from gr_jscc.errors import UserError
 from gr_jscc.radio import KINDS, parse_radio
 
-from . import options
-
 if TYPE_CHECKING:
-    from gr_jscc.radio.profile import Profile
+    from gr_jscc.host.live import LiveView
 
-    from .live import LiveView
+    from gr_jscc.radio.profile import Profile
 
 Radio = Annotated[
     str,
@@ -141,7 +140,7 @@ class RadioWatch:
         self._away = False
 
     def look(self, graph, view: LiveView) -> None:
-        """Looks at a flowgraph of `gr_jscc.host.two_hosts`."""
+        """Looks at a flowgraph of `gr_jscc.flowgraphs.two_hosts`."""
         if graph.away != self._away:
             self._away = graph.away
             view.note("the radio is gone and is waited for" if self._away else "the radio is back")

@@ -11,19 +11,18 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.console import shown, some_of, terminal
+from gr_jscc.host.live import number
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from gr_jscc import telling
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.archive import Archive
-from gr_jscc.evaluation.figures import Figure
-from gr_jscc.places import writable_file
-
-from . import options
-from .console import shown, some_of, terminal
-from .live import number
+from gr_jscc.figures import Figure
+from gr_jscc.files.places import writable_file
+from gr_jscc.reports.archive import Archive
 
 IGNORED = {"seconds"}  # in a report: what differs whenever something is done again
 
@@ -71,9 +70,9 @@ def replay(
     import torch
 
     from gr_jscc.codecs.registry import load_codec
-    from gr_jscc.evaluation.originals import finder
-    from gr_jscc.evaluation.replay import Replay
     from gr_jscc.radio.sigmf_file import read_recording
+    from gr_jscc.recordings.replay import Replay
+    from gr_jscc.reports.originals import finder
 
     source = read_recording(recording)
     if source.stored.remark:
@@ -85,7 +84,7 @@ def replay(
     torch.set_num_threads(threads if known else max(1, (os.cpu_count() or 2) // 2))
     archive, comparison = Archive(out), _Comparison()
     if plot:
-        from gr_jscc.evaluation.spectrogram import plot_recording
+        from gr_jscc.recordings.spectrogram import plot_recording
 
         plot_recording(writable_file(plot), source, sample_rate)
     weights = weights or ("" if codec else fields.get("jscc:weights", ""))
@@ -118,7 +117,7 @@ def replay(
 
 def _receivers_originals(folder: object) -> Callable[[str], np.ndarray | None]:
     """Finds originals where the receiver had them; as nobody asked for these, it does without where there are none."""
-    from gr_jscc.evaluation.originals import finder
+    from gr_jscc.reports.originals import finder
 
     try:
         if isinstance(folder, str) and Path(folder).is_dir():

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from gr_jscc.host.console import shown
 
 from gr_jscc.errors import UserError
-
-from .console import shown
 
 
 def report(
@@ -31,9 +30,9 @@ def report(
     The page index.html holds all of it and needs nothing else. A sweep may still be running.
     """
     from gr_jscc import __version__
-    from gr_jscc.evaluation.report_page import write_docs, write_report
-    from gr_jscc.evaluation.report_page_content import sections
-    from gr_jscc.evaluation.sweep.store import Store, strays_line
+    from gr_jscc.sweeps.page.content import sections
+    from gr_jscc.sweeps.page.page import write_docs, write_report
+    from gr_jscc.sweeps.store import Store, strays_line
 
     kept = Store(store)
     if strays := kept.strays():

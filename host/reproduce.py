@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.figures import Figure
-from gr_jscc.places import writable_folder
-from gr_jscc.whole_file import writing
-
-from . import options
-from .printing import print_figures
+from gr_jscc.figures import Figure
+from gr_jscc.files.places import writable_folder
+from gr_jscc.files.whole import writing
 
 
 def reproduce(
@@ -88,16 +87,16 @@ Reproduction = tuple[Iterator[Figure], Callable[[list[Figure], Path], Path]]
 def _successive(
     data: list[Path], runs: Path | None, images: int, draws: int, on_air: int, device: str, seed: int
 ) -> Reproduction:
-    from gr_jscc.evaluation.successive_benchmark import DESIGN_SNR_DB, successive_figures
-    from gr_jscc.evaluation.successive_report import write_successive_report
-    from gr_jscc.training.cifar import read_cifar10
+    from gr_jscc.benchmarks.successive import DESIGN_SNR_DB, successive_figures
+    from gr_jscc.benchmarks.successive_page import write_successive_report
+    from gr_jscc.datasets.cifar import read_cifar10
 
     pictures = _spread(read_cifar10(data, "test"), images)
 
     def figures() -> Iterator[Figure]:
         yield from successive_figures(pictures, runs, draws, seed, device)
         if on_air:
-            from .feedback_trial import feedback_figures
+            from gr_jscc.benchmarks.feedback import feedback_figures
 
             crossing = [picture.permute(1, 2, 0).numpy() for picture in _spread(pictures, on_air)]
             yield from feedback_figures(crossing, "successive-residual", 1 / 6, DESIGN_SNR_DB)
@@ -106,9 +105,9 @@ def _successive(
 
 
 def _banana(runs: Path | None, seed: int) -> Reproduction:
-    from gr_jscc.evaluation.banana_benchmark import SAMPLES, banana_figures, load_banana, measure_banana
-    from gr_jscc.evaluation.banana_report import write_banana_report
-    from gr_jscc.training.banana import DEEPJSCC_STEPS, DEEPJSCC_VALUES, train_deepjscc
+    from gr_jscc.banana.benchmark import SAMPLES, banana_figures, load_banana, measure_banana
+    from gr_jscc.banana.page import write_banana_report
+    from gr_jscc.banana.training import DEEPJSCC_STEPS, DEEPJSCC_VALUES, train_deepjscc
 
     trained = runs / "banana.safetensors" if runs else None
     network = load_banana(trained if trained and trained.is_file() else None)
@@ -124,8 +123,8 @@ def _banana(runs: Path | None, seed: int) -> Reproduction:
 
 
 def _hjscc(data: list[Path], images: int, on_air: int, device: str, seed: int) -> Reproduction:
-    from gr_jscc.evaluation.hjscc_benchmark import CBR, DESIGN_SNR_DB, hjscc_figures
-    from gr_jscc.evaluation.hjscc_report import write_hjscc_report
+    from gr_jscc.benchmarks.hjscc import CBR, DESIGN_SNR_DB, hjscc_figures
+    from gr_jscc.benchmarks.hjscc_page import write_hjscc_report
     from gr_jscc.imaging import expand_inputs, load_image
 
     pictures = [load_image(path) for path in _spread(expand_inputs(data), images)]
@@ -133,7 +132,7 @@ def _hjscc(data: list[Path], images: int, on_air: int, device: str, seed: int) -
     def figures() -> Iterator[Figure]:
         yield from hjscc_figures(pictures, device, seed)
         if on_air:
-            from .feedback_trial import feedback_figures, flight_figures
+            from gr_jscc.benchmarks.feedback import feedback_figures, flight_figures
 
             crossing = list(_spread(pictures, on_air))
             yield from feedback_figures(crossing, "hjscc-feedback", CBR, DESIGN_SNR_DB, bar_db=0.4)
@@ -143,8 +142,8 @@ def _hjscc(data: list[Path], images: int, on_air: int, device: str, seed: int) -
 
 
 def _separation(data: list[Path], images: int, on_air: int, device: str, seed: int) -> Reproduction:
-    from gr_jscc.evaluation.separation_benchmark import cliff_figures, kodak_figures
-    from gr_jscc.evaluation.separation_report import write_separation_report
+    from gr_jscc.benchmarks.separation import cliff_figures, kodak_figures
+    from gr_jscc.benchmarks.separation_page import write_separation_report
     from gr_jscc.imaging import expand_inputs, load_image
 
     files = _spread(expand_inputs(data), images)
@@ -153,7 +152,7 @@ def _separation(data: list[Path], images: int, on_air: int, device: str, seed: i
     crossing = _spread(files, on_air) if on_air else []
 
     def through_the_flowgraph(codec: str, weights: str, cbr: float, snr_db: float) -> list[dict]:
-        from .loopback import flowgraph_results
+        from gr_jscc.host.loopback import flowgraph_results
 
         results = flowgraph_results(
             crossing, codec=codec, weights=weights, cbr=cbr, channel="awgn", snr_db=snr_db, device=device, cfo=0.1,

@@ -11,12 +11,11 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from gr_jscc.host import options, radio_choice
+from gr_jscc.host.live import LiveView, number
 
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.collector import Result
-
-from . import options, radio_choice
-from .live import LiveView, number
+from gr_jscc.reports.collector import Result
 
 COLUMNS = ["image", "PSNR dB", "CBR total", "as papers", "bursts", "lost", "SNR dB", "CFO Hz"]
 
@@ -93,8 +92,7 @@ def rx(
     import torch
 
     from gr_jscc.blocks import back_channel as back_channel_block
-
-    from .two_hosts import ReceiveFlowgraph
+    from gr_jscc.flowgraphs.two_hosts import ReceiveFlowgraph
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None

@@ -11,22 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from gr_jscc.host import options
+from gr_jscc.host.console import shown, terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.figures import Figure
-from gr_jscc.evaluation.metrics import why_no_lpips
-from gr_jscc.places import writable_folder
-
-from . import options
-from .console import shown, terminal
+from gr_jscc.figures import Figure
+from gr_jscc.files.places import writable_folder
+from gr_jscc.metrics.picture import why_no_lpips
 
 if TYPE_CHECKING:
     from distributed.security import Security
     from rich.console import Console
 
-    from gr_jscc.evaluation.sweep.runner import Work
-    from gr_jscc.evaluation.sweep.store import Store
+    from gr_jscc.sweeps.runner import Work
+    from gr_jscc.sweeps.store import Store
 
 
 def sweep(
@@ -63,8 +62,8 @@ def sweep(
     Whatever ends a sweep, what was measured is in the store, and the same command goes on from there. gr-jscc report
     makes tables, plots and a page of it. docs/guide/sweeps.md explains how experiments are written.
     """
-    from gr_jscc.evaluation.sweep.cluster_key import cluster_security
-    from gr_jscc.evaluation.sweep.experiment import load_experiment, shipped_experiments
+    from gr_jscc.sweeps.cluster_key import cluster_security
+    from gr_jscc.sweeps.experiment import load_experiment, shipped_experiments
 
     if list_them:
         for name in shipped_experiments():
@@ -78,9 +77,9 @@ def sweep(
     if not scheduler:  # whose workers may have a GPU where this machine has none
         options.check_device(device)
 
-    from gr_jscc.evaluation.sweep.cells import make_plan
-    from gr_jscc.evaluation.sweep.runner import plan_content, work_left
-    from gr_jscc.evaluation.sweep.store import Store, strays_line
+    from gr_jscc.sweeps.cells import make_plan
+    from gr_jscc.sweeps.runner import plan_content, work_left
+    from gr_jscc.sweeps.store import Store, strays_line
 
     console = terminal(stderr=True)
     plan = make_plan(wanted, data)
@@ -115,10 +114,9 @@ def _run(
     json_lines: bool,
 ) -> int:  # fmt: skip
     """Measures what is left; returns how many cells failed."""
-    from gr_jscc.evaluation.sweep.runner import run_work
-
-    from .sweep_cluster import local_client, remote_client
-    from .sweep_modes import send
+    from gr_jscc.sweeps.cluster import local_client, remote_client
+    from gr_jscc.sweeps.modes import send
+    from gr_jscc.sweeps.runner import run_work
 
     most = workers or os.cpu_count() or 1
     cluster = remote_client(*scheduler) if scheduler[0] else local_client(min(most, len(work.tasks)))

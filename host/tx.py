@@ -9,15 +9,14 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from gr_jscc.host import options, radio_choice
+from gr_jscc.host.console import shown
+from gr_jscc.host.live import LiveView, number
 
 from gr_jscc.errors import UserError
 
-from . import options, radio_choice
-from .console import shown
-from .live import LiveView, number
-
 if TYPE_CHECKING:
-    from .two_hosts import TransmitFlowgraph
+    from gr_jscc.flowgraphs.two_hosts import TransmitFlowgraph
 
 
 def tx(
@@ -93,11 +92,10 @@ def tx(
 
     from gr_jscc.blocks import back_channel as back_channel_block
     from gr_jscc.codecs.sendable import sendable
+    from gr_jscc.flowgraphs.two_hosts import TransmitFlowgraph
     from gr_jscc.link.bursts import LinkSettings
     from gr_jscc.link.loading import load_sending_codec
     from gr_jscc.link.policy import SendingPolicy
-
-    from .two_hosts import TransmitFlowgraph
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     settings = LinkSettings(control_snr_db=control_snr)

@@ -21,16 +21,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-from gr_jscc.host.resident import resident_mb
 
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.data import demo_image
-from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.imaging import load_image
 from gr_jscc.link.bursts import round_bursts
 from gr_jscc.link.manifest import Manifest
 from gr_jscc.link.session import Session
+from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.modem import BurstHeader, BurstKind, encode_digital, modulate
+from gr_jscc.resident import resident_mb
 
 ROOT = Path(__file__).parents[1]
 PICTURES = 6

@@ -24,11 +24,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gr_jscc.host.ports import free_addresses
-
 from gr_jscc.data import demo_image
-from gr_jscc.evaluation.sweep.store import Store, StoreError
 from gr_jscc.imaging import ImageError, load_image, save_image
+from gr_jscc.ports import free_addresses
+from gr_jscc.sweeps.store import Store, StoreError
 
 ROOT = Path(__file__).parents[1]
 LINK, SWEEP = ("tx", "rx", "channel"), ("worker", "sweep")
@@ -130,7 +129,7 @@ class Programs:
         self.folder, self.groups = folder, set()
 
     def start(self, *arguments: object) -> subprocess.Popen:
-        command = [sys.executable, "-m", "host", *map(str, arguments)]
+        command = [sys.executable, "-m", "gr_jscc.host", *map(str, arguments)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         with open(self.folder / f"{arguments[0]}.log", "a") as log:
             process = subprocess.Popen(

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from gr_jscc.datasets.photos import image_files
 from gr_jscc.imaging import load_image
-from gr_jscc.training.data import image_files
 
 LARGEST = 400_000  # pixels
 QUALITIES = range(95, 25, -5)

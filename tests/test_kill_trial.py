@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr_jscc.evaluation.sweep.store import Store
 from gr_jscc.imaging import save_image
+from gr_jscc.sweeps.store import Store
 
 pytestmark = pytest.mark.timeout(60)
 SCRIPT = Path(__file__).parents[1] / "scripts" / "kill-trial.py"

@@ -16,7 +16,7 @@ On two hosts the image sink hears only ``received``; encoder, decoder and sink e
 hears the modulator's ``air``.
 
 Images travel as messages, symbols and samples as streams, so that a slow block holds back the ones
-before it. A stream of symbols is cut into bursts by tags, see `gr_jscc.blocks.tags`.
+before it. A stream of symbols is cut into bursts by tags, see `gr_jscc.scheduler.tags`.
 """
 
 from gr_jscc.blocks.back_channel import back_channel

@@ -9,8 +9,6 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc import __version__
-from gr_jscc.blocks.control import Connection, Opening, control_message, read_control
-from gr_jscc.blocks.guard import guarded, warn
 from gr_jscc.link.back_channel import (
     BackChannel,
     Bye,
@@ -22,6 +20,8 @@ from gr_jscc.link.back_channel import (
     Security,
     State,
 )
+from gr_jscc.scheduler.control import Connection, Opening, control_message, read_control
+from gr_jscc.scheduler.guard import guarded, warn
 
 LINGER_SECONDS = 3.0  # at the end, for what the peer has not acknowledged
 
@@ -29,7 +29,7 @@ LINGER_SECONDS = 3.0  # at the end, for what the peer has not acknowledged
 class back_channel(gr.basic_block):  # noqa: N801
     """Joins the blocks of one host to those of the other, beside the air.
 
-    Message ports: ``send`` in, ``received`` out; see `gr_jscc.blocks.control`. The first message, from `jscc_encoder`
+    Message ports: ``send`` in, ``received`` out; see `gr_jscc.scheduler.control`. The first message, of `jscc_encoder`
     or `jscc_decoder`, says which end this is; the receiver listens and the transmitter connects.
 
     Args:

@@ -7,8 +7,8 @@ import queue
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.tags import message_fields
+from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.tags import message_fields
 
 
 class event_queue(gr.basic_block):  # noqa: N801

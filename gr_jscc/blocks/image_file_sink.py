@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 
 from gr_jscc.blocks.image_sink import ImageSink
-from gr_jscc.evaluation.archive import Archive
-from gr_jscc.evaluation.collector import Result
+from gr_jscc.reports.archive import Archive
+from gr_jscc.reports.collector import Result
 
 
 class image_file_sink(ImageSink):  # noqa: N801

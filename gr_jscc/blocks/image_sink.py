@@ -9,18 +9,18 @@ from collections.abc import Callable
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.control import Connection, SignsOfLife, control_message, read_control
-from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.tags import message_fields, message_image
-from gr_jscc.blocks.ticker import Ticker
 from gr_jscc.codecs.base import Insight, grey_picture
-from gr_jscc.evaluation.collector import Collector, Result
-from gr_jscc.evaluation.inbox import Inbox
-from gr_jscc.evaluation.originals import finder
-from gr_jscc.evaluation.report import OnAir, Received, Sent
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.back_channel import Bye, Have, Report
+from gr_jscc.reports.collector import Collector, Result
+from gr_jscc.reports.inbox import Inbox
+from gr_jscc.reports.originals import finder
+from gr_jscc.reports.report import OnAir, Received, Sent
+from gr_jscc.scheduler.control import Connection, SignsOfLife, control_message, read_control
+from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.tags import message_fields, message_image
+from gr_jscc.scheduler.ticker import Ticker
 
 
 class ImageSink(gr.basic_block):

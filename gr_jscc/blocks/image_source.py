@@ -9,11 +9,11 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import fail, guarded, warn
-from gr_jscc.blocks.tags import image_message, notice
-from gr_jscc.file_names import readable
+from gr_jscc.files.left_out import left_out_line, why
+from gr_jscc.files.names import readable
 from gr_jscc.imaging import ImageError, expand_inputs, load_image
-from gr_jscc.left_out import left_out_line, why
+from gr_jscc.scheduler.guard import fail, guarded, warn
+from gr_jscc.scheduler.tags import image_message, notice
 
 
 class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)

@@ -14,7 +14,7 @@ from PyQt5.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from gr_jscc import telling
 from gr_jscc.blocks.image_sink import ImageSink
-from gr_jscc.evaluation.collector import Result
+from gr_jscc.reports.collector import Result
 
 SILENT_SECONDS = 8.0  # after which the view says that nothing arrives
 MOST_LINES = 3  # about trouble

@@ -8,10 +8,10 @@ import threading
 import numpy as np
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.tags import BURST
 from gr_jscc.channel import BurstLoss, Scenario
 from gr_jscc.channel.burst_finder import BurstFinder
+from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.tags import BURST
 
 
 class ImpairedStream(gr.basic_block):

@@ -13,11 +13,6 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.control import Connection, Opening, SignsOfLife, control_message, read_control
-from gr_jscc.blocks.guard import fail, guarded, warn
-from gr_jscc.blocks.tags import BURST, QUALITY, image_message, message_fields, notice
-from gr_jscc.blocks.ticker import Ticker
-from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.registry import load_codec_for_air
 from gr_jscc.link.assembly import MEMORY, SYMBOL_BYTES, Arrival
 from gr_jscc.link.back_channel import Report
@@ -25,6 +20,11 @@ from gr_jscc.link.journal import Journal
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import Session
 from gr_jscc.modem import BurstHeader, ReceivedBurst
+from gr_jscc.scheduler.control import Connection, Opening, SignsOfLife, control_message, read_control
+from gr_jscc.scheduler.guard import fail, guarded, warn
+from gr_jscc.scheduler.tags import BURST, QUALITY, image_message, message_fields, notice
+from gr_jscc.scheduler.ticker import Ticker
+from gr_jscc.scheduler.worker import Worker
 
 QUEUED_ROUNDS = 2  # a simulated channel waits for the network
 QUEUED_ROUNDS_LIVE = 256  # a radio does not wait

@@ -8,11 +8,6 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.control import Connection, Opening, control_message, read_control
-from gr_jscc.blocks.guard import WORK_DONE, fail, guarded, warn
-from gr_jscc.blocks.tags import BURST, ROUND_END, image_message, message_fields, message_image, notice
-from gr_jscc.blocks.ticker import Ticker
-from gr_jscc.blocks.worker import Worker
 from gr_jscc.codecs.base import CodecError
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.bursts import Burst, LinkSettings
@@ -20,6 +15,11 @@ from gr_jscc.link.loading import load_sending_codec
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.sending import SendingEnd
 from gr_jscc.link.session import Session
+from gr_jscc.scheduler.control import Connection, Opening, control_message, read_control
+from gr_jscc.scheduler.guard import WORK_DONE, fail, guarded, warn
+from gr_jscc.scheduler.tags import BURST, ROUND_END, image_message, message_fields, message_image, notice
+from gr_jscc.scheduler.ticker import Ticker
+from gr_jscc.scheduler.worker import Worker
 
 
 class jscc_encoder(gr.basic_block):  # noqa: N801
@@ -27,7 +27,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
 
     Message ports: ``image`` in (see `image_source`); ``ready`` out asks for the next image; ``sent``
     out reports each picture with its transfer number, and what becomes of it (see `SendingEnd`).
-    Stream out: complex64 symbols of mean power 1, tagged ``burst`` (see `gr_jscc.blocks.tags`).
+    Stream out: complex64 symbols of mean power 1, tagged ``burst`` (see `gr_jscc.scheduler.tags`).
 
     With a back-channel, ports ``to_back_channel`` and ``from_back_channel`` are connected to `back_channel`, and
     ``air`` to the modulator's: lost bursts are then repeated, and codecs that use feedback get it.

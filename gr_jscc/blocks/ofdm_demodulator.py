@@ -8,11 +8,11 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded, warn
-from gr_jscc.blocks.pacing import BUFFER_ITEMS, STEP_SAMPLES
-from gr_jscc.blocks.tags import BURST, QUALITY, notice
 from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
 from gr_jscc.modem.hearing import Hearing
+from gr_jscc.scheduler.guard import guarded, warn
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS, STEP_SAMPLES
+from gr_jscc.scheduler.tags import BURST, QUALITY, notice
 
 
 class ofdm_demodulator(gr.basic_block):  # noqa: N801
@@ -20,7 +20,7 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
 
     Stream in: complex64 samples. Streams out, item for item: complex64 symbols of unit gain, and
     float32 the noise variance of each; bursts are tagged ``burst`` and ``quality`` on the symbols
-    (see `gr_jscc.blocks.tags`).
+    (see `gr_jscc.scheduler.tags`).
     Message port ``progress`` out: how far it is, for a decoder that waits for bursts (dictionary with ``arrived``,
     samples taken in; ``settled``, sample before which no further burst begins; ``busy``, whether it searches for more;
     and ``written``, symbols put out before . empty).

@@ -8,12 +8,12 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded
-from gr_jscc.blocks.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
-from gr_jscc.blocks.tags import BURST, ROUND_END, notice
 from gr_jscc.errors import UserError
 from gr_jscc.link.accounting import ChannelUses, count_uses
 from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
+from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
+from gr_jscc.scheduler.tags import BURST, ROUND_END, notice
 
 
 class ofdm_modulator(gr.basic_block):  # noqa: N801

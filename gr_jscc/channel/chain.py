@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gr_jscc.channel.impairment import Impairment
 from gr_jscc.errors import UserError
-
-from .impairment import Impairment
 
 
 class Chain(Impairment):

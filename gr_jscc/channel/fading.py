@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.signal
 
+from gr_jscc.channel.impairment import Impairment, check_number, check_whole
+from gr_jscc.channel.profiles import taps as named_taps
 from gr_jscc.errors import UserError
-
-from .impairment import Impairment, check_number, check_whole
-from .profiles import taps as named_taps
 
 MOST_TAPS = 4096
 _SINUSOIDS = 32  # that make up one moving tap

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .impairment import MEAN_POWER, Impairment, amplitude, check_number, check_whole
+from gr_jscc.channel.impairment import MEAN_POWER, Impairment, amplitude, check_number, check_whole
 
 
 @dataclass

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .episodes import Episodes
-from .impairment import MEAN_POWER, Impairment, check_choice, check_number, check_whole
-from .noise import noise
+from gr_jscc.channel.episodes import Episodes
+from gr_jscc.channel.impairment import MEAN_POWER, Impairment, check_choice, check_number, check_whole
+from gr_jscc.channel.noise import noise
 
 
 @dataclass

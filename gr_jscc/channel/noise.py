@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .impairment import Impairment, check_number
+from gr_jscc.channel.impairment import Impairment, check_number
 
 
 def noise(shape: tuple[int, ...], variance: float | np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.signal
 
-from .impairment import Impairment, check_number, turned
+from gr_jscc.channel.impairment import Impairment, check_number, turned
 
 
 @dataclass

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from .impairment import Impairment, check_number
+from gr_jscc.channel.impairment import Impairment, check_number
 
 TAPS = 32
 ORDER = 6  # of the polynomials in the fractional delay

@@ -29,18 +29,17 @@ from pathlib import Path
 
 import numpy as np
 
+from gr_jscc.channel.chain import Chain
+from gr_jscc.channel.fading import BlockFading, DopplerFading, Multipath
+from gr_jscc.channel.front_end import Clipping, DcOffset, IqImbalance, PowerAmplifier, Quantiser
+from gr_jscc.channel.impairment import Impairment, check_number, check_whole
+from gr_jscc.channel.interference import Interference
+from gr_jscc.channel.losses import BurstLoss, DroppedSamples
+from gr_jscc.channel.noise import Awgn
+from gr_jscc.channel.oscillator import CarrierOffset, FreeOscillator, PhaseNoise
+from gr_jscc.channel.sample_clock import SampleOffset
 from gr_jscc.errors import UserError
-from gr_jscc.toml_files import read_toml
-
-from .chain import Chain
-from .fading import BlockFading, DopplerFading, Multipath
-from .front_end import Clipping, DcOffset, IqImbalance, PowerAmplifier, Quantiser
-from .impairment import Impairment, check_number, check_whole
-from .interference import Interference
-from .losses import BurstLoss, DroppedSamples
-from .noise import Awgn
-from .oscillator import CarrierOffset, FreeOscillator, PhaseNoise
-from .sample_clock import SampleOffset
+from gr_jscc.files.toml import read_toml
 
 #: What a scenario may hold, from the transmitter's amplifier to the receiver's host.
 STAGES: dict[str, type[Impairment]] = {

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.base import Codec, CodecError, Payload, Reception, Transmitter
-from gr_jscc.codecs.pixels import to_pixels
+from gr_jscc.codecs.parts.pixels import to_pixels
 from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver, heard
 from gr_jscc.codecs.wrapped import Wrapped
 from gr_jscc.nn.channel import awgn

@@ -12,15 +12,15 @@ __all__ = ["CODECS", "codec_class", "load_codec", "load_codec_for_air"]
 
 # Name → module and class. Modules are imported when asked for, so that listing codecs costs nothing.
 CODECS: dict[str, tuple[str, str]] = {
-    "deepjscc": ("gr_jscc.codecs.deepjscc", "DeepJSCC"),
-    "successive-multiple": ("gr_jscc.codecs.successive_multiple", "SuccessiveMultiple"),
-    "successive-residual": ("gr_jscc.codecs.successive_residual", "SuccessiveResidual"),
-    "successive-single": ("gr_jscc.codecs.successive_single", "SuccessiveSingle"),
-    "hjscc": ("gr_jscc.codecs.hjscc", "HJSCC"),
-    "hjscc-feedback": ("gr_jscc.codecs.hjscc", "HJSCCFeedback"),
-    "ntscc": ("gr_jscc.codecs.ntscc", "NTSCC"),
-    "separation": ("gr_jscc.codecs.separation", "Separation"),
-    "separation-capacity": ("gr_jscc.codecs.separation_capacity", "SeparationCapacity"),
+    "deepjscc": ("gr_jscc.codecs.deepjscc.codec", "DeepJSCC"),
+    "successive-multiple": ("gr_jscc.codecs.successive.multiple", "SuccessiveMultiple"),
+    "successive-residual": ("gr_jscc.codecs.successive.residual", "SuccessiveResidual"),
+    "successive-single": ("gr_jscc.codecs.successive.single", "SuccessiveSingle"),
+    "hjscc": ("gr_jscc.codecs.hjscc.codec", "HJSCC"),
+    "hjscc-feedback": ("gr_jscc.codecs.hjscc.codec", "HJSCCFeedback"),
+    "ntscc": ("gr_jscc.codecs.ntscc.codec", "NTSCC"),
+    "separation": ("gr_jscc.codecs.separation.codec", "Separation"),
+    "separation-capacity": ("gr_jscc.codecs.separation.capacity", "SeparationCapacity"),
 }
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from gr_jscc.codecs.base import Codec, CodecError
 from gr_jscc.errors import UserError
+from gr_jscc.files.left_out import left_out_line, why
 from gr_jscc.imaging import expand_inputs, load_image
-from gr_jscc.left_out import left_out_line, why
 
 
 def sendable(paths: Sequence[str | os.PathLike], codec: Codec, cbr: float, say: Callable[[str], object]) -> list[Path]:

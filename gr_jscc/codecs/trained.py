@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gr_jscc.codecs.base import Codec, CodecError, Receiver, Reception
-from gr_jscc.codecs.pixels import to_picture
+from gr_jscc.codecs.parts.pixels import to_picture
 from gr_jscc.weights import read_model
 from gr_jscc.weights.loading import load_network
 

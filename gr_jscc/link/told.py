@@ -1,6 +1,6 @@
 """What a peer's reports say, as far as it makes sense: the one place that judges it.
 
-Nothing of it is a path, markup or a format. A text becomes a file's name by `gr_jscc.file_names.safe_stem` alone, and
+Nothing of it is a path, markup or a format. A text becomes a file's name by `gr_jscc.files.names.safe_stem` alone, and
 meets a terminal by `gr_jscc.plain_text.shown`.
 """
 

@@ -6,9 +6,9 @@ scheme for an SNR. `encode_segments` and `decode_segments` are the LDPC codes be
 `map_bits` and `demap_symbols` the constellations.
 """
 
-from .constellation import BITS_PER_SYMBOL, demap_symbols, map_bits
-from .demodulator import DemodulatorCounters, ReceivedBurst, StreamDemodulator
-from .digital import (
+from gr_jscc.modem.constellation import BITS_PER_SYMBOL, demap_symbols, map_bits
+from gr_jscc.modem.demodulator import DemodulatorCounters, ReceivedBurst, StreamDemodulator
+from gr_jscc.modem.digital import (
     MCS,
     Mcs,
     decode_digital,
@@ -17,8 +17,8 @@ from .digital import (
     max_digital_bytes,
     prepare_digital,
 )
-from .digital_thresholds import best_mcs, threshold_db
-from .header import (
+from gr_jscc.modem.digital_thresholds import best_mcs, threshold_db
+from gr_jscc.modem.header import (
     HEADER_SYMBOLS,
     MAX_BURSTS,
     MAX_ROUND,
@@ -30,11 +30,11 @@ from .header import (
     decode_header,
     header_symbols,
 )
-from .layout import burst_length, header_ofdm_symbols, payload_ofdm_symbols
-from .ldpc import LdpcCode, decode_segments, encode_segments
-from .modulator import modulate
-from .numerology import DEFAULT_NUMEROLOGY, NUMEROLOGIES, Numerology, numerology
-from .preamble import PREAMBLE_SYMBOLS, preamble_samples
+from gr_jscc.modem.layout import burst_length, header_ofdm_symbols, payload_ofdm_symbols
+from gr_jscc.modem.ldpc import LdpcCode, decode_segments, encode_segments
+from gr_jscc.modem.modulator import modulate
+from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, NUMEROLOGIES, Numerology, numerology
+from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_samples
 
 __all__ = [
     "BITS_PER_SYMBOL",

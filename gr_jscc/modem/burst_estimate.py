@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from .channel_estimation import estimate_channel
-from .noise_spectrum import noise_spectrum
-from .numerology import Numerology
-from .outliers import trusted_symbols
-from .phase import coarse_line, drift_precision
-from .tracking import correlate, refine_line, residuals, turn_back, whitened
+from gr_jscc.modem.channel_estimation import estimate_channel
+from gr_jscc.modem.noise_spectrum import noise_spectrum
+from gr_jscc.modem.numerology import Numerology
+from gr_jscc.modem.outliers import trusted_symbols
+from gr_jscc.modem.phase import coarse_line, drift_precision
+from gr_jscc.modem.tracking import correlate, refine_line, residuals, turn_back, whitened
 
 __all__ = ["BurstEstimate", "estimate_bursts"]
 

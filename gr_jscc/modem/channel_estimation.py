@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
-from .numerology import Numerology
-from .turning import FAST
+from gr_jscc.modem.numerology import Numerology
+from gr_jscc.modem.turning import FAST
 
 __all__ = ["CHANNEL_LEAD", "ChannelEstimate", "estimate_channel"]
 

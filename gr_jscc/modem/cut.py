@@ -11,7 +11,7 @@ they cannot tell it from a phase.
 import numpy as np
 from numba import njit
 
-from .turning import FAST, cosine_sine
+from gr_jscc.modem.turning import FAST, cosine_sine
 
 __all__ = ["lost_from"]
 

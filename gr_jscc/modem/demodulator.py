@@ -13,22 +13,29 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
-from .burst_estimate import estimate_bursts
-from .channel_estimation import CHANNEL_LEAD, estimate_channel
-from .equaliser import channel_inverse
-from .header import BurstHeader, BurstKind, decode_header_llr
-from .header_cells import header_correlations, header_ratios, training_totals
-from .layout import burst_length, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble, unscramble
-from .modulator import modulate
-from .noise_spectrum import noise_spectrum
-from .numerology import DEFAULT_NUMEROLOGY, Numerology
-from .outliers import excess_noise
-from .phase import fit_header_phase, smooth_walk
-from .preamble import PREAMBLE_SYMBOLS, preamble_carriers
-from .rows import demodulate_rows
-from .synchroniser import acquire, find_candidates, grid, metric_span
-from .tracking import correlate, equalise, observe
-from .turning import FAST
+from gr_jscc.modem.burst_estimate import estimate_bursts
+from gr_jscc.modem.channel_estimation import CHANNEL_LEAD, estimate_channel
+from gr_jscc.modem.equaliser import channel_inverse
+from gr_jscc.modem.header import BurstHeader, BurstKind, decode_header_llr
+from gr_jscc.modem.header_cells import header_correlations, header_ratios, training_totals
+from gr_jscc.modem.layout import (
+    burst_length,
+    header_ofdm_symbols,
+    payload_ofdm_symbols,
+    pilot_values,
+    scramble,
+    unscramble,
+)
+from gr_jscc.modem.modulator import modulate
+from gr_jscc.modem.noise_spectrum import noise_spectrum
+from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
+from gr_jscc.modem.outliers import excess_noise
+from gr_jscc.modem.phase import fit_header_phase, smooth_walk
+from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_carriers
+from gr_jscc.modem.rows import demodulate_rows
+from gr_jscc.modem.synchroniser import acquire, find_candidates, grid, metric_span
+from gr_jscc.modem.tracking import correlate, equalise, observe
+from gr_jscc.modem.turning import FAST
 
 __all__ = ["DemodulatorCounters", "ReceivedBurst", "StreamDemodulator"]
 

@@ -14,12 +14,12 @@ from typing import Protocol
 
 import numpy as np
 
-from .constellation import demap_symbols, map_bits
-from .convolutional import TAIL_BITS, conv_encode, viterbi_decode
-from .crc import crc32
-from .header import MAX_SYMBOLS
-from .ldpc import decode_segments, encode_segments
-from .prbs import permutation, random_signs
+from gr_jscc.modem.constellation import demap_symbols, map_bits
+from gr_jscc.modem.convolutional import TAIL_BITS, conv_encode, viterbi_decode
+from gr_jscc.modem.crc import crc32
+from gr_jscc.modem.header import MAX_SYMBOLS
+from gr_jscc.modem.ldpc import decode_segments, encode_segments
+from gr_jscc.modem.prbs import permutation, random_signs
 
 __all__ = [
     "MCS",

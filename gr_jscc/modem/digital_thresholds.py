@@ -7,7 +7,7 @@ Measure the table again, in a few minutes:
 
 import numpy as np
 
-from .digital import MCS, decode_digital, digital_symbol_count, encode_digital, max_digital_bytes
+from gr_jscc.modem.digital import MCS, decode_digital, digital_symbol_count, encode_digital, max_digital_bytes
 
 __all__ = ["LENGTHS", "THRESHOLDS", "best_mcs", "lost_blocks", "measure_threshold", "print_table", "threshold_db"]
 

@@ -13,9 +13,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from .convolutional import conv_encode, viterbi_decode
-from .crc import crc16
-from .prbs import permutation
+from gr_jscc.modem.convolutional import conv_encode, viterbi_decode
+from gr_jscc.modem.crc import crc16
+from gr_jscc.modem.prbs import permutation
 
 __all__ = [
     "HEADER_SYMBOLS",

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from .header import HEADER_SYMBOLS
-from .turning import FAST, cosine_sine
+from gr_jscc.modem.header import HEADER_SYMBOLS
+from gr_jscc.modem.turning import FAST, cosine_sine
 
 __all__ = ["header_correlations", "header_ratios", "training_totals"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .demodulator import StreamDemodulator
-from .numerology import NUMEROLOGIES, Numerology
+from gr_jscc.modem.demodulator import StreamDemodulator
+from gr_jscc.modem.numerology import NUMEROLOGIES, Numerology
 
 LOOK = 65_536  # samples in which other numerologies are looked for
 FIRST_LOOK = 2 * LOOK  # samples without a burst, after which they are; then after twice as many, and so on

@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from .header import HEADER_SYMBOLS, MAX_SYMBOLS, BurstHeader
-from .numerology import Numerology
-from .prbs import random_qpsk, random_signs, random_words
-from .preamble import PREAMBLE_SYMBOLS
+from gr_jscc.modem.header import HEADER_SYMBOLS, MAX_SYMBOLS, BurstHeader
+from gr_jscc.modem.numerology import Numerology
+from gr_jscc.modem.prbs import random_qpsk, random_signs, random_words
+from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS
 
 __all__ = [
     "burst_length",

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
-from .ldpc_decoder import decode_blocks
-from .ldpc_graph import CORE_ROWS, MAX_BITS, choose_graph, choose_lifting, lifted_graph
+from gr_jscc.modem.ldpc_decoder import decode_blocks
+from gr_jscc.modem.ldpc_graph import CORE_ROWS, MAX_BITS, choose_graph, choose_lifting, lifted_graph
 
 __all__ = ["LdpcCode", "decode_segments", "encode_segments", "ldpc_code"]
 

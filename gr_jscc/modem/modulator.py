@@ -9,11 +9,11 @@ import numpy as np
 import scipy.fft
 from numba import njit
 
-from .header import BurstHeader, header_symbols
-from .layout import filler, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble
-from .numerology import DEFAULT_NUMEROLOGY, Numerology
-from .papr import clip_and_filter
-from .preamble import preamble_samples
+from gr_jscc.modem.header import BurstHeader, header_symbols
+from gr_jscc.modem.layout import filler, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble
+from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
+from gr_jscc.modem.papr import clip_and_filter
+from gr_jscc.modem.preamble import preamble_samples
 
 __all__ = ["modulate"]
 

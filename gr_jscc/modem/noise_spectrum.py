@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
-from .turning import FAST
+from gr_jscc.modem.turning import FAST
 
 __all__ = ["noise_spectrum"]
 

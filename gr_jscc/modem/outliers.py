@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
-from .cut import lost_from
+from gr_jscc.modem.cut import lost_from
 
 __all__ = ["excess_noise", "trusted_symbols"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.fft
 
-from .numerology import Numerology
+from gr_jscc.modem.numerology import Numerology
 
 __all__ = ["clip_and_filter", "papr_db"]
 

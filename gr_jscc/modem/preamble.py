@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 
-from .numerology import Numerology
-from .prbs import random_qpsk
+from gr_jscc.modem.numerology import Numerology
+from gr_jscc.modem.prbs import random_qpsk
 
 __all__ = [
     "PREAMBLE_SIGNS",

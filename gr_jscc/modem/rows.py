@@ -4,8 +4,8 @@ import numpy as np
 import scipy.fft
 from numba import njit
 
-from .numerology import Numerology
-from .turning import FAST, cosine_sine
+from gr_jscc.modem.numerology import Numerology
+from gr_jscc.modem.turning import FAST, cosine_sine
 
 __all__ = ["demodulate_rows"]
 

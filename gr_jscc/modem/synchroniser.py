@@ -14,11 +14,11 @@ import numpy as np
 import scipy.fft
 from numba import njit
 
-from .channel_estimation import CHANNEL_LEAD
-from .numerology import Numerology
-from .preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers, training_symbol
-from .rows import demodulate_rows
-from .turning import FAST, cosine_sine
+from gr_jscc.modem.channel_estimation import CHANNEL_LEAD
+from gr_jscc.modem.numerology import Numerology
+from gr_jscc.modem.preamble import PREAMBLE_SIGNS, PREAMBLE_SYMBOLS, training_carriers, training_symbol
+from gr_jscc.modem.rows import demodulate_rows
+from gr_jscc.modem.turning import FAST, cosine_sine
 
 __all__ = ["Acquisition", "acquire", "find_candidates", "grid", "metric_span"]
 

@@ -8,8 +8,8 @@ OFDM symbol m, counted from the burst's middle, is a + b m + c k m: a line has t
 import numpy as np
 from numba import njit
 
-from .header import HEADER_SYMBOLS
-from .turning import FAST, cosine_sine
+from gr_jscc.modem.header import HEADER_SYMBOLS
+from gr_jscc.modem.turning import FAST, cosine_sine
 
 __all__ = ["correlate", "equalise", "observe", "refine_line", "residuals", "turn_back", "whitened"]
 

@@ -2,7 +2,7 @@
 
 Ballé et al. (2018), "Variational image compression with a scale hyperprior", and Minnen, Ballé & Toderici (2018) for
 the mean. While training, rounding is replaced by uniform noise of the same width. These are for counting bits and for
-gradients; what is really coded uses the integer tables of `gr_jscc.codecs.entropy_coding`.
+gradients; what is really coded uses the integer tables of `gr_jscc.codecs.parts.entropy_coding`.
 """
 
 from __future__ import annotations

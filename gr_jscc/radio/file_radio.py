@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import WORK_DONE, guarded, warn
-from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.sample_file import SampleFile
 from gr_jscc.radio.sigmf_file import SigmfFile, read_recording
 from gr_jscc.radio.sigmf_names import DATA, META, is_sigmf
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
 from gr_jscc.radio.stored_samples import Part, StoredSamples, stored_samples
+from gr_jscc.scheduler.guard import WORK_DONE, guarded, warn
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS
 
 if TYPE_CHECKING:
     from gr_jscc.radio.profile import Profile

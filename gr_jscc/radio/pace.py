@@ -7,7 +7,7 @@ import time
 import numpy as np
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded
+from gr_jscc.scheduler.guard import guarded
 
 STEP_SECONDS = 0.01  # of samples passed on together
 BEHIND_SECONDS = 0.05  # that are made up for, so that small hiccups do not lower the rate

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from gr_jscc.errors import UserError
-from gr_jscc.toml_files import first_fault, read_named
-from gr_jscc.toml_tables import TomlTable, Whole
-from gr_jscc.whole_file import write_whole
+from gr_jscc.files.toml import first_fault, read_named
+from gr_jscc.files.toml_tables import TomlTable, Whole
+from gr_jscc.files.whole import write_whole
 
 FOLDER = Path(__file__).parent / "profiles"
 STALE_DAYS = 30  # after which a calibration is mentioned; temperature and ageing move gains and oscillators

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import guarded
 from gr_jscc.radio.sigmf_file import SigmfFile
+from gr_jscc.scheduler.guard import guarded
 
 
 class Recorder(gr.sync_block):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gr_jscc.locks import open_alone
+from gr_jscc.files.locks import open_alone
 from gr_jscc.radio.address import RadioError
 
 

@@ -1,7 +1,7 @@
 """SigMF recordings: a file of samples, ``NAME.sigmf-data``, and JSON beside it, ``NAME.sigmf-meta``.
 
 The format is that of https://github.com/sigmf/SigMF, version 1.2. Our own fields are in its namespace ``jscc``; see
-`gr_jscc.evaluation.annotations`.
+`gr_jscc.recordings.annotations`.
 """
 
 from __future__ import annotations

@@ -9,9 +9,6 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import fail, guarded, warn
-from gr_jscc.blocks.pacing import BUFFER_ITEMS
-from gr_jscc.blocks.tags import BURST
 from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.limits import Limits
 from gr_jscc.radio.profile import Profile
@@ -21,6 +18,9 @@ from gr_jscc.radio.statistics import RadioStatistics, Tuned
 from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
+from gr_jscc.scheduler.guard import fail, guarded, warn
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS
+from gr_jscc.scheduler.tags import BURST
 
 STALL_SECONDS = 3.0  # without a sample, after which a device is looked for: of some that are gone nothing is told
 RETRY_SECONDS = 0.5  # between attempts to reach a device that went away

@@ -11,9 +11,6 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.blocks.guard import WORK_DONE, guarded
-from gr_jscc.blocks.pacing import BUFFER_ITEMS
-from gr_jscc.blocks.tags import BURST
 from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.conditioning import FromConverter, ToConverter
 from gr_jscc.radio.limits import Limits, Range, check_frequency, check_gain, check_limits
@@ -23,6 +20,9 @@ from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
 from gr_jscc.radio.uhd_api import first_line, open_block, uhd
+from gr_jscc.scheduler.guard import WORK_DONE, guarded
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS
+from gr_jscc.scheduler.tags import BURST
 
 POLL_SECONDS = 0.005  # between looks at whether a burst came too late
 NOTHING = np.zeros(0, np.complex64)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from gnuradio import blocks, gr, zeromq
 
-from gr_jscc.blocks.pacing import BUFFER_ITEMS
 from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.statistics import RadioStatistics
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS
 
 if TYPE_CHECKING:
     from gr_jscc.radio.profile import Profile

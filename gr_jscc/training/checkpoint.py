@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from gr_jscc.errors import UserError
-from gr_jscc.whole_file import put_in_place
+from gr_jscc.files.whole import put_in_place
 
 SHARD = 12 * 2**20
 KEEP = 2  # newest checkpoints to keep

@@ -19,20 +19,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from gr_jscc.datasets.photos import Say, silent
 from gr_jscc.errors import UserError
-from gr_jscc.locks import locked
-from gr_jscc.places import writable_folder
+from gr_jscc.files.locks import locked
+from gr_jscc.files.places import writable_folder
+from gr_jscc.files.whole import writing
 from gr_jscc.training.checkpoint import checkpoints
-from gr_jscc.training.data import Say, silent
-from gr_jscc.training.datasets import TrainingData, open_dataset
 from gr_jscc.training.device import compile_blocks
 from gr_jscc.training.log import Log
+from gr_jscc.training.pictures import TrainingData, open_dataset
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.training.schedule import TimeLimit, learning_rate, optimiser_of
 from gr_jscc.training.start import start_from
 from gr_jscc.training.state import TrainingState
 from gr_jscc.training.tasks import check_crop, multiple_of, network_of, task_of
-from gr_jscc.whole_file import writing
 
 __all__ = ["learning_rate", "optimiser_of", "task_of", "train"]
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gr_jscc.evaluation.lpips import lpips_network, missing_for_lpips
+from gr_jscc.metrics.lpips import lpips_network, missing_for_lpips
 from gr_jscc.training.checkpoint import optimiser_tensors, restore_optimiser
 from gr_jscc.training.ntscc_discriminator import Discriminator
 from gr_jscc.training.recipe import RecipeError

@@ -12,7 +12,7 @@ except ImportError:  # Python 3.10
     import tomli as tomllib
 
 from gr_jscc.errors import UserError
-from gr_jscc.file_names import safe_name
+from gr_jscc.files.names import safe_name
 
 FOLDER = Path(__file__).parent / "recipes"
 PRECISIONS = ("bfloat16", "float32")

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from gr_jscc.datasets.photos import Say
 from gr_jscc.errors import UserError
 from gr_jscc.training.checkpoint import (
     CheckpointError,
@@ -19,7 +20,6 @@ from gr_jscc.training.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
-from gr_jscc.training.data import Say
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.training.schedule import optimiser_of
 from gr_jscc.weights import write_model

@@ -9,12 +9,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.successive_network import LayeredNetwork, MultipleNetwork, ResidualNetwork, SingleNetwork
-from gr_jscc.codecs.successive_photo_network import PhotoNetwork
-from gr_jscc.codecs.successive_single import single_network
+from gr_jscc.codecs.successive.network import LayeredNetwork, MultipleNetwork, ResidualNetwork, SingleNetwork
+from gr_jscc.codecs.successive.photo_network import PhotoNetwork
+from gr_jscc.codecs.successive.single import single_network
+from gr_jscc.datasets.photos import EXACT
 from gr_jscc.nn.channel import awgn, uneven
 from gr_jscc.nn.slow_fading import SlowRayleigh
-from gr_jscc.training.data import EXACT
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr_jscc.errors import UserError
+from gr_jscc.files.whole import whole
 from gr_jscc.plain_text import shown
-from gr_jscc.whole_file import whole
 
 FOLDER = Path(__file__).parent
 LONGEST_NAME = 40  # of another codec, as shown

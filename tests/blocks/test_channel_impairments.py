@@ -9,8 +9,8 @@ from gnuradio import blocks, gr
 
 from gr_jscc.blocks import channel_impairments
 from gr_jscc.blocks.impaired_stream import ImpairedStream
-from gr_jscc.blocks.tags import BURST
 from gr_jscc.channel import Scenario, ScenarioError
+from gr_jscc.scheduler.tags import BURST
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
 

@@ -12,14 +12,14 @@ import pmt
 import pytest
 from gnuradio import blocks, channels, gr
 from gr_jscc.host.loopback import ideal_results
-from gr_jscc.host.loopback_flowgraph import LoopbackFlowgraph
 from PIL import Image
 
 from gr_jscc import telling
 from gr_jscc.blocks import image_file_sink, image_source, jscc_encoder, ofdm_demodulator, ofdm_modulator
-from gr_jscc.codecs import deepjscc
+from gr_jscc.codecs.deepjscc import codec as deepjscc
 from gr_jscc.data import demo_image
 from gr_jscc.errors import UserError
+from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
 from gr_jscc.imaging import load_image
 from gr_jscc.link.bursts import LinkSettings
 
@@ -222,7 +222,7 @@ import threading
 import pmt
 from gnuradio import blocks, gr
 from gr_jscc.blocks import image_source, jscc_decoder, jscc_encoder, ofdm_demodulator, ofdm_modulator
-from gr_jscc.blocks.tags import message_image
+from gr_jscc.scheduler.tags import message_image
 from gr_jscc.imaging import save_image
 from gr_jscc.link.session import Session
 

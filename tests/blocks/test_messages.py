@@ -8,7 +8,7 @@ import pytest
 from gnuradio import blocks, gr, pdu
 
 from gr_jscc.blocks import image_source, jscc_encoder
-from gr_jscc.blocks.tags import image_message, message_fields, message_image, notice
+from gr_jscc.scheduler.tags import image_message, message_fields, message_image, notice
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from gr_jscc.codecs.ntscc import NTSCC
-from gr_jscc.codecs.ntscc_network import NTSCCNetwork
-from gr_jscc.evaluation.metrics import psnr_db
+from gr_jscc.codecs.ntscc.codec import NTSCC
+from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.imaging import save_image
 from gr_jscc.link.ideal import ideal_reception
+from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.weights import write_model
 
 pytest.importorskip("gnuradio")
@@ -41,7 +41,7 @@ def weights(tmp_path, photo):
 
 
 def test_side_information_crosses_the_air_and_the_total_is_bounded(tmp_path, small_photo, weights):
-    from gr_jscc.host.loopback_flowgraph import LoopbackFlowgraph
+    from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
 
     picture = np.ascontiguousarray(small_photo[:189, :251])  # sides that are no multiples of anything
     save_image(tmp_path / "picture.png", picture)

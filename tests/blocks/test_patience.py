@@ -3,16 +3,16 @@
 import time
 
 import pytest
-from gr_jscc.host import loopback_flowgraph
-from gr_jscc.host.loopback_flowgraph import LoopbackFlowgraph
 from gr_jscc.host.main import main
 from PIL import Image
 
 from gr_jscc.blocks import image_source
-from gr_jscc.blocks.worker import Worker
-from gr_jscc.codecs import deepjscc
+from gr_jscc.codecs.deepjscc import codec as deepjscc
 from gr_jscc.errors import UserError
-from gr_jscc.evaluation.collector import Collector
+from gr_jscc.flowgraphs import loopback as loopback_flowgraph
+from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
+from gr_jscc.reports.collector import Collector
+from gr_jscc.scheduler.worker import Worker
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 STALLED = 1.0

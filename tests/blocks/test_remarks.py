@@ -8,7 +8,6 @@ from gnuradio import gr
 
 from gr_jscc import telling
 from gr_jscc.blocks import back_channel, jscc_decoder, jscc_encoder
-from gr_jscc.blocks.guard import fail, guarded
 from gr_jscc.codecs.base import Reception
 from gr_jscc.errors import UserError
 from gr_jscc.link.assembly import Arrival
@@ -16,6 +15,7 @@ from gr_jscc.link.back_channel import RefusedPeer
 from gr_jscc.link.bursts import manifest_of
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.session import Session
+from gr_jscc.scheduler.guard import fail, guarded
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gr_jscc.codecs.base import MOST_AMPLITUDE, NOISE_VARS, Reception
+from gr_jscc.codecs.parts.side_info_check import CHECK_BYTES, protect
 from gr_jscc.codecs.registry import CODECS, load_codec
-from gr_jscc.codecs.side_info_check import CHECK_BYTES, protect
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("one_thread")]
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gr_jscc.codecs.deepjscc import DeepJSCC
+from gr_jscc.codecs.deepjscc.codec import DeepJSCC
 from gr_jscc.codecs.registry import load_codec
-from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.link.ideal import ideal_transfer
+from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.training.start import start_from
 from gr_jscc.weights import WeightsError, find_model, read_model, write_model
 from gr_jscc.weights.compact import MOST, SCALE, compacted, expanded

@@ -6,12 +6,12 @@ import torch
 
 from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import CodecError, Payload, Reception
-from gr_jscc.codecs.deepjscc import largest_rate
-from gr_jscc.codecs.deepjscc_network import DeepJSCCNetwork, from_symbols, to_symbols
-from gr_jscc.codecs.power_scale import quantise_scale, scale_of
-from gr_jscc.evaluation.metrics import psnr_db
+from gr_jscc.codecs.deepjscc.codec import largest_rate
+from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork, from_symbols, to_symbols
+from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.link.budget import WithinTotal
 from gr_jscc.link.bursts import settings_of
+from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.nn.klt import fit_klt
 
 pytestmark = pytest.mark.timeout(120)

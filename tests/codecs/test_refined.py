@@ -6,10 +6,10 @@ import pytest
 from gr_jscc.codecs.base import CodecError, Reception
 from gr_jscc.codecs.refined import Refined
 from gr_jscc.codecs.registry import load_codec
-from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.ideal import ideal_transfer
 from gr_jscc.link.loading import load_sending_codec
+from gr_jscc.metrics.picture import psnr_db
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 FLAT = np.ones(1, np.complex64)

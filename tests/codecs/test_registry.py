@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gr_jscc.codecs.base import CodecError
-from gr_jscc.codecs.deepjscc_network import DeepJSCCNetwork
+from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork
 from gr_jscc.codecs.registry import CODECS, codec_class, load_codec
 from gr_jscc.weights import WeightsError, describe_model, find_model, shipped_models, write_model
 

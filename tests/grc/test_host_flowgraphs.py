@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from gr_jscc.host.ports import free_addresses
+
+from gr_jscc.ports import free_addresses
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(150)]
 DRIVER = Path(__file__).with_name("drive_receiver.py")

@@ -12,11 +12,11 @@ import pytest
 from companion import REPOSITORY
 
 from gr_jscc.data import demo_image
-from gr_jscc.evaluation.collector import Result
-from gr_jscc.evaluation.report import OnAir, Received, Sent, build_report
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.assembly import Arrival
+from gr_jscc.reports.collector import Result
+from gr_jscc.reports.report import OnAir, Received, Sent, build_report
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.gui]
 
@@ -212,7 +212,7 @@ def test_a_slider_that_goes_too_far_is_told_and_ends_nothing(view, monkeypatch, 
     from gr_jscc import telling
     from gr_jscc.blocks import channel_impairments, ofdm_modulator
     from gr_jscc.blocks.image_view_sink import _News
-    from gr_jscc.companion import made
+    from gr_jscc.grc.companion import made
 
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
     news = _News()

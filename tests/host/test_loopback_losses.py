@@ -2,11 +2,11 @@
 
 import pytest
 from gr_jscc.host.loopback import loopback
-from gr_jscc.host.loopback_flowgraph import LoopbackFlowgraph
 from PIL import Image
 
 from gr_jscc.channel import load_scenario, parse_scenario
 from gr_jscc.errors import UserError
+from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 

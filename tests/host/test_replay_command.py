@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import sigmf
 from gr_jscc.host.main import main
-from gr_jscc.host.ports import free_addresses
 from PIL import Image
 
 from gr_jscc.imaging import load_image, save_image
+from gr_jscc.ports import free_addresses
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
 SECONDS = 150  # for programs that are slow on a busy machine

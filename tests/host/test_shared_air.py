@@ -11,11 +11,11 @@ import threading
 import numpy as np
 import pytest
 import zmq
-from gr_jscc.host.ports import free_addresses
 from test_two_hosts import interruptible
 
-from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.imaging import load_image, save_image
+from gr_jscc.metrics.picture import psnr_db
+from gr_jscc.ports import free_addresses
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
 GAP = 64  # samples without a signal between two trains; the transmitters here have no noise

@@ -12,14 +12,14 @@ from html.parser import HTMLParser
 import pytest
 from distributed import Client
 from gr_jscc.host.main import main
-from gr_jscc.host.sweep_modes import send
 
 from gr_jscc import __version__
-from gr_jscc.evaluation.sweep.cells import make_plan
-from gr_jscc.evaluation.sweep.cluster_key import make_cluster_key
-from gr_jscc.evaluation.sweep.experiment import load_experiment
-from gr_jscc.evaluation.sweep.measurement import measure
-from gr_jscc.evaluation.sweep.store import Store
+from gr_jscc.sweeps.cells import make_plan
+from gr_jscc.sweeps.cluster_key import make_cluster_key
+from gr_jscc.sweeps.experiment import load_experiment
+from gr_jscc.sweeps.measurement import measure
+from gr_jscc.sweeps.modes import send
+from gr_jscc.sweeps.store import Store
 
 pytestmark = pytest.mark.timeout(400)
 PATIENCE = 190  # seconds, for a run of a few
@@ -57,7 +57,7 @@ def cluster():
     """One that needs no further processes, in place of the local one."""
     with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as client:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("gr_jscc.host.sweep_cluster.local_client", lambda workers: contextlib.nullcontext(client))
+            patch.setattr("gr_jscc.sweeps.cluster.local_client", lambda workers: contextlib.nullcontext(client))
             yield client
 
 
@@ -199,7 +199,7 @@ def test_a_clusters_key_is_its_owners_alone_and_is_not_written_over(tmp_path, ca
 
 
 def test_nobody_at_the_scheduler(folder, monkeypatch, capsys):
-    monkeypatch.setattr("gr_jscc.host.sweep_cluster.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("gr_jscc.sweeps.cluster.CONNECT_SECONDS", 1)
     code, told = run(
         capsys, "sweep", folder / "small.toml", "--store", folder / "none", "--scheduler", "tcp://127.0.0.1:9"
     )

@@ -17,7 +17,7 @@ from gr_jscc.host.printing import print_figures
 from PIL import Image
 
 from gr_jscc.environment import Check
-from gr_jscc.evaluation.figures import Figure
+from gr_jscc.figures import Figure
 
 pytestmark = pytest.mark.timeout(120)
 HOSTILE = ["a [raw] b.png", "[/red].png", "[link=x]y[/link].png", ":smile:.png", "tcp://[fd00::1]:5550", "100 % [bold]"]

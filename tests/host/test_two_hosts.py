@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gr_jscc.host.back_channel_trial import Cable
 from gr_jscc.host.main import main
-from gr_jscc.host.ports import free_addresses
 
-from gr_jscc.evaluation.metrics import psnr_db
+from gr_jscc.benchmarks.back_channel import Cable
 from gr_jscc.imaging import load_image, save_image
+from gr_jscc.metrics.picture import psnr_db
+from gr_jscc.ports import free_addresses
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
 PATIENCE = 100  # seconds, for a run of a few

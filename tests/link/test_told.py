@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 from simulated_link import SimulatedLink, ToyCodec, picture
 
-from gr_jscc.evaluation.archive import Archive
-from gr_jscc.evaluation.inbox import MOST_KNOWN, Inbox
-from gr_jscc.evaluation.report import Received
 from gr_jscc.link import told
 from gr_jscc.link.assembly import Arrival
 from gr_jscc.link.back_channel import ChannelState, Have, Hello, RefusedPeer, Report, RoundSent
@@ -18,6 +15,9 @@ from gr_jscc.link.back_channel.wire import Kind, decode, encode
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.reception import MOST_ANNOUNCED
 from gr_jscc.link.session import Session
+from gr_jscc.reports.archive import Archive
+from gr_jscc.reports.inbox import MOST_KNOWN, Inbox
+from gr_jscc.reports.report import Received
 
 pytestmark = pytest.mark.timeout(60)
 

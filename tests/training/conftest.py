@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from gr_jscc.training.datasets import Photos
+from gr_jscc.training.pictures import Photos
 
 
 @pytest.fixture

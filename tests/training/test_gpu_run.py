@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from gr_jscc.codecs.ntscc import NTSCC
+from gr_jscc.codecs.ntscc.codec import NTSCC
 from gr_jscc.nn.residual import ConditionedBottleneck, ResidualBlock
 from gr_jscc.training.device import compile_blocks
 

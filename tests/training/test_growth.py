@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from gr_jscc.codecs.ntscc_network import NTSCCNetwork
+from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.nn.channel import awgn
 from gr_jscc.nn.window_attention import WindowAttention
 from gr_jscc.training.recipe import RecipeError

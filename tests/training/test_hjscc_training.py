@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gr_jscc.codecs.deepjscc_network import DeepJSCCNetwork
-from gr_jscc.codecs.hjscc import HJSCC, HJSCCFeedback
-from gr_jscc.training.datasets import Photos
+from gr_jscc.codecs.hjscc.codec import HJSCC, HJSCCFeedback
+from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork
 from gr_jscc.training.loop import optimiser_of, task_of, train
+from gr_jscc.training.pictures import Photos
 from gr_jscc.training.recipe import Recipe, load_recipe
 from gr_jscc.weights import write_model
 

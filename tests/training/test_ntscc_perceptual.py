@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from gr_jscc.codecs.ntscc import NTSCC
-from gr_jscc.evaluation import metrics
-from gr_jscc.evaluation.lpips import missing_for_lpips
+from gr_jscc.codecs.ntscc.codec import NTSCC
+from gr_jscc.metrics import picture as metrics
+from gr_jscc.metrics.lpips import missing_for_lpips
 from gr_jscc.training import ntscc_discriminator, ntscc_perceptual
 from gr_jscc.training.checkpoint import checkpoints, load_checkpoint
-from gr_jscc.training.datasets import Photos
 from gr_jscc.training.loop import task_of, train
 from gr_jscc.training.ntscc_perceptual import PerceptualDistortion
+from gr_jscc.training.pictures import Photos
 from gr_jscc.training.recipe import Recipe, RecipeError
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread", "small_sample")]

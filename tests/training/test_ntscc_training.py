@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gr_jscc.codecs.ntscc import NTSCC
-from gr_jscc.codecs.ntscc_network import NTSCCNetwork
-from gr_jscc.training.datasets import Photos
+from gr_jscc.codecs.ntscc.codec import NTSCC
+from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.training.loop import optimiser_of, task_of, train
+from gr_jscc.training.pictures import Photos
 from gr_jscc.training.recipe import FOLDER, Recipe, RecipeError, load_recipe
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread", "small_sample")]

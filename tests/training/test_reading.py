@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from gr_jscc.datasets.cifar import HELD_OUT, read_cifar10
+from gr_jscc.datasets.photos import DataError, image_files, read_photos
 from gr_jscc.imaging import IMAGE_SUFFIXES, load_image
-from gr_jscc.training.cifar import HELD_OUT, read_cifar10
-from gr_jscc.training.data import DataError, image_files, read_photos
 from gr_jscc.training.loop import train
 from gr_jscc.training.recipe import Recipe, RecipeError, load_recipe
 

@@ -17,11 +17,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from gr_jscc import whole_file
 from gr_jscc.codecs.base import Reception
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
-from gr_jscc.locks import locked
+from gr_jscc.files import whole as whole_file
+from gr_jscc.files.locks import locked
 from gr_jscc.training.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from gr_jscc.training.loop import train
 from gr_jscc.training.recipe import Recipe, RecipeError, load_recipe
@@ -328,7 +328,7 @@ def limited(arguments, largest, cwd):
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
     return subprocess.run(
-        [sys.executable, "-m", "host", "train", *map(str, arguments), "--device", "cpu"],
+        [sys.executable, "-m", "gr_jscc.host", "train", *map(str, arguments), "--device", "cpu"],
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}, preexec_fn=limit,
         capture_output=True, text=True, timeout=110,
     )  # fmt: skip

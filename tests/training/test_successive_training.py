@@ -10,11 +10,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from gr_jscc.codecs.registry import load_codec
-from gr_jscc.training.cifar import HELD_OUT, ShiftedPictures, read_cifar10
-from gr_jscc.training.data import DataError
-from gr_jscc.training.datasets import Cifar10, open_dataset
+from gr_jscc.datasets.cifar import HELD_OUT, ShiftedPictures, read_cifar10
+from gr_jscc.datasets.photos import DataError
 from gr_jscc.training.loop import optimiser_of, task_of, train
 from gr_jscc.training.muon import orthogonalised
+from gr_jscc.training.pictures import Cifar10, open_dataset
 from gr_jscc.training.recipe import Recipe, RecipeError, load_recipe
 from gr_jscc.training.start import start_from
 from gr_jscc.weights import WeightsError, write_model

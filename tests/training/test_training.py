@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from gr_jscc.codecs.registry import load_codec
+from gr_jscc.datasets.photos import DataError, RandomCrops, read_photos
 from gr_jscc.training.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
-from gr_jscc.training.data import DataError, RandomCrops, read_photos
 from gr_jscc.training.loop import learning_rate, task_of, train
 from gr_jscc.training.recipe import FOLDER, Recipe, RecipeError, load_recipe
 
@@ -134,7 +134,16 @@ def test_two_processes_train_one_model(tmp_path, photos):
         "[network]\nlatents = 16\nfine = 8\ncoarse = 8\nhidden = 8\n[task]\nrates = [4, 8, 16]\n"
     )
     arguments = ["train", str(recipe), "--data", str(photos), "--out", str(tmp_path / "run"), "--device", "cpu"]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "host"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "gr_jscc.host",
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(launcher + arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,10 +1,10 @@
 """The back-channel: typed messages between the two hosts, beside the air. See docs/reference/back-channel.md."""
 
-from .address import BackChannelError
-from .endpoint import BackChannel
-from .keys import Keys, Security, make_keys, read_keys
-from .message import Message, MessageError
-from .messages import (
+from gr_jscc.link.back_channel.address import BackChannelError
+from gr_jscc.link.back_channel.endpoint import BackChannel
+from gr_jscc.link.back_channel.keys import Keys, Security, make_keys, read_keys
+from gr_jscc.link.back_channel.message import Message, MessageError
+from gr_jscc.link.back_channel.messages import (
     NO_RUN,
     BurstMap,
     Bye,
@@ -15,9 +15,9 @@ from .messages import (
     SideInfo,
     Stop,
 )
-from .report import Report
-from .state import Connected, Disconnected, RefusedPeer, State, Statistics
-from .symbols import FORMATS, Symbols, quantise
+from gr_jscc.link.back_channel.report import Report
+from gr_jscc.link.back_channel.state import Connected, Disconnected, RefusedPeer, State, Statistics
+from gr_jscc.link.back_channel.symbols import FORMATS, Symbols, quantise
 
 __all__ = [
     "NO_RUN",

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from .wire import HEADER_SIZE, MAX_BODY, SEQUENCES, Frame, Kind, encode
+from gr_jscc.link.back_channel.wire import HEADER_SIZE, MAX_BODY, SEQUENCES, Frame, Kind, encode
 
 QUEUE_MESSAGES = 4096
 QUEUE_BYTES = 256 << 20

@@ -8,13 +8,12 @@ import traceback
 from collections.abc import Callable
 
 from gr_jscc.errors import UserError
-
-from .address import parse_address
-from .keys import Security, choose_keys
-from .message import Message
-from .messages import Hello
-from .protocol import Protocol
-from .state import State, Statistics
+from gr_jscc.link.back_channel.address import parse_address
+from gr_jscc.link.back_channel.keys import Security, choose_keys
+from gr_jscc.link.back_channel.message import Message
+from gr_jscc.link.back_channel.messages import Hello
+from gr_jscc.link.back_channel.protocol import Protocol
+from gr_jscc.link.back_channel.state import State, Statistics
 
 BATCH = 64  # messages taken before anything is sent
 
@@ -67,7 +66,7 @@ class BackChannel:
         Raises:
             BackChannelError: the address is in use, or not one of this machine.
         """
-        from . import sockets  # needs pyzmq
+        from gr_jscc.link.back_channel import sockets  # needs pyzmq
 
         kind = sockets.ListeningSocket if self._listens else sockets.ConnectingSocket
         self._socket = kind(self._address, self._keys)

@@ -12,11 +12,10 @@ try:
 except ImportError:  # Python 3.10
     import tomli as tomllib
 
-from gr_jscc.locks import locked
-from gr_jscc.whole_file import whole
-
-from .address import Address, BackChannelError
-from .messages import ROLES
+from gr_jscc.files.locks import locked
+from gr_jscc.files.whole import whole
+from gr_jscc.link.back_channel.address import Address, BackChannelError
+from gr_jscc.link.back_channel.messages import ROLES
 
 _Z85 = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#")
 _Z85_LENGTH = 40  # 32 bytes

@@ -5,9 +5,8 @@ from __future__ import annotations
 import struct
 from typing import ClassVar
 
+from gr_jscc.link.back_channel.wire import Kind
 from gr_jscc.plain_text import shown
-
-from .wire import Kind
 
 
 class MessageError(ValueError):

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .message import (
+from gr_jscc.link.back_channel.message import (
     Message,
     MessageError,
     check_text,
@@ -21,9 +21,9 @@ from .message import (
     unpack_fields,
     unpack_head,
 )
-from .report import Report
-from .symbols import Symbols
-from .wire import Kind
+from gr_jscc.link.back_channel.report import Report
+from gr_jscc.link.back_channel.symbols import Symbols
+from gr_jscc.link.back_channel.wire import Kind
 
 ROLES = ("transmitter", "receiver")
 NO_RUN = bytes(8)

@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .delivery import Inbox, Outbox
-from .message import Message, MessageError
-from .messages import DELIVERED, Hello, Refused
-from .state import Connected, Disconnected, RefusedPeer, State, Statistics
-from .wire import VERSION, Frame, Kind, OtherVersionError, WireError, decode, encode
+from gr_jscc.link.back_channel.delivery import Inbox, Outbox
+from gr_jscc.link.back_channel.message import Message, MessageError
+from gr_jscc.link.back_channel.messages import DELIVERED, Hello, Refused
+from gr_jscc.link.back_channel.state import Connected, Disconnected, RefusedPeer, State, Statistics
+from gr_jscc.link.back_channel.wire import VERSION, Frame, Kind, OtherVersionError, WireError, decode, encode
 
 HEARTBEAT = 1.0  # seconds from one to the next, and between attempts to be heard
 SILENCE = 3.0  # seconds without a sign of life after which a peer counts as gone

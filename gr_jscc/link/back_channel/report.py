@@ -8,8 +8,8 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
-from .message import Message, MessageError, pack_fields, unpack_head
-from .wire import Kind
+from gr_jscc.link.back_channel.message import Message, MessageError, pack_fields, unpack_head
+from gr_jscc.link.back_channel.wire import Kind
 
 MAX_JSON = 64 * 1024
 MAX_DEPTH = 8  # of containers within each other, the content itself included

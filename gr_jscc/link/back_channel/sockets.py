@@ -15,10 +15,10 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 from zmq.utils.z85 import decode as z85_decode
 
-from .address import Address, BackChannelError
-from .keys import Keys
-from .protocol import Connection, Protocol
-from .wire import MAX_FRAME
+from gr_jscc.link.back_channel.address import Address, BackChannelError
+from gr_jscc.link.back_channel.keys import Keys
+from gr_jscc.link.back_channel.protocol import Connection, Protocol
+from gr_jscc.link.back_channel.wire import MAX_FRAME
 
 HANDSHAKE_SECONDS = 5
 # ZMQ gives up for good when the other side turns out not to fit, but another may come to that address. The socket is

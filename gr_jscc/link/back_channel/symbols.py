@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from .message import Message, MessageError, pack_fields, unpack_head
-from .wire import Kind
+from gr_jscc.link.back_channel.message import Message, MessageError, pack_fields, unpack_head
+from gr_jscc.link.back_channel.wire import Kind
 
 MAX_SYMBOLS = 8_000_000
 #: Formats: number on the wire and bytes a symbol, by name.

@@ -1,0 +1,1 @@
+"""A source of two numbers: section IV-B of Dai et al. 2022 (NTSCC)."""

@@ -1,0 +1,1 @@
+"""DeepJSCC: one convolutional network, masked to a rate."""

@@ -1,0 +1,133 @@
+"""DeepJSCC for photos of any size: one round, one model for SNR 0–20 dB and any CBR up to 1/6.
+
+Bourtsoulatze, Kurka & Gündüz (2019); the network is in `deepjscc_network`. Unlike published code the
+receiver is handed nothing: the power scale and the rate cross the link as two bytes of side information.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter
+from gr_jscc.codecs.parts.deepjscc_network import STRIDE, VALUES, DeepJSCCNetwork, from_symbols, to_symbols
+from gr_jscc.codecs.parts.pixels import to_pixels
+from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
+from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver
+from gr_jscc.weights.loading import require
+
+__all__ = ["DeepJSCC"]
+
+SIDE_INFO = struct.Struct(">BB")  # rate (latent channels / 2), power-scale code
+SMALLEST_RATE = 8  # latent channels: CBR 1/48
+
+
+class DeepJSCC(TrainedCodec):
+    """The loaded model; see `gr_jscc.codecs.base.Codec`."""
+
+    name = "deepjscc"
+    default_weights = "deepjscc-photo"
+
+    @staticmethod
+    def build(config: dict) -> DeepJSCCNetwork:
+        network = DeepJSCCNetwork(**config)
+        require(network.latents % 2 == 0 and network.latents >= SMALLEST_RATE, "latents must be even and at least 8")
+        return network
+
+    @property
+    def cbr_range(self) -> tuple[float, float]:
+        return SMALLEST_RATE / (2 * VALUES), self.network.latents / (2 * VALUES)
+
+    def transmitter(self, cbr: float) -> Transmitter:
+        lowest, highest = self.cbr_range
+        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
+            raise CodecError(f"deepjscc serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, not {cbr:g}")
+        return _Transmitter(self, cbr)
+
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        largest_rate(height, width, cbr, self.network.latents)
+
+    def receiver(self, height: int, width: int) -> Receiver:
+        return _Receiver(self, height, width)
+
+
+def _grid(height: int, width: int) -> tuple[int, int]:
+    """Latent positions down and across for a picture's size."""
+    return -(-height // STRIDE), -(-width // STRIDE)
+
+
+def largest_rate(height: int, width: int, cbr: float, latents: int) -> tuple[int, int]:
+    """Most latent channels (an even number), and the complex symbols of theirs that stay within cbr·3·H·W.
+
+    The last two channels may be sent at a part of the positions: without that up to a step of the rate would be left
+    unused, a sixteenth at CBR 1/12, wherever a side is no multiple of `STRIDE` or the CBR no multiple of a step. Below
+    half of the positions they are worth less than the rate before, and nothing of them is sent.
+
+    Raises:
+        CodecError: the picture is so small that its padding alone breaks the CBR.
+    """
+    rows, columns = _grid(height, width)
+    positions = rows * columns
+    symbols = min(int(cbr * (1 + 1e-9) * 3 * height * width), latents // 2 * positions)
+    if 2 * (symbols % positions) < positions:
+        symbols -= symbols % positions
+    rate = -(-symbols // positions) * 2
+    if rate < SMALLEST_RATE:
+        raise CodecError(f"a {width}x{height} picture is too small to be sent by deepjscc at CBR {cbr:.4g}")
+    return rate, symbols
+
+
+def _places(symbols: int, positions: int) -> np.ndarray:
+    """Where so many symbols lie among pairs of channels × positions: int64[symbols], the last pair's evenly spread."""
+    whole = (symbols - 1) // positions * positions
+    some = symbols - whole
+    return np.concatenate([np.arange(whole), whole + np.arange(some) * positions // some])
+
+
+class _Transmitter(Transmitter):
+    def __init__(self, codec: DeepJSCC, cbr: float) -> None:
+        self.codec, self.cbr = codec, cbr
+
+    @torch.inference_mode()
+    def start(self, image: np.ndarray) -> Payload:
+        height, width = image.shape[:2]
+        network, device = self.codec.network, self.codec.device
+        rate, count = largest_rate(height, width, self.cbr, network.latents)
+        rows, columns = _grid(height, width)
+        rates = torch.tensor([rate], device=device)
+        latents = network.encode(to_pixels(image, rows * STRIDE, columns * STRIDE, device), rates)
+        places = torch.from_numpy(_places(count, rows * columns)).to(device)
+        is_sent = torch.zeros(network.latents // 2, 1, rows, columns, device=device)
+        is_sent.view(-1)[places] = 1
+        latents = latents * is_sent.expand(-1, 2, -1, -1).reshape(latents.shape)
+        symbols, scale = to_symbols(latents, torch.tensor([2 * count / (rows * columns)], device=device))
+        code = int(quantise_scale(scale)[0])
+        return Payload(symbols[0].reshape(-1)[places].cpu().numpy(), SIDE_INFO.pack(rate // 2, code))
+
+
+class _Receiver(TrainedReceiver):
+    codec: DeepJSCC
+
+    def pixels(self, heard: Heard) -> Tensor | None:
+        network, device = self.codec.network, self.codec.device
+        rows, columns = _grid(self.height, self.width)
+        if heard.side_info is None or len(heard.side_info) != SIDE_INFO.size:
+            return None
+        pairs, code = SIDE_INFO.unpack(heard.side_info)
+        positions, count = rows * columns, len(heard.symbols)
+        if not 0 < 2 * pairs <= network.latents or not (pairs - 1) * positions < count <= pairs * positions:
+            return None
+        if not torch.isfinite(heard.noise_var).any():
+            return None
+        # What was not sent at some positions is for the decoder as if it were lost.
+        received = torch.zeros(1, network.latents // 2, rows, columns, dtype=torch.complex64, device=device)
+        variance = torch.full(received.shape, torch.inf, device=device)
+        places = torch.from_numpy(_places(count, positions)).to(device)
+        received.view(-1)[places] = heard.symbols
+        variance.view(-1)[places] = heard.noise_var
+        scale = scale_of(torch.tensor([code], device=device))
+        latents, latent_var = from_symbols(received, variance, scale)
+        return network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))

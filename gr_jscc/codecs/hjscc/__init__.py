@@ -1,0 +1,1 @@
+"""Hierarchical JSCC, with feedback and without."""

@@ -1,0 +1,160 @@
+"""How a transmitter of HJSCC spends its channel uses: the quality, and η, before the first latent is sent.
+
+The quality is the highest at which the whole picture stays within its symbols, at the η that the model was made for;
+η then takes up the rest. With feedback what will arrive is not known yet, so a channel is imitated; the last rounds
+make up for the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gr_jscc.codecs.hjscc.end import End
+from gr_jscc.codecs.hjscc.network import HJSCCNetwork, Source, over, power_scale
+from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, largest_eta, quality_code
+from gr_jscc.nn.channel import awgn
+from gr_jscc.nn.rate_attention import of_group
+
+QUALITIES = 17  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
+ETA_STEPS = 32  # codes per octave of an η that the receiver is told
+ETA_CODES = 256  # η from 2^-4 to 2^4; code 0 is not used
+DOUBT = 1e-4  # part of a rate by which two machines' networks surely do not differ: some hundred times their rounding
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the groups of one latent come to, and what rates that can lead to.
+
+    Attributes:
+        bits: float32[rows, columns], mean of a group's positions, times the latent's share of η.
+        positions: int64[rows, columns], of each group.
+        rates: int64[rates], channel values.
+    """
+
+    bits: np.ndarray
+    positions: np.ndarray
+    rates: np.ndarray
+
+    def index(self, eta: float) -> np.ndarray:
+        """Indexes int64[rows, columns] of the rates nearest to η·bits."""
+        return np.searchsorted((self.rates[1:] + self.rates[:-1]) / 2, eta * self.bits)
+
+    def doubtful(self, eta: float) -> np.ndarray:
+        """bool[rows, columns]: where another machine's rounding might lead to another index."""
+        edges = (self.rates[1:] + self.rates[:-1]) / 2
+        wanted = (eta * self.bits).astype(np.float64)[:, :, None]
+        return (np.abs(wanted - edges) < DOUBT * (wanted + 1)).any(axis=2)
+
+    def symbols(self, eta: float) -> int:
+        """Complex symbols at an η."""
+        return int((self.rates[self.index(eta)] * self.positions).sum()) // 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a picture is going to be sent.
+
+    Attributes:
+        quality: code, 0 to `QUALITY_CODES`.
+        eta: real channel values per bit.
+        wishes: of every latent.
+        source: the picture at that quality.
+        end: of the transmitter, before all latents.
+    """
+
+    quality: int
+    eta: float
+    wishes: list[Wish]
+    source: Source
+    end: End
+
+
+def quantise_eta(eta: float) -> int:
+    """The code, 1 to `ETA_CODES` − 1, of the largest η that is no larger than the given one."""
+    return int(np.clip(np.floor(np.log2(eta) * ETA_STEPS + 1e-9) + ETA_CODES // 2, 1, ETA_CODES - 1))
+
+
+def eta_of(code: int) -> float:
+    """The η behind a code."""
+    return 2.0 ** ((code - ETA_CODES // 2) / ETA_STEPS)
+
+
+def wish(network: HJSCCNetwork, latent: int, bits: Tensor) -> Wish:
+    """What bits float32[1, h, w] of a latent's positions come to."""
+    block = network.latents[latent]
+    means = block.group_bits(bits)[0]
+    numbers = torch.arange(means.numel(), device=means.device).reshape(means.shape)
+    of_position = of_group(numbers, block.group, bits.shape[1:])
+    positions = torch.bincount(of_position.flatten(), minlength=means.numel()).reshape(means.shape)
+    return Wish(
+        means.cpu().numpy() * network.shares[latent], positions.cpu().numpy(), block.rates.cpu().numpy()
+    )  # fmt: skip
+
+
+def symbols_of(wishes: Sequence[Wish], eta: float) -> int:
+    """Complex symbols that wishes take at an η."""
+    return sum(wished.symbols(eta) for wished in wishes)
+
+
+@torch.inference_mode()
+def wishes_of(source: Source, end: End, eta: float, snr_db: float, told: int) -> list[Wish]:
+    """What every latent that is left comes to.
+
+    Args:
+        source: the picture.
+        end: of the transmitter, so far.
+        eta: real channel values per bit.
+        snr_db: of the channel that is imitated with feedback.
+        told: see `HJSCCNetwork.forward`.
+    """
+    network, given = end.network, end.quality
+    wishes, snr, etas = [], torch.full_like(given, snr_db), torch.full_like(given, eta)
+    generator = torch.Generator(given.device).manual_seed(1)
+    state = end.state
+    for latent in range(end.latent + 1, len(network.latents)):
+        aware = latent < told
+        prior = network.prior(latent, network.descend(latent, state, end.condition), end.condition, aware)
+        target, bits = network.propose(latent, source, prior, given)
+        worth = network.worth(latent, prior, bits, given, aware)
+        wishes.append(wish(network, latent, worth))
+        index = network.rate_index(latent, worth, etas)
+        sent = network.encode(latent, target, prior, bits, index, etas, given, snr, aware)
+        values, noise_var, scale = sent.values, torch.zeros_like(sent.values), torch.ones_like(given)
+        if aware:
+            scale = power_scale([sent])
+            values, noise_var = over(lambda symbols: awgn(symbols, snr, generator), values, scale)
+        state = network.decode(latent, prior, index, values, noise_var, scale, end.condition, aware)
+    return wishes
+
+
+def plan(network: HJSCCNetwork, latents: Tensor, symbols: int, snr_db: float, told: int, eta: float | None) -> Plan:
+    """The best way to send a picture in at most so many complex symbols.
+
+    Args:
+        network: the model.
+        latents: of its transforms, float32[1, C, h, w].
+        symbols: for all latents together.
+        snr_db, told: as in `wishes_of`.
+        eta: fixed real channel values per bit; None: what fits.
+    """
+    known: dict[int, Plan] = {}
+    nominal = eta or network.eta
+
+    def at(level: int) -> Plan:
+        if level not in known:
+            quality = quality_code(level, QUALITIES)
+            source = network.describe(latents, torch.tensor([quality / QUALITY_CODES], device=latents.device))
+            end = End.start(network, quality / QUALITY_CODES, *source.coefficients[0].shape[2:])
+            wishes = wishes_of(source, end, network.eta, snr_db, told)
+            known[level] = Plan(quality, nominal, wishes, source, end)
+        return known[level]
+
+    best = at(finest_level(QUALITIES, lambda level: symbols_of(at(level).wishes, nominal) <= symbols))
+    if eta is None or symbols_of(best.wishes, nominal) > symbols:
+        best = replace(best, eta=largest_eta(lambda eta: symbols_of(best.wishes, eta), symbols))
+    return best

@@ -1,0 +1,1 @@
+"""Nonlinear transform source-channel coding (Dai et al. 2022)."""

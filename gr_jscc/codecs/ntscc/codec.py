@@ -1,0 +1,239 @@
+"""NTSCC: nonlinear transform source-channel coding (Dai et al. 2022), between two processes.
+
+Every latent vector gets as many channel values as the entropy model holds it worth. What the receiver needs to know of
+that crosses as entropy-coded side information (see `ntscc_side_info`) and is charged; public code hands it over as
+Python objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter, UseMap
+from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
+from gr_jscc.codecs.ntscc.jscc import Prior
+from gr_jscc.codecs.ntscc.network import NTSCCNetwork
+from gr_jscc.codecs.ntscc.side_info import LARGEST, SideInfo, SideInfoCoder
+from gr_jscc.codecs.parts.entropy_coding import CodingError
+from gr_jscc.codecs.parts.pixels import to_pixels
+from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
+from gr_jscc.codecs.rate_adaptive import (
+    QUALITY_CODES,
+    RateAdaptiveCodec,
+    finest_level,
+    largest_eta,
+    quality_code,
+)
+from gr_jscc.codecs.trained import Heard, TrainedReceiver
+from gr_jscc.weights.loading import require, require_bools, require_number, require_rates
+
+__all__ = ["NTSCC"]
+
+QUALITIES = 9  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a picture is going to be sent.
+
+    Attributes:
+        quality: code, 0 to `QUALITY_CODES`.
+        hyper: float32[1, Z, h', w'], rounded and limited; None without refinement.
+        index: int64[h, w], rate indexes.
+        eta: real channel values per bit.
+    """
+
+    quality: int
+    hyper: Tensor | None
+    index: np.ndarray
+    eta: float
+
+
+class NTSCC(RateAdaptiveCodec):
+    """The loaded model; see `gr_jscc.codecs.base.Codec`."""
+
+    name = "ntscc"
+    default_weights = "ntscc-photo"
+
+    def __init__(self, weights=None, device: str = "cpu") -> None:
+        super().__init__(weights, device)
+        network = self.network
+        self.rates = network.rates.cpu().numpy()
+        self.edges = network.edges.cpu().numpy()
+        self.refines = network.decoder.refinement is not None
+        prior = network.hyperprior.prior if self.refines else None
+        self.side_info = SideInfoCoder(prior, len(self.rates), network.adaptive)
+        self._analysed: tuple[np.ndarray, Tensor] | None = None  # the last picture and its latents
+
+    @staticmethod
+    def build(config: dict) -> NTSCCNetwork:
+        network = NTSCCNetwork(**config)
+        require(network.latents % 2 == 0, "latents must be even")
+        require_rates(config["rates"], network.latents)
+        require(config["rates"][0] > 0, "every rate must be above 0")
+        require_number(network.eta, "eta")
+        require_bools(network.config, "adaptive")
+        return network
+
+    @property
+    def cbr_range(self) -> tuple[float, float]:
+        values = 2 * 3 * self.network.stride**2
+        return self.rates[0] / values, self.rates[-1] / values
+
+    def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
+        if not self.network.adaptive:
+            return None
+        self.check_cbr(cbr)
+        plan = self.plan_for(image, cbr)
+        return UseMap((self.rates[plan.index] / 2).astype(np.float32), self.network.stride)
+
+    def transmitter(self, cbr: float) -> Transmitter:
+        self.check_cbr(cbr)
+        return _Transmitter(self, cbr)
+
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        rows, columns = self.grid(height, width)
+        if self.rates[0] / 2 * rows * columns > int(cbr * (1 + 1e-9) * 3 * height * width):
+            raise self.too_small(height, width, cbr)
+
+    def receiver(self, height: int, width: int) -> Receiver:
+        return _Receiver(self, height, width)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Latent positions down and across for a picture's size."""
+        return -(-height // self.network.stride), -(-width // self.network.stride)
+
+    @torch.inference_mode()
+    def analyse(self, image: np.ndarray) -> Tensor:
+        """g_a: uint8[H, W, 3] → latents float32[1, C, h, w]; those of the last picture are remembered."""
+        if self._analysed is not None and np.array_equal(self._analysed[0], image):
+            return self._analysed[1]
+        rows, columns = self.grid(*image.shape[:2])
+        stride = self.network.stride
+        latents = self.network.transforms.analyse(to_pixels(image, rows * stride, columns * stride, self.device))
+        self._analysed = image.copy(), latents
+        return latents
+
+    @torch.inference_mode()
+    def plan(self, latents: Tensor, symbols: int) -> Plan:
+        """The best way to send latents in at most so many complex symbols.
+
+        The quality is the highest whose rate, at the η that the model was made for, stays below; η then takes up the
+        rest.
+
+        Raises:
+            CodecError: not even the lowest rate everywhere fits.
+        """
+        if self.rates[0] / 2 * latents.shape[2] * latents.shape[3] > symbols:
+            raise CodecError("too small")
+        if not self.network.adaptive:
+            index = np.searchsorted(self.rates, 2 * symbols / latents[0, 0].numel(), side="right") - 1
+            return Plan(0, self._hyper(latents, 0), np.full(latents.shape[2:], index), 0.0)
+        nominal = self.eta or self.network.eta
+        known: dict[int, np.ndarray] = {}  # level → bits
+
+        def bits_at(level: int) -> np.ndarray:
+            if level not in known:
+                known[level] = self._bits(latents, quality_code(level, QUALITIES))
+            return known[level]
+
+        finest = finest_level(QUALITIES, lambda level: self._symbols(bits_at(level), nominal) <= symbols)
+        quality, bits = quality_code(finest, QUALITIES), bits_at(finest)
+        eta = nominal
+        if self.eta is None or self._symbols(bits, nominal) > symbols:
+            eta = largest_eta(lambda eta: self._symbols(bits, eta), symbols)
+        return Plan(quality, self._hyper(latents, quality), self._index(bits, eta), eta)
+
+    def plan_for(self, image: np.ndarray, cbr: float) -> Plan:
+        """`plan` of a picture uint8[H, W, 3].
+
+        Raises:
+            CodecError: it is too small for the CBR.
+        """
+        height, width = image.shape[:2]
+        try:
+            return self.plan(self.analyse(image), int(cbr * (1 + 1e-9) * 3 * height * width))
+        except CodecError:
+            raise self.too_small(height, width, cbr) from None
+
+    def _bits(self, latents: Tensor, quality: int) -> np.ndarray:
+        given = torch.tensor([quality / QUALITY_CODES], device=self.device)
+        return self.network.model(latents, given).bits[0].cpu().numpy()
+
+    def _index(self, bits: np.ndarray, eta: float) -> np.ndarray:
+        """Indexes of the rates next to η·bits, equation 28."""
+        return np.searchsorted(self.edges, eta * bits)
+
+    def _symbols(self, bits: np.ndarray, eta: float) -> int:
+        return int(self.rates[self._index(bits, eta)].sum()) // 2
+
+    def prior(self, hyper: Tensor | None, index: Tensor) -> Prior:
+        """What both ends know of the latents, by hyperlatents float32[1, Z, h', w'] and rate indexes int64[1, h, w]."""
+        network, (_, rows, columns) = self.network, index.shape
+        mean = spread = None
+        if hyper is not None:
+            mean, spread = network.hyperprior.describe(hyper, rows, columns)
+        return network.prior(torch.empty(1, network.latents, rows, columns, device=self.device), mean, spread)
+
+    def _hyper(self, latents: Tensor, quality: int) -> Tensor | None:
+        if not self.refines:
+            return None
+        steps = self.network.steps(torch.tensor([quality / QUALITY_CODES], device=self.device))
+        return self.network.hyperprior.summarise(latents / steps).round().clamp(-LARGEST, LARGEST)
+
+
+class _Transmitter(Transmitter):
+    def __init__(self, codec: NTSCC, cbr: float) -> None:
+        self.codec, self.cbr = codec, cbr
+
+    @torch.inference_mode()
+    def start(self, image: np.ndarray) -> Payload:
+        codec = self.codec
+        height, width = image.shape[:2]
+        plan = codec.plan_for(image, self.cbr)
+        latents = codec.analyse(image)
+        index = torch.from_numpy(plan.index).to(codec.device)[None]
+        symbols, sent, scale = codec.network.modulate(latents, index, codec.prior(plan.hyper, index))
+        hyper = None if plan.hyper is None else plan.hyper[0].long().cpu().numpy()
+        side = SideInfo(int(quantise_scale(scale)[0]), plan.quality, hyper, plan.index)
+        return Payload(_in_order(symbols)[_in_order(sent)].cpu().numpy(), codec.side_info.pack(side, height, width))
+
+
+class _Receiver(TrainedReceiver):
+    codec: NTSCC
+
+    def pixels(self, heard: Heard) -> Tensor | None:
+        codec, network = self.codec, self.codec.network
+        rows, columns = codec.grid(self.height, self.width)
+        hyper_size = -(-rows // HYPER_STRIDE), -(-columns // HYPER_STRIDE)
+        try:
+            side = codec.side_info.unpack(heard.side_info or b"", self.height, self.width, (rows, columns), hyper_size)
+        except CodingError:
+            return None
+        index = torch.from_numpy(side.index).to(codec.device)[None]
+        sent = network.sent(index)[:, 0::2]
+        if int(sent.sum()) != len(heard.symbols):
+            return None
+        if side.hyper is None and not torch.isfinite(heard.noise_var).any():
+            return None
+        symbols, noise_var = (_placed(values, sent) for values in (heard.symbols, heard.noise_var))
+        hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()
+        scale = scale_of(torch.tensor([side.scale], device=codec.device))
+        return network.demodulate(symbols, noise_var, scale, index, codec.prior(hyper, index))
+
+
+def _in_order(x: Tensor) -> Tensor:
+    """[1, S, h, w] as [S·h·w], position by position, so that a position's symbols follow each other."""
+    return x[0].permute(1, 2, 0).reshape(-1)
+
+
+def _placed(values: Tensor, sent: Tensor) -> Tensor:
+    """Undoes the selection by `_in_order`: values[n] at the n places of bool[1, S, h, w] that were sent."""
+    _, count, rows, columns = sent.shape
+    placed = torch.zeros(rows * columns * count, dtype=values.dtype, device=sent.device)
+    placed[_in_order(sent)] = values
+    return placed.reshape(rows, columns, count).permute(2, 0, 1)[None]

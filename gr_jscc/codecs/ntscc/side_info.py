@@ -1,0 +1,93 @@
+"""The side information of NTSCC as it is really sent: hyperlatents, rate map, quality and power scale.
+
+    CRC-24 | power scale | quality | hyperlatents, then rate map (one range-coded stream)
+
+The check covers the picture's size too. The paper assumes that all of this arrives and counts four bits for a rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gr_jscc.codecs.parts.entropy_coding import Decoder, Encoder, mixture_frequencies, scaled, table
+from gr_jscc.codecs.parts.rate_map_coding import decode_rate_map, encode_rate_map
+from gr_jscc.codecs.parts.side_info_check import protect, unprotect
+from gr_jscc.nn.entropy_models import FactorisedPrior
+
+LARGEST = 31  # hyperlatents are limited to ±31
+
+
+@dataclass(frozen=True)
+class SideInfo:
+    """What a receiver must know of a round.
+
+    Attributes:
+        scale: code of the power scale, 0 to 255.
+        quality: code of the quality, 0 to 255.
+        hyper: int64[Z, h', w'], within ±`LARGEST`; None where the model refines nothing.
+        index: int64[h, w], rate indexes.
+    """
+
+    scale: int
+    quality: int
+    hyper: np.ndarray | None
+    index: np.ndarray
+
+
+class SideInfoCoder:
+    """Packs and unpacks for one model.
+
+    Args:
+        prior: of the hyperlatents; None where the model refines nothing.
+        rates: how many rates there are.
+        adaptive: whether the rate indexes of a picture can differ.
+    """
+
+    def __init__(self, prior: FactorisedPrior | None, rates: int, adaptive: bool) -> None:
+        self.rates, self.adaptive = rates, adaptive
+        self._tables = []
+        if prior is not None:
+            rows = zip(*(p.detach().cpu().float().numpy() for p in (prior.mean, prior.log_scale, prior.log_weight)))
+            self._tables = [table(mixture_frequencies(*row, LARGEST)) for row in rows]
+
+    def pack(self, side: SideInfo, height: int, width: int) -> bytes:
+        """Bytes for a picture of height × width pixels."""
+        encoder = Encoder()
+        for channel, model in enumerate(self._tables):
+            encoder.encode((side.hyper[channel].reshape(-1) + LARGEST).astype(np.int32), model)
+        if self.adaptive:
+            encode_rate_map(side.index, self.rates, encoder)
+        else:
+            encoder.encode(int(side.index.flat[0]), _even(self.rates))
+        return protect(bytes([side.scale, side.quality]) + encoder.bytes(), height, width)
+
+    def unpack(
+        self, data: bytes, height: int, width: int, map_size: tuple[int, int], hyper_size: tuple[int, int]
+    ) -> SideInfo:
+        """What `pack` was given.
+
+        Args:
+            data: the bytes.
+            height, width: of the picture, pixels.
+            map_size: rows and columns of the rate map.
+            hyper_size: rows and columns of the hyperlatents.
+
+        Raises:
+            CodingError: damaged, or of another picture.
+        """
+        body = unprotect(data, height, width, at_least=2)
+        decoder = Decoder(body[2:])
+        rows, columns = hyper_size
+        channels = [decoder.decode(model, rows * columns).reshape(rows, columns) for model in self._tables]
+        hyper = np.stack(channels).astype(np.int64) - LARGEST if channels else None
+        if self.adaptive:
+            index = decode_rate_map(*map_size, self.rates, decoder)
+        else:
+            index = np.full(map_size, decoder.decode(_even(self.rates)), np.int64)
+        return SideInfo(body[0], body[1], hyper, index)
+
+
+def _even(rates: int) -> object:
+    return table(scaled(np.ones(rates, np.int64)))

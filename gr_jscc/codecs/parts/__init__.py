@@ -1,0 +1,1 @@
+"""What families of codecs share: pixels, power scale, symbols, transforms, coding of side information."""

@@ -1,0 +1,135 @@
+"""Separate source and channel coding, the digital rival: a picture codec, an LDPC code and QAM; one round.
+
+What papers call *BPG + LDPC*, with BPG's core (HEVC intra) or another picture codec. The rate control fills the channel
+uses that the CBR allows and never exceeds them. The message is the picture's bytes and a CRC-32; its length follows
+from the number of symbols, so there is no side information. Where it does not arrive whole the receiver shows a grey
+picture: the cliff.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+
+import numpy as np
+
+from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
+from gr_jscc.codecs.separation.options import parse_separation
+from gr_jscc.codecs.separation.picture_codecs import DamagedPictureError, PictureCodec, fit, fits, picture_codec
+from gr_jscc.modem.crc import crc32
+
+__all__ = ["Separation", "best_picture", "channel_uses", "check_fits", "settings_hash", "too_large"]
+
+CRC_BYTES = 4
+
+
+class Separation(Codec):
+    """A picture codec and a channel code; see `gr_jscc.codecs.base.Codec`.
+
+    Args:
+        weights: which, see `gr_jscc.codecs.separation.options`; what suits 10 dB when None.
+        device: of no consequence, as nothing here runs on a GPU.
+
+    Raises:
+        CodecError: ``weights`` is not understood, or this machine lacks the picture codec.
+    """
+
+    name = "separation"
+
+    def __init__(self, weights: str | None = None, device: str = "cpu") -> None:
+        source, self.code = parse_separation(str(weights or ""))
+        self.pictures = picture_codec(source)
+
+    @property
+    def weights_name(self) -> str:
+        return f"{self.pictures.name}:{self.code.name}"
+
+    @property
+    def weights_hash(self) -> bytes:
+        return settings_hash(self.name, self.weights_name, self.pictures.fingerprint)
+
+    def transmitter(self, cbr: float) -> Transmitter:
+        if not 0 < cbr <= 1:
+            raise CodecError(f"separation serves a CBR above 0 and at most 1, not {cbr:g}")
+        return _Transmitter(self, cbr)
+
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        if self.room(height, width, cbr) < 1:
+            raise too_large(self, height, width, cbr)
+
+    def check_picture(self, image: np.ndarray, cbr: float) -> None:
+        check_fits(self, self.pictures, image, self.room(*image.shape[:2], cbr), cbr)
+
+    def room(self, height: int, width: int, cbr: float) -> int:
+        """Bytes for a picture of a size; none or fewer where the CBR is too low for any."""
+        return self.code.message_bytes(channel_uses(cbr, height, width)) - CRC_BYTES
+
+    def receiver(self, height: int, width: int) -> Receiver:
+        return _Receiver(self, height, width)
+
+
+def settings_hash(*settings: str | bytes) -> bytes:
+    """Four bytes that stand for settings which both ends must share."""
+    return hashlib.sha256(repr(settings).encode()).digest()[:4]
+
+
+def channel_uses(cbr: float, height: int, width: int) -> int:
+    """The complex symbols that a CBR allows a picture."""
+    return math.floor(cbr * (1 + 1e-9) * 3 * height * width)
+
+
+def best_picture(codec: Codec, pictures: PictureCodec, image: np.ndarray, room: int, cbr: float) -> bytes:
+    """A picture uint8[H, W, 3] in at most ``room`` bytes.
+
+    Raises:
+        CodecError: the coarsest one takes more.
+    """
+    data = fit(pictures, image, room) if room > 0 else None
+    if data is None:
+        raise too_large(codec, *image.shape[:2], cbr)
+    return data
+
+
+def check_fits(codec: Codec, pictures: PictureCodec, image: np.ndarray, room: int, cbr: float) -> None:
+    """Refuses what `best_picture` would, by the coarsest encoding alone.
+
+    Raises:
+        CodecError: as `best_picture`.
+    """
+    if not fits(pictures, image, room):
+        raise too_large(codec, *image.shape[:2], cbr)
+
+
+def too_large(codec: Codec, height: int, width: int, cbr: float) -> CodecError:
+    """What to raise for a picture whose coarsest encoding takes more than the CBR."""
+    return CodecError(
+        f"a {width}x{height} picture needs more than CBR {cbr:.4g} by {codec.name} ({codec.weights_name})"
+    )
+
+
+class _Transmitter(Transmitter):
+    def __init__(self, codec: Separation, cbr: float) -> None:
+        self.codec, self.cbr = codec, cbr
+
+    def start(self, image: np.ndarray) -> Payload:
+        room = self.codec.room(*image.shape[:2], self.cbr)
+        data = best_picture(self.codec, self.codec.pictures, image, room, self.cbr)
+        return Payload(self.codec.code.encode(data + crc32(data).to_bytes(CRC_BYTES, "big")))
+
+
+class _Receiver(Receiver):
+    def __init__(self, codec: Separation, height: int, width: int) -> None:
+        self.codec, self.height, self.width = codec, height, width
+
+    def push(self, reception: Reception) -> np.ndarray:
+        self.shows_grey = False
+        code, count = self.codec.code, len(reception.symbols)
+        # No transmitter sends more than one symbol a colour value: the decoder is not to be kept busy by such.
+        if code.message_bytes(count) > CRC_BYTES and count <= channel_uses(1, self.height, self.width):
+            message = code.decode(reception.symbols, reception.noise_var)
+            data, check = message[:-CRC_BYTES], message[-CRC_BYTES:]
+            if crc32(data) == int.from_bytes(check, "big"):
+                with contextlib.suppress(DamagedPictureError):
+                    return self.codec.pictures.decode(data, self.height, self.width)
+        return self.grey(self.height, self.width)

@@ -1,0 +1,1 @@
+"""The three schemes of successive refinement (Kurka & Gündüz 2019)."""

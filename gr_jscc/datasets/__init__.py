@@ -1,0 +1,1 @@
+"""One reader of pictures for training and sweeps: folders of photos, CIFAR-10."""

@@ -1,1 +1,0 @@
-"""Metrics, channel-use accounting, reports and plots."""

@@ -1,0 +1,1 @@
+"""Files that a person names or programs write: names, places, locks, whole files, TOML."""

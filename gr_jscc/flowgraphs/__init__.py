@@ -1,0 +1,1 @@
+"""Ways that pictures take: the textbook channel, a simulated link, two hosts."""

@@ -1,0 +1,71 @@
+"""How good a received picture is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LARGEST_PSNR_DB = 100.0  # of a picture without any error, which then counts in means, plots and curves
+LARGEST_MS_SSIM_DB = 50.0
+SMALLEST_MS_SSIM_SIDE = 161  # pixels; five scales of an 11-pixel window need as many
+
+
+def psnr_db(original: np.ndarray, received: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of two uint8[H, W, 3] pictures, dB: 10·log10(255² / MSE).
+
+    The MSE is over all pixels and colours; at most 100 dB, which is also what identical pictures have.
+
+    Raises:
+        ValueError: shapes differ.
+    """
+    if original.shape != received.shape:
+        raise ValueError(f"pictures of different shapes: {original.shape} and {received.shape}")
+    mse = np.mean((original.astype(np.float64) - received.astype(np.float64)) ** 2)
+    return LARGEST_PSNR_DB if mse == 0 else min(float(10 * np.log10(255**2 / mse)), LARGEST_PSNR_DB)
+
+
+def ms_ssim(original: np.ndarray, received: np.ndarray) -> float | None:
+    """Multi-scale structural similarity (Wang et al. 2003) in RGB, 0 to 1; None when a side is below 161 pixels."""
+    if min(original.shape[:2]) < SMALLEST_MS_SSIM_SIDE:
+        return None
+    import torch
+    from pytorch_msssim import ms_ssim as score
+
+    def tensor(picture: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
+
+    return float(score(tensor(original), tensor(received), data_range=255))
+
+
+def ms_ssim_db(value: float) -> float:
+    """MS-SSIM in dB, -10·log10(1 - MS-SSIM), which spreads what lies close to 1; at most 50."""
+    return float(min(-10 * np.log10(max(1 - value, 1e-9)), LARGEST_MS_SSIM_DB))
+
+
+def lpips(original: np.ndarray, received: np.ndarray) -> float | None:
+    """Learned perceptual image patch similarity (Zhang et al. 2018), version 0.1 on AlexNet; 0 is the same.
+
+    Args:
+        original, received: uint8[H, W, 3] of the same shape.
+
+    Returns:
+        None where this machine cannot (see `why_no_lpips`), and for pictures that are too small.
+    """
+    from gr_jscc.metrics.lpips import SMALLEST_SIDE, lpips_network
+
+    if why_no_lpips() or min(original.shape[:2]) < SMALLEST_SIDE:
+        return None
+    import torch
+
+    def tensor(picture: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+    with torch.inference_mode():
+        return float(lpips_network()(tensor(original), tensor(received)))
+
+
+def why_no_lpips() -> str:
+    """Why this machine leaves LPIPS out and what mends it, in one line; empty where it does not."""
+    from gr_jscc.metrics.lpips import missing_for_lpips
+
+    missing = missing_for_lpips()
+    return f"LPIPS is left out: {missing}" if missing else ""

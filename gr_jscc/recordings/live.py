@@ -1,0 +1,114 @@
+"""A recording of what a receiver hears, with what it made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gr_jscc.blocks import jscc_decoder, ofdm_demodulator
+from gr_jscc.radio.recorder import Recorder
+from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile
+from gr_jscc.radio.sigmf_names import recording_paths
+from gr_jscc.recordings.annotations import Annotations
+from gr_jscc.reports.collector import Result
+from gr_jscc.scheduler.pacing import STEP_SAMPLES
+
+
+@dataclass(frozen=True)
+class About:
+    """What the user told the receiver.
+
+    Attributes:
+        weights, radio, feedback_format, originals: as they were given.
+        back_channel: whether there is one.
+    """
+
+    weights: str
+    radio: str
+    back_channel: bool
+    feedback_format: str
+    originals: str
+
+
+class LiveRecording:
+    """Samples and annotations while a receiver runs; `finish` makes a SigMF recording of them.
+
+    Args:
+        path: of either file, or the name that they share; an earlier recording there is replaced.
+        demodulator, decoder: that follow; the decoder tells what it does.
+        sample_rate: samples per second.
+        about: what else a replay needs to know, for the metadata.
+        frequency: Hz; None when unknown.
+        hardware: name of the radio; "" when there is none.
+
+    Attributes:
+        block: to connect before the demodulator.
+        meta: where its metadata will be.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        demodulator: ofdm_demodulator,
+        decoder: jscc_decoder,
+        sample_rate: float,
+        about: About,
+        frequency: float | None = None,
+        hardware: str = "",
+    ) -> None:
+        layout, codec = demodulator.demodulator.numerology, decoder.codec
+        fields = {
+            "core:extensions": [EXTENSION],
+            "jscc:fft_size": layout.fft_size,
+            "jscc:cp_len": layout.cp_len,
+            "jscc:step_samples": STEP_SAMPLES,
+            "jscc:codec": codec.name,
+            "jscc:weights": about.weights or codec.weights_name,
+            "jscc:weights_hash": codec.weights_hash.hex(),
+            "jscc:radio": about.radio,
+            "jscc:back_channel": about.back_channel,
+            "jscc:feedback_format": about.feedback_format,
+            "jscc:originals": about.originals,
+            "jscc:threads": torch.get_num_threads(),
+        }
+        self.meta, _ = recording_paths(path)
+        self._rate = sample_rate
+        self._file = SigmfFile(path, "Pictures as received", sample_rate, frequency, hardware, fields)
+        scratch = self.meta.with_name(self.meta.name + ".annotations.part")
+        self._annotations = Annotations(scratch, layout, sample_rate, frequency)
+        self.block = Recorder(self._file)
+        decoder.keep_journal(self._annotations)
+
+    @property
+    def failure(self) -> Exception | None:
+        """What ended it, or None."""
+        return self.block.failure or self._annotations.failure
+
+    @property
+    def seconds(self) -> float:
+        """Recorded so far."""
+        return self._file.samples / self._rate
+
+    def result(self, result: Result) -> None:
+        """Notes a picture."""
+        self._annotations.result(result)
+
+    def finish(self) -> None:
+        """Gives the files their names, unless something could not be written.
+
+        Raises:
+            UserError: it cannot be finished.
+        """
+        try:
+            self._annotations.conclude()
+            if self.failure is None:
+                self._file.fields["jscc:samples"] = self._file.samples
+                self._file.finish(self._annotations)
+        finally:
+            self._file.close()
+            self._annotations.close()

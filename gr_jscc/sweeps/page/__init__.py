@@ -1,0 +1,1 @@
+"""The page of results that is made from a store."""

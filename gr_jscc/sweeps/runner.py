@@ -1,0 +1,146 @@
+"""Runs a plan's cells on a Dask cluster and brings the results to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gr_jscc.errors import UserError
+from gr_jscc.sweeps.cells import Cell, Plan, Planned
+from gr_jscc.sweeps.measurement import Measured, Send, failed, measure
+from gr_jscc.sweeps.store import Store
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+QUEUED_PER_THREAD = 3  # tasks; enough that no worker waits, few enough that pictures do not pile up
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left to do of a plan.
+
+    Attributes:
+        tasks: cells to hand out together.
+        done: cells of the plan that were in the store already.
+    """
+
+    tasks: list[list[Planned]]
+    done: int
+
+    @property
+    def cells(self) -> int:
+        return sum(map(len, self.tasks))
+
+
+def work_left(plan: Plan, store: Store) -> Work:
+    """The cells that the store lacks, each once; those that failed are tried again.
+
+    Pictures that go between two hosts go together, one point at a time: three programs start for it. All others are
+    handed out one by one, so that a killed sweep loses little.
+    """
+    known = store.rows()
+    # Two schemes may share a cell: the one whose picture is shown stands for both.
+    unique = {planned.cell.key: planned for planned in sorted(plan.cells, key=lambda planned: planned.shown)}
+    order = {planned.cell.key: place for place, planned in enumerate(plan.cells)}
+
+    def is_done(planned: Planned) -> bool:
+        row = known.get(planned.cell.key)
+        if row is None or row["error"]:
+            return False
+        # A cell that an earlier experiment measured without keeping its picture is sent again for it.
+        return not planned.shown or row["psnr_db"] is None or store.has_picture(planned.cell.key)
+
+    left = sorted((p for p in unique.values() if not is_done(p)), key=lambda planned: order[planned.cell.key])
+    tasks: dict[tuple | str, list[Planned]] = {}
+    for planned in left:
+        cell = planned.cell
+        tasks.setdefault(_point(cell) if cell.mode == "two-hosts" else cell.key, []).append(planned)
+    return Work(list(tasks.values()), len(unique) - len(left))
+
+
+def run_work(
+    client: Client, tasks: list[list[Planned]], send: Send, store: Store
+) -> Iterator[tuple[Planned, Measured]]:
+    """Measures cells and yields each when it is in the store.
+
+    Args:
+        client: of the cluster; workers need this package.
+        tasks: from `work_left`.
+        send: see `measure`; a function that workers can import.
+        store: open for writing.
+
+    Raises:
+        UserError: the scheduler has gone; all that was measured is in the store.
+    """
+    from distributed import as_completed
+
+    waiting = iter(tasks)
+    under_way: dict[str, list[Planned]] = {}
+    finished = as_completed(loop=client.loop)
+
+    def hand_out() -> None:
+        most = QUEUED_PER_THREAD * max(1, sum(client.nthreads().values()))
+        while len(under_way) < most and (task := next(waiting, None)) is not None:
+            cells, pictures = [p.cell for p in task], [p.picture.read() for p in task]
+            future = client.submit(measure, send, cells, pictures, key=f"cell-{cells[0].key}", pure=False)
+            under_way[future.key] = task
+            finished.add(future)
+
+    hand_out()
+    for future in finished:
+        task = under_way.pop(future.key)
+        yield from _stored(store, task, _result(future, task))
+        future.release()
+        hand_out()
+
+
+def _result(future, task: list[Planned]) -> list[Measured]:
+    """What the workers made of it; where they died of it, or could not even begin, that."""
+    if future.cancelled():
+        raise UserError("the connection to the scheduler was lost; what was measured is in the store")
+    error = future.exception()
+    return future.result() if error is None else [failed(planned.cell, error) for planned in task]
+
+
+def _stored(store: Store, task: list[Planned], results: list[Measured]) -> Iterator[tuple[Planned, Measured]]:
+    for planned, measured in zip(task, results):
+        if planned.shown and measured.picture is not None:
+            if not store.has_picture(original_name(planned.cell.image_hash)):
+                store.save_picture(original_name(planned.cell.image_hash), planned.picture.read())
+            store.save_picture(planned.cell.key, measured.picture)
+            uses = planned.use_map(planned.picture.read()) if planned.use_map else None
+            if uses is not None:
+                store.save_use_map(planned.cell.key, uses)
+        store.append(measured.row)  # last: where the row is, all is
+        yield planned, measured
+
+
+def original_name(image_hash: str) -> str:
+    """What the store calls an original picture."""
+    return f"original-{image_hash}"
+
+
+def _point(cell: Cell) -> tuple:
+    """All of a cell but its picture."""
+    return cell.codec, cell.weights_hash, cell.snr_db, cell.cbr, cell.channel, cell.seed, cell.refine
+
+
+def plan_content(plan: Plan, command: str) -> dict:
+    """The experiment and its cells as the store keeps them, see `Store.save_experiment`.
+
+    Args:
+        plan: what is measured.
+        command: that does so, as a shell takes it.
+    """
+    return {
+        "command": command,
+        "experiment": plan.experiment.model_dump(mode="json"),
+        "parameters": plan.parameters,
+        "remarks": plan.remarks,
+        "cells": [
+            {"key": planned.cell.key, "scheme": planned.scheme, "images": planned.images, "cbr": planned.cell.cbr}
+            for planned in plan.cells
+        ],
+    }

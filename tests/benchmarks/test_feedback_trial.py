@@ -1,0 +1,43 @@
+"""Feedback between two hosts, with and without faults."""
+
+import pytest
+
+from gr_jscc.benchmarks import feedback as feedback_trial
+from gr_jscc.benchmarks.feedback import FAULTS, feedback_figures
+from gr_jscc.benchmarks.successive_page import write_successive_report
+from gr_jscc.figures import Figure
+
+pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
+
+
+def test_feedback_crosses_and_feedback_that_is_late_is_counted_and_priced(photo, tmp_path, monkeypatch):
+    chosen = tuple(fault for fault in FAULTS if fault.name in ("none", "too late"))
+    monkeypatch.setattr(feedback_trial, "FAULTS", chosen)
+    pictures = [photo[64 * i : 64 * i + 32, 96 * i : 96 * i + 32] for i in range(4)]
+    figures = list(feedback_figures(pictures, "successive-residual", 1 / 6, 13.0, bar_db=1.0))
+    ideal, simulated, crossed = (f for f in figures if f.name == "psnr_db" and f.at.get("fault") in (None, "none"))
+    assert ideal.value > simulated.value  # direct feedback is worth something
+    assert crossed.holds and abs(crossed.value - ideal.value) < 1
+    missed = {f.at["fault"]: f.value for f in figures if f.name == "feedback_missed"}
+    assert missed["none"] == 0 and missed["too late"] >= 4
+    (cost,) = (f for f in figures if f.name == "feedback_loss_db")
+    assert cost.at["fault"] == "too late" and cost.value > 0
+    curve = [Figure("psnr_db", 30.0, "dB", {"images": 4, "draws": 1, "weights": "x", "layers": 1, "snr_db": 13.0})]
+    page = write_successive_report([*curve, *figures], tmp_path).read_text()
+    assert "| modem, two hosts | direct | too late |" in page
+
+
+def test_hjscc_between_two_hosts_holds_equal_states_and_tells_when_feedback_failed(photo):
+    faults = {fault.name: fault for fault in FAULTS if fault.name in ("none", "int8", "too late")}
+    picture, quality = photo[64:192, 96:224], {}
+    for name, fault in faults.items():
+        ((report, _),) = feedback_trial._run([picture], "hjscc-feedback", 1 / 16, 10.0, fault)
+        quality[name] = report["psnr_db"]
+        told = report["feedback"]
+        assert told["drifted"] == 0
+        if name == "too late":
+            assert told["blind_from"] == 0 and told["missed"] >= 1 and len(report["rounds"]) == 2
+        else:
+            assert told["blind_from"] is None and told["missed"] == 0 and len(report["rounds"]) == 4
+            assert [one["psnr_db"] for one in report["rounds"]] == sorted(one["psnr_db"] for one in report["rounds"])
+    assert abs(quality["int8"] - quality["none"]) < 0.3 and quality["too late"] > 15
