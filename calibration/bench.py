@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from gnuradio import blocks, gr
-from gr_jscc.calibration.comb import CalibrationError
 
+from gr_jscc.calibration.comb import CalibrationError
 from gr_jscc.radio import RadioStatistics, Tuned, radio_sink, radio_source
 from gr_jscc.radio.limits import Limits
 from gr_jscc.radio.profile import CalibrationTable, Profile

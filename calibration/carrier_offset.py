@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from gr_jscc.calibration.comb import CalibrationError, ReceivedComb
 
+from gr_jscc.calibration.comb import CalibrationError, ReceivedComb
 from gr_jscc.modem import ReceivedBurst
 
 

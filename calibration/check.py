@@ -12,7 +12,6 @@ from gr_jscc.calibration.advice import advice
 from gr_jscc.calibration.bursts import burst_samples
 from gr_jscc.calibration.carrier_offset import ppm_of
 from gr_jscc.calibration.error_budget import ErrorBudget, error_budget, together
-
 from gr_jscc.figures import Figure
 
 if TYPE_CHECKING:

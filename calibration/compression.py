@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from gr_jscc.calibration.comb import CalibrationError, dither
 
+from gr_jscc.calibration.comb import CalibrationError, dither
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstHeader, BurstKind, modulate
 from gr_jscc.modem.rows import demodulate_rows
 

@@ -10,6 +10,7 @@ Systems", 2008, ch. 5.
 from __future__ import annotations
 
 import numpy as np
+
 from gr_jscc.calibration.comb import LINES, Components, ReceivedComb
 from gr_jscc.calibration.iq_imbalance import transmitter_iq
 

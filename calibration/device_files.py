@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gr_jscc.calibration.steps import Findings
-
 from gr_jscc.radio.profile import CalibrationTable, Profile, load_profile, save_profile
 
 

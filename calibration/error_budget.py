@@ -18,11 +18,11 @@ import math
 from dataclasses import dataclass, fields
 
 import numpy as np
+
 from gr_jscc.calibration.bursts import GAP, known_burst, receive_bursts
 from gr_jscc.calibration.comb import CalibrationError
 from gr_jscc.calibration.latency import whole_arrival
 from gr_jscc.calibration.output_power import clipped_share
-
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology, ReceivedBurst
 from gr_jscc.modem.rows import demodulate_rows
 

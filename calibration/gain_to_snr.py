@@ -8,6 +8,7 @@ in it. `gr_jscc.radio.gain_choice` looks a wanted SNR up.
 from __future__ import annotations
 
 import numpy as np
+
 from gr_jscc.calibration.bursts import receive_bursts
 
 LEAST_BURSTS = 4

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from gr_jscc.calibration.comb import LINES, Components, ReceivedComb
 
 

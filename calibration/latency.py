@@ -8,9 +8,9 @@ Carter, "The generalized correlation method for estimation of time delay", IEEE 
 from __future__ import annotations
 
 import numpy as np
+
 from gr_jscc.calibration.bursts import known_burst
 from gr_jscc.calibration.comb import CalibrationError
-
 from gr_jscc.modem import ReceivedBurst
 
 _FINE = 32  # places looked at between two samples

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from gr_jscc.calibration.comb import CalibrationError, receive_comb
 
 CLIPPED = 0.99  # of full scale

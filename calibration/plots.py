@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 from gr_jscc.calibration.comb import LINES, SEGMENT, ReceivedComb, receive_comb
 from gr_jscc.calibration.compression import AmplitudeCurve, distortion_db
 from gr_jscc.calibration.noise_floor import BINS, NoiseFloor, power_spectrum
 from gr_jscc.calibration.snr_estimator import EstimatorTrial
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
 from gr_jscc.files.whole import whole
 from gr_jscc.modem import DEFAULT_NUMEROLOGY
 

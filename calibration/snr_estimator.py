@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+
 from gr_jscc.calibration.error_budget import error_budget
 
 

@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from gr_jscc.calibration import bursts, comb, compression, gain_to_snr, noise_floor, output_power, snr_estimator
 from gr_jscc.calibration.carrier_offset import tone_offset
 from gr_jscc.calibration.comb import CalibrationError
 from gr_jscc.calibration.dc_offset import receiver_dc, transmitter_dc
 from gr_jscc.calibration.iq_imbalance import receiver_iq, rejection_db, transmitter_iq
-
 from gr_jscc.figures import Figure
 
 if TYPE_CHECKING:
     from gr_jscc.calibration.bench import Bench
-
     from gr_jscc.radio.profile import CalibrationTable
 
 LO_OFFSET = 0.15  # cycles per sample between the two radios' oscillators, so that their faults are told apart

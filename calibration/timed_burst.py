@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from gr_jscc.calibration.bursts import known_burst, receive_bursts
 from gr_jscc.calibration.comb import CalibrationError
 from gr_jscc.calibration.latency import arrival
-
 from gr_jscc.radio import parse_radio
 from gr_jscc.radio.soapy_device import SoapyDevice
 

@@ -8,13 +8,13 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
+
 from gr_jscc.calibration import bursts, comb, compression, snr_estimator, steps
 from gr_jscc.calibration.bench import Bench
 from gr_jscc.calibration.carrier_offset import burst_offset
 from gr_jscc.calibration.dc_offset import receiver_dc, transmitter_dc
 from gr_jscc.calibration.iq_imbalance import receiver_iq, rejection_db, transmitter_iq
 from gr_jscc.calibration.timed_burst import latency_samples
-
 from gr_jscc.radio.profile import load_profile
 
 

@@ -1,4 +1,4 @@
-"""What a person is told while blocks run, one line each: on GNU Radio's logger, and to windows that listen.
+"""What a person is told while a link runs, one line each: on a logger, and to windows that listen.
 
 A block's error stays in its ``failure``, where only the programs of this package look, which raise it themselves. In a
 flowgraph made with GNU Radio Companion nobody does, so that errors are told here as well.
@@ -7,6 +7,7 @@ flowgraph made with GNU Radio Companion nobody does, so that errors are told her
 from __future__ import annotations
 
 import contextlib
+import logging
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,22 @@ from gr_jscc.plain_text import shown
 
 _listeners: list[weakref.WeakMethod] = []
 _program: Callable[[str], object] | None = None  # what a program of ours does with remarks, instead of logging them
+
+
+def _log(who: str, line: str, failed: bool) -> None:
+    logging.getLogger(who).log(logging.ERROR if failed else logging.WARNING, line)
+
+
+_logger: Callable[[str, str, bool], object] = _log
+
+
+def log_with(logger: Callable[[str, str, bool], object]) -> None:
+    """Has lines logged by another logger than Python's: called with who tells, the line, and whether it is a failure.
+
+    Blocks log with GNU Radio's, see `gr_jscc.scheduler.guard`.
+    """
+    global _logger
+    _logger = logger
 
 
 def listen(method: Callable[[str, bool], object]) -> None:
@@ -50,10 +67,7 @@ def one_line(error: BaseException) -> str:
 def _tell(who: str, line: str, failed: bool, kept: bool) -> None:
     line = shown(line)
     if _program is None:
-        from gnuradio import gr  # not needed by machines that only train
-
-        logger = gr.logger(who)
-        (logger.error if failed else logger.warn)(line)
+        _logger(who, line, failed)
     elif not kept:
         _program(line)
     for reference in list(_listeners):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+
 from gr_jscc.host.bench_air import air
 from gr_jscc.host.bench_back_channel import back_channel
 from gr_jscc.host.bench_calibration import calibration

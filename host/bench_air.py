@@ -8,10 +8,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.printing import print_figures
 
 from gr_jscc.figures import Figure
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 GROWTH_BAR_MB = 20.0
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.printing import print_figures
 
 from gr_jscc.benchmarks import back_channel as back_channel_trial
 from gr_jscc.figures import Figure
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 SYMBOLS = 10_000
 

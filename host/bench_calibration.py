@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.printing import print_figures
 
 from gr_jscc.errors import UserError
 from gr_jscc.figures import Figure
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 
 def calibration(
@@ -34,9 +34,8 @@ def calibration(
 
 
 def _figures(seeds: int, images: Path | None, snr_db: float) -> Iterator[Figure]:
-    from gr_jscc.calibration import virtual_trial as trial
-
     from gr_jscc.benchmarks.calibrated_link import pictures
+    from gr_jscc.calibration import virtual_trial as trial
 
     yield from _front_ends(trial, seeds)
     yield from _carriers(trial, seeds)

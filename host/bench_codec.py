@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.printing import print_figures
 
 from gr_jscc.data import demo_image
 from gr_jscc.figures import Figure
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 from gr_jscc.imaging import load_image
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.printing import print_figures
 
 from gr_jscc.data import demo_image
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 
 def compressor(

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from gr_jscc.host.printing import print_figures
 
 from gr_jscc.benchmarks.ldpc import ldpc_figures, write_table
 from gr_jscc.errors import UserError
 from gr_jscc.files.places import writable_file
 from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 
 def ldpc(

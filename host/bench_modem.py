@@ -8,8 +8,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.printing import print_figures
 
 from gr_jscc.benchmarks import interference as interference_benchmark
 from gr_jscc.benchmarks import modem as measure
@@ -18,6 +16,8 @@ from gr_jscc.channel.oscillator import PhaseNoise
 from gr_jscc.channel.sample_clock import SampleOffset
 from gr_jscc.data import demo_image
 from gr_jscc.figures import Figure
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 
 def modem(
@@ -166,15 +166,17 @@ def flowgraphs(share: float) -> Iterator[Figure]:
 
 def pictures(photos: list[Path]) -> Iterator[Figure]:
     """PSNR through the flowgraph against the ideal channel, whole and with bursts lost."""
-    from gr_jscc.host.loopback import average, flowgraph_results, ideal_results
-
     from gr_jscc.codecs.registry import load_codec
+    from gr_jscc.flowgraphs.ideal import ideal_results
+    from gr_jscc.flowgraphs.loopback import Air, flowgraph_results
+    from gr_jscc.link.loading import Encoding
+    from gr_jscc.reports.averages import average
 
     codec, cbr, snr_db = load_codec("deepjscc"), 1 / 12, 10.0
-    settings = dict(codec=codec.name, cbr=cbr, channel="awgn", snr_db=snr_db, cfo=0.1)
     ideal = average([r.report for r in ideal_results(codec, photos, cbr, "awgn", snr_db, 1)])["psnr_db"]
     for loss, most in ((0.0, 0.3), (0.1, None), (0.3, None), (0.5, None)):
-        got = average([r.report for r in flowgraph_results(photos, loss=loss, **settings)])
+        air = Air(snr_db=snr_db, cfo=0.1, loss=loss)
+        got = average([r.report for r in flowgraph_results(photos, Encoding(codec.name, cbr), air)])
         at = {"codec": codec.name, "snr_db": snr_db, "cbr": "1/12", "images": len(photos), "bursts_lost": loss}
         below = ideal - got.get("psnr_db", np.nan)
         yield Figure("psnr_below_ideal_db", below, "dB", at, most=most)

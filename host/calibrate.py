@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.console import terminal
-from gr_jscc.host.printing import print_figures
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gr_jscc.errors import UserError
 from gr_jscc.files.places import writable_folder
+from gr_jscc.host import options
+from gr_jscc.host.console import terminal
+from gr_jscc.host.printing import print_figures
 from gr_jscc.radio import parse_radio
 
 if TYPE_CHECKING:
     from gr_jscc.calibration.bench import Bench
     from gr_jscc.calibration.steps import Wanted
-
     from gr_jscc.radio.limits import Limits
     from gr_jscc.radio.profile import Profile
 
@@ -94,7 +93,6 @@ def calibrate(
     """
     from gr_jscc.calibration.bench import Bench
     from gr_jscc.calibration.device_files import DeviceFiles, findings_of
-
     from gr_jscc.radio.profile import default_profile, load_profile
 
     chosen = _chosen(steps)
@@ -230,11 +228,11 @@ def _for_quality(bench: Bench, wanted: Wanted, psnr_db: float) -> Wanted:
     import dataclasses
 
     import numpy as np
+
+    from gr_jscc.benchmarks.picture_quality import ideal_quality
     from gr_jscc.calibration.bursts import burst_samples
     from gr_jscc.calibration.compression import evm_for_quality
     from gr_jscc.calibration.gain_to_snr import link_snr_db
-
-    from gr_jscc.benchmarks.picture_quality import ideal_quality
 
     waveform = burst_samples()
     snr_db = link_snr_db(bench.link(waveform, 2 * len(waveform)).samples)

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.console import terminal
 from rich.text import Text
 
 from gr_jscc.channel import Scenario, load_scenario
 from gr_jscc.channel.profiles import taps
 from gr_jscc.errors import UserError
+from gr_jscc.host import options
+from gr_jscc.host.console import terminal
 from gr_jscc.modem import DEFAULT_NUMEROLOGY
 from gr_jscc.radio import parse_radio
 

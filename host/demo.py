@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from gr_jscc.host import loopback as runs
-from gr_jscc.host.console import shown, terminal
 
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.data import demo_image
 from gr_jscc.errors import UserError
 from gr_jscc.files.places import writable_folder
 from gr_jscc.files.whole import writing
+from gr_jscc.flowgraphs.ideal import ideal_results
+from gr_jscc.host.console import shown, terminal
+from gr_jscc.link.loading import Encoding
 from gr_jscc.reports.archive import REPORT, clear_results, write_result
 from gr_jscc.reports.report import write_json
 
@@ -29,7 +30,7 @@ def demo(
     Leaves picture.png (sent and received), constellation.png, psnr_over_snr.png (the flowgraph beside
     the textbook channel), received.png and report.json.
     """
-    from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
+    from gr_jscc.flowgraphs.loopback import Air, LoopbackFlowgraph
     from gr_jscc.plots import plot_comparison, plot_constellation, plot_psnr_over_snr
 
     console = terminal()
@@ -41,9 +42,10 @@ def demo(
     curves: dict[str, list[tuple[float, float]]] = {"OFDM flowgraph": [], "ideal channel": []}
     for snr_db in SNRS_DB:
         with console.status(f"sending at {snr_db:g} dB"):
-            flowgraph = LoopbackFlowgraph([photo], codec, cbr, channel, snr_db, cfo=0.1, probe=snr_db == SHOWN_DB)
+            air = Air(channel, snr_db, cfo=0.1)
+            flowgraph = LoopbackFlowgraph([photo], Encoding(codec, cbr), air, probe=snr_db == SHOWN_DB)
             (result,) = flowgraph.results()
-            (ideal,) = runs.ideal_results(loaded, [photo], cbr, channel, snr_db, seed=1)
+            (ideal,) = ideal_results(loaded, [photo], cbr, channel, snr_db, seed=1)
         if not result.report["arrived"]:
             raise UserError(f"the photo did not arrive at {snr_db:g} dB")
         curves["OFDM flowgraph"].append((snr_db, result.report["psnr_db"]))

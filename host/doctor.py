@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.console import terminal
 from rich.table import Table
 from rich.text import Text
 
 from gr_jscc.environment import run_checks
+from gr_jscc.host import options
+from gr_jscc.host.console import terminal
 
 
 def doctor(json_lines: options.Json = False) -> None:

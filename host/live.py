@@ -7,11 +7,12 @@ import json
 import time
 
 import numpy as np
-from gr_jscc.host.console import shown, terminal
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from gr_jscc.host.console import shown, terminal
 
 SHOWN = 10  # latest pictures
 WINDOW_SECONDS = 10.0  # of the throughput

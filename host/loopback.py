@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.console import shown, some_of, terminal
 from rich.progress import track
 from rich.table import Table
 
 from gr_jscc.channel import load_scenario
 from gr_jscc.channel.profiles import taps
-from gr_jscc.codecs.base import Codec, Payload
 from gr_jscc.codecs.sendable import sendable
 from gr_jscc.errors import UserError
 from gr_jscc.files.names import readable
-from gr_jscc.imaging import load_image
-from gr_jscc.link.budget import round_uses
-from gr_jscc.link.bursts import LinkSettings, settings_of
-from gr_jscc.link.ideal import ideal_transfer
-from gr_jscc.link.loading import load_sending_codec
+from gr_jscc.flowgraphs.ideal import IDEAL, ideal_results
+from gr_jscc.host import options
+from gr_jscc.host.console import shown, some_of, terminal
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.reports.archive import COMPARISON, Archive
-from gr_jscc.reports.collector import Collector, Result
-from gr_jscc.reports.report import OnAir, Received, Sent
-
-IDEAL = "ideal-"  # before the channel's name in reports
-# What `average` computes.
-CBRS = ("payload", "paper", "total", "air")
-UNITS = {"images_lost": "images", "psnr_db": "dB"} | {f"cbr_{key}": "1" for key in CBRS}
+from gr_jscc.reports.averages import UNITS, average
 
 
 def loopback(
@@ -73,17 +60,17 @@ def loopback(
     air = load_scenario(scenario) if scenario else None
     settings = LinkSettings(control_snr_db=control_snr)
     console = terminal(stderr=True)
-    loaded = load_sending_codec(codec, weights, device, eta, bool(cbr_max), settings, ideal, refine)
+    encoding = Encoding(codec, ratio, weights, device, bool(cbr_max), eta, refine)
+    loaded = load_sending_codec(encoding, settings, ideal)
     files = sendable(images, loaded, ratio, lambda line: console.print(shown(line), soft_wrap=True))
     archive = Archive(out)
     if ideal:
         results = ideal_results(loaded, files, ratio, channel, snr, seed, settings)
     else:
-        results = flowgraph_results(
-            files, codec=codec, weights=weights, cbr=ratio, channel=channel, snr_db=snr, device=device, cfo=cfo,
-            sample_rate=sample_rate, seed=seed, loss=loss, scenario=air, total=bool(cbr_max), eta=eta,
-            settings=settings, refine=refine,
-        )  # fmt: skip
+        from gr_jscc.flowgraphs.loopback import Air, flowgraph_results
+
+        simulated = Air(channel, snr, cfo, loss, air, sample_rate, seed)
+        results = flowgraph_results(files, encoding, simulated, settings=settings)
     if replaced := archive.to_be_replaced(readable(path.name) for path in files):
         console.print(shown(f"{out}: replacing an earlier run's results of {some_of(replaced)}"), soft_wrap=True)
     quiet = json_lines or not console.is_terminal
@@ -110,64 +97,6 @@ def loopback(
             print(json.dumps({"figure": figure, "at": conditions, "value": value, "unit": UNITS[figure]}))
     else:
         show(reports, summary, out)
-
-
-def flowgraph_results(files: list[Path], **settings: object) -> Iterator[Result]:
-    """Results of the GNU Radio flowgraph; ``settings`` are `LoopbackFlowgraph`'s."""
-    import torch
-
-    from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
-
-    # Encoder and decoder run at the same time: each gets its share of the cores.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
-    yield from LoopbackFlowgraph(files, **settings).results()
-
-
-def ideal_results(
-    codec: Codec,
-    files: list[Path],
-    cbr: float,
-    channel: str,
-    snr_db: float,
-    seed: int,
-    settings: LinkSettings | None = None,
-) -> Iterator[Result]:
-    """Results of the textbook channel: white noise, known perfectly, and a way back without noise.
-
-    Headers, manifests and side information arrive, and are charged as the link would send them with ``settings``.
-    """
-    collector = Collector(IDEAL + channel, snr_db)
-    rng = np.random.default_rng(seed)
-    for transfer, path in enumerate(files):
-        image = load_image(path)
-        started = time.monotonic()
-        rounds = ideal_transfer(codec, image, cbr, snr_db, taps(channel), rng)
-        name, seconds = readable(path.name), rounds[0].encode_seconds
-        about = Sent(name, image, codec.name, codec.weights_name, cbr, seconds, started, len(rounds))
-        collector.sent(transfer, about)
-        for number, one in enumerate(rounds):
-            # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
-            carried = b"" if codec.ideal_only else one.payload.side_info
-            sent = Payload(one.payload.symbols, carried)
-            uses = round_uses(sent, *image.shape[:2], settings_of(codec, settings))
-            collector.on_air(transfer, number, OnAir(uses))
-            received = Received(
-                one.picture, None, one.decode_seconds, one.finished, len(carried), one.insight, one.shows_grey
-            )
-            yield from collector.received(transfer, number, received)
-
-
-def average(reports: list[dict]) -> dict[str, float]:
-    """Mean PSNR and CBRs over the images that arrived, and how many did not."""
-    arrived = [report for report in reports if report["arrived"]]
-    figures = {"images_lost": len(reports) - len(arrived)}
-    if arrived:
-        figures["psnr_db"] = round(float(np.mean([r["psnr_db"] for r in arrived])), 3)
-        for key in CBRS:
-            known = [r["cbr"][key] for r in arrived if r["cbr"][key] is not None]
-            if known:
-                figures[f"cbr_{key}"] = round(float(np.mean(known)), 6)
-    return figures
 
 
 def show(reports: list[dict], summary: dict[str, float], out: Path) -> None:

@@ -7,6 +7,9 @@ import os
 import sys
 
 import typer
+
+from gr_jscc import HOME_REMARK, __version__, telling
+from gr_jscc.errors import UserError
 from gr_jscc.host import (
     bench,
     calibrate,
@@ -27,9 +30,6 @@ from gr_jscc.host import (
     tx,
 )
 from gr_jscc.host.console import print_anything, shown
-
-from gr_jscc import HOME_REMARK, __version__, telling
-from gr_jscc.errors import UserError
 
 # What a place can have against being written, and no fault of ours.
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENAMETOOLONG)

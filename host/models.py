@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from gr_jscc.host.console import terminal
 from rich.table import Table
 
 from gr_jscc.codecs.registry import CODECS
@@ -12,6 +11,7 @@ from gr_jscc.codecs.separation.channel_code import CHANNEL_CODES
 from gr_jscc.codecs.separation.picture_codecs import PICTURE_CODECS
 from gr_jscc.codecs.separation.table import thresholds_db
 from gr_jscc.host import options
+from gr_jscc.host.console import terminal
 from gr_jscc.weights import FOLDER, describe_model, shipped_models
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from gr_jscc.host.console import shown, terminal
 from rich.table import Table
 from rich.text import Text
 
 from gr_jscc.figures import Figure
+from gr_jscc.host.console import shown, terminal
 
 
 def print_figures(figures: Iterable[Figure], title: str, json_lines: bool) -> None:

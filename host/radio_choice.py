@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from gr_jscc.host import options
 
 from gr_jscc.errors import UserError
+from gr_jscc.host import options
 from gr_jscc.radio import KINDS, parse_radio
+from gr_jscc.radio.choice import RadioChoice
 
 if TYPE_CHECKING:
     from gr_jscc.host.live import LiveView
-
-    from gr_jscc.radio.profile import Profile
 
 Radio = Annotated[
     str,
@@ -60,28 +58,6 @@ Antenna = Annotated[str, typer.Option("--antenna", help="Instead of the profile'
 Reconnect = Annotated[
     bool, typer.Option("--reconnect", help="Wait for a device that goes away, and go on when it is back.")
 ]
-
-
-@dataclass(frozen=True)
-class RadioChoice:
-    """A radio and how it is set.
-
-    Attributes:
-        address: see `gr_jscc.radio`.
-        profile: None where the address is no device and the user named none.
-        reconnect: go on when a device that went away is back.
-        sample_rate: samples per second, for reports.
-    """
-
-    address: str
-    profile: Profile | None = None
-    reconnect: bool = False
-    sample_rate: float = 1e6
-
-    @property
-    def is_device(self) -> bool:
-        """Whether there are samples that it can lose."""
-        return KINDS[parse_radio(self.address).kind].device
 
 
 def choose_radio(
@@ -140,7 +116,7 @@ class RadioWatch:
         self._away = False
 
     def look(self, graph, view: LiveView) -> None:
-        """Looks at a flowgraph of `gr_jscc.flowgraphs.two_hosts`."""
+        """Looks at a flowgraph of `gr_jscc.flowgraphs`."""
         if graph.away != self._away:
             self._away = graph.away
             view.note("the radio is gone and is waited for" if self._away else "the radio is back")

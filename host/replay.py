@@ -11,9 +11,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.console import shown, some_of, terminal
-from gr_jscc.host.live import number
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +19,9 @@ from gr_jscc import telling
 from gr_jscc.errors import UserError
 from gr_jscc.figures import Figure
 from gr_jscc.files.places import writable_file
+from gr_jscc.host import options
+from gr_jscc.host.console import shown, some_of, terminal
+from gr_jscc.host.live import number
 from gr_jscc.reports.archive import Archive
 
 IGNORED = {"seconds"}  # in a report: what differs whenever something is done again

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from gr_jscc.host.console import shown
 
 from gr_jscc.errors import UserError
+from gr_jscc.host.console import shown
 
 
 def report(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.printing import print_figures
 
 from gr_jscc.errors import UserError
 from gr_jscc.figures import Figure
 from gr_jscc.files.places import writable_folder
 from gr_jscc.files.whole import writing
+from gr_jscc.host import options
+from gr_jscc.host.printing import print_figures
 
 
 def reproduce(
@@ -152,12 +152,11 @@ def _separation(data: list[Path], images: int, on_air: int, device: str, seed: i
     crossing = _spread(files, on_air) if on_air else []
 
     def through_the_flowgraph(codec: str, weights: str, cbr: float, snr_db: float) -> list[dict]:
-        from gr_jscc.host.loopback import flowgraph_results
+        from gr_jscc.flowgraphs.loopback import Air, flowgraph_results
+        from gr_jscc.link.loading import Encoding
 
-        results = flowgraph_results(
-            crossing, codec=codec, weights=weights, cbr=cbr, channel="awgn", snr_db=snr_db, device=device, cfo=0.1,
-            seed=seed,
-        )  # fmt: skip
+        air = Air(snr_db=snr_db, cfo=0.1, seed=seed)
+        results = flowgraph_results(crossing, Encoding(codec, cbr, weights, device), air)
         return [result.report for result in results if result.final]
 
     def figures() -> Iterator[Figure]:

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from gr_jscc.host import options, radio_choice
-from gr_jscc.host.live import LiveView, number
 
 from gr_jscc.errors import UserError
+from gr_jscc.host import options, radio_choice
+from gr_jscc.host.live import LiveView, number
 from gr_jscc.reports.collector import Result
 
 COLUMNS = ["image", "PSNR dB", "CBR total", "as papers", "bursts", "lost", "SNR dB", "CFO Hz"]
@@ -92,14 +92,13 @@ def rx(
     import torch
 
     from gr_jscc.blocks import back_channel as back_channel_block
-    from gr_jscc.flowgraphs.two_hosts import ReceiveFlowgraph
+    from gr_jscc.flowgraphs.receiving_host import ReceiveFlowgraph
+    from gr_jscc.link.loading import Decoding
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
-    graph = ReceiveFlowgraph(
-        choice, out, codec, weights, device, channel, feedback, originals, patience, layers, feedback_snr, record,
-        memory_limit,
-    )  # fmt: skip
+    decoding = Decoding(codec, weights, device, feedback, patience, layers, feedback_snr, memory_limit)
+    graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record)
     title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     shown = _Shown()
     with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from gr_jscc.host import options
-from gr_jscc.host.console import shown, terminal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gr_jscc.errors import UserError
 from gr_jscc.figures import Figure
 from gr_jscc.files.places import writable_folder
+from gr_jscc.host import options
+from gr_jscc.host.console import shown, terminal
 from gr_jscc.metrics.picture import why_no_lpips
 
 if TYPE_CHECKING:

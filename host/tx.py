@@ -9,14 +9,14 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from gr_jscc.errors import UserError
 from gr_jscc.host import options, radio_choice
 from gr_jscc.host.console import shown
 from gr_jscc.host.live import LiveView, number
 
-from gr_jscc.errors import UserError
-
 if TYPE_CHECKING:
-    from gr_jscc.flowgraphs.two_hosts import TransmitFlowgraph
+    from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
 
 
 def tx(
@@ -92,22 +92,20 @@ def tx(
 
     from gr_jscc.blocks import back_channel as back_channel_block
     from gr_jscc.codecs.sendable import sendable
-    from gr_jscc.flowgraphs.two_hosts import TransmitFlowgraph
+    from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
     from gr_jscc.link.bursts import LinkSettings
-    from gr_jscc.link.loading import load_sending_codec
+    from gr_jscc.link.loading import Encoding, load_sending_codec
     from gr_jscc.link.policy import SendingPolicy
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     settings = LinkSettings(control_snr_db=control_snr)
-    loaded = load_sending_codec(codec, weights, device, eta, bool(cbr_max), settings, refine=refine)
+    encoding = Encoding(codec, ratio, weights, device, bool(cbr_max), eta, refine)
+    loaded = load_sending_codec(encoding, settings)
     files = sendable(images, loaded, ratio, lambda line: print(shown(line), file=sys.stderr))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)
     run = secrets.token_hex(8) if again else ""
-    graph = TransmitFlowgraph(
-        files, choice, codec, ratio, weights, device, channel, policy, settings, run, papr_limit_db=papr_limit,
-        total=bool(cbr_max), eta=eta, refine=refine,
-    )  # fmt: skip
+    graph = TransmitFlowgraph(files, choice, encoding, channel, policy, settings, run, papr_limit)
     log = _Log(len(files), graph.connected is not None)
     title = f"{codec} at CBR {cbr} to {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     with options.stopped_by_signals(), LiveView(title, _Log.COLUMNS, json_lines, quiet) as view:

@@ -11,7 +11,7 @@ from gnuradio import gr
 from gr_jscc.codecs.base import CodecError
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.bursts import Burst, LinkSettings
-from gr_jscc.link.loading import load_sending_codec
+from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.sending import SendingEnd
 from gr_jscc.link.session import Session
@@ -36,16 +36,10 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     for. Nothing is dropped: images of a source that does not wait for ``ready`` are queued.
 
     Args:
-        codec: name of the codec.
-        cbr: most complex symbols per colour value of the picture, e.g. 1/12.
-        weights: a shipped model or a file; "" for the codec's default.
-        device: torch device.
+        codec, cbr, weights, device, total, eta, refine: see `Encoding`.
         settings: how rounds become bursts.
         policy: how a back-channel is used; None without one.
         run: name of the run. A receiver does not take pictures of one run twice, whoever was started again.
-        total: whether ``cbr`` bounds headers and side information as well, see `WithinTotal`.
-        eta: for codecs that adapt their rate to the content, see `Codec.set_eta`; None leaves it to the codec.
-        refine: steps by which the symbols of each round are refined, see `gr_jscc.codecs.refined`; 0 for none.
         session: this start of the sender, of which receivers tell it from others; None: a random one.
 
     Raises:
@@ -69,7 +63,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Encoder", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
-        self.codec = load_sending_codec(codec, weights, device, eta, total, settings, refine=refine)
+        self.codec = load_sending_codec(Encoding(codec, cbr, weights, device, total, eta, refine), settings)
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
         # Of any depth: a full queue would stop this thread.
         self._worker = Worker(lambda task: task[0](*task[1:]), 0, lambda error: fail(self, error))

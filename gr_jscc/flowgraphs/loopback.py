@@ -1,28 +1,28 @@
-"""The loopback flowgraph: encoder, OFDM modulator, simulated channel, demodulator, decoder, in GNU Radio."""
+"""The loopback flowgraph: transmitter, simulated channel, receiver, in GNU Radio."""
 
 from __future__ import annotations
 
+import os
 import queue
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from gnuradio import blocks, channels, gr
 
-from gr_jscc.blocks import (
-    image_file_sink,
-    image_source,
-    jscc_decoder,
-    jscc_encoder,
-    ofdm_demodulator,
-    ofdm_modulator,
-)
+from gr_jscc.blocks import image_file_sink, jscc_decoder, jscc_encoder, ofdm_modulator
 from gr_jscc.blocks.impaired_stream import ImpairedStream
 from gr_jscc.channel import Scenario
 from gr_jscc.channel.profiles import taps
 from gr_jscc.errors import UserError
+from gr_jscc.flowgraphs.ends import end_failure
+from gr_jscc.flowgraphs.receiver import jscc_receiver
+from gr_jscc.flowgraphs.transmitter import jscc_transmitter
 from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.loading import Encoding
 from gr_jscc.link.session import Session
 from gr_jscc.reports.collector import Result
 
@@ -31,12 +31,11 @@ POLL_SECONDS = 0.2
 STALLED_SECONDS = 120.0  # without a sample, a burst or a picture, and with no network at work: the graph itself hangs
 
 
-class LoopbackFlowgraph(gr.top_block):
-    """Images through the whole link and GNU Radio's own channel model.
+@dataclass(frozen=True)
+class Air:
+    """A simulated channel.
 
-    Args:
-        images: files.
-        codec, weights, cbr, device: as the encoder's.
+    Attributes:
         channel: name of a profile.
         snr_db: Es/N0 per data subcarrier, dB.
         cfo: carrier frequency offset in subcarrier spacings.
@@ -45,71 +44,63 @@ class LoopbackFlowgraph(gr.top_block):
             not say itself.
         sample_rate: samples per second, for the report.
         seed: of the noise.
+    """
+
+    channel: str = "awgn"
+    snr_db: float = 10.0
+    cfo: float = 0.0
+    loss: float = 0.0
+    scenario: Scenario | None = None
+    sample_rate: float = 1e6
+    seed: int = 1
+
+
+def flowgraph_results(files: list[Path], encoding: Encoding, air: Air, **options: object) -> Iterator[Result]:
+    """Results of a `LoopbackFlowgraph`, whose ``options`` they are, with half of the cores for each network."""
+    # Encoder and decoder run at the same time: each gets its share of the cores.
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    yield from LoopbackFlowgraph(files, encoding, air, **options).results()
+
+
+class LoopbackFlowgraph(gr.top_block):
+    """Images through the whole link and a simulated channel::
+
+        jscc_transmitter ═▶ [losses] ═▶ GNU Radio's channel model, or a scenario ═▶ jscc_receiver
+                └──────────────────────── events ─────────────────────────────────────▲
+
+    Args:
+        images: files.
+        encoding: how they are encoded, and decoded with the same weights.
+        air: the channel.
+        settings: how rounds become bursts.
         probe: keep some equalised symbols for `symbols`.
-        total, eta, settings, refine: the encoder's.
     """
 
     def __init__(
         self,
         images: list[Path],
-        codec: str,
-        cbr: float,
-        channel: str,
-        snr_db: float,
-        weights: str = "",
-        device: str = "cpu",
-        cfo: float = 0.0,
-        sample_rate: float = 1e6,
-        seed: int = 1,
-        probe: bool = False,
-        loss: float = 0.0,
-        scenario: Scenario | None = None,
-        total: bool = False,
-        eta: float | None = None,
+        encoding: Encoding,
+        air: Air,
         settings: LinkSettings | None = None,
-        refine: int = 0,
+        probe: bool = False,
     ) -> None:
         gr.top_block.__init__(self, "JSCC loopback")
-        self.source = image_source([str(path) for path in images])
         # One session for all runs: what is random comes from the seed.
-        self.encoder = jscc_encoder(
-            codec, cbr, weights, device, settings, total=total, eta=eta, refine=refine, session=Session()
-        )
-        self.modulator = ofdm_modulator(pad_rounds=True)
-        fft_size = self.modulator.numerology.fft_size
-        told_snr_db = snr_db if scenario is None or "awgn" not in scenario else None
-        if scenario is None:
-            self.channel = channels.channel_model(
-                noise_voltage=10 ** (-snr_db / 20),
-                frequency_offset=cfo / fft_size,
-                epsilon=1.0,
-                taps=[complex(tap) for tap in taps(channel)],
-                noise_seed=seed,
-            )
-        else:
-            scenario.fill(
-                multipath={"taps": channel}, cfo={"cycles_per_sample": cfo / fft_size}, awgn={"snr_db": snr_db}
-            )
-            self.channel = ImpairedStream(scenario)
-            channel = scenario.name
-        self.losses = ImpairedStream(Scenario({"loss": {"probability": loss}}, seed=seed)) if loss else None
-        self.demodulator = ofdm_demodulator()
-        self.decoder = jscc_decoder(codec, weights, device)
+        encoder = jscc_encoder(**asdict(encoding), settings=settings, session=Session())
+        modulator = ofdm_modulator(pad_rounds=True)
+        self.transmitter = jscc_transmitter([str(path) for path in images], encoder, modulator)
+        self.channel, name, snr_db = _channel(air, modulator.numerology.fft_size)
+        self.losses = ImpairedStream(Scenario({"loss": {"probability": air.loss}}, seed=air.seed)) if air.loss else None
         self._results: queue.Queue[Result | None] = queue.Queue()
-        self.sink = image_file_sink("", channel, told_snr_db, sample_rate, results=self._results)
+        sink = image_file_sink("", name, snr_db, air.sample_rate, results=self._results)
+        self.receiver = jscc_receiver(jscc_decoder(encoding.codec, encoding.weights, encoding.device), sink)
 
-        self.msg_connect(self.source, "image", self.encoder, "image")
-        self.msg_connect(self.encoder, "ready", self.source, "ready")
-        air = [self.losses, self.channel] if self.losses else [self.channel]
-        self.connect(self.encoder, self.modulator, *air, self.demodulator)
-        self.connect((self.demodulator, 0), (self.decoder, 0))
-        self.connect((self.demodulator, 1), (self.decoder, 1))
-        self.msg_connect(self.encoder, "sent", self.sink, "events")
-        self.msg_connect(self.modulator, "air", self.sink, "events")
-        self.msg_connect(self.decoder, "received", self.sink, "events")
+        stages = [self.losses, self.channel] if self.losses else [self.channel]
+        self.connect(self.transmitter, *stages, self.receiver)
+        self.msg_connect(self.transmitter, "events", self.receiver, "events")
         self._probe = blocks.vector_sink_c()
         if probe:  # without a head block: one that ends would end the decoder's input with it
-            self.connect((self.demodulator, 0), self._probe)
+            self.connect(self.receiver, self._probe)
 
     @property
     def symbols(self) -> np.ndarray:
@@ -119,12 +110,14 @@ class LoopbackFlowgraph(gr.top_block):
     @property
     def at_work(self) -> bool:
         """Whether a network, or the comparison of a picture, is at work: that takes as long as it takes."""
-        return self.encoder.encoding or self.decoder.decoding or self.sink.working
+        receiver = self.receiver
+        return self.transmitter.encoder.encoding or receiver.decoder.decoding or receiver.sink.working
 
     def _moved(self) -> tuple[int, ...]:
         """Items that have passed the blocks so far."""
-        written = [part.nitems_written(0) for part in (self.encoder, self.modulator, self.demodulator)]
-        return *written, self.demodulator.nitems_read(0), self.decoder.nitems_read(0)
+        sender, receiver = self.transmitter, self.receiver
+        written = [part.nitems_written(0) for part in (sender.encoder, sender.modulator, receiver.demodulator)]
+        return *written, receiver.demodulator.nitems_read(0), receiver.decoder.nitems_read(0)
 
     def results(self) -> Iterator[Result]:
         """Runs the graph and yields each picture as it arrives.
@@ -133,15 +126,14 @@ class LoopbackFlowgraph(gr.top_block):
             UserError: the graph stands still.
             Exception: whatever a block failed with.
         """
-        parts = [self.source, self.encoder, self.modulator, self.demodulator, self.decoder, self.sink]
+        parts = [self.transmitter, self.receiver]
         parts += [part for part in (self.losses, self.channel) if isinstance(part, ImpairedStream)]
         self.start()
         try:
             moved, since = None, time.monotonic()
             while True:
-                for part in parts:
-                    if part.failure is not None:
-                        raise part.failure
+                if failure := end_failure(*parts):
+                    raise failure
                 try:
                     result = self._results.get(timeout=POLL_SECONDS)
                 except queue.Empty:
@@ -159,6 +151,24 @@ class LoopbackFlowgraph(gr.top_block):
         finally:
             self.stop()
             self.wait()
-        for part in parts:
-            if part.failure is not None:
-                raise part.failure
+        if failure := end_failure(*parts):
+            raise failure
+
+
+def _channel(air: Air, fft_size: int) -> tuple[gr.basic_block, str, float | None]:
+    """The channel's block, and its name and Es/N0 in dB for reports; None where a scenario has a noise of its own."""
+    cycles_per_sample = air.cfo / fft_size
+    if air.scenario is None:
+        model = channels.channel_model(
+            noise_voltage=10 ** (-air.snr_db / 20),
+            frequency_offset=cycles_per_sample,
+            epsilon=1.0,
+            taps=[complex(tap) for tap in taps(air.channel)],
+            noise_seed=air.seed,
+        )
+        return model, air.channel, air.snr_db
+    told = air.snr_db if "awgn" not in air.scenario else None
+    air.scenario.fill(
+        multipath={"taps": air.channel}, cfo={"cycles_per_sample": cycles_per_sample}, awgn={"snr_db": air.snr_db}
+    )
+    return ImpairedStream(air.scenario), air.scenario.name, told

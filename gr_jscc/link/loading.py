@@ -1,46 +1,83 @@
-"""The codec that a transmitter sends with, as it was asked for."""
+"""How a transmitter encodes and a receiver decodes, as they were asked to; the codec that a transmitter sends with."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from gr_jscc.codecs.base import Codec
 from gr_jscc.codecs.refined import Refined
 from gr_jscc.codecs.registry import load_codec, load_codec_for_air
+from gr_jscc.link.assembly import MEMORY
 from gr_jscc.link.budget import WithinTotal
 from gr_jscc.link.bursts import LinkSettings, settings_of
 
 BELIEVED_SNR_DB = 10.0  # Es/N0 that refinement reckons with before anything is known
 
 
-def load_sending_codec(
-    name: str,
-    weights: str = "",
-    device: str = "cpu",
-    eta: float | None = None,
-    total: bool = False,
-    settings: LinkSettings | None = None,
-    ideal: bool = False,
-    refine: int = 0,
-) -> Codec:
+@dataclass(frozen=True)
+class Encoding:
+    """How a transmitter encodes.
+
+    Attributes:
+        codec: its name.
+        cbr: most complex symbols per colour value of the picture, e.g. 1/12.
+        weights: a shipped model or a file; "" for the codec's default.
+        device: torch device.
+        total: whether ``cbr`` bounds headers and side information as well, see `WithinTotal`.
+        eta: for codecs that adapt their rate to the content, see `Codec.set_eta`; None leaves it to the codec.
+        refine: steps by which the symbols of each round are refined, see `Refined`; 0 for none.
+    """
+
+    codec: str = "deepjscc"
+    cbr: float = 1 / 12
+    weights: str = ""
+    device: str = "cpu"
+    total: bool = False
+    eta: float | None = None
+    refine: int = 0
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a receiver decodes.
+
+    Attributes:
+        codec, weights, device: the transmitter's codec and weights, and this end's torch device.
+        feedback_format: how received symbols are fed back: ``complex64``, ``float16`` or ``int8``.
+        patience: seconds without a back-channel after which nothing is expected of it.
+        rounds: of a picture that are good enough; the transmitter is then told to stop. 0 wants all.
+        feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
+        memory_mib: that rounds on their way may take, and the same again for those that wait for the network.
+    """
+
+    codec: str = "deepjscc"
+    weights: str = ""
+    device: str = "cpu"
+    feedback_format: str = "complex64"
+    patience: float = 60.0
+    rounds: int = 0
+    feedback_snr_db: float = 0.0
+    memory_mib: int = MEMORY >> 20
+
+
+def load_sending_codec(encoding: Encoding, settings: LinkSettings | None = None, ideal: bool = False) -> Codec:
     """Loads a codec ready to send.
 
     Args:
-        name, weights, device: see `load_codec`; "" for the codec's default weights.
-        eta: see `Codec.set_eta`; None leaves it to the codec.
-        total: whether the CBR bounds headers and side information as well, see `WithinTotal`.
-        settings: how its rounds become bursts, which ``total`` reckons with; None: as the codec asks.
+        encoding: what was asked for.
+        settings: how its rounds become bursts, which a bound on the total reckons with; None: as the codec asks.
         ideal: whether nothing will go through the air, so that bounds will do.
-        refine: steps by which the transmitter refines each round's symbols, see `Refined`; 0 for none.
 
     Raises:
         CodecError: unknown codec, a bound that cannot be sent, or one without an eta, or that cannot be refined.
         WeightsError: bad weights.
     """
-    codec = (load_codec if ideal else load_codec_for_air)(name, weights or None, device)
-    if eta is not None:
-        codec.set_eta(eta)
-    if total:
+    codec = (load_codec if ideal else load_codec_for_air)(encoding.codec, encoding.weights or None, encoding.device)
+    if encoding.eta is not None:
+        codec.set_eta(encoding.eta)
+    if encoding.total:
         codec = WithinTotal(codec, settings_of(codec, settings))
-    if not refine:
+    if not encoding.refine:
         return codec
     told = settings and settings.control_snr_db
-    return Refined(codec, refine, BELIEVED_SNR_DB if told is None else told)
+    return Refined(codec, encoding.refine, BELIEVED_SNR_DB if told is None else told)

@@ -11,10 +11,20 @@ import functools
 import traceback
 from collections.abc import Callable
 
+from gnuradio import gr
+
 from gr_jscc import telling
 from gr_jscc.errors import UserError
 
 WORK_DONE = -1
+
+
+def _log(who: str, line: str, failed: bool) -> None:
+    logger = gr.logger(who)
+    (logger.error if failed else logger.warn)(line)
+
+
+telling.log_with(_log)
 
 
 def guarded(method: Callable) -> Callable:

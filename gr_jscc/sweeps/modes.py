@@ -14,9 +14,10 @@ import numpy as np
 
 from gr_jscc.codecs.refined import Refined
 from gr_jscc.errors import UserError
-from gr_jscc.host.loopback import ideal_results
+from gr_jscc.flowgraphs.ideal import ideal_results
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.loading import Encoding
 from gr_jscc.ports import free_addresses
 from gr_jscc.reports.archive import PICTURE, REPORT
 from gr_jscc.reports.report import OnAir, Received, build_report
@@ -62,13 +63,11 @@ def _ideal(cell: Cell, files: list[Path], device: str) -> Sent:
 
 
 def _flowgraph(cell: Cell, files: list[Path], device: str) -> Sent:
-    from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
+    from gr_jscc.flowgraphs.loopback import Air, LoopbackFlowgraph
 
     seed = max(1, cell.noise_seed)  # GNU Radio takes 0 for "another one each time"
-    graph = LoopbackFlowgraph(
-        files, cell.codec, cell.cbr, cell.channel, cell.snr_db, cell.weights, device, cfo=CFO, seed=seed,
-        settings=_settings(cell), refine=cell.refine,
-    )  # fmt: skip
+    encoding = Encoding(cell.codec, cell.cbr, cell.weights, device, refine=cell.refine)
+    graph = LoopbackFlowgraph(files, encoding, Air(cell.channel, cell.snr_db, CFO, seed=seed), _settings(cell))
     return [(result.report, result.received) for result in graph.results() if result.final]
 
 

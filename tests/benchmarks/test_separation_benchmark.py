@@ -1,11 +1,11 @@
 """`gr-jscc reproduce separation`: its figures and its page, on small pictures and over the ideal channel."""
 
 import pytest
-from gr_jscc.host.loopback import ideal_results
 
 from gr_jscc.benchmarks.separation import CLIFF_SNRS_DB, LITERATURE, cliff_figures, kodak_figures
 from gr_jscc.benchmarks.separation_page import BEGIN, END, write_separation_report
 from gr_jscc.codecs.registry import load_codec
+from gr_jscc.flowgraphs.ideal import ideal_results
 from gr_jscc.imaging import save_image
 
 pytestmark = pytest.mark.timeout(180)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import typer
-from gr_jscc.host.reproduce import reproduce
 from typer.testing import CliRunner
 
 from gr_jscc.benchmarks.successive import psnr_after_layers, residual_table, successive_figures
@@ -16,6 +15,7 @@ from gr_jscc.codecs.base import Reception
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.codecs.successive.network import MultipleNetwork, ResidualNetwork, SingleNetwork
 from gr_jscc.figures import Figure
+from gr_jscc.host.reproduce import reproduce
 from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.weights import write_model
 

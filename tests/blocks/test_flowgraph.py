@@ -11,7 +11,6 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import blocks, channels, gr
-from gr_jscc.host.loopback import ideal_results
 from PIL import Image
 
 from gr_jscc import telling
@@ -19,9 +18,11 @@ from gr_jscc.blocks import image_file_sink, image_source, jscc_encoder, ofdm_dem
 from gr_jscc.codecs.deepjscc import codec as deepjscc
 from gr_jscc.data import demo_image
 from gr_jscc.errors import UserError
-from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
+from gr_jscc.flowgraphs.ideal import ideal_results
+from gr_jscc.flowgraphs.loopback import Air, LoopbackFlowgraph
 from gr_jscc.imaging import load_image
 from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.loading import Encoding
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 
@@ -33,8 +34,8 @@ def small_file(tmp_path, small_photo):
     return path
 
 
-def run(files, snr_db=10.0, cbr=1 / 12, channel="awgn", **options):
-    return list(LoopbackFlowgraph(files, "deepjscc", cbr, channel, snr_db, **options).results())
+def run(files, snr_db=10.0, cbr=1 / 12, channel="awgn", settings=None, **air):
+    return list(LoopbackFlowgraph(files, Encoding(cbr=cbr), Air(channel, snr_db, **air), settings).results())
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 5.0, 10.0, 15.0, 20.0])
@@ -115,15 +116,15 @@ def test_where_nothing_is_left_to_send_the_run_ends_with_the_error(tmp_path, sma
 
 
 def test_a_failure_in_the_codecs_thread_ends_the_run_with_its_error(small_file):
-    graph = LoopbackFlowgraph([small_file], "deepjscc", 1 / 12, "awgn", 10.0)
-    graph.decoder.codec.network = None  # as nothing that a user can do
+    graph = LoopbackFlowgraph([small_file], Encoding(), Air())
+    graph.receiver.decoder.codec.network = None  # as nothing that a user can do
     with pytest.raises(AttributeError):
         list(graph.results())
-    assert isinstance(graph.decoder.failure, AttributeError)
+    assert isinstance(graph.receiver.decoder.failure, AttributeError)
 
 
 def test_a_file_that_vanishes_is_told(small_file):
-    graph = LoopbackFlowgraph([small_file], "deepjscc", 1 / 12, "awgn", 10.0)
+    graph = LoopbackFlowgraph([small_file], Encoding(), Air())
     small_file.unlink()
     with pytest.raises(ValueError, match="no such file"):
         list(graph.results())
@@ -132,7 +133,7 @@ def test_a_file_that_vanishes_is_told(small_file):
 def test_a_slow_decoder_holds_everything_back_and_nothing_is_lost(small_file, monkeypatch):
     """The decoder's network stands still until the encoder does, too; then all goes on."""
     count = 16
-    graph = LoopbackFlowgraph([small_file] * count, "deepjscc", 1 / 12, "awgn", 20.0)
+    graph = LoopbackFlowgraph([small_file] * count, Encoding(), Air(snr_db=20.0))
     encoded, decoded, held = [], [], []
     start, push = deepjscc._Transmitter.start, deepjscc._Receiver.push
 
@@ -285,7 +286,7 @@ def test_two_processes_that_share_only_the_samples(small_file, tmp_path):
 
 def test_the_file_sink_writes_picture_and_report(tmp_path, small_file):
     sink = image_file_sink(str(tmp_path / "out"), "awgn", 10.0)
-    graph = LoopbackFlowgraph([small_file], "deepjscc", 1 / 12, "awgn", 10.0)
+    graph = LoopbackFlowgraph([small_file], Encoding(), Air())
     (result,) = graph.results()
     sink.on_result(result)
     assert np.array_equal(load_image(tmp_path / "out" / "parrots" / "received.png"), result.received)

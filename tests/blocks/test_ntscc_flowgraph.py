@@ -41,14 +41,14 @@ def weights(tmp_path, photo):
 
 
 def test_side_information_crosses_the_air_and_the_total_is_bounded(tmp_path, small_photo, weights):
-    from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
+    from gr_jscc.flowgraphs.loopback import Air, LoopbackFlowgraph
+    from gr_jscc.link.loading import Encoding
 
     picture = np.ascontiguousarray(small_photo[:189, :251])  # sides that are no multiples of anything
     save_image(tmp_path / "picture.png", picture)
     bound = 0.12
-    graph = LoopbackFlowgraph(
-        [tmp_path / "picture.png"], "ntscc", bound, "awgn", SNR_DB, weights=str(weights), cfo=0.1, total=True
-    )
+    encoding = Encoding("ntscc", bound, str(weights), total=True)
+    graph = LoopbackFlowgraph([tmp_path / "picture.png"], encoding, Air(snr_db=SNR_DB, cfo=0.1))
     (result,) = list(graph.results())
     report = result.report
     assert report["bursts"]["lost"] == 0

@@ -3,14 +3,16 @@
 import time
 
 import pytest
-from gr_jscc.host.main import main
 from PIL import Image
 
 from gr_jscc.blocks import image_source
 from gr_jscc.codecs.deepjscc import codec as deepjscc
 from gr_jscc.errors import UserError
 from gr_jscc.flowgraphs import loopback as loopback_flowgraph
-from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
+from gr_jscc.flowgraphs import transmitter
+from gr_jscc.flowgraphs.loopback import Air, LoopbackFlowgraph
+from gr_jscc.host.main import main
+from gr_jscc.link.loading import Encoding
 from gr_jscc.reports.collector import Collector
 from gr_jscc.scheduler.worker import Worker
 
@@ -44,18 +46,20 @@ def test_what_is_slow_is_waited_for(small_file, monkeypatch, owner, name):
         return original(*arguments)
 
     monkeypatch.setattr(owner, name, slow)
-    (result,) = LoopbackFlowgraph([small_file], "deepjscc", 1 / 12, "awgn", 20.0).results()
+    (result,) = LoopbackFlowgraph([small_file], Encoding(), Air(snr_db=20.0)).results()
     assert calls == [name]
     assert result.report["psnr_db"] > 25 and result.report["bursts"]["lost"] == 0
 
 
 @pytest.mark.parametrize("cut", ["ready", "received"])
 def test_a_graph_that_stands_still_is_told(small_file, cut):
-    graph = LoopbackFlowgraph([small_file], "deepjscc", 1 / 12, "awgn", 20.0)
+    graph = LoopbackFlowgraph([small_file], Encoding(), Air(snr_db=20.0))
     if cut == "ready":  # nothing ever begins
-        graph.msg_disconnect(graph.encoder, "ready", graph.source, "ready")
+        sender = graph.transmitter
+        sender.msg_disconnect(sender.encoder, "ready", sender.source, "ready")
     else:  # what was decoded is never heard of
-        graph.msg_disconnect(graph.decoder, "received", graph.sink, "events")
+        receiver = graph.receiver
+        receiver.msg_disconnect(receiver.decoder, "received", receiver.sink, "events")
     with pytest.raises(UserError, match="stands still") as told:
         list(graph.results())
     assert "\n" not in str(told.value)
@@ -69,7 +73,7 @@ def test_the_program_that_stands_still_ends_with_a_line_and_exit_code_2(small_fi
             asked.append(message)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(loopback_flowgraph, "image_source", silent_source)
+    monkeypatch.setattr(transmitter, "image_source", silent_source)
     with pytest.raises(SystemExit) as ended:
         main(["loopback", str(small_file), "--json"])
     _, err = capsys.readouterr()

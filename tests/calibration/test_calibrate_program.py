@@ -4,9 +4,9 @@ import json
 import os
 
 import pytest
+
 from gr_jscc.calibration.virtual_trial import Faults
 from gr_jscc.host.main import main
-
 from gr_jscc.radio.profile import load_profile
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(150)]

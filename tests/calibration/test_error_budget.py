@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from gr_jscc.calibration.advice import advice
 from gr_jscc.calibration.bursts import burst_samples
 from gr_jscc.calibration.comb import CalibrationError
 from gr_jscc.calibration.error_budget import error_budget, together
-
 from gr_jscc.channel import (
     Awgn,
     CarrierOffset,

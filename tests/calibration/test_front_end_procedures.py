@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from faulty_link import FREQUENCY, SAMPLE_RATE, FaultyLink
+
 from gr_jscc.calibration.carrier_offset import tone_offset
 from gr_jscc.calibration.comb import CalibrationError, comb_samples, components, receive_comb
 from gr_jscc.calibration.dc_offset import receiver_dc, transmitter_dc
 from gr_jscc.calibration.iq_imbalance import receiver_iq, rejection_db, transmitter_iq
-
 from gr_jscc.channel.noise import noise
 from gr_jscc.radio.correction import correct_receive, predistort
 

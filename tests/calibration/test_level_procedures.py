@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from faulty_link import FREQUENCY, SAMPLE_RATE
+
 from gr_jscc.calibration.bursts import BURSTS, burst_samples, known_burst, receive_bursts
 from gr_jscc.calibration.carrier_offset import burst_offset
 from gr_jscc.calibration.comb import CalibrationError, comb_samples
@@ -19,7 +20,6 @@ from gr_jscc.calibration.latency import arrival
 from gr_jscc.calibration.noise_floor import noise_floor
 from gr_jscc.calibration.output_power import check_level, gain_errors, received_dbfs
 from gr_jscc.calibration.snr_estimator import estimator_trial
-
 from gr_jscc.channel import Awgn, CarrierOffset, PowerAmplifier, Quantiser, SampleOffset
 from gr_jscc.channel.noise import noise
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 from faulty_link import SAMPLE_RATE, FaultyLink
+from PIL import Image
+
 from gr_jscc.calibration.bursts import burst_samples
 from gr_jscc.calibration.comb import comb_samples, receive_comb
 from gr_jscc.calibration.compression import amplitude_curve, staircase
 from gr_jscc.calibration.noise_floor import noise_floor
 from gr_jscc.calibration.plots import draw
 from gr_jscc.calibration.snr_estimator import estimator_trial
-from PIL import Image
-
 from gr_jscc.channel import Awgn, PowerAmplifier
 from gr_jscc.channel.noise import noise
 

@@ -1,6 +1,7 @@
 """Faults of virtual radios, and what is recovered of them through the blocks that tx and rx use."""
 
 import pytest
+
 from gr_jscc.calibration import virtual_trial as trial
 from gr_jscc.calibration.comb import CalibrationError
 from gr_jscc.calibration.virtual_trial import Faults

@@ -8,7 +8,7 @@ from gr_jscc.codecs.refined import Refined
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.ideal import ideal_transfer
-from gr_jscc.link.loading import load_sending_codec
+from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.metrics.picture import psnr_db
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
@@ -66,7 +66,7 @@ def test_feedback_that_no_receiver_can_have_sent_ends_no_transmitter(small_photo
 
 def test_a_bound_on_all_that_is_charged_is_kept_and_the_snr_believed(small_photo):
     settings = LinkSettings(control_snr_db=7.0)
-    codec = load_sending_codec("deepjscc", total=True, settings=settings, refine=2)
+    codec = load_sending_codec(Encoding(total=True, refine=2), settings)
     assert isinstance(codec, Refined) and codec.snr_db == 7.0
     payload = codec.transmitter(1 / 12).start(small_photo)
     assert codec.codec.total(payload, *small_photo.shape[:2]) <= small_photo.size / 12

@@ -8,7 +8,7 @@ from gr_jscc.codecs.base import CodecError
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.codecs.sendable import sendable
 from gr_jscc.imaging import ImageError
-from gr_jscc.link.loading import load_sending_codec
+from gr_jscc.link.loading import Encoding, load_sending_codec
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
@@ -36,7 +36,7 @@ def noise(rng, size):
 )  # fmt: skip
 def test_the_check_says_what_sending_would(rng, name, cbr, total):
     """Nothing is passed that fails, and nothing refused that could be sent."""
-    codec = load_sending_codec(name, total=total)
+    codec = load_sending_codec(Encoding(name, total=total))
     outcomes = set()
     for size in WITH_HEADERS if total else TINY if name.startswith("hjscc") else SIZES:
         image = noise(rng, size)

@@ -5,9 +5,9 @@ import os
 
 import numpy as np
 import pytest
-from gr_jscc.host.main import main
 from PIL import Image
 
+from gr_jscc.host.main import main
 from gr_jscc.imaging import load_image
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.gnuradio]

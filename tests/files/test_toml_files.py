@@ -3,10 +3,10 @@
 import datetime
 
 import pytest
-from gr_jscc.host.options import parse_cbr
 
 from gr_jscc.channel import load_scenario
 from gr_jscc.errors import UserError
+from gr_jscc.host.options import parse_cbr
 from gr_jscc.radio.profile import ProfileError, load_profile
 from gr_jscc.ratios import parse_ratio
 from gr_jscc.sweeps.experiment import ExperimentError, load_experiment

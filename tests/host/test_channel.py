@@ -13,7 +13,6 @@ import numpy as np
 import pmt
 import pytest
 from gnuradio import blocks, gr
-from gr_jscc.host.channel import channel
 
 from gr_jscc.blocks.impaired_stream import ImpairedStream
 from gr_jscc.channel import Scenario
@@ -21,6 +20,7 @@ from gr_jscc.channel.burst_finder import BurstFinder
 from gr_jscc.channel.noise import noise
 from gr_jscc.errors import UserError
 from gr_jscc.flowgraphs.channel import ChannelFlowgraph
+from gr_jscc.host.channel import channel
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstHeader, BurstKind, StreamDemodulator, burst_length, modulate
 from gr_jscc.radio import radio_sink, radio_source
 

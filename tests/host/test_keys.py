@@ -3,10 +3,10 @@
 import stat
 
 import pytest
-from gr_jscc.host.keys import app
 from typer.testing import CliRunner
 
 from gr_jscc.errors import UserError
+from gr_jscc.host.keys import app
 from gr_jscc.link.back_channel import read_keys
 
 pytestmark = pytest.mark.timeout(60)

@@ -1,12 +1,13 @@
 """The loopback over a bad channel: lost bursts, and scenarios from a file."""
 
 import pytest
-from gr_jscc.host.loopback import loopback
 from PIL import Image
 
 from gr_jscc.channel import load_scenario, parse_scenario
 from gr_jscc.errors import UserError
-from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
+from gr_jscc.flowgraphs.loopback import Air, LoopbackFlowgraph
+from gr_jscc.host.loopback import loopback
+from gr_jscc.link.loading import Encoding
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 
@@ -18,8 +19,8 @@ def file(tmp_path, photo):
     return path
 
 
-def run(files, **options):
-    return [result.report for result in LoopbackFlowgraph(files, "deepjscc", 1 / 12, "awgn", 10.0, **options).results()]
+def run(files, **air):
+    return [result.report for result in LoopbackFlowgraph(files, Encoding(), Air(**air)).results()]
 
 
 def test_pictures_arrive_when_half_of_the_bursts_are_lost_and_quality_falls_smoothly(file):

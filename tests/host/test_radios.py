@@ -5,11 +5,11 @@ import json
 import os
 
 import pytest
-from gr_jscc.host.main import main
-from gr_jscc.host.radio_choice import choose_radio, parse_gains
 from test_two_hosts import Programs
 
 from gr_jscc.errors import UserError
+from gr_jscc.host.main import main
+from gr_jscc.host.radio_choice import choose_radio, parse_gains
 from gr_jscc.imaging import save_image
 from gr_jscc.radio.profile import load_profile, save_profile
 

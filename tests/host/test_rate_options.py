@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from gr_jscc.host.main import main
 from PIL import Image
+
+from gr_jscc.host.main import main
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 

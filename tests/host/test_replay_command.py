@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 import sigmf
-from gr_jscc.host.main import main
 from PIL import Image
 
+from gr_jscc.host.main import main
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.ports import free_addresses
 

@@ -11,9 +11,9 @@ from html.parser import HTMLParser
 
 import pytest
 from distributed import Client
-from gr_jscc.host.main import main
 
 from gr_jscc import __version__
+from gr_jscc.host.main import main
 from gr_jscc.sweeps.cells import make_plan
 from gr_jscc.sweeps.cluster_key import make_cluster_key
 from gr_jscc.sweeps.experiment import load_experiment

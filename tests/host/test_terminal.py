@@ -9,15 +9,15 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from gr_jscc.environment import Check
+from gr_jscc.figures import Figure
 from gr_jscc.host import console, doctor
 from gr_jscc.host.live import LiveView
 from gr_jscc.host.loopback import show
 from gr_jscc.host.main import main
 from gr_jscc.host.printing import print_figures
-from PIL import Image
-
-from gr_jscc.environment import Check
-from gr_jscc.figures import Figure
 
 pytestmark = pytest.mark.timeout(120)
 HOSTILE = ["a [raw] b.png", "[/red].png", "[link=x]y[/link].png", ":smile:.png", "tcp://[fd00::1]:5550", "100 % [bold]"]

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from gr_jscc.host.loopback import average, ideal_results
-from gr_jscc.host.main import main
 
 from gr_jscc.codecs.base import Reception
 from gr_jscc.codecs.registry import load_codec
+from gr_jscc.flowgraphs.ideal import ideal_results
+from gr_jscc.host.main import main
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.assembly import Arrival
@@ -18,6 +18,7 @@ from gr_jscc.metrics.bd import bd_cbr_percent, bd_quality_db
 from gr_jscc.metrics.picture import LARGEST_PSNR_DB, psnr_db
 from gr_jscc.plots import plot_comparison
 from gr_jscc.reports.archive import Archive
+from gr_jscc.reports.averages import average
 from gr_jscc.reports.collector import Collector
 from gr_jscc.reports.inbox import Inbox
 from gr_jscc.reports.report import OnAir, Received, Sent, build_report

@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from gr_jscc.host.main import main
 
 from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import CodecError, Reception
 from gr_jscc.codecs.registry import load_codec, load_codec_for_air
 from gr_jscc.codecs.separation.capacity import capacity_bits
+from gr_jscc.host.main import main
 from gr_jscc.imaging import save_image
 from gr_jscc.metrics.picture import psnr_db
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gr_jscc.imaging import save_image
+from gr_jscc.link.loading import Encoding
 from gr_jscc.modem import BurstKind, StreamDemodulator
 from gr_jscc.modem.layout import header_ofdm_symbols
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY
@@ -25,12 +26,13 @@ def recorded_run(tmp_path, image, codec, weights):
     """The report of a run, and the samples that its modulator made."""
     from gnuradio import blocks, gr
 
-    from gr_jscc.flowgraphs.loopback import LoopbackFlowgraph
+    from gr_jscc.flowgraphs.loopback import Air, LoopbackFlowgraph
 
     save_image(tmp_path / "picture.png", image)
-    graph = LoopbackFlowgraph([tmp_path / "picture.png"], codec, 1 / 6, "awgn", 15.0, weights)
+    encoding = Encoding(codec, 1 / 6, weights)
+    graph = LoopbackFlowgraph([tmp_path / "picture.png"], encoding, Air(snr_db=15.0))
     recorder = blocks.file_sink(gr.sizeof_gr_complex, str(tmp_path / "air.cf32"))
-    graph.connect(graph.modulator, recorder)
+    graph.connect(graph.transmitter, recorder)
     (*_, result) = graph.results()
     recorder.close()
     return result.report, np.fromfile(tmp_path / "air.cf32", np.complex64)

@@ -1,0 +1,55 @@
+"""The textbook channel in place of the link, as the papers have it; needs no GNU Radio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from gr_jscc.channel.profiles import taps
+from gr_jscc.codecs.base import Codec, Payload
+from gr_jscc.files.names import readable
+from gr_jscc.imaging import load_image
+from gr_jscc.link.budget import round_uses
+from gr_jscc.link.bursts import LinkSettings, settings_of
+from gr_jscc.link.ideal import ideal_transfer
+from gr_jscc.reports.collector import Collector, Result
+from gr_jscc.reports.report import OnAir, Received, Sent
+
+IDEAL = "ideal-"  # before the channel's name in reports
+
+
+def ideal_results(
+    codec: Codec,
+    files: list[Path],
+    cbr: float,
+    channel: str,
+    snr_db: float,
+    seed: int,
+    settings: LinkSettings | None = None,
+) -> Iterator[Result]:
+    """Results of the textbook channel: white noise, known perfectly, and a way back without noise.
+
+    Headers, manifests and side information arrive, and are charged as the link would send them with ``settings``.
+    """
+    collector = Collector(IDEAL + channel, snr_db)
+    rng = np.random.default_rng(seed)
+    for transfer, path in enumerate(files):
+        image = load_image(path)
+        started = time.monotonic()
+        rounds = ideal_transfer(codec, image, cbr, snr_db, taps(channel), rng)
+        name, seconds = readable(path.name), rounds[0].encode_seconds
+        about = Sent(name, image, codec.name, codec.weights_name, cbr, seconds, started, len(rounds))
+        collector.sent(transfer, about)
+        for number, one in enumerate(rounds):
+            # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
+            carried = b"" if codec.ideal_only else one.payload.side_info
+            sent = Payload(one.payload.symbols, carried)
+            uses = round_uses(sent, *image.shape[:2], settings_of(codec, settings))
+            collector.on_air(transfer, number, OnAir(uses))
+            received = Received(
+                one.picture, None, one.decode_seconds, one.finished, len(carried), one.insight, one.shows_grey
+            )
+            yield from collector.received(transfer, number, received)

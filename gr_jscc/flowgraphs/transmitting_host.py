@@ -1,0 +1,100 @@
+"""The flowgraph of the transmitting host."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from gnuradio import gr
+
+from gr_jscc.blocks import back_channel, event_queue, jscc_encoder, ofdm_modulator
+from gr_jscc.flowgraphs.host import POLL_SECONDS, TAIL_SECONDS, HostFlowgraph
+from gr_jscc.flowgraphs.transmitter import jscc_transmitter
+from gr_jscc.link.back_channel import BackChannelError
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.loading import Encoding
+from gr_jscc.link.policy import SendingPolicy
+from gr_jscc.radio import RadioError, radio_sink
+from gr_jscc.radio.choice import RadioChoice
+
+
+class TransmitFlowgraph(HostFlowgraph):
+    """Images to a radio.
+
+    Args:
+        images: files.
+        radio: where they are sent.
+        encoding: how they are encoded.
+        channel: the back-channel's block; None for none.
+        policy: how it is used.
+        settings: how rounds become bursts.
+        run: name of the run.
+        papr_limit_db: the modulator's.
+    """
+
+    def __init__(
+        self,
+        images: list[Path],
+        radio: RadioChoice,
+        encoding: Encoding,
+        channel: back_channel | None = None,
+        policy: SendingPolicy | None = None,
+        settings: LinkSettings | None = None,
+        run: str = "",
+        papr_limit_db: float = 0.0,
+    ) -> None:
+        gr.top_block.__init__(self, "JSCC transmitter")
+        self.channel, self.choice = channel, radio
+        policy = policy if channel else None
+        encoder = jscc_encoder(**asdict(encoding), settings=settings, policy=policy, run=run)
+        modulator = ofdm_modulator(papr_limit_db=papr_limit_db)
+        self.transmitter = jscc_transmitter([str(path) for path in images], encoder, modulator, channel)
+        self.radio = radio_sink(radio.address, radio.profile, radio.reconnect)
+        self.log = event_queue()
+        self.own_blocks = [self.transmitter, self.radio, self.log]
+        self.msg_connect(self.transmitter, "events", self.log, "events")
+        self.connect(self.transmitter, self.radio)
+
+    def events(self) -> Iterator[dict | None]:
+        """Runs the graph and yields its news (see `SendingEnd`), or None when there was none for a moment.
+
+        Raises:
+            BackChannelError: the receiver does not fit, or does not want us.
+            Exception: whatever a block failed with.
+        """
+        self.start()
+        try:
+            finished, confirmed = False, False
+            while not finished:
+                try:
+                    event = self.log.events.get(timeout=POLL_SECONDS)
+                except queue.Empty:
+                    event = None
+                if event is not None and event["event"] == "finished":
+                    finished, confirmed = True, self.channel is not None and not event["unconfirmed"]
+                yield event
+                self.check()
+                if self.channel is not None and self.channel.refusal:
+                    raise BackChannelError(self.channel.refusal)
+            self._wait_for_the_tail()
+        finally:
+            self.stop()
+            self.wait()
+        complete = self.radio.finish()
+        self.give_back()
+        if not complete and not confirmed:
+            raise RadioError("the radio's other end took nothing for some time: the last samples were not sent")
+
+    def _wait_for_the_tail(self) -> None:
+        """Waits until what the encoder made has reached the radio, unless that takes nothing."""
+        waiting = threading.Thread(target=self.wait, daemon=True)
+        waiting.start()
+        taken, since = self.radio.taken, time.monotonic()
+        while waiting.is_alive() and time.monotonic() - since < TAIL_SECONDS:
+            waiting.join(POLL_SECONDS)
+            if self.radio.taken > taken:
+                taken, since = self.radio.taken, time.monotonic()
