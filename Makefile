@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint grc virtual-radio gpu-pack gpu-run clean
+.PHONY: help setup demo test lint docs grc virtual-radio gpu-pack gpu-run clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -20,6 +20,7 @@ help:
 	@echo "make test    run all tests          (PYTEST_ARGS=\"…\" is passed on to pytest)"
 	@echo "make grc     open GNU Radio Companion with the JSCC blocks  (FLOWGRAPH=file.grc)"
 	@echo "make lint    check the style"
+	@echo "make docs    build the documentation's site: build/site/index.html"
 	@echo "make setup   only set up: Debian packages, virtual environment, this project"
 	@echo "             with an NVIDIA GPU: make setup TORCH=torch  (CUDA build, several GB)"
 	@echo "make virtual-radio   build the SoapySDR driver of a radio without hardware (docs/guide/virtual-radio.md)"
@@ -27,7 +28,7 @@ help:
 	@echo "make gpu-run RUNS=ntscc-gpu:9   there: train a recipe for so many minutes  (docs/guide/training.md)"
 	@echo "make clean   remove the virtual environment, caches and results"
 	@echo
-	@echo "demo, test, grc and lint do the set-up themselves and ask for sudo only if a Debian package is missing."
+	@echo "demo, test, grc, lint and docs do the set-up themselves and ask for sudo only if a Debian package is missing."
 
 setup:
 	@TORCH="$(TORCH)" scripts/setup.sh
@@ -41,6 +42,11 @@ test: setup
 
 lint: setup
 	@$(PYTHON) -m ruff check .
+
+docs:
+	@DOCS=1 scripts/setup.sh
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
+	@echo "written: build/site/index.html"
 
 # Companion runs flowgraphs with the Python it runs in itself; only the virtual environment's one has gr_jscc.
 grc: setup

@@ -7,6 +7,7 @@
 #   TORCH="torch"                                                             PyPI's newest; on x86 CUDA, several GB
 #   TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu130"  the tested version for CUDA 13.0
 # The choice is remembered; TORCH=cpu goes back.
+# DOCS=1 also installs what `make docs` builds the site with.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -142,7 +143,7 @@ PYTHON
 }
 
 build_venv() {
-  local torch=$1 bound=$2 site
+  local torch=$1 bound=$2
   # A new Python after an upgrade of the system finds nothing of the old environment, not even pip.
   if ! "$VENV/bin/python" -c 'import pip' 2>/dev/null; then
     say "Creating the virtual environment $VENV"
@@ -152,9 +153,7 @@ build_venv() {
   mkdir -p "$STATE"
   rm -f "$STATE/stamp"
   : > "$LOG"
-  site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-  # Out of pip's sight while it works, or it would take Debian's older packages for installed.
-  rm -f "$site/system-gnuradio.pth"
+  hide_system_packages
 
   write_constraints "$bound" "$torch"
   say "Installing with $bound (GNU Radio $(gnuradio_version))"
@@ -162,8 +161,23 @@ build_venv() {
   install_torch "$torch"
   say "Installing gr-jscc and what it needs (about 200 MB)"
   pip_install -c "$STATE/constraints.txt" -e '.[test,train,lint]' || pip_failed "pip could not install gr-jscc"
-  # The environment's own packages come first, then the system's: GNU Radio, SoapySDR, Qt.
-  system_folders > "$site/system-gnuradio.pth"
+  show_system_packages
+}
+
+site_packages() { "$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
+
+# Out of pip's sight while it works, or it would take Debian's older packages for installed.
+hide_system_packages() { rm -f "$(site_packages)/system-gnuradio.pth"; }
+
+# The environment's own packages come first, then the system's: GNU Radio, SoapySDR, Qt.
+show_system_packages() { system_folders > "$(site_packages)/system-gnuradio.pth"; }
+
+install_docs() {
+  ! "$VENV/bin/python" -c 'import material, mkdocstrings_handlers.python' 2>/dev/null || return 0
+  say "Installing what builds the site (about 20 MB)"
+  hide_system_packages
+  pip_install -c "$STATE/constraints.txt" -e '.[docs]' || { show_system_packages; pip_failed "pip could not install mkdocs"; }
+  show_system_packages
 }
 
 # --------------------------------------------------------------------------------------------------------- all
@@ -193,5 +207,7 @@ if [[ $(cat "$STATE/stamp" 2>/dev/null) != "$STAMP" ]] || ! [[ -x $VENV/bin/pyth
   echo "$STAMP" > "$STATE/stamp"
   say "Ready: $VENV/bin/gr-jscc"
 fi
+
+[[ -z ${DOCS:-} ]] || install_docs
 
 scripts/build-virtual-radio.sh || say "Going on without the virtual radio (driver=jscc); '$VENV/bin/gr-jscc doctor' says what it lacks"

@@ -1,6 +1,6 @@
 """GNU Radio blocks: thin, one a file. They move data; the maths is elsewhere in the package.
 
-Ports between them::
+Ports between them:
 
     image_source ─image→ jscc_encoder ═symbols═ ofdm_modulator ═samples═ … ═samples═ ofdm_demodulator
                  ←ready─      │                       │                                  ║ symbols, noise_var

@@ -1,6 +1,6 @@
 """A channel in words: tables of impairments, as in a TOML file, that may change with time.
 
-A scenario looks like this; every table may be left out, and so may every key with a default::
+A scenario looks like this; every table may be left out, and so may every key with a default:
 
     sample_rate = 1e6     # Hz, for what is in Hz or seconds
     seed = 1              # of everything random

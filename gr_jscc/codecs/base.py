@@ -6,7 +6,7 @@ part of ``side_info``, which the link protects, sends and charges. The picture's
 width cross in the link's own manifest.
 
 One shape serves a single round (DeepJSCC, NTSCC, separation), layers (successive refinement)
-and rounds that need feedback (HJSCC with feedback)::
+and rounds that need feedback (HJSCC with feedback):
 
     payload = transmitter.start(image)          receiver.push(reception) -> estimate
     payload = transmitter.next(feedback)        receiver.push(reception) -> better estimate

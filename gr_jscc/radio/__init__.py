@@ -1,4 +1,4 @@
-"""Radios behind an address, as a person gives it with ``--radio``::
+"""Radios behind an address, as a person gives it with ``--radio``:
 
     soapy:driver=hackrf        a device, through SoapySDR
     uhd:type=b200              a USRP, through GNU Radio's UHD blocks
