@@ -6,27 +6,22 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from pages import FOLDERS, PAGES, ROOT, without_blocks
 
-ROOT = Path(__file__).parents[2]
-FOLDERS = ("gr_jscc", "host", "calibration", "flowgraphs", "scripts", "tests", "docs", "findings")
-PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 TEXTS = {".py", ".toml", ".yml", ".grc", ".sh", ".cpp", ".hpp", ".txt", ".cff", ""}
-FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(([^()\s]+)\)")
 
 
 def prose(page: Path) -> str:
     """A page without its blocks of code and its inline code, in which brackets are no links."""
-    text = FENCE.sub("", page.read_text(encoding="utf-8"))
-    text = re.sub(r"^(?: {4}|\t).*$", "", text, flags=re.MULTILINE)
-    return re.sub(r"`[^`\n]*`", "`code`", text)
+    return re.sub(r"`[^`\n]*`", "`code`", without_blocks(page))
 
 
 @cache
 def anchors(page: Path) -> set[str]:
     """Of a page's headings, as GitHub makes them: lower case, words joined by hyphens, repeats numbered."""
     found: list[str] = []
-    for heading in re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE):
+    for heading in re.findall(r"^#+ (.*)$", without_blocks(page), re.MULTILINE):
         heading = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading.strip().lower())
         name = re.sub(r"[^\w\- ]", "", heading).replace(" ", "-")
         repeats = sum(re.fullmatch(rf"{re.escape(name)}(-\d+)?", other) is not None for other in found)
