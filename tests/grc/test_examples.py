@@ -111,6 +111,25 @@ def test_picture_and_report_become_files(run, tmp_path, photo):
     assert report["bursts"]["lost"] == 0 and report["link"]["snr_est_db"] == pytest.approx(15, abs=0.5)
 
 
+def test_two_blocks_are_the_whole_link(run, tmp_path, photo):
+    run("receiver", "--folder", "out", "--symbols", "symbols.cfile")
+    report = json.loads((tmp_path / "out" / "demo" / "report.json").read_text())
+    assert report["psnr_db"] == pytest.approx(
+        psnr(load_image(tmp_path / "out" / "demo" / "received.png"), photo), abs=0.1
+    )
+    assert report["psnr_db"] > 25 and report["bursts"]["lost"] == 0
+    symbols = np.fromfile(tmp_path / "symbols.cfile", np.complex64)
+    assert len(symbols) == report["uses"]["payload"] + report["uses"]["side_info"]
+
+
+def test_a_transmitter_is_one_block_for_any_radio(run, tmp_path):
+    run("transmitter", "--out", "samples.cfile")
+    demodulator = StreamDemodulator()
+    bursts = demodulator.push(np.fromfile(tmp_path / "samples.cfile", np.complex64)) + demodulator.flush()
+    analog = [burst for burst in bursts if burst.header.kind == BurstKind.ANALOG]
+    assert sum(len(burst.symbols) for burst in analog) == 512 * 768 * 3 // 12
+
+
 @pytest.fixture
 def drive(run, display):
     """Runs an example with a window, returns the figures it gave."""
