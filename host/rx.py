@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from gr_jscc.errors import UserError
@@ -116,7 +115,8 @@ class _Shown:
     """What the view tells of the results."""
 
     def __init__(self) -> None:
-        self.reports: list[dict] = []
+        self._images = 0
+        self._psnr, self._rated = 0.0, 0  # the sum, and of how many: a run has no end, and its reports are on disk
         self._refusal: str | None = None
         self._connected: bool | None = None
         self._told_of_weights = False
@@ -147,12 +147,13 @@ class _Shown:
             str(bursts["sent"]), str(bursts["lost"]), number(link["snr_est_db"]), number(link["cfo_hz"], 1),
         ]  # fmt: skip
         if result.final:
-            self.reports.append(report)
-            view.update(images=len(self.reports))
+            self._images += 1
+            view.update(images=self._images)
             if report["uses"]["air"]:
                 view.flow(report["uses"]["air"])
-            known = [r["psnr_db"] for r in self.reports if r["psnr_db"] is not None]
-            view.update(**{"mean PSNR": f"{np.mean(known):.2f} dB" if known else None})
+            if report["psnr_db"] is not None:
+                self._psnr, self._rated = self._psnr + report["psnr_db"], self._rated + 1
+            view.update(**{"mean PSNR": None if self._mean is None else f"{self._mean:.2f} dB"})
         view.picture(result.transfer, cells, report, result.final)
 
     def tell_of_weights(self, graph, view: LiveView) -> None:
@@ -161,19 +162,23 @@ class _Shown:
             self._told_of_weights = True
             view.note("rounds came that other weights made: start rx with the transmitter's --codec and --weights")
 
+    @property
+    def _mean(self) -> float | None:
+        """The mean PSNR so far, dB; None where no original is known."""
+        return self._psnr / self._rated if self._rated else None
+
     def conclude(self, graph, out: Path, json_lines: bool, quiet: bool) -> None:
         """Says what there is now."""
-        known = [r["psnr_db"] for r in self.reports if r["psnr_db"] is not None]
-        mean = round(float(np.mean(known)), 3) if known else None
+        mean = None if self._mean is None else round(self._mean, 3)
         strangers = graph.decoder.strangers
         if json_lines:
-            told = {"images": len(self.reports), "psnr_db": mean}
+            told = {"images": self._images, "psnr_db": mean}
             if strangers:
                 told["strangers"] = {f"{sender:02x}": count for sender, count in strangers.items()}
             print(json.dumps(told | ({"radio": graph.radio_report()} if graph.choice.is_device else {})), flush=True)
         elif not quiet:
             psnr = "" if mean is None else f", mean PSNR {mean:.2f} dB"
-            print(f"{len(self.reports)} images{psnr}: {out}/", flush=True)
+            print(f"{self._images} images{psnr}: {out}/", flush=True)
             if strangers:
                 heard = f"{sum(strangers.values())} bursts of {len(strangers)} other transmitters"
                 print(f"{heard} were heard and left out", flush=True)

@@ -132,7 +132,7 @@ class _Log:
         self._watch = radio_choice.RadioWatch()
         self._remark: str | None = None
         self._cells: dict[int, dict] = {}
-        self._psnr: list[float] = []
+        self._psnr, self._rated = 0.0, 0  # the sum, and of how many
 
     def take(self, event: dict | None, graph: TransmitFlowgraph, view: LiveView) -> None:
         """Takes one of `TransmitFlowgraph.events`."""
@@ -179,8 +179,8 @@ class _Log:
             psnr = event.get("psnr_db")
             cells |= {"state": "arrived", "psnr_db": psnr}
             if psnr is not None:
-                self._psnr.append(psnr)
-                view.update(**{"mean PSNR": f"{sum(self._psnr) / len(self._psnr):.2f} dB"})
+                self._psnr, self._rated = self._psnr + psnr, self._rated + 1
+                view.update(**{"mean PSNR": f"{self._psnr / self._rated:.2f} dB"})
         elif kind in ("again", "failed"):
             self.failed += kind == "failed"
             cells["state"] = "given up" if kind == "failed" else "sent anew"
