@@ -235,6 +235,7 @@ def main() -> int:
     parser.add_argument("--growth", type=float, default=5.0, help="MB that a program may grow by")
     parser.add_argument("--keep", type=Path, help="a new folder for what the programs leave; it is not removed")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the programs end, too
     folder = options.keep or Path(tempfile.mkdtemp(prefix="gr-jscc-soak-"))
     folder.mkdir(parents=True, exist_ok=options.keep is None)
     try:

@@ -7,6 +7,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+from gr_jscc.free_memory import FreeMemory
+
 
 class Worker:
     """Calls ``function(item)`` for every submitted item, in order, in one thread.
@@ -79,6 +81,7 @@ class Worker:
                 self._thread.join(0.1)
 
     def _run(self) -> None:
+        memory = FreeMemory()
         while (item := self._queue.get()) is not self._end:
             try:
                 self._function(item)
@@ -86,5 +89,6 @@ class Worker:
                 self.failure = error
                 self._on_failure(error)
                 return
+            memory.give_back()
             with self._lock:
                 self._open -= 1

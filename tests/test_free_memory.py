@@ -1,0 +1,41 @@
+"""What a process has freed goes back to the system, whatever small things lie between."""
+
+import pytest
+from gr_jscc.host.resident import resident_mb
+
+from gr_jscc import free_memory
+from gr_jscc.blocks.worker import Worker
+
+BLOCK, COUNT = 100_000, 500  # bytes, below what the C library maps by itself
+
+
+def leave_holes(kept: list) -> None:
+    """Frees `COUNT` blocks, between which something small stays."""
+    blocks = []
+    for _ in range(COUNT):
+        blocks.append(bytearray(BLOCK))
+        kept.append(bytearray(2000))
+
+
+def test_holes_are_given_back(monkeypatch):
+    memory, kept = free_memory.FreeMemory(), []
+    leave_holes(kept)
+    before = resident_mb()
+    memory.give_back()  # it is not time yet
+    assert resident_mb() > before - 5
+    monkeypatch.setattr(free_memory, "EVERY_SECONDS", 0.0)
+    memory.give_back()
+    assert before - resident_mb() > 0.7e-6 * BLOCK * COUNT
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1000.0])
+def test_the_thread_of_a_network_gives_them_back(monkeypatch, seconds):
+    monkeypatch.setattr(free_memory, "EVERY_SECONDS", seconds)
+    kept, failures = [], []
+    before = resident_mb()
+    worker = Worker(leave_holes, 0, failures.append)
+    worker.start()
+    worker.submit(kept)
+    worker.finish()
+    grown = resident_mb() - before
+    assert not failures and (grown < 0.3e-6 * BLOCK * COUNT) == (seconds == 0)
