@@ -194,7 +194,7 @@ def link_run(folder: Path, pictures: Path, victim: str = "", moment: float = 0.0
         running["rx"].wait(AFTERWARDS)
     except subprocess.TimeoutExpired:  # what it did not hear of the end is no fault: a person ends it
         seconds = time.monotonic() - begun
-        os.killpg(running["rx"].pid, signal.SIGINT)
+        os.killpg(running["rx"].pid, signal.SIGTERM)
     os.killpg(running["channel"].pid, signal.SIGTERM)
     left = programs.left_running(AFTERWARDS)
     for process in running.values():

@@ -132,9 +132,9 @@ def run(options: argparse.Namespace, folder: Path) -> list[str]:
         while not (folder / "tx.json").stat().st_size and all(one.poll() is None for one in running.values()):
             time.sleep(0.2)
         stored, table, ended = watch(options, folder, running, pictures)
-        codes = {"tx": end(running["tx"], signal.SIGINT)}
+        codes = {"tx": end(running["tx"], signal.SIGTERM)}
         time.sleep(2)  # for what had been sent
-        codes |= {"rx": end(running["rx"], signal.SIGINT), "channel": end(running["channel"], signal.SIGTERM)}
+        codes |= {"rx": end(running["rx"], signal.SIGTERM), "channel": end(running["channel"], signal.SIGTERM)}
     finally:
         for process in running.values():
             process.kill()
