@@ -1,10 +1,10 @@
 """What a process has freed goes back to the system, whatever small things lie between."""
 
 import pytest
-from gr_jscc.host.resident import resident_mb
 
 from gr_jscc import free_memory
 from gr_jscc.blocks.worker import Worker
+from gr_jscc.host.resident import resident_mb
 
 BLOCK, COUNT = 100_000, 500  # bytes, below what the C library maps by itself
 

@@ -10,7 +10,7 @@ from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import Codec
 from gr_jscc.link.assembly import Assembler
 from gr_jscc.link.bursts import round_bursts
-from gr_jscc.link.reception import ReceivingEnd
+from gr_jscc.link.decoding import Pictures
 from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.modem import StreamDemodulator, modulate
 from gr_jscc.modem.papr import papr_db
@@ -63,4 +63,4 @@ def _received(codec: Codec, stream: np.ndarray) -> np.ndarray:
     demodulator, assembler = StreamDemodulator(), Assembler()
     arrivals = [a for burst in demodulator.push(stream) + demodulator.flush() for a in assembler.push(burst)]
     (arrival,) = arrivals + assembler.flush()
-    return ReceivingEnd(codec).decode(arrival)
+    return Pictures(codec).decode(arrival)

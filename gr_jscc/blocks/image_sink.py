@@ -11,7 +11,7 @@ from gnuradio import gr
 
 from gr_jscc.codecs.base import Insight, grey_picture
 from gr_jscc.link.accounting import ChannelUses
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.back_channel import Bye, Have, Report
 from gr_jscc.reports.collector import Collector, Result
 from gr_jscc.reports.inbox import Inbox

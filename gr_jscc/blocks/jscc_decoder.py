@@ -14,8 +14,10 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.codecs.registry import load_codec_for_air
-from gr_jscc.link.assembly import MEMORY, SYMBOL_BYTES, Arrival
+from gr_jscc.link.arrival import Arrival
+from gr_jscc.link.assembly import MEMORY
 from gr_jscc.link.back_channel import Report
+from gr_jscc.link.incoming import SYMBOL_BYTES
 from gr_jscc.link.journal import Journal
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import Session
@@ -89,7 +91,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         )
         self._memory, self._waiting = memory_mib << 20, 0  # bytes that may wait for the network, and that do
         self._lock = threading.Lock()
-        self._receiving.tell = lambda line: warn(self, line)
+        self._receiving.pictures.tell = lambda line: warn(self, line)
         live = live or back_channel
         queued = QUEUED_ROUNDS_LIVE if live else QUEUED_ROUNDS
         self._worker = Worker(self._decode, queued, lambda error: fail(self, error))
@@ -115,7 +117,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     @property
     def refused(self) -> int:
         """Rounds so far that came from other weights, or another codec."""
-        return self._receiving.refused
+        return self._receiving.pictures.refused
 
     @property
     def strangers(self) -> dict[int, int]:
@@ -288,19 +290,20 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
                 self._waiting -= SYMBOL_BYTES * len(arrival.reception.symbols)
         self._in_hand = arrival.transfer
         before = time.monotonic()
-        refused = self._receiving.refused
-        picture = self._receiving.decode(arrival)
-        if self._receiving.refused > refused == 0:
+        refused = self._receiving.pictures.refused
+        picture = self._receiving.pictures.decode(arrival)
+        if self._receiving.pictures.refused > refused == 0:
             ours = f"{self.codec.name} with {self.codec.weights_name}"
             warn(self, f"rounds came that another codec or other weights made, not {ours}: they give no picture", True)
         meta = {
             "event": "received", "transfer": arrival.transfer, "round": arrival.round,
             "snr_db": arrival.snr_db, "cfo": arrival.cfo, "evm_db": arrival.evm_db,
             "bursts_sent": arrival.bursts_sent, "bursts_received": arrival.bursts_received,
-            "side_info_bytes": arrival.side_info_bytes, "shown_grey": self._receiving.shows_grey(arrival.transfer),
+            "side_info_bytes": arrival.side_info_bytes,
+            "shown_grey": self._receiving.pictures.shows_grey(arrival.transfer),
             "decode_seconds": time.monotonic() - before, "finished": time.monotonic(),
         }  # fmt: skip
-        insight = self._receiving.insight(arrival.transfer)
+        insight = self._receiving.pictures.insight(arrival.transfer)
         if insight is not None:
             meta |= {"drifted": insight.drifted}
             meta |= {} if insight.blind_from is None else {"blind_from": insight.blind_from}

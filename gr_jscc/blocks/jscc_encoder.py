@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -69,8 +70,9 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         self._worker = Worker(lambda task: task[0](*task[1:]), 0, lambda error: fail(self, error))
         self._session = session or Session.fresh()
         self.sending = SendingEnd(
-            self.codec, cbr, self._defer, self._publish, settings, policy,
-            send=self._send if policy else None, session=self._session,
+            self.codec, cbr, self._defer, self._publish,
+            dataclasses.replace(settings or LinkSettings(), session=self._session), policy,
+            send=self._send if policy else None,
         )  # fmt: skip
         self._run = hashlib.blake2b(repr((run, codec, cbr)).encode(), digest_size=8).digest()
         self._left_out: dict[str, str] = {}  # pictures by name, and why

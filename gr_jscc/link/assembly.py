@@ -3,181 +3,23 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, Reception
+from gr_jscc.codecs.base import Codec
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.bounds import can_be_sent
-from gr_jscc.link.bursts import burst_size
-from gr_jscc.link.interleaver import deinterleave
+from gr_jscc.link.incoming import SYMBOL_BYTES, IncomingRound
 from gr_jscc.link.manifest import Manifest, ManifestError
 from gr_jscc.link.session import Session, sender_of
-from gr_jscc.modem import ReceivedBurst, decode_digital
-from gr_jscc.modem.header import BurstKind
+from gr_jscc.modem import ReceivedBurst
 
-USABLE_SHARE = 0.7  # of a burst's symbols; with fewer, as after dropped samples, it is asked for again
 MEMORY = 1 << 30  # bytes that open rounds may take
-SYMBOL_BYTES = 12  # of a received symbol and its noise variance
 PEAK = 4  # times what its symbols take, while a round is put together
 SENDERS = 8  # whose rounds may be open at a time where there is no back-channel
 REMEMBERED = 64  # rounds that are done, at least
 STRANGERS = 64  # that are told apart
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """One round as it arrived.
-
-    Attributes:
-        transfer, round: its numbers.
-        manifest: None when no copy survived; nothing can be decoded then.
-        reception: for the codec; None without a manifest, and of weights that are not the codec's.
-        bursts_received: analog bursts that arrived.
-        bursts_sent: analog bursts that the round had, as their headers say.
-        snr_db: mean Es/N0 over the bursts, dB.
-        cfo: mean carrier frequency offset, cycles per sample.
-        evm_db: mean error vector magnitude of the cells that the receiver knows (preambles, headers and
-            pilots; of analog symbols it has no reference), dB.
-    """
-
-    transfer: int
-    round: int
-    manifest: Manifest | None
-    reception: Reception | None
-    bursts_received: int
-    bursts_sent: int
-    snr_db: float
-    cfo: float
-    evm_db: float
-
-    @property
-    def side_info_bytes(self) -> int:
-        """That the codec asked to be carried."""
-        return len(self.manifest.side_info) if self.manifest else 0
-
-
-def nothing(transfer: int, round_: int) -> Arrival:
-    """The arrival of a round of which nothing came."""
-    return Arrival(transfer, round_, None, None, 0, 0, float("nan"), float("nan"), float("nan"))
-
-
-def _mean_db(values_db: list[float]) -> float:
-    """The mean of power ratios, all in dB; NaN of none."""
-    if not values_db:
-        return float("nan")
-    return float(10 * np.log10(np.mean(10 ** (np.array(values_db) / 10))))
-
-
-def combine(first: ReceivedBurst, second: ReceivedBurst) -> ReceivedBurst:
-    """Two receptions of the same analog burst as one, each symbol weighted by the inverse of its noise variance.
-
-    Maximum ratio combining: of all weighted sums the one with the least noise. Symbols whose noise variance is
-    infinite carry nothing.
-    """
-    weights = [1 / np.maximum(burst.noise_var, np.float32(1e-12)) for burst in (first, second)]
-    total = weights[0] + weights[1]
-    known = total > 0
-    scale = np.where(known, total, 1)
-    symbols = np.where(weights[0] > 0, first.symbols * weights[0], 0)
-    symbols = symbols + np.where(weights[1] > 0, second.symbols * weights[1], 0)
-    noise_var = np.where(known, 1 / scale, np.inf).astype(np.float32)
-    return dataclasses.replace(first, symbols=(symbols / scale).astype(np.complex64), noise_var=noise_var)
-
-
-@dataclass
-class _Round:
-    """Bursts of one round so far; those that were mostly lost count as missing where they may be sent again."""
-
-    transfer: int
-    number: int
-    repeatable: bool
-    analog: dict[int, ReceivedBurst] = field(default_factory=dict)
-    usable: set[int] = field(default_factory=set)  # of them, those that need not be sent again
-    analog_count: int = 0
-    digital: dict[int, bytes] = field(default_factory=dict)
-    digital_count: int = 0
-    manifest: Manifest | None = None
-    snr: list[float] = field(default_factory=list)
-    cfo: list[float] = field(default_factory=list)
-    evm: list[float] = field(default_factory=list)
-    size: int = 0  # bytes of the bursts
-
-    def add(self, burst: ReceivedBurst) -> bytes | None:
-        """Takes a burst; returns a manifest's bytes where it is the last of them."""
-        header = burst.header
-        self.snr.append(burst.snr_db)
-        self.cfo.append(burst.cfo)
-        self.evm.append(burst.evm_db)
-        if header.kind == BurstKind.ANALOG:
-            old = self.analog.get(header.index)
-            if old is not None and old.header == header:
-                burst = combine(old, burst)
-            self.size += SYMBOL_BYTES * (header.symbols - (0 if old is None else old.header.symbols))
-            self.analog_count = header.count
-            self.analog[header.index] = burst
-            if not self.repeatable or np.isfinite(burst.noise_var).mean() >= USABLE_SHARE:
-                self.usable.add(header.index)
-        elif self.manifest is None:
-            data = decode_digital(burst.symbols, burst.noise_var, header.mcs)
-            if data is not None:
-                if header.count != self.digital_count:
-                    self._forget_digital()
-                self.digital_count = header.count
-                self.size += len(data) - len(self.digital.get(header.index, b""))
-                self.digital[header.index] = data
-            if self.digital_count and len(self.digital) == self.digital_count:
-                whole = b"".join(self.digital[i] for i in sorted(self.digital))
-                self._forget_digital()  # if it is none, another copy may be
-                return whole
-        return None
-
-    def _forget_digital(self) -> None:
-        self.size -= sum(map(len, self.digital.values()))
-        self.digital.clear()
-
-    @property
-    def complete(self) -> bool:
-        if self.manifest is None:
-            return False
-        if self.manifest.symbols == 0:
-            return True
-        return 0 < self.analog_count <= len(self.usable) and bool(self.received().all())
-
-    def received(self) -> np.ndarray:
-        """bool[n], whether each analog burst is there."""
-        received = np.zeros(self.analog_count, bool)
-        received[[index for index in self.usable if index < self.analog_count]] = True
-        return received
-
-    def arrival(self, codec: Codec | None) -> Arrival:
-        ours = self.manifest and (codec is None or self.manifest.weights_hash == codec.weights_hash)
-        reception = self._reception(self.manifest) if ours else None
-        return Arrival(
-            transfer=self.transfer,
-            round=self.number,
-            manifest=self.manifest,
-            reception=reception,
-            bursts_received=len(self.analog),
-            bursts_sent=self.analog_count,
-            snr_db=_mean_db(self.snr),
-            cfo=float(np.mean(self.cfo)) if self.cfo else float("nan"),
-            evm_db=_mean_db(self.evm),
-        )
-
-    def _reception(self, manifest: Manifest) -> Reception:
-        symbols = np.zeros(manifest.symbols, np.complex64)
-        noise_var = np.full(manifest.symbols, np.inf, np.float32)
-        if self.analog:
-            size = burst_size(manifest.symbols, self.analog_count)
-            for index, burst in self.analog.items():
-                place = slice(index * size, index * size + len(burst.symbols))
-                # A header that does not fit the manifest is of no use, whatever its CRC says.
-                if burst.header.count == self.analog_count and len(symbols[place]) == len(burst.symbols):
-                    symbols[place] = burst.symbols
-                    noise_var[place] = burst.noise_var
-        return Reception(deinterleave(symbols), deinterleave(noise_var), manifest.side_info)
 
 
 @dataclass(frozen=True)
@@ -221,11 +63,11 @@ class Assembler:
         self.strangers: collections.Counter[int] = collections.Counter()
         self.forged = self.too_large = 0
         self._announced: set[int] = set()
-        self._open: dict[tuple[int, int], _Round] = {}  # oldest first
+        self._open: dict[tuple[int, int], IncomingRound] = {}  # oldest first
         # Late copies of a manifest and needless repeats are not to open a round that was handed over. A transfer
         # number comes round again after so many others that its key is forgotten by then.
         self._done: dict[tuple[int, int], Manifest | None] = {}
-        self._echoes: dict[tuple[int, int], _Round] = {}  # of such a number, that may be another sender's
+        self._echoes: dict[tuple[int, int], IncomingRound] = {}  # of such a number, that may be another sender's
 
     def push(self, burst: ReceivedBurst) -> list[Arrival]:
         """Takes the next burst of the stream; returns the rounds that it ends, oldest first."""
@@ -238,7 +80,7 @@ class Assembler:
         if key in self._done:
             return self._echo(key, burst) if self.session is None else []
         ended = self._make_room(key)
-        current = self._open.setdefault(key, _Round(*key, self.most_open > 1))
+        current = self._open.setdefault(key, IncomingRound(*key, self.most_open > 1))
         self._read(current, current.add(burst))
         return ended + self._free_memory(key) + self._hand_over_complete(key[0])
 
@@ -248,7 +90,7 @@ class Assembler:
         if key in self._done:
             return []
         ended = self._make_room(key)
-        current = self._open.setdefault(key, _Round(*key, self.most_open > 1))
+        current = self._open.setdefault(key, IncomingRound(*key, self.most_open > 1))
         if current.manifest is None:
             self._read(current, data, sealed=False)
         return ended + self._hand_over_complete(transfer)
@@ -317,7 +159,7 @@ class Assembler:
             arrivals += self.end(*next(iter(self._open)))
         return arrivals
 
-    def _read(self, current: _Round, data: bytes | None, sealed: bool = True) -> None:
+    def _read(self, current: IncomingRound, data: bytes | None, sealed: bool = True) -> None:
         """Takes a manifest's bytes to a round, if a sender can have made them."""
         if data is None:
             return
@@ -338,7 +180,7 @@ class Assembler:
 
     def _echo(self, key: tuple[int, int], burst: ReceivedBurst) -> list[Arrival]:
         """A burst with the number of a round that is done: late, or another sender's, as its manifest tells."""
-        echo = self._echoes.setdefault(key, _Round(*key, self.most_open > 1))
+        echo = self._echoes.setdefault(key, IncomingRound(*key, self.most_open > 1))
         self._read(echo, echo.add(burst))
         if echo.manifest is None:
             if len(self._echoes) > STRANGERS:
@@ -396,7 +238,7 @@ class Assembler:
         self._remember(key, current)
         return current.arrival(self._codec)
 
-    def _remember(self, key: tuple[int, int], current: _Round) -> None:
+    def _remember(self, key: tuple[int, int], current: IncomingRound) -> None:
         self._done.pop(key, None)
         self._done[key] = current.manifest
         while len(self._done) > max(4 * self.most_open, REMEMBERED):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.session import Session
 from gr_jscc.modem import ReceivedBurst
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gr_jscc.codecs.base import Payload, Transmitter
+from gr_jscc.codecs.base import Payload, Reception, Transmitter
 from gr_jscc.link.accounting import ChannelUses
+from gr_jscc.link.back_channel import Symbols
 from gr_jscc.link.bursts import Burst, LinkSettings
 from gr_jscc.modem.header import BurstKind
 
@@ -109,6 +110,15 @@ class Outgoing:
     def settled(self) -> bool:
         """Whether nothing of the picture will be sent any more."""
         return self.complete and not self.pending and all(sent.settled for sent in self.rounds.values())
+
+    def take_feedback(self, message: Symbols) -> Reception | None:
+        """A round as the receiver got it; None when nobody waits for it, or not any more."""
+        if message.round != self.awaiting:
+            return None  # counted when it was missed; or of a round after that
+        self.awaiting = None
+        self.feedback_rounds += 1
+        self.feedback_bytes += len(message.pack())
+        return Reception(message.symbols, message.noise_var, self.rounds[message.round].side_info)
 
 
 def picture_key(name: str, occurrence: int, image: np.ndarray, cbr: float) -> bytes:

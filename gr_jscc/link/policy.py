@@ -46,3 +46,7 @@ class SendingPolicy:
             raise LinkError(f"side information goes by air or back-channel, not {self.side_info!r}")
         if not 1 <= self.in_flight <= REMEMBERED:
             raise LinkError(f"pictures in flight must be 1 to {REMEMBERED}, not {self.in_flight}")
+
+    def wants_round(self, number: int) -> bool:
+        """Whether a picture may have a round of this number."""
+        return self.rounds is None or number < self.rounds

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from gr_jscc.errors import UserError
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.journal import Journal
 from gr_jscc.link.session import Session
 from gr_jscc.link.told import brief

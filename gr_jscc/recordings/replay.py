@@ -17,7 +17,7 @@ import numpy as np
 
 from gr_jscc.codecs.base import Codec
 from gr_jscc.errors import UserError
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.back_channel import SideInfo
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import Session
@@ -117,7 +117,7 @@ class Replay:
     @property
     def refused(self) -> int:
         """Rounds so far that came from other weights, or another codec."""
-        return self._receiving.refused
+        return self._receiving.pictures.refused
 
     def run(self, progress: Callable[[int], object] = lambda samples: None) -> Iterator[Replayed]:
         """Goes through the recording once.
@@ -189,10 +189,10 @@ class Replay:
     def _decode(self, arrivals: Iterable[Arrival]) -> None:
         for arrival in arrivals:
             before = time.monotonic()
-            picture = self._receiving.decode(arrival)
+            picture = self._receiving.pictures.decode(arrival)
             now = time.monotonic()
-            insight = self._receiving.insight(arrival.transfer)
-            grey = self._receiving.shows_grey(arrival.transfer)
+            insight = self._receiving.pictures.insight(arrival.transfer)
+            grey = self._receiving.pictures.shows_grey(arrival.transfer)
             received = Received(picture, arrival, now - before, now, arrival.side_info_bytes, insight, grey)
             self._handed.add((arrival.transfer, arrival.round))
             self._decoded[arrival.transfer][arrival.round] = received

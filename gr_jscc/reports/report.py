@@ -12,7 +12,7 @@ import numpy as np
 from gr_jscc.codecs.base import Insight
 from gr_jscc.files.whole import write_whole
 from gr_jscc.link.accounting import ChannelUses, capacity_uses
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.metrics.picture import ms_ssim, psnr_db
 
 

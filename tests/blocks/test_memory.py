@@ -9,7 +9,8 @@ import pytest
 
 from gr_jscc.blocks import image_file_sink, jscc_decoder
 from gr_jscc.codecs.base import Reception
-from gr_jscc.link.assembly import SYMBOL_BYTES, Arrival
+from gr_jscc.link.arrival import Arrival
+from gr_jscc.link.incoming import SYMBOL_BYTES
 from gr_jscc.link.manifest import Manifest
 from gr_jscc.reports.collector import Result
 from gr_jscc.telling import told_by_program

@@ -10,7 +10,7 @@ from gr_jscc import telling
 from gr_jscc.blocks import back_channel, jscc_decoder, jscc_encoder
 from gr_jscc.codecs.base import Reception
 from gr_jscc.errors import UserError
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.back_channel import RefusedPeer
 from gr_jscc.link.bursts import manifest_of
 from gr_jscc.link.policy import SendingPolicy

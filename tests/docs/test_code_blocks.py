@@ -9,13 +9,13 @@ from functools import cache
 import numpy as np
 import pytest
 import typer
-from gr_jscc.host.main import app, main
 from pages import PAGES, ROOT, blocks, without_blocks
 
 from gr_jscc.channel.scenario import parse_scenario
 from gr_jscc.data import demo_image
 from gr_jscc.evaluation.sweep.experiment import parse_experiment
 from gr_jscc.evaluation.sweep.store import Store
+from gr_jscc.host.main import app, main
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.radio.profile import load_profile
 from gr_jscc.toml_files import tomllib

@@ -14,7 +14,7 @@ from companion import REPOSITORY
 from gr_jscc.data import demo_image
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.link.accounting import ChannelUses
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.reports.collector import Result
 from gr_jscc.reports.report import OnAir, Received, Sent, build_report
 

@@ -9,6 +9,7 @@ import numpy as np
 from gr_jscc.codecs.base import Codec, Payload, Receiver, Reception, Transmitter
 from gr_jscc.link.accounting import count_uses
 from gr_jscc.link.back_channel import Have, Report
+from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.sending import SendingEnd
 from gr_jscc.link.session import Session
@@ -119,8 +120,8 @@ class SimulatedLink:
     def new_sender(self, session: Session | None = None) -> SendingEnd:
         send = self.to_receiver.append if self.policy else None
         return SendingEnd(
-            self.codec, 1 / 12, lambda f, *a: f(*a), lambda fields, image: self.events.append(fields), None,
-            self.policy, send, session, clock=lambda: self.now,
+            self.codec, 1 / 12, lambda f, *a: f(*a), lambda fields, image: self.events.append(fields),
+            LinkSettings(session=session or Session()), self.policy, send, clock=lambda: self.now,
         )  # fmt: skip
 
     def new_receiver(self, **options) -> ReceivingEnd:
@@ -207,5 +208,5 @@ class SimulatedLink:
     def _arrived(self, arrivals) -> None:
         for arrival in arrivals:
             self.arrivals.append(arrival)
-            if self.receiving.decode(arrival) is not None:
+            if self.receiving.pictures.decode(arrival) is not None:
                 self.decoded.add(arrival.transfer)

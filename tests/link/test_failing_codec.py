@@ -30,7 +30,7 @@ def test_one_picture_and_one_line(error):
     codec = FailingCodec(error)
     link = SimulatedLink(codec)
     lines = []
-    link.receiving.tell = lines.append
+    link.receiving.pictures.tell = lines.append
     for number in range(3):
         link.sending.submit(f"{number}.png", picture(number))
     link.sending.finish()

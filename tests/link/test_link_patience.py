@@ -200,7 +200,7 @@ def test_a_repeat_of_a_picture_that_begins_anew_is_not_charged():
     link.meet()
     link.sending.submit("a.png", picture(1))
     link.step()
-    (flight,) = link.sending._transfers.values()
+    (flight,) = link.sending._flights.all()
     link.sending.message(BurstMap(0, 0, True, np.array([True, False, True, True, True])))
     assert flight.rounds[0].attempt == 1 and flight.repeated_bursts == 0
     link.receiving = link.new_receiver()

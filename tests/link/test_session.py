@@ -7,9 +7,10 @@ import pytest
 from simulated_link import ToyCodec
 
 from gr_jscc.codecs.base import Payload
-from gr_jscc.link.assembly import PEAK, SYMBOL_BYTES, Assembler
+from gr_jscc.link.assembly import PEAK, Assembler
 from gr_jscc.link.back_channel import Report, RoundSent
 from gr_jscc.link.bursts import LinkSettings, round_bursts
+from gr_jscc.link.incoming import SYMBOL_BYTES
 from gr_jscc.link.manifest import Manifest, ManifestError
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import MAC_BYTES, Session, sender_of, transfer_name

@@ -7,7 +7,7 @@ import pytest
 from simulated_link import SimulatedLink, ToyCodec, picture
 
 from gr_jscc.link import told
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.back_channel import ChannelState, Have, Hello, RefusedPeer, Report, RoundSent
 from gr_jscc.link.back_channel.messages import MAX_IMAGES, Refused
 from gr_jscc.link.back_channel.protocol import Protocol
@@ -80,8 +80,8 @@ def test_a_peer_that_tells_of_pictures_without_end_is_forgotten_in_part():
 def looked_at(link, monkeypatch):
     """How often a round is looked at from now on."""
     counted = []
-    real = link.receiving._is_over
-    monkeypatch.setattr(link.receiving, "_is_over", lambda *a: counted.append(a) or real(*a))
+    real = link.receiving._air.is_over
+    monkeypatch.setattr(link.receiving._air, "is_over", lambda *a: counted.append(a) or real(*a))
     return counted
 
 
@@ -94,7 +94,7 @@ def test_floods_of_announcements_cost_no_more_each_than_a_few(count, monkeypatch
     for number in range(count):
         link.receiving.message(RoundSent(session.transfer(number), number // 1024, 0, False))
         link.receiving.message(RoundSent(number, 0, 0, True))  # of another sender: passed over
-    assert len(counted) == count and len(link.receiving._announced) == MOST_ANNOUNCED
+    assert len(counted) == count and len(link.receiving._air.announced) == MOST_ANNOUNCED
     assert len(link.receiving._answered) <= MOST_ANNOUNCED and len(link.receiving._assembler._announced) <= 1024
     assert len(link.to_sender) == count - MOST_ANNOUNCED  # those were answered as they stood
 

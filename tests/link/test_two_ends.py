@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from simulated_link import SimulatedLink, ToyCodec, picture
 
-from gr_jscc.link.assembly import combine
 from gr_jscc.link.back_channel import BurstMap, Have, SideInfo, Stop, Symbols
 from gr_jscc.link.bursts import LinkError
+from gr_jscc.link.incoming import combine
 from gr_jscc.link.outgoing import adapted_cbr
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.session import Session

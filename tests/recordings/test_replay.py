@@ -126,7 +126,7 @@ class Live:
         self.waiting += arrivals
         while self.waiting and not self.busy:
             arrival = self.waiting.pop(0)
-            received = Received(self.end.decode(arrival), arrival, 0.1, self.now, arrival.side_info_bytes)
+            received = Received(self.end.pictures.decode(arrival), arrival, 0.1, self.now, arrival.side_info_bytes)
             self.keep(self.inbox.received(arrival.transfer, arrival.round, received))
 
     def told(self, transfer, content):

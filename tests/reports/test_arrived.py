@@ -13,7 +13,7 @@ from gr_jscc.flowgraphs.ideal import ideal_results
 from gr_jscc.host.main import main
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.link.accounting import ChannelUses
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.metrics.bd import bd_cbr_percent, bd_quality_db
 from gr_jscc.metrics.picture import LARGEST_PSNR_DB, psnr_db
 from gr_jscc.plots import plot_comparison

@@ -10,7 +10,7 @@ import pytest
 
 from gr_jscc.codecs.base import Payload
 from gr_jscc.link.accounting import capacity_uses, count_uses
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.bursts import LinkSettings, round_bursts
 from gr_jscc.metrics.picture import LARGEST_PSNR_DB, ms_ssim, psnr_db
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, burst_length, modulate

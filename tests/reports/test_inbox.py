@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gr_jscc.imaging import save_image
-from gr_jscc.link.assembly import Arrival
+from gr_jscc.link.arrival import Arrival
 from gr_jscc.reports.inbox import Inbox
 from gr_jscc.reports.originals import finder
 from gr_jscc.reports.report import Received

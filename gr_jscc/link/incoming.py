@@ -1,0 +1,136 @@
+"""One round on its way in: the bursts of it that came, and what they make."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gr_jscc.codecs.base import Codec, Reception
+from gr_jscc.link.arrival import Arrival
+from gr_jscc.link.bursts import burst_size
+from gr_jscc.link.interleaver import deinterleave
+from gr_jscc.link.manifest import Manifest
+from gr_jscc.modem import ReceivedBurst, decode_digital
+from gr_jscc.modem.header import BurstKind
+
+USABLE_SHARE = 0.7  # of a burst's symbols; with fewer, as after dropped samples, it is asked for again
+SYMBOL_BYTES = 12  # of a received symbol and its noise variance
+
+
+def _mean_db(values_db: list[float]) -> float:
+    """The mean of power ratios, all in dB; NaN of none."""
+    if not values_db:
+        return float("nan")
+    return float(10 * np.log10(np.mean(10 ** (np.array(values_db) / 10))))
+
+
+def combine(first: ReceivedBurst, second: ReceivedBurst) -> ReceivedBurst:
+    """Two receptions of the same analog burst as one, each symbol weighted by the inverse of its noise variance.
+
+    Maximum ratio combining: of all weighted sums the one with the least noise. Symbols whose noise variance is
+    infinite carry nothing.
+    """
+    weights = [1 / np.maximum(burst.noise_var, np.float32(1e-12)) for burst in (first, second)]
+    total = weights[0] + weights[1]
+    known = total > 0
+    scale = np.where(known, total, 1)
+    symbols = np.where(weights[0] > 0, first.symbols * weights[0], 0)
+    symbols = symbols + np.where(weights[1] > 0, second.symbols * weights[1], 0)
+    noise_var = np.where(known, 1 / scale, np.inf).astype(np.float32)
+    return dataclasses.replace(first, symbols=(symbols / scale).astype(np.complex64), noise_var=noise_var)
+
+
+@dataclass
+class IncomingRound:
+    """Bursts of one round so far; those that were mostly lost count as missing where they may be sent again."""
+
+    transfer: int
+    number: int
+    repeatable: bool
+    analog: dict[int, ReceivedBurst] = field(default_factory=dict)
+    usable: set[int] = field(default_factory=set)  # of them, those that need not be sent again
+    analog_count: int = 0
+    digital: dict[int, bytes] = field(default_factory=dict)
+    digital_count: int = 0
+    manifest: Manifest | None = None
+    snr: list[float] = field(default_factory=list)
+    cfo: list[float] = field(default_factory=list)
+    evm: list[float] = field(default_factory=list)
+    size: int = 0  # bytes of the bursts
+
+    def add(self, burst: ReceivedBurst) -> bytes | None:
+        """Takes a burst; returns a manifest's bytes where it is the last of them."""
+        header = burst.header
+        self.snr.append(burst.snr_db)
+        self.cfo.append(burst.cfo)
+        self.evm.append(burst.evm_db)
+        if header.kind == BurstKind.ANALOG:
+            old = self.analog.get(header.index)
+            if old is not None and old.header == header:
+                burst = combine(old, burst)
+            self.size += SYMBOL_BYTES * (header.symbols - (0 if old is None else old.header.symbols))
+            self.analog_count = header.count
+            self.analog[header.index] = burst
+            if not self.repeatable or np.isfinite(burst.noise_var).mean() >= USABLE_SHARE:
+                self.usable.add(header.index)
+        elif self.manifest is None:
+            data = decode_digital(burst.symbols, burst.noise_var, header.mcs)
+            if data is not None:
+                if header.count != self.digital_count:
+                    self._forget_digital()
+                self.digital_count = header.count
+                self.size += len(data) - len(self.digital.get(header.index, b""))
+                self.digital[header.index] = data
+            if self.digital_count and len(self.digital) == self.digital_count:
+                whole = b"".join(self.digital[i] for i in sorted(self.digital))
+                self._forget_digital()  # if it is none, another copy may be
+                return whole
+        return None
+
+    def _forget_digital(self) -> None:
+        self.size -= sum(map(len, self.digital.values()))
+        self.digital.clear()
+
+    @property
+    def complete(self) -> bool:
+        if self.manifest is None:
+            return False
+        if self.manifest.symbols == 0:
+            return True
+        return 0 < self.analog_count <= len(self.usable) and bool(self.received().all())
+
+    def received(self) -> np.ndarray:
+        """bool[n], whether each analog burst is there."""
+        received = np.zeros(self.analog_count, bool)
+        received[[index for index in self.usable if index < self.analog_count]] = True
+        return received
+
+    def arrival(self, codec: Codec | None) -> Arrival:
+        ours = self.manifest and (codec is None or self.manifest.weights_hash == codec.weights_hash)
+        reception = self._reception(self.manifest) if ours else None
+        return Arrival(
+            transfer=self.transfer,
+            round=self.number,
+            manifest=self.manifest,
+            reception=reception,
+            bursts_received=len(self.analog),
+            bursts_sent=self.analog_count,
+            snr_db=_mean_db(self.snr),
+            cfo=float(np.mean(self.cfo)) if self.cfo else float("nan"),
+            evm_db=_mean_db(self.evm),
+        )
+
+    def _reception(self, manifest: Manifest) -> Reception:
+        symbols = np.zeros(manifest.symbols, np.complex64)
+        noise_var = np.full(manifest.symbols, np.inf, np.float32)
+        if self.analog:
+            size = burst_size(manifest.symbols, self.analog_count)
+            for index, burst in self.analog.items():
+                place = slice(index * size, index * size + len(burst.symbols))
+                # A header that does not fit the manifest is of no use, whatever its CRC says.
+                if burst.header.count == self.analog_count and len(symbols[place]) == len(burst.symbols):
+                    symbols[place] = burst.symbols
+                    noise_var[place] = burst.noise_var
+        return Reception(deinterleave(symbols), deinterleave(noise_var), manifest.side_info)
