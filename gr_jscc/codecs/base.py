@@ -15,6 +15,7 @@ and rounds that need feedback (HJSCC with feedback):
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -46,6 +47,7 @@ class Payload:
 
 
 MOST_AMPLITUDE = 1e4  # of either part of a symbol: more than if a round of the largest picture were a single peak
+CBR_SLACK = 1e-9  # relative, so that a CBR such as 1/3 is the number of symbols that it stands for
 NOISE_VARS = (1e-9, 1e6)  # from where rounding is louder to where nothing is to be heard any more
 
 
@@ -76,6 +78,17 @@ class Reception:
         symbols, noise_var = np.where(known, self.symbols, 0), np.where(known, self.noise_var, np.inf)
         object.__setattr__(self, "symbols", symbols.astype(np.complex64))
         object.__setattr__(self, "noise_var", np.maximum(noise_var, least).astype(np.float32))
+
+    @property
+    def arrived(self) -> np.ndarray:
+        """bool[k], which symbols are of use."""
+        return np.isfinite(self.noise_var)
+
+    @property
+    def mean_noise_var(self) -> float | None:
+        """Of the symbols that are of use; None when none is."""
+        arrived = self.noise_var[self.arrived]
+        return float(np.mean(arrived, dtype=np.float64)) if len(arrived) else None
 
 
 @dataclass(frozen=True)
@@ -212,9 +225,24 @@ class Codec(ABC):
         """
         self.check_size(*image.shape[:2], cbr)
 
+    def check_cbr(self, cbr: float) -> None:
+        """Refuses a CBR out of `cbr_range`.
+
+        Raises:
+            CodecError: it is.
+        """
+        lowest, highest = self.cbr_range
+        if not (cbr > 0 and lowest * (1 - CBR_SLACK) <= cbr <= highest * (1 + CBR_SLACK)):
+            served = f"from 1/{1 / lowest:g} to 1/{1 / highest:g}" if lowest else f"above 0 and at most {highest:g}"
+            raise CodecError(f"{self.name} with {self.weights_name} serves a CBR {served}, not {cbr:g}")
+
+    def too_small(self, height: int, width: int, cbr: float) -> CodecError:
+        """What to raise for a picture whose padding alone breaks the CBR."""
+        return CodecError(f"a {width}x{height} picture is too small to be sent by {self.name} at CBR {cbr:.4g}")
+
     @abstractmethod
     def transmitter(self, cbr: float) -> Transmitter:
-        """A sending half whose payloads use at most ``cbr``·3·H·W complex symbols.
+        """A sending half whose payloads use at most `channel_uses` of ``cbr``, that is ``cbr``·3·H·W complex symbols.
 
         Raises:
             CodecError: when this codec has no rate that fits.
@@ -223,6 +251,11 @@ class Codec(ABC):
     @abstractmethod
     def receiver(self, height: int, width: int) -> Receiver:
         """A receiving half for one image of the given size."""
+
+
+def channel_uses(cbr: float, height: int, width: int) -> int:
+    """The complex symbols that a CBR allows a picture."""
+    return math.floor(cbr * (1 + CBR_SLACK) * 3 * height * width)
 
 
 def grey_picture(height: int, width: int) -> np.ndarray:

@@ -28,19 +28,6 @@ class RateAdaptiveCodec(TrainedCodec):
             raise CodecError(f"eta must be from {low:g} to {high:g}, not {eta:g}")
         self.eta = eta
 
-    def check_cbr(self, cbr: float) -> None:
-        """Raises CodecError for a CBR out of `cbr_range`."""
-        lowest, highest = self.cbr_range
-        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
-            raise CodecError(
-                f"{self.name} with {self.weights_name} serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, "
-                f"not {cbr:g}"
-            )
-
-    def too_small(self, height: int, width: int, cbr: float) -> CodecError:
-        """What to raise for a picture whose padding alone breaks the CBR."""
-        return CodecError(f"a {width}x{height} picture is too small to be sent by {self.name} at CBR {cbr:.4g}")
-
 
 def largest_eta(symbols_at: Callable[[float], int], symbols: int) -> float:
     """The largest η at which a picture takes at most so many complex symbols."""

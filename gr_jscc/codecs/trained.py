@@ -78,6 +78,11 @@ class Heard:
     noise_var: Tensor
     side_info: bytes | None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether no symbol is of use."""
+        return not torch.isfinite(self.noise_var).any()
+
 
 def heard(reception: Reception, device: str) -> Heard:
     """A reception on a device."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from gr_jscc.codecs.base import Codec
+from gr_jscc.codecs.base import Codec, channel_uses
 from gr_jscc.imaging import MAX_PIXELS, MAX_SIDE
 from gr_jscc.link.manifest import Manifest
 
@@ -12,7 +10,7 @@ from gr_jscc.link.manifest import Manifest
 def most_symbols(height: int, width: int, codec: Codec | None = None) -> int:
     """The most complex symbols of a round for a picture of so many pixels: CBR 1, or a codec's highest."""
     cbr = 1.0 if codec is None else min(1.0, codec.cbr_range[1])
-    return math.floor(cbr * (1 + 1e-9) * 3 * height * width)
+    return channel_uses(cbr, height, width)
 
 
 def can_be_sent(manifest: Manifest, codec: Codec | None = None) -> bool:

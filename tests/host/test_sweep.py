@@ -211,7 +211,7 @@ def test_failed_cells_are_told_and_the_others_go_on(folder, cluster, capsys):
     (folder / "half.toml").write_text(text)
     code, told = run(capsys, "sweep", folder / "half.toml", "--store", folder / "store")
     assert code == 2 and "gr-jscc: 4 of 8 cells failed" in told
-    assert "failed: A, demo.png, 0 dB, CBR 0.5, ideal: CodecError: deepjscc serves a CBR from 1/48 to 1/6" in told
+    assert "failed: A, demo.png, 0 dB, CBR 0.5, ideal: CodecError: deepjscc with deepjscc-photo serves a CBR" in told
     rows = Store(folder / "store").rows().values()
     assert sum(bool(row["error"]) for row in rows) == 4 and len(rows) == 8
     code, told = run(capsys, "sweep", folder / "half.toml", "--store", folder / "store")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter
+from gr_jscc.codecs.base import Payload, Receiver, Transmitter, channel_uses
 from gr_jscc.codecs.parts.deepjscc_network import STRIDE, VALUES, DeepJSCCNetwork, from_symbols, to_symbols
 from gr_jscc.codecs.parts.pixels import to_pixels
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
@@ -42,16 +42,25 @@ class DeepJSCC(TrainedCodec):
         return SMALLEST_RATE / (2 * VALUES), self.network.latents / (2 * VALUES)
 
     def transmitter(self, cbr: float) -> Transmitter:
-        lowest, highest = self.cbr_range
-        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
-            raise CodecError(f"deepjscc serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, not {cbr:g}")
+        self.check_cbr(cbr)
         return _Transmitter(self, cbr)
 
     def check_size(self, height: int, width: int, cbr: float) -> None:
-        largest_rate(height, width, cbr, self.network.latents)
+        self.rate_for(height, width, cbr)
 
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
+
+    def rate_for(self, height: int, width: int, cbr: float) -> tuple[int, int]:
+        """Most latent channels of a picture and the symbols of theirs, see `largest_rate`.
+
+        Raises:
+            CodecError: the picture is so small that its padding alone breaks the CBR.
+        """
+        rate, symbols = largest_rate(height, width, cbr, self.network.latents)
+        if rate < SMALLEST_RATE:
+            raise self.too_small(height, width, cbr)
+        return rate, symbols
 
 
 def _grid(height: int, width: int) -> tuple[int, int]:
@@ -65,19 +74,13 @@ def largest_rate(height: int, width: int, cbr: float, latents: int) -> tuple[int
     The last two channels may be sent at a part of the positions: without that up to a step of the rate would be left
     unused, a sixteenth at CBR 1/12, wherever a side is no multiple of `STRIDE` or the CBR no multiple of a step. Below
     half of the positions they are worth less than the rate before, and nothing of them is sent.
-
-    Raises:
-        CodecError: the picture is so small that its padding alone breaks the CBR.
     """
     rows, columns = _grid(height, width)
     positions = rows * columns
-    symbols = min(int(cbr * (1 + 1e-9) * 3 * height * width), latents // 2 * positions)
+    symbols = min(channel_uses(cbr, height, width), latents // 2 * positions)
     if 2 * (symbols % positions) < positions:
         symbols -= symbols % positions
-    rate = -(-symbols // positions) * 2
-    if rate < SMALLEST_RATE:
-        raise CodecError(f"a {width}x{height} picture is too small to be sent by deepjscc at CBR {cbr:.4g}")
-    return rate, symbols
+    return -(-symbols // positions) * 2, symbols
 
 
 def _places(symbols: int, positions: int) -> np.ndarray:
@@ -95,7 +98,7 @@ class _Transmitter(Transmitter):
     def start(self, image: np.ndarray) -> Payload:
         height, width = image.shape[:2]
         network, device = self.codec.network, self.codec.device
-        rate, count = largest_rate(height, width, self.cbr, network.latents)
+        rate, count = self.codec.rate_for(height, width, self.cbr)
         rows, columns = _grid(height, width)
         rates = torch.tensor([rate], device=device)
         latents = network.encode(to_pixels(image, rows * STRIDE, columns * STRIDE, device), rates)
@@ -120,7 +123,7 @@ class _Receiver(TrainedReceiver):
         positions, count = rows * columns, len(heard.symbols)
         if not 0 < 2 * pairs <= network.latents or not (pairs - 1) * positions < count <= pairs * positions:
             return None
-        if not torch.isfinite(heard.noise_var).any():
+        if heard.is_lost:
             return None
         # What was not sent at some positions is for the decoder as if it were lost.
         received = torch.zeros(1, network.latents // 2, rows, columns, dtype=torch.complex64, device=device)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.base import CodecError, Insight, Payload, Receiver, Reception, Transmitter
+from gr_jscc.codecs.base import CodecError, Insight, Payload, Receiver, Reception, Transmitter, channel_uses
 from gr_jscc.codecs.hjscc.end import End, in_order, map_size, mask_hash
 from gr_jscc.codecs.hjscc.latent import Prior, Sent
 from gr_jscc.codecs.hjscc.network import SCALE_STEPS, HJSCCNetwork, power_scale
@@ -120,7 +120,7 @@ class _Sending(Transmitter):
         rows, columns = codec.grid(self._height, self._width)
         pixels = to_pixels(image, rows * network.multiple, columns * network.multiple, codec.device)
         latents = network.transforms.analyse(pixels)
-        self._symbols = int(self.cbr * (1 + 1e-9) * 3 * self._height * self._width)
+        self._symbols = channel_uses(self.cbr, self._height, self._width)
         self._snr_db = codec.snr_db
         self._plan = plan(network, latents, self._symbols, self._snr_db, told, codec.eta)
         self._source, self._end = self._plan.source, self._plan.end
@@ -202,9 +202,8 @@ class _FeedbackTransmitter(_Sending):
         if feedback is not None and len(feedback.symbols) == int(sent.mask.sum()) // 2:
             came, index = heard(feedback, self.codec.device), sent.index[0].cpu().numpy()
             self._end = self._end.after(prior, index, came.symbols, came.noise_var, scale, aware=True)
-            arrived = feedback.noise_var[np.isfinite(feedback.noise_var)]
-            if len(arrived):
-                self._snr_db = float(np.clip(-10 * np.log10(np.mean(arrived, dtype=np.float64)), *SNRS_DB))
+            if feedback.mean_noise_var is not None:
+                self._snr_db = float(np.clip(-10 * np.log10(feedback.mean_noise_var), *SNRS_DB))
             return self._send()
         if self._end.latent < 0:
             told = 0  # all latents again: alone in its round the first had too little power, and errors in it stay
@@ -276,7 +275,7 @@ class _Receiver(TrainedReceiver):
         except CodingError:
             return self._picture()
         symbols, noise_var = heard.symbols, heard.noise_var
-        self._heard = self._heard or bool(torch.isfinite(noise_var).any())
+        self._heard = self._heard or not heard.is_lost
         before, end, first = self._end, self._end, side.latent
         if end is None or first == side.told == 0:  # all latents in one round, maybe for the second time
             end = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))

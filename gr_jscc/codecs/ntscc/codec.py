@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter, UseMap
+from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter, UseMap, channel_uses
 from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
@@ -97,7 +97,7 @@ class NTSCC(RateAdaptiveCodec):
 
     def check_size(self, height: int, width: int, cbr: float) -> None:
         rows, columns = self.grid(height, width)
-        if self.rates[0] / 2 * rows * columns > int(cbr * (1 + 1e-9) * 3 * height * width):
+        if self.rates[0] / 2 * rows * columns > channel_uses(cbr, height, width):
             raise self.too_small(height, width, cbr)
 
     def receiver(self, height: int, width: int) -> Receiver:
@@ -156,7 +156,7 @@ class NTSCC(RateAdaptiveCodec):
         """
         height, width = image.shape[:2]
         try:
-            return self.plan(self.analyse(image), int(cbr * (1 + 1e-9) * 3 * height * width))
+            return self.plan(self.analyse(image), channel_uses(cbr, height, width))
         except CodecError:
             raise self.too_small(height, width, cbr) from None
 
@@ -218,7 +218,7 @@ class _Receiver(TrainedReceiver):
         sent = network.sent(index)[:, 0::2]
         if int(sent.sum()) != len(heard.symbols):
             return None
-        if side.hyper is None and not torch.isfinite(heard.noise_var).any():
+        if side.hyper is None and heard.is_lost:
             return None
         symbols, noise_var = (_placed(values, sent) for values in (heard.symbols, heard.noise_var))
         hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()

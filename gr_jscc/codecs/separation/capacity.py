@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
-from gr_jscc.codecs.separation.codec import best_picture, channel_uses, check_fits, settings_hash, too_large
+from gr_jscc.codecs.base import Codec, Payload, Receiver, Reception, Transmitter, channel_uses
+from gr_jscc.codecs.separation.codec import best_picture, check_fits, settings_hash, too_large
 from gr_jscc.codecs.separation.options import parse_capacity
 from gr_jscc.codecs.separation.picture_codecs import DamagedPictureError, picture_codec
 from gr_jscc.modem.crc import crc32
@@ -53,8 +53,7 @@ class SeparationCapacity(Codec):
         return settings_hash(self.name, self.weights_name, self.pictures.fingerprint)
 
     def transmitter(self, cbr: float) -> Transmitter:
-        if not 0 < cbr <= 1:
-            raise CodecError(f"separation-capacity serves a CBR above 0 and at most 1, not {cbr:g}")
+        self.check_cbr(cbr)
         return _Transmitter(self, cbr)
 
     def check_size(self, height: int, width: int, cbr: float) -> None:
@@ -81,10 +80,9 @@ def capacity_bits(noise_var: np.ndarray) -> float:
     """What parallel Gaussian channels of signal power 1 carry, bits.
 
     Args:
-        noise_var: float[n], variance of the complex noise of each; inf or NaN where nothing arrives.
+        noise_var: float[n], variance of the complex noise of each; inf where nothing arrives.
     """
-    known = noise_var[np.isfinite(noise_var) & (noise_var >= 0)].astype(np.float64)
-    return float(np.sum(np.log2(1 + 1 / np.maximum(known, 1e-12))))
+    return float(np.sum(np.log2(1 + 1 / np.maximum(noise_var.astype(np.float64), 1e-12))))
 
 
 class _Transmitter(Transmitter):

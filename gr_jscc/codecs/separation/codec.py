@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter
+from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter, channel_uses
 from gr_jscc.codecs.separation.options import parse_separation
 from gr_jscc.codecs.separation.picture_codecs import DamagedPictureError, PictureCodec, fit, fits, picture_codec
 from gr_jscc.modem.crc import crc32
 
-__all__ = ["Separation", "best_picture", "channel_uses", "check_fits", "settings_hash", "too_large"]
+__all__ = ["Separation", "best_picture", "check_fits", "settings_hash", "too_large"]
 
 CRC_BYTES = 4
 
@@ -50,8 +49,7 @@ class Separation(Codec):
         return settings_hash(self.name, self.weights_name, self.pictures.fingerprint)
 
     def transmitter(self, cbr: float) -> Transmitter:
-        if not 0 < cbr <= 1:
-            raise CodecError(f"separation serves a CBR above 0 and at most 1, not {cbr:g}")
+        self.check_cbr(cbr)
         return _Transmitter(self, cbr)
 
     def check_size(self, height: int, width: int, cbr: float) -> None:
@@ -72,11 +70,6 @@ class Separation(Codec):
 def settings_hash(*settings: str | bytes) -> bytes:
     """Four bytes that stand for settings which both ends must share."""
     return hashlib.sha256(repr(settings).encode()).digest()[:4]
-
-
-def channel_uses(cbr: float, height: int, width: int) -> int:
-    """The complex symbols that a CBR allows a picture."""
-    return math.floor(cbr * (1 + 1e-9) * 3 * height * width)
 
 
 def best_picture(codec: Codec, pictures: PictureCodec, image: np.ndarray, room: int, cbr: float) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gr_jscc.codecs.base import CodecError, Payload, Reception, Transmitter
+from gr_jscc.codecs.base import Payload, Reception, Transmitter, channel_uses
 from gr_jscc.codecs.parts.pixels import to_pixels
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.successive.network import LOST
@@ -82,7 +82,7 @@ def arrived_layer(network: nn.Module, grid: Grid, heard: Heard) -> ArrivedLayer 
     layer, aware = number & ~AWARE, bool(number & AWARE)
     if layer >= network.layers or len(heard.symbols) != grid.symbols:
         return None
-    if not torch.isfinite(heard.noise_var).any():
+    if heard.is_lost:
         return None
     shape = (1, network.per_layer // 2, grid.rows, grid.columns)
     received, variance = (values.reshape(shape) for values in (heard.symbols, heard.noise_var))
@@ -112,19 +112,6 @@ class SuccessiveCodec(TrainedCodec):
         one_layer = self.network.per_layer / 2 / (3 * self.network.stride**2)
         return one_layer, self.network.layers * one_layer
 
-    def check_cbr(self, cbr: float) -> None:
-        """Refuses a CBR that no number of layers fits.
-
-        Raises:
-            CodecError: below one layer, or above all of them.
-        """
-        lowest, highest = self.cbr_range
-        if not lowest * (1 - 1e-9) <= cbr <= highest * (1 + 1e-9):
-            raise CodecError(
-                f"{self.name} with {self.weights_name} serves a CBR from 1/{1 / lowest:g} to 1/{1 / highest:g}, "
-                f"a layer each, not {cbr:g}"
-            )
-
     def check_size(self, height: int, width: int, cbr: float) -> None:
         self.layers_that_fit(grid_of(self.network, height, width), cbr)
 
@@ -134,10 +121,9 @@ class SuccessiveCodec(TrainedCodec):
         Raises:
             CodecError: none; the picture is so small that its padding breaks the CBR.
         """
-        fit = int(cbr * (1 + 1e-9) * 3 * grid.height * grid.width / grid.symbols)
+        fit = channel_uses(cbr, grid.height, grid.width) // grid.symbols
         if fit < 1:
-            size = f"{grid.width}x{grid.height}"
-            raise CodecError(f"a {size} picture is too small to be sent by {self.name} at CBR {cbr:.4g}")
+            raise self.too_small(grid.height, grid.width, cbr)
         return min(fit, self.network.layers)
 
 

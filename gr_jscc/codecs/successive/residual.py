@@ -141,8 +141,7 @@ class _Transmitter(Transmitter):
             self._arrived.pop(newest, None)
         elif arrived.layer in self._sent:
             self._arrived[arrived.layer] = arrived
-            noise_var = feedback.noise_var[np.isfinite(feedback.noise_var)]
-            self._noise_var = float(np.mean(noise_var, dtype=np.float64))
+            self._noise_var = feedback.mean_noise_var
 
     def _estimate(self, layers: int) -> Tensor:
         """What the receiver has made of the first ``layers`` layers: exactly, or the mean of simulated receptions."""

@@ -160,7 +160,7 @@ def test_the_bound_spends_no_more_than_the_capacity(crop):
         capacity = len(payload.symbols) * np.log2(1 + 10 ** (snr_db / 10))
         assert 0.99 * capacity - 8 <= 8 * len(payload.side_info) <= capacity
         assert capacity_bits(np.full(len(payload.symbols), 10 ** (-snr_db / 10))) == pytest.approx(capacity)
-    assert capacity_bits(np.array([np.inf, np.nan, 1.0])) == pytest.approx(1)
+    assert capacity_bits(np.array([np.inf, 1.0])) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
