@@ -27,13 +27,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from gr_jscc.host.ports import free_addresses
-from gr_jscc.host.resident import resident_mb
 from PIL import Image
 
 from gr_jscc.data import demo_image
-from gr_jscc.evaluation.metrics import psnr_db
 from gr_jscc.imaging import ImageError, load_image
+from gr_jscc.metrics.picture import psnr_db
+from gr_jscc.ports import free_addresses
+from gr_jscc.resident import resident_mb
 
 HEIGHT, WIDTH = 240, 320
 CROPS = 24  # different pictures; all others are links to them

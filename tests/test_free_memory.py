@@ -3,8 +3,8 @@
 import pytest
 
 from gr_jscc import free_memory
-from gr_jscc.blocks.worker import Worker
-from gr_jscc.host.resident import resident_mb
+from gr_jscc.resident import resident_mb
+from gr_jscc.scheduler.worker import Worker
 
 BLOCK, COUNT = 100_000, 500  # bytes, below what the C library maps by itself
 

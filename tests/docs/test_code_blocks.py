@@ -13,12 +13,12 @@ from pages import PAGES, ROOT, blocks, without_blocks
 
 from gr_jscc.channel.scenario import parse_scenario
 from gr_jscc.data import demo_image
-from gr_jscc.evaluation.sweep.experiment import parse_experiment
-from gr_jscc.evaluation.sweep.store import Store
+from gr_jscc.files.toml import tomllib
 from gr_jscc.host.main import app, main
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.radio.profile import load_profile
-from gr_jscc.toml_files import tomllib
+from gr_jscc.sweeps.experiment import parse_experiment
+from gr_jscc.sweeps.store import Store
 
 TESTED = [page for page in PAGES if "weights" not in page.parts]
 BLOCKS = [block for page in TESTED for block in blocks(page)]
