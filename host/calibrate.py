@@ -15,6 +15,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.files.places import writable_folder
 from gr_jscc.host import options
 from gr_jscc.host.console import terminal
+from gr_jscc.host.options import panels
 from gr_jscc.host.printing import print_figures
 from gr_jscc.radio import parse_radio
 
@@ -36,22 +37,44 @@ minutes, as oscillators drift meanwhile."""
 
 
 def calibrate(
-    tx: Annotated[str, typer.Option("--tx", help="Address of the radio that sends, e.g. soapy:driver=hackrf,serial=…")],
+    tx: Annotated[
+        str,
+        typer.Option(
+            "--tx",
+            rich_help_panel=panels.RADIO,
+            help="Address of the radio that sends, e.g. soapy:driver=hackrf,serial=…",
+        ),
+    ],
     rx: Annotated[
-        str, typer.Option("--rx", help="Address of the radio that receives; the same for one that does both at a time.")
+        str,
+        typer.Option(
+            "--rx",
+            rich_help_panel=panels.RADIO,
+            help="Address of the radio that receives; the same for one that does both at a time.",
+        ),
     ],
     profile: Annotated[
-        str, typer.Option(help="Profile of both, or of the receiver: a shipped one's name or a TOML file.")
+        str,
+        typer.Option(
+            rich_help_panel=panels.RADIO,
+            help="Profile of both, or of the receiver: a shipped one's name or a TOML file.",
+        ),
     ] = "",
-    tx_profile: Annotated[str, typer.Option(help="Profile of the transmitter, where it is another.")] = "",
+    tx_profile: Annotated[
+        str, typer.Option(rich_help_panel=panels.RADIO, help="Profile of the transmitter, where it is another.")
+    ] = "",
     out: Annotated[
         Path | None,
         typer.Option(
+            rich_help_panel=panels.OUTPUT,
             help="The profile to write. For two devices NAME.toml becomes NAME-tx.toml and NAME-rx.toml.",
             show_default=False,
         ),
     ] = None,
-    plots: Annotated[Path | None, typer.Option(help="Folder for a plot of each step.", show_default=False)] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=panels.OUTPUT, help="Folder for a plot of each step.", show_default=False),
+    ] = None,
     steps: Annotated[
         str, typer.Option(help=f"Only these, of {','.join(STEPS)}; what --out holds of the others is kept.")
     ] = "",

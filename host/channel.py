@@ -19,6 +19,7 @@ from gr_jscc.channel.profiles import taps
 from gr_jscc.errors import UserError
 from gr_jscc.host import options
 from gr_jscc.host.console import terminal
+from gr_jscc.host.options import panels
 from gr_jscc.modem import DEFAULT_NUMEROLOGY
 from gr_jscc.radio import parse_radio
 
@@ -34,17 +35,33 @@ RADIO = "zmq:tcp://HOST:PORT or file:PATH"
 def channel(
     source: Annotated[
         str,
-        typer.Option("--from", help=f"Radio of the transmitter, which listens: {RADIO}.", show_default=False),
+        typer.Option(
+            "--from",
+            rich_help_panel=panels.RADIO,
+            help=f"Radio of the transmitter, which listens: {RADIO}.",
+            show_default=False,
+        ),
     ],
     sink: Annotated[
         str,
-        typer.Option("--to", help=f"Radio to listen at for the receiver: {RADIO}.", show_default=False),
+        typer.Option(
+            "--to",
+            rich_help_panel=panels.RADIO,
+            help=f"Radio to listen at for the receiver: {RADIO}.",
+            show_default=False,
+        ),
     ],
     back_source: Annotated[
-        str, typer.Option("--back-from", help="The same for the other direction.", show_default=False)
+        str,
+        typer.Option(
+            "--back-from", rich_help_panel=panels.RADIO, help="The same for the other direction.", show_default=False
+        ),
     ] = "",
     back_sink: Annotated[
-        str, typer.Option("--back-to", help="The same for the other direction.", show_default=False)
+        str,
+        typer.Option(
+            "--back-to", rich_help_panel=panels.RADIO, help="The same for the other direction.", show_default=False
+        ),
     ] = "",
     scenario: options.Scenario = None,
     snr: options.Snr = 10.0,
@@ -54,12 +71,17 @@ def channel(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, max=2**31 - 1, help="Of everything random; 1, or the scenario's, if not given.", show_default=False
+            rich_help_panel=panels.CHANNEL,
+            min=0,
+            max=2**31 - 1,
+            help="Of everything random; 1, or the scenario's, if not given.",
+            show_default=False,
         ),
     ] = None,
     sample_rate: Annotated[
         float | None,
         typer.Option(
+            rich_help_panel=panels.RADIO,
             min=1.0,
             max=options.HIGHEST_HZ,
             help="Samples per second, for Hz and seconds in the scenario; 1e6, or the scenario's, if not given.",
@@ -69,6 +91,7 @@ def channel(
     pace: Annotated[
         float | None,
         typer.Option(
+            rich_help_panel=panels.RADIO,
             min=1.0,
             max=options.HIGHEST_HZ,
             help="Samples per second to let through at most, as a radio does; else as fast as it goes.",

@@ -18,6 +18,7 @@ from gr_jscc.files.names import readable
 from gr_jscc.flowgraphs.ideal import IDEAL, ideal_results
 from gr_jscc.host import options
 from gr_jscc.host.console import shown, some_of, terminal
+from gr_jscc.host.options import panels
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.reports.archive import COMPARISON, Archive
@@ -38,10 +39,17 @@ def loopback(
     cfo: options.Cfo = 0.1,
     loss: options.Loss = 0.0,
     scenario: options.Scenario = None,
-    ideal: Annotated[bool, typer.Option("--ideal", help="The textbook channel instead of the OFDM link.")] = False,
+    ideal: Annotated[
+        bool,
+        typer.Option("--ideal", rich_help_panel=panels.CHANNEL, help="The textbook channel instead of the OFDM link."),
+    ] = False,
     sample_rate: options.SampleRate = 1e6,
-    out: Annotated[Path, typer.Option(help="Folder for each image's picture and report.json.")] = Path("received"),
-    plot: Annotated[bool, typer.Option("--plot", help="Also draw sent and received side by side.")] = False,
+    out: Annotated[
+        Path, typer.Option(rich_help_panel=panels.OUTPUT, help="Folder for each image's picture and report.json.")
+    ] = Path("received"),
+    plot: Annotated[
+        bool, typer.Option("--plot", rich_help_panel=panels.OUTPUT, help="Also draw sent and received side by side.")
+    ] = False,
     device: options.Device = "cpu",
     seed: options.Seed = 1,
     json_lines: options.Json = False,

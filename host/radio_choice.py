@@ -9,6 +9,7 @@ import typer
 
 from gr_jscc.errors import UserError
 from gr_jscc.host import options
+from gr_jscc.host.options import panels
 from gr_jscc.radio import KINDS, parse_radio
 from gr_jscc.radio.choice import RadioChoice
 
@@ -19,6 +20,7 @@ Radio = Annotated[
     str,
     typer.Option(
         "--radio",
+        rich_help_panel=panels.RADIO,
         help="The radio: soapy:driver=NAME or uhd:ARGUMENTS for a device (see gr-jscc devices), zmq:tcp://HOST:PORT "
         "for the virtual air, or file:PATH. The profile's where only that is given.",
         show_default=False,
@@ -28,6 +30,7 @@ ProfileName = Annotated[
     str,
     typer.Option(
         "--profile",
+        rich_help_panel=panels.RADIO,
         help="How a device is set: a shipped profile (gr-jscc devices) or a TOML file; see docs/guide/radios.md.",
         show_default=False,
     ),
@@ -35,13 +38,19 @@ ProfileName = Annotated[
 Frequency = Annotated[
     float | None,
     typer.Option(
-        "--frequency", min=1.0, max=options.HIGHEST_HZ, help="Hz, instead of the profile's.", show_default=False
+        "--frequency",
+        rich_help_panel=panels.RADIO,
+        min=1.0,
+        max=options.HIGHEST_HZ,
+        help="Hz, instead of the profile's.",
+        show_default=False,
     ),
 ]
 SampleRate = Annotated[
     float | None,
     typer.Option(
         "--sample-rate",
+        rich_help_panel=panels.RADIO,
         min=1.0,
         max=options.HIGHEST_HZ,
         help="Samples per second: of a device, instead of the profile's; else for Hz and seconds in reports, 1e6.",
@@ -51,12 +60,20 @@ SampleRate = Annotated[
 Gain = Annotated[
     list[str] | None,
     typer.Option(
-        "--gain", help="A gain stage, NAME=DB, instead of the profile's; again for others.", show_default=False
+        "--gain",
+        rich_help_panel=panels.RADIO,
+        help="A gain stage, NAME=DB, instead of the profile's; again for others.",
+        show_default=False,
     ),
 ]
-Antenna = Annotated[str, typer.Option("--antenna", help="Instead of the profile's.", show_default=False)]
+Antenna = Annotated[
+    str, typer.Option("--antenna", rich_help_panel=panels.RADIO, help="Instead of the profile's.", show_default=False)
+]
 Reconnect = Annotated[
-    bool, typer.Option("--reconnect", help="Wait for a device that goes away, and go on when it is back.")
+    bool,
+    typer.Option(
+        "--reconnect", rich_help_panel=panels.RADIO, help="Wait for a device that goes away, and go on when it is back."
+    ),
 ]
 
 

@@ -22,6 +22,7 @@ from gr_jscc.files.places import writable_file
 from gr_jscc.host import options
 from gr_jscc.host.console import shown, some_of, terminal
 from gr_jscc.host.live import number
+from gr_jscc.host.options import panels
 from gr_jscc.reports.archive import Archive
 
 IGNORED = {"seconds"}  # in a report: what differs whenever something is done again
@@ -35,23 +36,37 @@ def replay(
     originals: Annotated[
         str,
         typer.Option(
+            rich_help_panel=panels.INPUT,
             help="Folder with the images that were sent, for PSNR; the receiver's, if it is still there.",
             show_default=False,
         ),
     ] = "",
-    out: Annotated[Path, typer.Option(help="Folder for each image's picture and report.json.")] = Path("replayed"),
+    out: Annotated[
+        Path, typer.Option(rich_help_panel=panels.OUTPUT, help="Folder for each image's picture and report.json.")
+    ] = Path("replayed"),
     codec: Annotated[
-        str, typer.Option("--codec", help="Codec, where the recording does not name it.", show_default=False)
+        str,
+        typer.Option(
+            "--codec",
+            rich_help_panel=panels.CODEC,
+            help="Codec, where the recording does not name it.",
+            show_default=False,
+        ),
     ] = "",
     weights: options.Weights = "",
     plot: Annotated[
         Path | None,
-        typer.Option(help="Also draw the spectrogram with bursts and pictures marked, as PNG.", show_default=False),
+        typer.Option(
+            rich_help_panel=panels.OUTPUT,
+            help="Also draw the spectrogram with bursts and pictures marked, as PNG.",
+            show_default=False,
+        ),
     ] = None,
     sample_rate: Annotated[
         float,
         typer.Option(
             "--sample-rate",
+            rich_help_panel=panels.INPUT,
             min=1.0,
             max=options.HIGHEST_HZ,
             help="Samples per second, where the recording does not say.",

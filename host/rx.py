@@ -14,6 +14,7 @@ import typer
 from gr_jscc.errors import UserError
 from gr_jscc.host import options, radio_choice
 from gr_jscc.host.live import LiveView, number
+from gr_jscc.host.options import panels
 from gr_jscc.reports.collector import Result
 
 COLUMNS = ["image", "PSNR dB", "CBR total", "as papers", "bursts", "lost", "SNR dB", "CFO Hz"]
@@ -22,33 +23,58 @@ COLUMNS = ["image", "PSNR dB", "CBR total", "as papers", "bursts", "lost", "SNR 
 def rx(
     radio: radio_choice.Radio = "",
     back_channel: options.BackChannel = "",
-    out: Annotated[Path, typer.Option(help="Folder for each image's picture and report.json.")] = Path("received"),
+    out: Annotated[
+        Path, typer.Option(rich_help_panel=panels.OUTPUT, help="Folder for each image's picture and report.json.")
+    ] = Path("received"),
     codec: options.Codec = "deepjscc",
     weights: options.Weights = "",
     originals: Annotated[
-        str, typer.Option(help="Folder with the images that are sent, for PSNR in the reports.", show_default=False)
+        str,
+        typer.Option(
+            rich_help_panel=panels.OUTPUT,
+            help="Folder with the images that are sent, for PSNR in the reports.",
+            show_default=False,
+        ),
     ] = "",
-    once: Annotated[bool, typer.Option("--once", help="End when the transmitter has sent all its images.")] = False,
+    once: Annotated[
+        bool,
+        typer.Option("--once", rich_help_panel=panels.LINK, help="End when the transmitter has sent all its images."),
+    ] = False,
     idle: Annotated[
-        float | None, typer.Option(min=0.1, help="End when no image came for so many seconds.", show_default=False)
+        float | None,
+        typer.Option(
+            rich_help_panel=panels.LINK, min=0.1, help="End when no image came for so many seconds.", show_default=False
+        ),
     ] = None,
     layers: Annotated[
         int,
-        typer.Option(min=0, help="Layers of an image that are good enough: the transmitter is told to stop. 0: all."),
+        typer.Option(
+            rich_help_panel=panels.LINK,
+            min=0,
+            help="Layers of an image that are good enough: the transmitter is told to stop. 0: all.",
+        ),
     ] = 0,
     feedback: Annotated[
-        str, typer.Option(help="How received symbols are fed back: complex64 (exact), float16 or int8 (a quarter).")
+        str,
+        typer.Option(
+            rich_help_panel=panels.LINK,
+            help="How received symbols are fed back: complex64 (exact), float16 or int8 (a quarter).",
+        ),
     ] = "complex64",
     feedback_snr: Annotated[
         float,
         typer.Option(
-            min=0, max=60, help="Es/N0 in dB of an analog feedback channel to imitate; 0: as exact as its format."
+            rich_help_panel=panels.LINK,
+            min=0,
+            max=60,
+            help="Es/N0 in dB of an analog feedback channel to imitate; 0: as exact as its format.",
         ),
     ] = 0.0,
     record: Annotated[
         Path | None,
         typer.Option(
             "--record",
+            rich_help_panel=panels.OUTPUT,
             help="Record what is received as SigMF, NAME.sigmf-data and NAME.sigmf-meta; see gr-jscc replay.",
             show_default=False,
         ),
@@ -63,6 +89,7 @@ def rx(
     memory_limit: Annotated[
         int,
         typer.Option(
+            rich_help_panel=panels.SECURITY,
             min=16,
             help="MiB that rounds on their way may take, and as much again those that wait for the decoder; what is "
             "more is lost and told.",

@@ -18,6 +18,7 @@ from gr_jscc.figures import Figure
 from gr_jscc.files.places import writable_folder
 from gr_jscc.host import options
 from gr_jscc.host.console import shown, terminal
+from gr_jscc.host.options import panels
 from gr_jscc.metrics.picture import why_no_lpips
 
 if TYPE_CHECKING:
@@ -32,26 +33,43 @@ def sweep(
     experiment: Annotated[
         str, typer.Argument(help="An experiment that ships (--list), or a TOML file.", show_default=False)
     ] = "",
-    store: Annotated[Path, typer.Option(help="Folder for the results; sweeps may share one.")] = Path("sweep"),
+    store: Annotated[
+        Path, typer.Option(rich_help_panel=panels.OUTPUT, help="Folder for the results; sweeps may share one.")
+    ] = Path("sweep"),
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with the image sets, such as kodak/; the current one if not given.", show_default=False
+            rich_help_panel=panels.INPUT,
+            help="Folder with the image sets, such as kodak/; the current one if not given.",
+            show_default=False,
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes on this machine; 0: one a core.")] = 0,
+    workers: Annotated[
+        int, typer.Option(rich_help_panel=panels.CLUSTER, min=0, help="Processes on this machine; 0: one a core.")
+    ] = 0,
     scheduler: Annotated[
         str,
         typer.Option(
-            help="Address of a Dask scheduler, tls://HOST:PORT with a key, instead of this machine.", show_default=False
+            rich_help_panel=panels.CLUSTER,
+            help="Address of a Dask scheduler, tls://HOST:PORT with a key, instead of this machine.",
+            show_default=False,
         ),
     ] = "",
     cluster_key: Annotated[
         Path | None,
-        typer.Option(help="Key of the scheduler's cluster, from gr-jscc keys cluster.", show_default=False),
+        typer.Option(
+            rich_help_panel=panels.SECURITY,
+            help="Key of the scheduler's cluster, from gr-jscc keys cluster.",
+            show_default=False,
+        ),
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Use a scheduler that others can reach, tcp://HOST:PORT, without a key.")
+        bool,
+        typer.Option(
+            "--insecure",
+            rich_help_panel=panels.SECURITY,
+            help="Use a scheduler that others can reach, tcp://HOST:PORT, without a key.",
+        ),
     ] = False,
     list_them: Annotated[bool, typer.Option("--list", help="Name the experiments that ship.")] = False,
     device: options.Device = "cpu",

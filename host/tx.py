@@ -14,6 +14,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.host import options, radio_choice
 from gr_jscc.host.console import shown
 from gr_jscc.host.live import LiveView, number
+from gr_jscc.host.options import panels
 
 if TYPE_CHECKING:
     from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
@@ -31,32 +32,67 @@ def tx(
     refine: options.Refine = 0,
     control_snr: options.ControlSnr = None,
     side_info: Annotated[
-        str, typer.Option(help="How sizes and side information travel: air, in coded bursts, or back-channel.")
+        str,
+        typer.Option(
+            rich_help_panel=panels.LINK,
+            help="How sizes and side information travel: air, in coded bursts, or back-channel.",
+        ),
     ] = "air",
     repeats: Annotated[
-        int, typer.Option(min=0, max=20, help="How often lost bursts are sent again; needs a back-channel.")
+        int,
+        typer.Option(
+            rich_help_panel=panels.LINK,
+            min=0,
+            max=20,
+            help="How often lost bursts are sent again; needs a back-channel.",
+        ),
     ] = 3,
     layers: Annotated[
-        int, typer.Option(min=0, max=64, help="Most layers or rounds of an image; 0 for all that the codec has.")
+        int,
+        typer.Option(
+            rich_help_panel=panels.LINK,
+            min=0,
+            max=64,
+            help="Most layers or rounds of an image; 0 for all that the codec has.",
+        ),
     ] = 0,
     adapt: Annotated[
         bool,
         typer.Option(
             "--adapt",
+            rich_help_panel=panels.LINK,
             help="Let the CBR follow the SNR that the receiver reports: --cbr holds at 10 dB, and elsewhere the rate "
             "that would carry as much, by the capacity of the channel. Needs a back-channel.",
         ),
     ] = False,
-    in_flight: Annotated[int, typer.Option(min=1, max=64, help="Images on their way at a time.")] = 8,
+    in_flight: Annotated[
+        int, typer.Option(rich_help_panel=panels.LINK, min=1, max=64, help="Images on their way at a time.")
+    ] = 8,
     feedback_timeout: Annotated[
-        float, typer.Option(min=0.01, help="Seconds that a codec waits for feedback on a round that has left the air.")
+        float,
+        typer.Option(
+            rich_help_panel=panels.LINK,
+            min=0.01,
+            help="Seconds that a codec waits for feedback on a round that has left the air.",
+        ),
     ] = 5.0,
     patience: options.Patience = 30.0,
     again: Annotated[
-        bool, typer.Option("--again", help="Send images anew that the receiver has from the same command.")
+        bool,
+        typer.Option(
+            "--again",
+            rich_help_panel=panels.INPUT,
+            help="Send images anew that the receiver has from the same command.",
+        ),
     ] = False,
     papr_limit: Annotated[
-        float, typer.Option(min=0, max=30, help="Clip and filter peaks to so many dB over the mean; 0 leaves them.")
+        float,
+        typer.Option(
+            rich_help_panel=panels.RADIO,
+            min=0,
+            max=30,
+            help="Clip and filter peaks to so many dB over the mean; 0 leaves them.",
+        ),
     ] = 0.0,
     profile: radio_choice.ProfileName = "",
     frequency: radio_choice.Frequency = None,
@@ -66,6 +102,7 @@ def tx(
     tx_snr: Annotated[
         float | None,
         typer.Option(
+            rich_help_panel=panels.RADIO,
             help="Es/N0 in dB that the receiver shall have: sets the transmit gain by the profile's calibration.",
             show_default=False,
         ),

@@ -1,0 +1,72 @@
+"""A simulated channel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gr_jscc.channel.profiles import PROFILES
+from gr_jscc.errors import UserError
+from gr_jscc.host.options import panels
+
+SNR_RANGE_DB = (-20.0, 60.0)
+HIGHEST_HZ = 1e12  # of rates and frequencies, as SigMF has them; bounds keep "inf" and "nan" out as well
+
+
+def check_snr(snr_db: float) -> float:
+    """An Es/N0 in dB that makes sense.
+
+    Raises:
+        UserError: not a number or out of `SNR_RANGE_DB`.
+    """
+    low, high = SNR_RANGE_DB
+    if not low <= snr_db <= high:
+        raise UserError(f"--snr must be from {low:g} to {high:g} dB, not {snr_db}")
+    return snr_db
+
+
+Snr = Annotated[float, typer.Option("--snr", rich_help_panel=panels.CHANNEL, help="Es/N0 per data subcarrier, dB.")]
+Channel = Annotated[
+    str, typer.Option("--channel", rich_help_panel=panels.CHANNEL, help=f"Simulated channel: {', '.join(PROFILES)}.")
+]
+Cfo = Annotated[
+    float,
+    typer.Option(
+        "--cfo", rich_help_panel=panels.CHANNEL, min=-2, max=2, help="Carrier frequency offset, subcarrier spacings."
+    ),
+]
+Loss = Annotated[
+    float,
+    typer.Option(
+        "--loss",
+        rich_help_panel=panels.CHANNEL,
+        min=0,
+        max=1,
+        help="Share of the bursts that are erased in the air, at random.",
+    ),
+]
+Scenario = Annotated[
+    Path | None,
+    typer.Option(
+        "--scenario",
+        rich_help_panel=panels.CHANNEL,
+        help="TOML file of a channel with more faults, which may vary with time; see docs/reference/channel.md. "
+        "What it does not set is as the other options say.",
+        show_default=False,
+    ),
+]
+SampleRate = Annotated[
+    float,
+    typer.Option(
+        "--sample-rate",
+        rich_help_panel=panels.CHANNEL,
+        min=1.0,
+        max=HIGHEST_HZ,
+        help="Samples per second, for Hz and seconds.",
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", rich_help_panel=panels.CHANNEL, min=0, max=2**31 - 1, help="Of the simulated noise.")
+]

@@ -1,0 +1,93 @@
+"""Which codec, at which rate, and where its networks run."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import typer
+
+from gr_jscc.codecs.registry import CODECS
+from gr_jscc.errors import UserError
+from gr_jscc.host.options import panels
+from gr_jscc.ratios import parse_ratio
+
+
+def parse_cbr(text: str) -> float:
+    """A channel bandwidth ratio such as ``1/12`` or ``0.0833``.
+
+    Raises:
+        UserError: not a number, or not above 0 and at most 1.
+    """
+    try:
+        value = parse_ratio(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1:
+        raise UserError(f"--cbr must be a ratio above 0 and at most 1, such as 1/12, not {text!r}")
+    return value
+
+
+def check_device(device: str) -> str:
+    """A torch device that is there.
+
+    Raises:
+        UserError: unknown, or ``cuda`` without a usable GPU.
+    """
+    import torch
+
+    if device not in ("cpu", "cuda"):
+        raise UserError(f"--device must be cpu or cuda, not {device!r}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch finds no usable GPU; see gr-jscc doctor")
+    return device
+
+
+Codec = Annotated[str, typer.Option("--codec", rich_help_panel=panels.CODEC, help=f"Codec: {', '.join(CODECS)}.")]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        rich_help_panel=panels.CODEC,
+        help="A shipped model's name (gr-jscc models) or a .safetensors file; for separation what it is made of, such "
+        "as hevc:ldpc-2/3:16qam, or hevc:5dB for what suits 5 dB.",
+    ),
+]
+Cbr = Annotated[
+    str,
+    typer.Option(
+        "--cbr",
+        rich_help_panel=panels.CODEC,
+        help="Complex channel uses per colour value (3·H·W), e.g. 1/24, 1/12, 1/6.",
+    ),
+]
+CbrMax = Annotated[
+    str,
+    typer.Option(
+        "--cbr-max",
+        rich_help_panel=panels.CODEC,
+        help="In place of --cbr: a bound on all that is charged, with side information and headers.",
+        show_default=False,
+    ),
+]
+Eta = Annotated[
+    float | None,
+    typer.Option(
+        "--eta",
+        rich_help_panel=panels.CODEC,
+        help="For ntscc and hjscc: real channel values per bit of the source. Unless given, what fits the CBR.",
+        show_default=False,
+    ),
+]
+Refine = Annotated[
+    int,
+    typer.Option(
+        "--refine",
+        rich_help_panel=panels.CODEC,
+        min=0,
+        max=1000,
+        help="For learned codecs: steps by which the transmitter improves the symbols of each round, through the "
+        "receiver's network and a simulated channel. Some 20 gain 0.3 dB, and cost as many times a decoding, twice.",
+    ),
+]
+Device = Annotated[str, typer.Option("--device", rich_help_panel=panels.CODEC, help="Where networks run: cpu or cuda.")]

@@ -1,0 +1,45 @@
+"""What is sent, what is shown, and how programs end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gr_jscc.errors import UserError
+from gr_jscc.host.options import panels
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """One of a few words.
+
+    Raises:
+        UserError: another.
+    """
+    if value not in choices:
+        raise UserError(f"{name} must be {' or '.join(choices)}, not {value!r}")
+    return value
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Lets SIGTERM end a program as Ctrl-C does, and both with what was under way put in order."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+Images = Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", show_default=False)]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", rich_help_panel=panels.OUTPUT, help="Print figures as JSON, one object a line, and nothing else."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", rich_help_panel=panels.OUTPUT, help="Show nothing but errors.")]

@@ -1,0 +1,58 @@
+"""The back-channel, and how the link codes what must arrive."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gr_jscc.host.options import panels
+from gr_jscc.host.options.air import SNR_RANGE_DB
+
+ControlSnr = Annotated[
+    float | None,
+    typer.Option(
+        "--control-snr",
+        rich_help_panel=panels.LINK,
+        min=SNR_RANGE_DB[0],
+        max=SNR_RANGE_DB[1],
+        help="Es/N0 in dB for which manifests and side information are coded, once and as densely as it allows. Unless "
+        "given: robustly, until a receiver reports its SNR over the back-channel.",
+        show_default=False,
+    ),
+]
+BackChannel = Annotated[
+    str,
+    typer.Option(
+        "--back-channel",
+        rich_help_panel=panels.LINK,
+        help="Address of the receiving host, tcp://HOST:PORT: the receiver listens there, the transmitter connects.",
+        show_default=False,
+    ),
+]
+Patience = Annotated[
+    float,
+    typer.Option(
+        "--patience",
+        rich_help_panel=panels.LINK,
+        min=0,
+        help="Seconds that a lost back-channel is waited for before going on without.",
+    ),
+]
+Keys = Annotated[
+    str,
+    typer.Option(
+        "--keys",
+        rich_help_panel=panels.SECURITY,
+        help="This host's key file, from gr-jscc keys make; needed between machines.",
+        show_default=False,
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        rich_help_panel=panels.SECURITY,
+        help="Use a back-channel between machines without encryption or authentication.",
+    ),
+]

@@ -1,0 +1,10 @@
+"""The panels in which ``--help`` shows options."""
+
+INPUT = "Input"
+CODEC = "Codec"
+LINK = "Link"
+RADIO = "Radio"
+CHANNEL = "Simulated channel"
+SECURITY = "Security"
+OUTPUT = "Output"
+CLUSTER = "Cluster"
