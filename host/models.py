@@ -29,14 +29,12 @@ def models(json_lines: options.Json = False) -> None:
     console = terminal()
     console.print(f"codecs: {', '.join(CODECS)}")
     table = Table()
-    for name in ("model", "codec", "MB", "steps", "card"):
-        table.add_column(name, overflow="fold")
+    for name in ("model", "codec", "MB", "steps"):
+        table.add_column(name, no_wrap=name in ("model", "codec"))  # so that they can be copied
     for row in rows:
-        card = FOLDER / f"{row['model']}.md"
-        table.add_row(
-            row["model"], row["codec"], f"{row['bytes'] / 1e6:.1f}", row["steps"], str(card) if card.is_file() else "–"
-        )
+        table.add_row(row["model"], row["codec"], f"{row['bytes'] / 1e6:.1f}", row["steps"])
     console.print(table)
+    console.print(f"cards, with data and figures: {FOLDER}/MODEL.md", soft_wrap=True)
     console.print(
         "\nseparation has no models: --weights PICTURES:CODE, such as hevc:ldpc-2/3:16qam, or PICTURES:SNRdB, such as "
         f"hevc:5dB, for the code that suits an SNR. PICTURES: {', '.join(PICTURE_CODECS)}. separation-capacity, which "
