@@ -64,8 +64,9 @@ def test_the_installed_one_is_this_checkout(tmp_path):
 def test_a_program_is_one_module_however_it_was_started(checkouts, module):
     """Not ``host.main`` beside ``gr_jscc.host.main``, each with settings of its own."""
     code = (
-        f"import runpy, sys\nsys.argv = ['gr-jscc', '--version']\ntry: runpy.run_module('{module}', run_name='__main__')"
-        "\nexcept SystemExit: pass\nprint(sorted(name for name in sys.modules if name.split('.')[0] == 'host'))"
+        "import runpy, sys\nsys.argv = ['gr-jscc', '--version']\n"
+        f"try: runpy.run_module('{module}', run_name='__main__')\nexcept SystemExit: pass\n"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] == 'host'))"
     )
     assert run(code, checkouts[0], cwd=checkouts[0]).splitlines()[-1] in ("['host']", "[]")
 

@@ -7,12 +7,12 @@ import queue
 import pmt
 from gnuradio import gr
 
+from gr_jscc.scheduler.events import read_event
 from gr_jscc.scheduler.guard import guarded
-from gr_jscc.scheduler.tags import message_fields
 
 
 class event_queue(gr.basic_block):  # noqa: N801
-    """Queues the dictionaries of messages; pictures in them are dropped. Ends when the encoder has finished.
+    """Queues events (see `gr_jscc.scheduler.events`) without their pictures. Ends when the encoder has finished.
 
     Message port ``events`` in.
 
@@ -35,7 +35,7 @@ class event_queue(gr.basic_block):  # noqa: N801
 
     @guarded
     def handle_event(self, message: pmt.pmt_base) -> None:
-        fields = message_fields(message)
-        self.events.put(fields)
-        if fields.get("event") == "finished":
+        event, fields, _ = read_event(message)
+        self.events.put({"event": event, **fields})
+        if event == "finished":
             self.gateway.system_handler(pmt.cons(pmt.intern("done"), pmt.from_long(1)))

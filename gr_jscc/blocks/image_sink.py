@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pmt
 from gnuradio import gr
 
@@ -18,8 +19,8 @@ from gr_jscc.reports.inbox import Inbox
 from gr_jscc.reports.originals import finder
 from gr_jscc.reports.report import OnAir, Received, Sent
 from gr_jscc.scheduler.control import Connection, SignsOfLife, control_message, read_control
+from gr_jscc.scheduler.events import read_event
 from gr_jscc.scheduler.guard import guarded
-from gr_jscc.scheduler.tags import message_fields, message_image
 from gr_jscc.scheduler.ticker import Ticker
 
 
@@ -140,15 +141,14 @@ class ImageSink(gr.basic_block):
         if pmt.is_bool(message):
             return self._tell(self._inbox.tick())
         self.working = True
-        fields = message_fields(message)
-        kind = fields["event"]
+        kind, fields, image = read_event(message)
         if kind == "sent":
-            results = self._sent(fields, message)
+            results = self._sent(fields, image)
         elif kind == "air":
             self.on_air()
             results = self._air(fields)
         elif kind == "received":
-            results = self._received(fields, message)
+            results = self._received(fields, image)
         elif kind == "taken":
             self.on_taken()
             if self._inbox and not fields["back_channel"]:
@@ -189,8 +189,7 @@ class ImageSink(gr.basic_block):
     def _send(self, message: object) -> None:
         self.message_port_pub(pmt.intern("to_back_channel"), control_message(message))
 
-    def _sent(self, f: dict, message: pmt.pmt_base) -> list[Result]:
-        image = message_image(message)
+    def _sent(self, f: dict, image: np.ndarray | None) -> list[Result]:
         sent = Sent(
             f["name"], image, f["codec"], f["weights"], f["cbr"], f["encode_seconds"], f["started"], f["rounds"]
         )
@@ -200,18 +199,17 @@ class ImageSink(gr.basic_block):
         uses = ChannelUses(f["payload"], f["side_info"], f["header"], f["air"])
         return self.collector.on_air(f["transfer"], f["round"], OnAir(uses, f["bursts"], f["papr_db"]))
 
-    def _received(self, f: dict, message: pmt.pmt_base) -> list[Result]:
+    def _received(self, f: dict, image: np.ndarray | None) -> list[Result]:
         arrival = Arrival(
             f["transfer"], f["round"], None, None, f["bursts_received"], f["bursts_sent"], f["snr_db"], f["cfo"],
             f["evm_db"],
         )  # fmt: skip
         insight = Insight(f.get("blind_from"), f["drifted"]) if "drifted" in f else None
-        image = message_image(message)
-        if image is None and f.get("shown_grey") and "height" in f:
+        if image is None and f["shown_grey"] and "height" in f:
             image = grey_picture(f["height"], f["width"])
         received = Received(
             image, arrival, f["decode_seconds"], f["finished"], f["side_info_bytes"], insight,
-            f.get("shown_grey", False),
+            f["shown_grey"],
         )  # fmt: skip
         if self._inbox:
             return self._inbox.received(f["transfer"], f["round"], received)

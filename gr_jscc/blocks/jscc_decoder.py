@@ -23,8 +23,9 @@ from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import Session
 from gr_jscc.modem import BurstHeader, ReceivedBurst
 from gr_jscc.scheduler.control import Connection, Opening, SignsOfLife, control_message, read_control
+from gr_jscc.scheduler.events import event_message
 from gr_jscc.scheduler.guard import fail, guarded, warn
-from gr_jscc.scheduler.tags import BURST, QUALITY, image_message, message_fields, notice
+from gr_jscc.scheduler.tags import BURST, QUALITY, message_fields
 from gr_jscc.scheduler.ticker import Ticker
 from gr_jscc.scheduler.worker import Worker
 
@@ -167,7 +168,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
 
     def tell_end(self) -> None:
         """Tells ``received`` that no more will come, before the flowgraph ends."""
-        self.message_port_pub(pmt.intern("received"), notice(event="end"))
+        self.message_port_pub(pmt.intern("received"), event_message("end"))
 
     def _send(self, message: object) -> None:
         self.message_port_pub(pmt.intern("to_back_channel"), control_message(message))
@@ -180,10 +181,10 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     def _queue(self, arrivals: Iterable[Arrival]) -> None:
         for arrival in arrivals:
             if self._ticker:
-                taken = {"transfer": arrival.transfer, "round": arrival.round}
-                self.message_port_pub(
-                    pmt.intern("received"), notice(event="taken", back_channel=self._back_channel, **taken)
+                taken = event_message(
+                    "taken", transfer=arrival.transfer, round=arrival.round, back_channel=self._back_channel
                 )
+                self.message_port_pub(pmt.intern("received"), taken)
             if self._back_channel:
                 self._send(Report(arrival.transfer, {"event": "decoding", "round": arrival.round}))
             self._worker.submit(self._within_memory(arrival))
@@ -209,7 +210,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             warn(self, "a picture is left out whose rounds take more memory than they may (--memory-limit)")
         if self._receiving.quiet and not self._quiet:
             self._quiet = True
-            self.message_port_pub(pmt.intern("received"), notice(event="quiet"))
+            self.message_port_pub(pmt.intern("received"), event_message("quiet"))
 
     @guarded
     def handle_progress(self, message: pmt.pmt_base) -> None:
@@ -232,7 +233,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self._queue(self._receiving.connection(content.connected, content.restarted, session))
         elif isinstance(content, Report) and content.content.get("event") != "air":
             self._receiving.journal.told(content.transfer, content.content)
-            told = notice(event="peer", transfer=content.transfer, content=json.dumps(content.content))
+            told = event_message("peer", transfer=content.transfer, content=json.dumps(content.content))
             self.message_port_pub(pmt.intern("received"), told)
             self._queue(self._receiving.message(content))
         else:
@@ -296,7 +297,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             ours = f"{self.codec.name} with {self.codec.weights_name}"
             warn(self, f"rounds came that another codec or other weights made, not {ours}: they give no picture", True)
         meta = {
-            "event": "received", "transfer": arrival.transfer, "round": arrival.round,
+            "transfer": arrival.transfer, "round": arrival.round,
             "snr_db": arrival.snr_db, "cfo": arrival.cfo, "evm_db": arrival.evm_db,
             "bursts_sent": arrival.bursts_sent, "bursts_received": arrival.bursts_received,
             "side_info_bytes": arrival.side_info_bytes,
@@ -310,6 +311,5 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         if picture is not None and meta["shown_grey"]:  # its size says all
             meta |= {"height": picture.shape[0], "width": picture.shape[1]}
             picture = None
-        message = notice(**meta) if picture is None else image_message(picture, **meta)
         self._in_hand = None
-        self.message_port_pub(pmt.intern("received"), message)
+        self.message_port_pub(pmt.intern("received"), event_message("received", picture, **meta))

@@ -17,8 +17,9 @@ from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.sending import SendingEnd
 from gr_jscc.link.session import Session
 from gr_jscc.scheduler.control import Connection, Opening, control_message, read_control
+from gr_jscc.scheduler.events import event_message, read_event
 from gr_jscc.scheduler.guard import WORK_DONE, fail, guarded, warn
-from gr_jscc.scheduler.tags import BURST, ROUND_END, image_message, message_fields, message_image, notice
+from gr_jscc.scheduler.tags import BURST, ROUND_END, message_fields, message_image, notice
 from gr_jscc.scheduler.ticker import Ticker
 from gr_jscc.scheduler.worker import Worker
 
@@ -141,8 +142,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             self._leave_out(fields["name"], fields["reason"])
             return
         self._sent_any = self._sent_any or fields["event"] in ("sent", "skipped")
-        message = notice(**fields) if image is None else image_message(image, **fields)
-        self.message_port_pub(pmt.intern("sent"), message)
+        self.message_port_pub(pmt.intern("sent"), event_message(image=image, **fields))
         self._ticker.now()  # there may be something to send
 
     def _leave_out(self, name: str, reason: str) -> None:
@@ -177,9 +177,9 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
 
     @guarded
     def handle_air(self, message: pmt.pmt_base) -> None:
-        f = message_fields(message)
+        _, f, _ = read_event(message)
         uses = ChannelUses(f["payload"], f["side_info"], f["header"], f["air"])
-        self.sending.train_sent(f["transfer"], f["round"], uses, f["papr_db"], f.get("start"))
+        self.sending.train_sent(f["transfer"], f["round"], uses, f["papr_db"], f["start"])
 
     @guarded
     def handle_back_channel(self, message: pmt.pmt_base) -> None:
@@ -209,7 +209,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             if self._left_out and not self._sent_any:
                 raise CodecError("; ".join(f"{name}: {reason}" for name, reason in self._left_out.items()))
             self.sending.say_bye()
-            self.message_port_pub(pmt.intern("sent"), notice(event="finished", unconfirmed=self.sending.unconfirmed))
+            self.message_port_pub(pmt.intern("sent"), event_message("finished", unconfirmed=self.sending.unconfirmed))
             return WORK_DONE
         return done
 

@@ -11,9 +11,10 @@ from gnuradio import gr
 from gr_jscc.errors import UserError
 from gr_jscc.link.accounting import ChannelUses, count_uses
 from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
+from gr_jscc.scheduler.events import event_message
 from gr_jscc.scheduler.guard import guarded
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
-from gr_jscc.scheduler.tags import BURST, ROUND_END, notice
+from gr_jscc.scheduler.tags import BURST, ROUND_END
 
 
 class ofdm_modulator(gr.basic_block):  # noqa: N801
@@ -144,10 +145,10 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         """Tells what the round cost, and begins the next."""
         uses = self._uses
         fields = {
-            "event": "air", "transfer": self._header.transfer, "round": self._header.round,
+            "transfer": self._header.transfer, "round": self._header.round,
             "bursts": self._analog, "start": self._made,
             "papr_db": float(10 * np.log10(self._peak * uses.air / max(self._energy, 1e-30))),
             **dataclasses.asdict(uses),
         }  # fmt: skip
-        self.message_port_pub(pmt.intern("air"), notice(**fields))
+        self.message_port_pub(pmt.intern("air"), event_message("air", **fields))
         self._begin_round()

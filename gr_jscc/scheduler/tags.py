@@ -7,8 +7,7 @@ Stream tags, on the first item of a burst:
 * ``quality``: from the demodulator, f64vector [snr_db, cfo in cycles/sample, evm_db, start in samples].
 
 Messages are GNU Radio's PDUs, pairs (dictionary . u8vector), so that in-tree PDU blocks make and take
-them; those without a picture have an empty vector. Those for an image sink say in ``event`` what they
-are: sent, air, received or end.
+them; those without a picture have an empty vector. What they tell of pictures is in `gr_jscc.scheduler.events`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pytest
 from gnuradio import blocks, gr, pdu
 
 from gr_jscc.blocks import image_source, jscc_encoder
+from gr_jscc.scheduler.events import KINDS, event_message, read_event
 from gr_jscc.scheduler.tags import image_message, message_fields, message_image, notice
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
@@ -25,6 +26,35 @@ def test_news_without_a_picture_is_a_pdu_too():
     message = notice(event="end")
     assert pmt.is_u8vector(pmt.cdr(message)) and message_image(message) is None
     assert message_fields(message) == {"event": "end"}
+
+
+EXAMPLES = {int: 3, str: "x", bool: True}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_event_crosses_and_is_held_to_its_kind(kind):
+    fields = {name: EXAMPLES.get(types, 0.5) for name, types in KINDS[kind].needs.items()}
+    assert read_event(event_message(kind, **fields)) == (kind, fields, None)
+    for name in fields:
+        with pytest.raises(ValueError, match=f"{kind} lacks {name}"):
+            event_message(kind, **{other: value for other, value in fields.items() if other != name})
+        with pytest.raises(ValueError, match=f"{name} of an event {kind} cannot be"):
+            read_event(notice(event=kind, **fields | {name: [1]}))
+    with pytest.raises(ValueError, match=f"{kind} has no colour"):
+        event_message(kind, **fields, colour="red")
+
+
+def test_a_number_is_no_truth_and_a_truth_no_number():
+    with pytest.raises(ValueError, match="transfer of an event taken"):
+        event_message("taken", transfer=True, round=0, back_channel=False)
+    with pytest.raises(ValueError, match="back_channel of an event taken"):
+        event_message("taken", transfer=1, round=0, back_channel=0)
+
+
+@pytest.mark.parametrize("fields", [{}, {"event": "dance"}, {"event": 1}])
+def test_what_is_no_event_is_refused(fields):
+    with pytest.raises(ValueError, match="is no event"):
+        read_event(notice(**fields))
 
 
 @pytest.mark.parametrize(
