@@ -16,6 +16,10 @@ class Figure:
         unit: of the value, ``1`` for ratios.
         at: conditions.
         most, least: the bar, where there is one.
+
+    Example:
+        >>> Figure("psnr_db", 31.2, "dB", {"snr_db": 10}, least=30.0).value
+        31.2
     """
 
     name: str

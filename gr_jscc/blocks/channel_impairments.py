@@ -36,6 +36,10 @@ class channel_impairments(ImpairedStream):  # noqa: N801
 
     Raises:
         ScenarioError: a value makes no sense.
+
+    Example:
+        >>> channel_impairments(snr_db=15.0, cfo=1e-3).name()
+        'JSCC Channel Impairments'
     """
 
     def __init__(

@@ -18,6 +18,10 @@ class event_queue(gr.basic_block):  # noqa: N801
 
     Attributes:
         events: queue of dict.
+
+    Example:
+        >>> event_queue().events.empty()
+        True
     """
 
     def __init__(self) -> None:

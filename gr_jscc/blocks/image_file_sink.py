@@ -28,6 +28,10 @@ class image_file_sink(ImageSink):  # noqa: N801
 
     Raises:
         UserError: the folder cannot be made, or there are no originals.
+
+    Example:
+        >>> image_file_sink("").working
+        False
     """
 
     def __init__(

@@ -33,6 +33,11 @@ class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
     Raises:
         ImageError: a path holds no readable image. All but the pixels are checked here, so that a
             bad path is told before anything is sent.
+
+    Example:
+        >>> from gr_jscc.data import demo_image
+        >>> image_source([demo_image()]).files[0].name
+        'demo.png'
     """
 
     def __init__(self, paths: list[str], repeat: bool = False) -> None:

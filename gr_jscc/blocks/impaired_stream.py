@@ -25,6 +25,11 @@ class ImpairedStream(gr.basic_block):
         name: of the block.
         finder: finds where bursts begin in place of the tags, in samples that come without. It holds back
             ``finder.delay`` samples.
+
+    Example:
+        >>> from gr_jscc.channel import Scenario
+        >>> ImpairedStream(Scenario({"awgn": {"snr_db": 10}})).failure is None
+        True
     """
 
     def __init__(

@@ -67,6 +67,10 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     Raises:
         CodecError: unknown codec, or one that is only a bound.
         WeightsError: bad weights.
+
+    Example:
+        >>> jscc_decoder("deepjscc").decoding
+        False
     """
 
     def __init__(

@@ -47,6 +47,10 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     Raises:
         CodecError: unknown codec, or one that is only a bound, or a rate it does not serve.
         WeightsError: bad weights.
+
+    Example:
+        >>> jscc_encoder("deepjscc", cbr=1 / 12).codec.name
+        'deepjscc'
     """
 
     def __init__(

@@ -27,6 +27,10 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
 
     Args:
         fft_size, cp_len: as the modulator's.
+
+    Example:
+        >>> ofdm_demodulator(fft_size=256, cp_len=32).demodulator.numerology.fft_size
+        256
     """
 
     def __init__(self, fft_size: int = 64, cp_len: int = 16) -> None:

@@ -34,6 +34,10 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         papr_limit_db: peak over mean power to clip and filter to, dB; 0 leaves peaks alone.
         pad_rounds: follow every round by the silence, whether idle or not. A simulated run then meets the same
             noise however fast the machine is; a radio would waste air.
+
+    Example:
+        >>> ofdm_modulator(fft_size=64, cp_len=16).numerology.symbol_len
+        80
     """
 
     def __init__(

@@ -35,6 +35,14 @@ class BurstFinder:
         delay: samples held back, always: after n samples in, n - delay are out. So many more, of silence, push out the
             last ones at the end of a stream.
         found: bursts handed out.
+
+    Example:
+        >>> import numpy as np
+        >>> from gr_jscc.modem import BurstHeader, BurstKind, modulate
+        >>> burst = modulate(BurstHeader(BurstKind.ANALOG, 0, 0, 0, 1, 480), np.ones(480, np.complex64))
+        >>> _, starts = BurstFinder().push(np.concatenate([burst, np.zeros(60_000, np.complex64)]))
+        >>> len(starts)
+        1
     """
 
     def __init__(self, numerology: Numerology = DEFAULT_NUMEROLOGY, step: int = 8192) -> None:

@@ -18,6 +18,13 @@ class Chain(Impairment):
 
     Raises:
         UserError: they do not.
+
+    Example:
+        >>> import numpy as np
+        >>> from gr_jscc.channel import Awgn, CarrierOffset
+        >>> chain = Chain([CarrierOffset(1e-3), Awgn(20.0, seed=1)])
+        >>> chain.process(np.ones(1000, np.complex64)).shape
+        (1000,)
     """
 
     def __init__(self, stages: Sequence[Impairment]) -> None:

@@ -10,6 +10,14 @@ class Episodes:
 
     Args:
         rng: draws the gaps, and nothing else.
+
+    Example:
+        >>> import numpy as np
+        >>> episodes = Episodes(np.random.default_rng(1))
+        >>> episodes.set(share=0.5, length=100)
+        >>> found = episodes.within(100_000)
+        >>> 0.4 < sum(end - begin for begin, end, _ in found) / 100_000 < 0.6
+        True
     """
 
     def __init__(self, rng: np.random.Generator) -> None:

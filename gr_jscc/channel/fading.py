@@ -70,6 +70,11 @@ class Multipath(_Echoes):
     Attributes:
         taps: h, one a sample: numbers or pairs [real, imaginary]; or the name of a channel (see
             `gr_jscc.channel.profiles`), whose mean gain over the data carriers is 1.
+
+    Example:
+        >>> import numpy as np
+        >>> Multipath([1, 0.5j]).process(np.array([1, 0, 0], np.complex64)).tolist()
+        [(1+0j), 0.5j, 0j]
     """
 
     taps: Sequence[complex] | Sequence[Sequence[float]] | str
@@ -109,6 +114,12 @@ class BlockFading(_Echoes):
             99.96 % in the first 16.
         block: samples of a block; 0 draws anew for every burst.
         seed: of the taps.
+
+    Example:
+        >>> import numpy as np
+        >>> gains = [BlockFading(seed=seed).process(np.ones(1, np.complex64))[0] for seed in range(400)]
+        >>> bool(0.8 < np.mean(np.abs(gains) ** 2) < 1.2)
+        True
     """
 
     follows_bursts = True
@@ -169,6 +180,12 @@ class DopplerFading(_Echoes):
         delay_spread: rms of the exponential profile, samples; 0 is flat fading.
         sample_rate: Hz.
         seed: of angles and phases.
+
+    Example:
+        >>> import numpy as np
+        >>> gain = DopplerFading(doppler_hz=50.0, sample_rate=1e4, seed=1).process(np.ones(10_000, np.complex64))
+        >>> bool(np.abs(gain).std() > 0.1)
+        True
     """
 
     doppler_hz: float

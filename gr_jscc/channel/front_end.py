@@ -21,6 +21,13 @@ class IqImbalance(Impairment):
     Attributes:
         gain_db: 20 log10 g.
         phase_degrees: φ.
+
+    Example:
+        >>> import numpy as np
+        >>> tone = np.exp(2j * np.pi * 0.1 * np.arange(1000)).astype(np.complex64)
+        >>> spectrum = np.abs(np.fft.fft(IqImbalance(gain_db=1.0).process(tone))) ** 2
+        >>> round(float(10 * np.log10(spectrum[900] / spectrum[100])), 1)
+        -24.8
     """
 
     gain_db: float = 0.0
@@ -47,6 +54,12 @@ class DcOffset(Impairment):
         level_db: its power over the mean power, dB (dBc).
         phase_degrees: its phase.
         mean_power: of the samples.
+
+    Example:
+        >>> import numpy as np
+        >>> offset = DcOffset(level_db=-20.0, mean_power=1.0).process(np.zeros(3, np.complex64))
+        >>> round(float(np.abs(offset[0])), 2)
+        0.1
     """
 
     level_db: float
@@ -74,6 +87,13 @@ class PowerAmplifier(Impairment):
         backoff_db: saturation A² over the mean power, dB (input back-off).
         smoothness: p; 2 to 3 for solid-state amplifiers, clipping as p grows.
         mean_power: of the samples.
+
+    Example:
+        >>> import numpy as np
+        >>> amplifier = PowerAmplifier(backoff_db=0.0, mean_power=1.0)
+        >>> small, large = np.abs(amplifier.process(np.array([0.01, 10], np.complex64)))
+        >>> round(float(small), 3), bool(large < 1.1)
+        (0.01, True)
     """
 
     backoff_db: float
@@ -103,6 +123,11 @@ class Clipping(Impairment):
     Attributes:
         level_db: A² over the mean power, dB (clipping ratio).
         mean_power: of the samples.
+
+    Example:
+        >>> import numpy as np
+        >>> np.abs(Clipping(level_db=0.0, mean_power=1.0).process(np.array([0.5, 3], np.complex64))).round(2).tolist()
+        [0.5, 1.0]
     """
 
     level_db: float
@@ -129,6 +154,12 @@ class Quantiser(Impairment):
         bits: n.
         headroom_db: F² over the mean power of the complex samples, dB.
         mean_power: of the samples.
+
+    Example:
+        >>> import numpy as np
+        >>> rough = Quantiser(bits=2, headroom_db=0.0, mean_power=1.0)
+        >>> len(set(rough.process(np.linspace(-2, 2, 100).astype(np.complex64)).real.tolist()))
+        4
     """
 
     bits: int

@@ -22,6 +22,12 @@ class Interference(Impairment):
         kind: "noise" or "tone".
         mean_power: of the samples.
         seed: of times, noise and tones.
+
+    Example:
+        >>> import numpy as np
+        >>> hit = Interference(share=0.1, length=100, mean_power=1.0, seed=1).process(np.zeros(100_000, np.complex64))
+        >>> bool(0.05 < np.mean(hit != 0) < 0.2)
+        True
     """
 
     share: float

@@ -23,6 +23,13 @@ class BurstLoss(Impairment):
         fill: "zero", or "noise" of the mean power.
         mean_power: of the samples.
         seed: of the losses and the noise.
+
+    Example:
+        >>> import numpy as np
+        >>> losses = BurstLoss(probability=1.0)
+        >>> losses.mark([10])
+        >>> int(np.count_nonzero(losses.process(np.ones(30, np.complex64)) == 0))
+        20
     """
 
     follows_bursts = True
@@ -70,6 +77,12 @@ class DroppedSamples(Impairment):
         share: of all samples that go missing, 0 to 0.99.
         length: samples of a run.
         seed: of the times.
+
+    Example:
+        >>> import numpy as np
+        >>> kept = DroppedSamples(share=0.1, length=100, seed=1).process(np.ones(100_000, np.complex64))
+        >>> bool(80_000 < len(kept) < 95_000)
+        True
     """
 
     changes_length = True

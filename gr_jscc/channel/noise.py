@@ -24,6 +24,12 @@ class Awgn(Impairment):
     Attributes:
         snr_db: Es/N0, dB.
         seed: of the noise.
+
+    Example:
+        >>> import numpy as np
+        >>> noise = Awgn(snr_db=10.0, seed=1).process(np.zeros(100_000, np.complex64))
+        >>> round(float(np.mean(np.abs(noise) ** 2)), 2)
+        0.1
     """
 
     snr_db: float

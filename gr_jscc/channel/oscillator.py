@@ -17,6 +17,11 @@ class CarrierOffset(Impairment):
 
     Attributes:
         cycles_per_sample: f, the offset over the sample rate; in subcarrier spacings it is f times the FFT size.
+
+    Example:
+        >>> import numpy as np
+        >>> CarrierOffset(0.25).process(np.ones(4, np.complex64)).real.round(3).tolist()
+        [1.0, -0.0, -1.0, -0.0]
     """
 
     cycles_per_sample: float
@@ -62,6 +67,13 @@ class FreeOscillator(_PhaseProcess):
         linewidth_hz: B.
         sample_rate: fs, Hz.
         seed: of the phase.
+
+    Example:
+        >>> import numpy as np
+        >>> turned = FreeOscillator(linewidth_hz=100.0, seed=1).process(np.ones(10_000, np.complex64))
+        >>> phase = np.unwrap(np.angle(turned))
+        >>> bool(abs(phase[-1]) < 10)
+        True
     """
 
     linewidth_hz: float
@@ -89,6 +101,12 @@ class PhaseNoise(_PhaseProcess):
         loop_hz: B.
         sample_rate: fs, Hz.
         seed: of the phase.
+
+    Example:
+        >>> import numpy as np
+        >>> turned = PhaseNoise(rms_degrees=1.0, seed=1).process(np.ones(100_000, np.complex64))
+        >>> bool(0.8 < np.degrees(np.angle(turned)).std() < 1.2)
+        True
     """
 
     rms_degrees: float

@@ -63,6 +63,12 @@ class SampleOffset(Impairment):
 
     Attributes:
         ppm: offset, parts per million.
+
+    Example:
+        >>> import numpy as np
+        >>> longer = SampleOffset(ppm=-1000.0).process(np.ones(100_000, np.complex64))
+        >>> bool(abs(len(longer) - 100_100) < 50 or abs(len(longer) - 99_900) < 50)
+        True
     """
 
     changes_length = True

@@ -84,6 +84,12 @@ class Scenario(Impairment):
 
     Raises:
         ScenarioError: unknown names, wrong types, values out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> room = Scenario({"multipath": {"taps": [1, 0.3]}, "awgn": {"snr_db": 15}}, seed=1, name="room")
+        >>> "awgn" in room, room.process(np.ones(100, np.complex64)).shape
+        (True, (100,))
     """
 
     def __init__(

@@ -36,6 +36,11 @@ class Payload:
     Attributes:
         symbols: complex64[k], mean power 1 (exactly, unless all are zero; of a digital constellation, on average).
         side_info: bytes the receiver cannot do without; empty when there are none.
+
+    Example:
+        >>> import numpy as np
+        >>> len(Payload(np.ones(10, np.complex64), b"two").side_info)
+        3
     """
 
     symbols: np.ndarray
@@ -62,6 +67,12 @@ class Reception:
         symbols: complex64[k], equalised to unit gain, neither part beyond `MOST_AMPLITUDE`; 0 where nothing arrived.
         noise_var: float32[k], noise variance per complex symbol, within `NOISE_VARS`; ``inf`` where a symbol was lost.
         side_info: the transmitter's bytes, or None when they were lost.
+
+    Example:
+        >>> import numpy as np
+        >>> lost = Reception(np.zeros(4, np.complex64), np.full(4, np.inf, np.float32), b"")
+        >>> bool(np.isinf(lost.noise_var).all())
+        True
     """
 
     symbols: np.ndarray

@@ -44,6 +44,10 @@ class Air:
             not say itself.
         sample_rate: samples per second, for the report.
         seed: of the noise.
+
+    Example:
+        >>> Air("multipath", snr_db=15.0, loss=0.1).cfo
+        0.0
     """
 
     channel: str = "awgn"

@@ -27,6 +27,11 @@ class jscc_receiver(gr.hier_block2):  # noqa: N801
 
     Attributes:
         decoder, sink, demodulator, channel: as given.
+
+    Example:
+        >>> from gr_jscc.blocks import image_file_sink, jscc_decoder
+        >>> jscc_receiver(jscc_decoder("deepjscc"), image_file_sink("")).failure is None
+        True
     """
 
     def __init__(

@@ -31,6 +31,12 @@ class jscc_transmitter(gr.hier_block2):  # noqa: N801 (GNU Radio names blocks so
 
     Raises:
         ImageError: a path holds no readable image.
+
+    Example:
+        >>> from gr_jscc.blocks import jscc_encoder
+        >>> from gr_jscc.data import demo_image
+        >>> jscc_transmitter([demo_image()], jscc_encoder("deepjscc", 1 / 12)).name()
+        'JSCC Transmitter'
     """
 
     def __init__(

@@ -20,6 +20,11 @@ class ChannelUses:
         side_info: manifests and side information as coded, every copy.
         header: of all bursts, as coded.
         air: complex samples that the bursts occupied: preambles, pilots, cyclic prefixes and guards too.
+
+    Example:
+        >>> uses = ChannelUses(payload=98_304, side_info=200, header=11_808, air=210_000)
+        >>> (uses + uses).payload
+        196608
     """
 
     payload: int

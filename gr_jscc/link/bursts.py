@@ -36,6 +36,10 @@ class LinkSettings:
             the scheme that takes the fewest symbols and loses at most 1 % of them at `MARGIN_DB` below. None: as
             ``mcs`` and ``manifest_copies`` say.
         session: the sender's.
+
+    Example:
+        >>> LinkSettings(burst_symbols=1200, manifest_copies=3).burst_symbols
+        1200
     """
 
     burst_symbols: int = 2400

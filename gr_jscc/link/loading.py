@@ -26,6 +26,10 @@ class Encoding:
         total: whether ``cbr`` bounds headers and side information as well, see `WithinTotal`.
         eta: for codecs that adapt their rate to the content, see `Codec.set_eta`; None leaves it to the codec.
         refine: steps by which the symbols of each round are refined, see `Refined`; 0 for none.
+
+    Example:
+        >>> Encoding("ntscc", cbr=1 / 24, refine=10).codec
+        'ntscc'
     """
 
     codec: str = "deepjscc"
@@ -48,6 +52,10 @@ class Decoding:
         rounds: of a picture that are good enough; the transmitter is then told to stop. 0 wants all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
         memory_mib: that rounds on their way may take, and the same again for those that wait for the network.
+
+    Example:
+        >>> Decoding("ntscc").patience
+        60.0
     """
 
     codec: str = "deepjscc"

@@ -27,6 +27,10 @@ class SendingPolicy:
             say that it is still coming in.
         patience: seconds without a back-channel, or without a word over it of what was sent, after which nothing is
             expected of it any more.
+
+    Example:
+        >>> SendingPolicy(repeats=1, in_flight=2).wants_round(0)
+        True
     """
 
     repeats: int = 3

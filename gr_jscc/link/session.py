@@ -36,6 +36,11 @@ class Session:
             in every manifest.
         key: by which manifests are authenticated, 16 bytes that only a receiver on an encrypted back-channel is told;
             empty: they are not.
+
+    Example:
+        >>> session = Session.fresh()
+        >>> session.transfer(0) != session.transfer(1)
+        True
     """
 
     word: int = 0

@@ -139,6 +139,16 @@ class StreamDemodulator:
 
     Raises:
         ValueError: `step` is too small for the numerology.
+
+    Example:
+        >>> import numpy as np
+        >>> from gr_jscc.modem import BurstHeader, BurstKind, modulate
+        >>> header = BurstHeader(BurstKind.ANALOG, transfer=1, round=0, index=0, count=1, symbols=480)
+        >>> samples = modulate(header, np.ones(480, np.complex64))
+        >>> demodulator = StreamDemodulator()
+        >>> bursts = demodulator.push(np.concatenate([samples, np.zeros(2000, np.complex64)])) + demodulator.flush()
+        >>> [burst.header == header for burst in bursts], bool(np.abs(bursts[0].symbols - 1).max() < 0.01)
+        ([True], True)
     """
 
     def __init__(self, numerology: Numerology = DEFAULT_NUMEROLOGY, step: int = _STEP) -> None:

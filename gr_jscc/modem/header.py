@@ -87,6 +87,11 @@ class BurstHeader:
 
     Raises:
         HeaderError: a value is out of its range.
+
+    Example:
+        >>> header = BurstHeader(BurstKind.ANALOG, transfer=5, round=0, index=1, count=4, symbols=2400)
+        >>> BurstHeader.unpack(header.pack()) == header
+        True
     """
 
     kind: BurstKind

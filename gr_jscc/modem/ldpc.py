@@ -32,6 +32,13 @@ class LdpcCode:
 
     Raises:
         ValueError: the standard has no such code.
+
+    Example:
+        >>> import numpy as np
+        >>> code = LdpcCode(k=100, n=200)
+        >>> bits = np.random.default_rng(1).integers(0, 2, (1, 100), np.uint8)
+        >>> code.encode(bits).shape
+        (1, 200)
     """
 
     def __init__(self, k: int, n: int, graph: int | None = None) -> None:

@@ -20,6 +20,11 @@ class Numerology:
 
     Raises:
         UserError: the lengths or carriers make no usable layout; the message says which.
+
+    Example:
+        >>> from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY
+        >>> DEFAULT_NUMEROLOGY.fft_size, DEFAULT_NUMEROLOGY.symbol_len, DEFAULT_NUMEROLOGY.data_count
+        (64, 80, 48)
     """
 
     fft_size: int

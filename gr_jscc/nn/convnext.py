@@ -15,6 +15,11 @@ class ConvNeXtBlock(nn.Module):
     Args:
         channels: C of [B, C, H, W].
         expansion: channels inside the perceptron over C.
+
+    Example:
+        >>> import torch
+        >>> ConvNeXtBlock(8)(torch.ones(1, 8, 8, 8)).shape
+        torch.Size([1, 8, 8, 8])
     """
 
     def __init__(self, channels: int, expansion: int = 4) -> None:

@@ -11,6 +11,11 @@ class GDN(nn.Module):
     """y_i = x_i / sqrt(β_i + Σ_j γ_ij x_j²) over the channels of [B, C, H, W]; with ``inverse`` it multiplies.
 
     β and γ are kept positive by squaring what is learned.
+
+    Example:
+        >>> import torch
+        >>> GDN(8)(torch.ones(1, 8, 4, 4)).shape
+        torch.Size([1, 8, 4, 4])
     """
 
     def __init__(self, channels: int, inverse: bool = False) -> None:

@@ -15,6 +15,11 @@ class ResidualBlock(nn.Module):
     Args:
         channels: C.
         padding: what is beyond the edges, ``zeros`` or ``replicate``.
+
+    Example:
+        >>> import torch
+        >>> ResidualBlock(8)(torch.ones(1, 8, 4, 4)).shape
+        torch.Size([1, 8, 4, 4])
     """
 
     def __init__(self, channels: int, padding: str = "zeros") -> None:

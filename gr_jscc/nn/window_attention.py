@@ -18,6 +18,11 @@ class WindowAttention(nn.Module):
         heads: divides ``inner``.
         window: positions of a window's side.
         shift: places by which the windows are moved down and right, below ``window``.
+
+    Example:
+        >>> import torch
+        >>> WindowAttention(channels=8, inner=8, heads=2, window=4, shift=0)(torch.ones(1, 8, 8, 8)).shape
+        torch.Size([1, 8, 8, 8])
     """
 
     def __init__(self, channels: int, inner: int, heads: int, window: int, shift: int) -> None:

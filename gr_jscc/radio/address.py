@@ -20,6 +20,10 @@ class RadioAddress:
     Attributes:
         kind: a key of `KINDS`.
         place: what follows the kind: a device's arguments, ZMQ's endpoint, or a path.
+
+    Example:
+        >>> parse_radio("zmq:tcp://127.0.0.1:5551")
+        RadioAddress(kind='zmq', place='tcp://127.0.0.1:5551')
     """
 
     kind: str

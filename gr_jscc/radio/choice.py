@@ -20,6 +20,10 @@ class RadioChoice:
         profile: None where the address is no device and the user named none.
         reconnect: go on when a device that went away is back.
         sample_rate: samples per second, for reports.
+
+    Example:
+        >>> RadioChoice("file:air.cf32").is_device
+        False
     """
 
     address: str

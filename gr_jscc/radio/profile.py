@@ -185,7 +185,12 @@ class CalibrationTable(TomlTable):
 
 
 class Profile(TomlTable):
-    """A radio's settings; every table is explained at its class."""
+    """A radio's settings; every table is explained at its class.
+
+    Example:
+        >>> load_profile("hackrf").device.name
+        'HackRF One'
+    """
 
     device: DeviceTable
     stream: StreamTable

@@ -12,6 +12,13 @@ class FrequencyShift:
 
     Args:
         cycles_per_sample: shift in frequency, relative to the sample rate.
+
+    Example:
+        >>> import numpy as np
+        >>> samples = np.ones(2, np.complex64)
+        >>> FrequencyShift(0.25).process(samples)
+        >>> np.abs(samples - [1, 1j]).round(3).tolist()
+        [0.0, 0.0]
     """
 
     def __init__(self, cycles_per_sample: float) -> None:

@@ -22,6 +22,11 @@ class TransmitQueue:
         capacity: samples that it holds.
         prefill: samples that must be there after a pause; at most `capacity`.
         clock: seconds.
+
+    Example:
+        >>> queue = TransmitQueue(capacity=1000, prefill=0)
+        >>> queue.finished
+        False
     """
 
     def __init__(self, capacity: int, prefill: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -17,6 +17,15 @@ class Worker:
         function: the slow work. An exception ends the worker and is kept in ``failure``.
         depth: items that may wait; `submit` blocks while so many do. 0 sets no limit.
         on_failure: is told the exception at once, in the worker's thread.
+
+    Example:
+        >>> done = []
+        >>> worker = Worker(done.append, depth=0, on_failure=print)
+        >>> worker.start()
+        >>> worker.submit("a")
+        >>> worker.finish()
+        >>> done
+        ['a']
     """
 
     def __init__(

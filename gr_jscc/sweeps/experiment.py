@@ -141,6 +141,11 @@ class Experiment(TomlTable):
         times: whether the report tells how long the codecs take and how large they are.
         references: schemes of ``references.toml`` that are drawn beside; those that fit.
         strips: pictures to look at.
+
+    Example:
+        >>> from gr_jscc.sweeps.experiment import load_experiment
+        >>> load_experiment("codecs-grid").channels
+        ['awgn']
     """
 
     name: str = ""

@@ -26,7 +26,18 @@ SMALLEST_RATE = 8  # latent channels: CBR 1/48
 
 
 class DeepJSCC(TrainedCodec):
-    """The loaded model; see `gr_jscc.codecs.base.Codec`."""
+    """The loaded model; see `gr_jscc.codecs.base.Codec`.
+
+    Example:
+        >>> import numpy as np
+        >>> from gr_jscc.codecs.base import Reception
+        >>> codec = DeepJSCC()
+        >>> image = np.full((32, 48, 3), 90, np.uint8)
+        >>> payload = codec.transmitter(1 / 12).start(image)
+        >>> noise_var = np.full(len(payload.symbols), 0.01, np.float32)
+        >>> codec.receiver(32, 48).push(Reception(payload.symbols, noise_var, payload.side_info)).shape
+        (32, 48, 3)
+    """
 
     name = "deepjscc"
     default_weights = "deepjscc-photo"

@@ -54,7 +54,15 @@ class Plan:
 
 
 class NTSCC(RateAdaptiveCodec):
-    """The loaded model; see `gr_jscc.codecs.base.Codec`."""
+    """The loaded model; see `gr_jscc.codecs.base.Codec`.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+        >>> payload = NTSCC().transmitter(1 / 12).start(image)
+        >>> 0 < len(payload.symbols) <= 64 * 64 * 3 // 12
+        True
+    """
 
     name = "ntscc"
     default_weights = "ntscc-photo"

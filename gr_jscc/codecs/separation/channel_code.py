@@ -31,6 +31,10 @@ class ChannelCode:
     Attributes:
         rate: message bits over coded bits, one of `RATES`.
         modulation: one of `MODULATIONS`.
+
+    Example:
+        >>> CHANNEL_CODES["ldpc-2/3:16qam"].bits_per_use
+        Fraction(8, 3)
     """
 
     rate: Fraction

@@ -32,6 +32,13 @@ class Separation(Codec):
 
     Raises:
         CodecError: ``weights`` is not understood, or this machine lacks the picture codec.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.full((64, 96, 3), 90, np.uint8)
+        >>> payload = Separation("hevc:ldpc-2/3:16qam").transmitter(1 / 12).start(image)
+        >>> len(payload.symbols) <= 64 * 96 * 3 // 12
+        True
     """
 
     name = "separation"

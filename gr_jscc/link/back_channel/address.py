@@ -24,6 +24,11 @@ class Address:
         endpoint: as ZMQ takes it.
         local: whether nothing outside this machine can reach it.
         ipv6: whether it is a literal IPv6 address.
+
+    Example:
+        >>> from gr_jscc.link.back_channel.address import parse_address
+        >>> parse_address("tcp://127.0.0.1:5550", listening=True).local
+        True
     """
 
     endpoint: str

@@ -110,6 +110,11 @@ class ChannelState(Message):
         cfo: carrier frequency offset, cycles per sample; NaN when unknown.
         evm_db: error vector magnitude, dB; NaN when unknown.
         bursts_received, bursts_sent: of the round, as far as the receiver knows.
+
+    Example:
+        >>> state = ChannelState(7, 0, snr_db=12.5, cfo=0.0, evm_db=-20.0, bursts_received=9, bursts_sent=10)
+        >>> ChannelState.unpack(state.pack()).snr_db
+        12.5
     """
 
     kind: ClassVar[Kind] = Kind.CHANNEL_STATE
@@ -148,6 +153,12 @@ class BurstMap(Message):
         transfer, round: which round.
         manifest: whether the manifest did.
         received: bool[count], count up to `MAX_BURSTS`; of the analog bursts, by index.
+
+    Example:
+        >>> import numpy as np
+        >>> message = BurstMap(transfer=7, round=0, manifest=True, received=np.array([True, False, True]))
+        >>> BurstMap.unpack(message.pack()).received.tolist()
+        [True, False, True]
     """
 
     kind: ClassVar[Kind] = Kind.BURST_MAP
@@ -189,6 +200,10 @@ class SideInfo(Message):
     Attributes:
         transfer, round: which round.
         data: up to `MAX_SIDE_INFO` bytes.
+
+    Example:
+        >>> SideInfo.unpack(SideInfo(transfer=7, round=0, data=b"size").pack()).data
+        b'size'
     """
 
     kind: ClassVar[Kind] = Kind.SIDE_INFO
@@ -220,6 +235,10 @@ class RoundSent(Message):
         transfer, round: which round.
         attempt: 0 for the round itself, then the number of the repeat.
         last: whether nothing of the round will be sent again, whatever is missing.
+
+    Example:
+        >>> RoundSent.unpack(RoundSent(transfer=7, round=0, attempt=1, last=False).pack()).attempt
+        1
     """
 
     kind: ClassVar[Kind] = Kind.ROUND_SENT
@@ -242,7 +261,12 @@ class RoundSent(Message):
 
 @dataclass(frozen=True)
 class Stop(Message):
-    """Good enough, no further rounds of this transfer; from the receiver."""
+    """Good enough, no further rounds of this transfer; from the receiver.
+
+    Example:
+        >>> Stop.unpack(Stop(transfer=7).pack()).transfer
+        7
+    """
 
     kind: ClassVar[Kind] = Kind.STOP
     _layout: ClassVar[struct.Struct] = struct.Struct(">I")

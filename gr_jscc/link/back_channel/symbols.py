@@ -36,6 +36,12 @@ class Symbols(Message):
         symbols: complex64[k], finite; k up to `MAX_SYMBOLS`.
         noise_var: float32[k], of each symbol, at least 0; inf where the symbol was lost.
         format: ``complex64`` (12 bytes a symbol, exact), ``float16`` (6 bytes) or ``int8`` (3 bytes), see `quantise`.
+
+    Example:
+        >>> import numpy as np
+        >>> sent = Symbols(7, 0, np.ones(5, np.complex64), np.full(5, 0.1, np.float32), format="float16")
+        >>> Symbols.unpack(sent.pack()).symbols.shape
+        (5,)
     """
 
     kind: ClassVar[Kind] = Kind.SYMBOLS
