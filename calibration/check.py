@@ -15,7 +15,7 @@ from gr_jscc.calibration.error_budget import ErrorBudget, error_budget, together
 from gr_jscc.figures import Figure
 
 if TYPE_CHECKING:
-    from gr_jscc.calibration.bench import Bench
+    from gr_jscc.calibration.rig import Rig
 
 LEAST_ERROR = 1e-8  # that can be seen at all
 ROUNDS = 4  # of the known bursts in a capture
@@ -61,7 +61,7 @@ class LinkCheck:
         ]
 
 
-def check_link(bench: Bench, seconds: float) -> Iterator[LinkCheck]:
+def check_link(bench: Rig, seconds: float) -> Iterator[LinkCheck]:
     """Measures again and again until `seconds` have passed, at least once; yields what is known so far.
 
     Raises:

@@ -18,7 +18,7 @@ from gr_jscc.calibration.iq_imbalance import receiver_iq, rejection_db, transmit
 from gr_jscc.figures import Figure
 
 if TYPE_CHECKING:
-    from gr_jscc.calibration.bench import Bench
+    from gr_jscc.calibration.rig import Rig
     from gr_jscc.radio.profile import CalibrationTable
 
 LO_OFFSET = 0.15  # cycles per sample between the two radios' oscillators, so that their faults are told apart
@@ -79,7 +79,7 @@ class Wanted:
     gains: tuple[float, ...]
 
 
-def measure_noise(bench: Bench, findings: Findings, wanted: Wanted) -> None:
+def measure_noise(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     """Noise floor of the receiver, with nothing sent."""
     capture = bench.probe(None, CAPTURE)
     found = noise_floor.noise_floor(capture.samples)
@@ -90,7 +90,7 @@ def measure_noise(bench: Bench, findings: Findings, wanted: Wanted) -> None:
         findings.warnings.append("the receiver's noise hardly moves its converter: raise the receive gain")
 
 
-def measure_carrier(bench: Bench, findings: Findings, wanted: Wanted) -> None:
+def measure_carrier(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     """Carrier and sample clock of the receiver against the transmitter's."""
     received = comb.receive_comb(_comb_capture(bench))
     found = tone_offset(received, LO_OFFSET, bench.frequency, bench.sample_rate)
@@ -101,7 +101,7 @@ def measure_carrier(bench: Bench, findings: Findings, wanted: Wanted) -> None:
     findings.figures.append(Figure("ppm", found.clock_ppm, "ppm", at | {"of": "sample clock"}))
 
 
-def measure_dc(bench: Bench, findings: Findings, wanted: Wanted) -> None:
+def measure_dc(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     """DC offset of the receiver and leakage of the transmitter's oscillator, and what correcting them leaves."""
 
     def levels(capture: np.ndarray, corrected: bool) -> tuple[complex, complex]:
@@ -117,7 +117,7 @@ def measure_dc(bench: Bench, findings: Findings, wanted: Wanted) -> None:
     findings.data["dc"] = before, after
 
 
-def measure_iq(bench: Bench, findings: Findings, wanted: Wanted) -> None:
+def measure_iq(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     """IQ imbalance of both ends, and what correcting it leaves."""
 
     def images(capture: np.ndarray, corrected: bool) -> tuple[complex, complex]:
@@ -134,7 +134,7 @@ def measure_iq(bench: Bench, findings: Findings, wanted: Wanted) -> None:
 
 
 def _before_and_after(
-    bench: Bench, findings: Findings, key: str, measure: Callable[[np.ndarray, bool], tuple[complex, complex]]
+    bench: Rig, findings: Findings, key: str, measure: Callable[[np.ndarray, bool], tuple[complex, complex]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measures without any correction, keeps what was found for receiver and transmitter, and measures with it.
 
@@ -150,7 +150,7 @@ def _before_and_after(
     return before, after
 
 
-def measure_compression(bench: Bench, findings: Findings, wanted: Wanted) -> None:
+def measure_compression(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     """The transmitter's 1 dB point at the profile's gains, and the power for the wanted distortion."""
     waveform = compression.staircase()
     capture = bench.probe(waveform, 3 * len(waveform), tx_calibration=findings.table()).samples
@@ -170,7 +170,7 @@ def measure_compression(bench: Bench, findings: Findings, wanted: Wanted) -> Non
     findings.figures.append(Figure("highest_power_dbfs", power, "dBFS", {"evm_db": round(wanted.evm_db, 2)}))
 
 
-def measure_power(bench: Bench, findings: Findings, wanted: Wanted) -> None:
+def measure_power(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     """Received power over the transmitter's gain."""
     table = []
     for gain, capture in _over_gains(bench, wanted, comb.comb_samples(COMB_SAMPLES, AMPLITUDE), CAPTURE // 4):
@@ -189,7 +189,7 @@ def measure_power(bench: Bench, findings: Findings, wanted: Wanted) -> None:
     findings.figures.append(Figure("gain_error_db", worst, "dB", {"stage": wanted.stage, "up_to_db": linear[-1][0]}))
 
 
-def measure_snr(bench: Bench, findings: Findings, wanted: Wanted) -> None:
+def measure_snr(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     """SNR at the receiver over the transmitter's gain, with the link's own signal."""
     table = []
     waveform = bursts.burst_samples() * np.float32(_amplitude(bench, findings))
@@ -204,7 +204,7 @@ def measure_snr(bench: Bench, findings: Findings, wanted: Wanted) -> None:
     findings.figures.append(Figure("highest_snr_db", max(snr for _, snr in table), "dB", {"stage": wanted.stage}))
 
 
-def measure_estimator(bench: Bench, findings: Findings, wanted: Wanted) -> None:
+def measure_estimator(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     """The SNR estimator against known payloads, from 0 to 25 dB.
 
     Each SNR is reached with the lowest of two gains that is enough, and the digital level below that: as few of the
@@ -234,7 +234,7 @@ def measure_estimator(bench: Bench, findings: Findings, wanted: Wanted) -> None:
         findings.figures.append(Figure("snr_bias_db", trial.bias_db, "dB", {"snr_db": round(trial.true_db, 1)}))
 
 
-def measure_latency(bench: Bench, findings: Findings, wanted: Wanted) -> None:
+def measure_latency(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     """Latency by the devices' own clocks; nothing where they have none."""
     from gr_jscc.calibration.timed_burst import latency_samples
 
@@ -256,7 +256,7 @@ class Step:
     """
 
     title: str
-    run: Callable[[Bench, Findings, Wanted], None]
+    run: Callable[[Rig, Findings, Wanted], None]
 
 
 #: In an order in which each step can use what those before it found.
@@ -274,7 +274,7 @@ STEPS: dict[str, Step] = {
 
 
 def _comb_capture(
-    bench: Bench, rx_calibration: CalibrationTable | None = None, tx_calibration: CalibrationTable | None = None
+    bench: Rig, rx_calibration: CalibrationTable | None = None, tx_calibration: CalibrationTable | None = None
 ) -> np.ndarray:
     """The comb as received beside the transmitter's oscillator."""
     waveform = comb.comb_samples(COMB_SAMPLES, AMPLITUDE)
@@ -286,7 +286,7 @@ def _comb_capture(
 
 
 def _over_gains(
-    bench: Bench, wanted: Wanted, waveform: np.ndarray, count: int, known: CalibrationTable | None = None
+    bench: Rig, wanted: Wanted, waveform: np.ndarray, count: int, known: CalibrationTable | None = None
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Captures at rising gains of the transmitter, until the receiver clips."""
     for gain in wanted.gains:
@@ -298,7 +298,7 @@ def _over_gains(
         yield gain, capture
 
 
-def _amplitude(bench: Bench, findings: Findings) -> float:
+def _amplitude(bench: Rig, findings: Findings) -> float:
     return findings.amplitude or bench.tx_profile.direction("tx").amplitude
 
 

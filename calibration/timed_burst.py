@@ -14,7 +14,7 @@ from gr_jscc.radio import parse_radio
 from gr_jscc.radio.soapy_device import SoapyDevice
 
 if TYPE_CHECKING:
-    from gr_jscc.calibration.bench import Bench
+    from gr_jscc.calibration.rig import Rig
 
 AHEAD_SECONDS = 0.05, 0.15, 0.45  # in which the burst is handed over; more where it came too late
 TAIL_SECONDS = 0.05  # that are listened to after it
@@ -22,7 +22,7 @@ CLOCKS_APART = 5e-3  # s between the two clocks' answers, one asked after the ot
 PATIENCE = 10.0
 
 
-def latency_samples(bench: Bench) -> float | None:
+def latency_samples(bench: Rig) -> float | None:
     """Samples from the time that a burst was to be sent to the time stamp with which it was received.
 
     None where the devices have no times, or clocks that do not show the same.

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr_jscc.calibration import bursts, comb, compression, snr_estimator, steps
-from gr_jscc.calibration.bench import Bench
 from gr_jscc.calibration.carrier_offset import burst_offset
 from gr_jscc.calibration.dc_offset import receiver_dc, transmitter_dc
 from gr_jscc.calibration.iq_imbalance import receiver_iq, rejection_db, transmitter_iq
+from gr_jscc.calibration.rig import Rig
 from gr_jscc.calibration.timed_burst import latency_samples
 from gr_jscc.radio.profile import load_profile
 
@@ -63,7 +63,7 @@ class Faults:
         return "".join(f",{key}={value!r}" for key, value in values.items() if value)
 
 
-def virtual_bench(model: str, sender: Faults, receiver: Faults, name: str = "", seed: int = 1) -> Bench:
+def virtual_bench(model: str, sender: Faults, receiver: Faults, name: str = "", seed: int = 1) -> Rig:
     """Two virtual radios of a model on a cable of their own, in lockstep.
 
     Args:
@@ -76,7 +76,7 @@ def virtual_bench(model: str, sender: Faults, receiver: Faults, name: str = "", 
     name = name or f"calibration-{os.getpid()}"
     place = f"soapy:driver=jscc,model={model},air={name},pace=lockstep,seed={seed}"
     addresses = (f"{place},id={id_}{faults.arguments()}" for id_, faults in (("tx", sender), ("rx", receiver)))
-    return Bench(*addresses, profile, profile)
+    return Rig(*addresses, profile, profile)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Recovered:
     ppm_error: float
 
 
-def recovered_front_end(bench: Bench, again: Bench, true_ppm: float) -> Recovered:
+def recovered_front_end(bench: Rig, again: Rig, true_ppm: float) -> Recovered:
     """Measures carrier, DC and IQ step by step, as `calibrate` does, then the comb with all of it corrected.
 
     Args:
@@ -127,7 +127,7 @@ def relative_ppm(sender: Faults, receiver: Faults) -> float:
     return ((1 + receiver.ppm * 1e-6) / (1 + sender.ppm * 1e-6) - 1) * 1e6
 
 
-def burst_ppm_error(bench: Bench, true_ppm: float, amplitude: float, seconds: float) -> float:
+def burst_ppm_error(bench: Rig, true_ppm: float, amplitude: float, seconds: float) -> float:
     """Error of the carrier offset taken from known bursts, ppm."""
     waveform = bursts.burst_samples() * np.float32(amplitude)
     capture = bench.probe(waveform, round(seconds * bench.sample_rate)).samples
@@ -135,7 +135,7 @@ def burst_ppm_error(bench: Bench, true_ppm: float, amplitude: float, seconds: fl
     return float(found.ppm - true_ppm)
 
 
-def estimator_bias(bench: Bench, amplitude: float, snr_db: float) -> tuple[float, float]:
+def estimator_bias(bench: Rig, amplitude: float, snr_db: float) -> tuple[float, float]:
     """Bias of the SNR estimate in dB against the radio's formula, and against the known payload.
 
     Args:
@@ -148,7 +148,7 @@ def estimator_bias(bench: Bench, amplitude: float, snr_db: float) -> tuple[float
     return trial.estimated_db - snr_db, trial.bias_db
 
 
-def compression_error(bench: Bench, true_dbfs: float) -> float:
+def compression_error(bench: Rig, true_dbfs: float) -> float:
     """Error of the 1 dB point, dB; NaN where none was found."""
     waveform = compression.staircase()
     capture = bench.probe(waveform, 3 * len(waveform)).samples
@@ -156,7 +156,7 @@ def compression_error(bench: Bench, true_dbfs: float) -> float:
     return math.nan if point is None else float(point - true_dbfs)
 
 
-def latency_error(bench: Bench, true_samples: float) -> float:
+def latency_error(bench: Rig, true_samples: float) -> float:
     """Error of the latency, samples; NaN where the radios know no times."""
     found = latency_samples(bench)
     return math.nan if found is None else float(found - true_samples)

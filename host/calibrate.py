@@ -20,7 +20,7 @@ from gr_jscc.host.printing import print_figures
 from gr_jscc.radio import parse_radio
 
 if TYPE_CHECKING:
-    from gr_jscc.calibration.bench import Bench
+    from gr_jscc.calibration.rig import Rig
     from gr_jscc.calibration.steps import Wanted
     from gr_jscc.radio.limits import Limits
     from gr_jscc.radio.profile import Profile
@@ -114,8 +114,8 @@ def calibrate(
     Measures noise floor, carrier offset, DC offset, IQ imbalance, compression, power and SNR over gain, the SNR
     estimator and latency, and writes a profile that tx and rx use (--profile FILE).
     """
-    from gr_jscc.calibration.bench import Bench
     from gr_jscc.calibration.device_files import DeviceFiles, findings_of
+    from gr_jscc.calibration.rig import Rig
     from gr_jscc.radio.profile import default_profile, load_profile
 
     chosen = _chosen(steps)
@@ -127,7 +127,7 @@ def calibrate(
     for address, name in ((tx, tx_profile or profile), (rx, profile)):
         radio = parse_radio(address)
         profiles.append(load_profile(name) if name else default_profile(radio.kind, radio.place))
-    bench = Bench(tx, rx, *profiles)
+    bench = Rig(tx, rx, *profiles)
     console = terminal(stderr=True)
     if check:
         _ask(bench, None, yes, console)
@@ -137,7 +137,7 @@ def calibrate(
     sender, limits, receiver = bench.devices()
     files = DeviceFiles.beside(out, tx == rx or (sender.serial or tx) == (receiver.serial or rx))
     if steps and files.there:
-        bench = Bench(tx, rx, *files.load())
+        bench = Rig(tx, rx, *files.load())
     wanted = _wanted(bench, limits, stage, max_gain, evm)
     _ask(bench, wanted, yes, console)
     findings = findings_of(bench.tx_profile, bench.rx_profile) if steps else findings_of(*map(_plain, profiles))
@@ -171,7 +171,7 @@ def _chosen(steps: str) -> list[str]:
     return [name for name in STEPS if not names or name in names]
 
 
-def _wanted(bench: Bench, limits: Limits, stage: str, max_gain: float | None, evm_db: float) -> Wanted:
+def _wanted(bench: Rig, limits: Limits, stage: str, max_gain: float | None, evm_db: float) -> Wanted:
     """The gains to try.
 
     Raises:
@@ -195,7 +195,7 @@ def _wanted(bench: Bench, limits: Limits, stage: str, max_gain: float | None, ev
     return Wanted(evm_db, stage, tuple(allowed.low + step * index for index in range(count)))
 
 
-def _ask(bench: Bench, wanted: Wanted | None, yes: bool, console: Console) -> None:
+def _ask(bench: Rig, wanted: Wanted | None, yes: bool, console: Console) -> None:
     """Has the person confirm that everything is connected.
 
     Raises:
@@ -212,7 +212,7 @@ def _ask(bench: Bench, wanted: Wanted | None, yes: bool, console: Console) -> No
     typer.confirm("Is everything connected?", abort=True, err=True)
 
 
-def _measure(bench: Bench, findings, wanted: Wanted, chosen: list[str], console: Console, quiet: bool) -> None:
+def _measure(bench: Rig, findings, wanted: Wanted, chosen: list[str], console: Console, quiet: bool) -> None:
     """Runs the steps one after the other.
 
     Raises:
@@ -246,7 +246,7 @@ def _told(figure) -> str:
     return f"{corrected}{figure.name} {figure.value:.4g}{unit}" + (f" ({at})" if at else "")
 
 
-def _for_quality(bench: Bench, wanted: Wanted, psnr_db: float) -> Wanted:
+def _for_quality(bench: Rig, wanted: Wanted, psnr_db: float) -> Wanted:
     """The distortion that the demo photo can bear on this link."""
     import dataclasses
 
@@ -264,7 +264,7 @@ def _for_quality(bench: Bench, wanted: Wanted, psnr_db: float) -> Wanted:
     return dataclasses.replace(wanted, evm_db=evm_for_quality(psnr_db, snr_db, ideal_quality()))
 
 
-def _check(bench: Bench, seconds: float, console: Console, json_lines: bool) -> None:
+def _check(bench: Rig, seconds: float, console: Console, json_lines: bool) -> None:
     from gr_jscc.calibration.check import check_link
 
     with console.status("measuring") as status:

@@ -89,14 +89,14 @@ def _untimed(model: str, place: Path) -> str:
 
 def _calibrated(radio: Radio, place: Path, name: str) -> tuple[str, str]:
     """Calibrates both radios; files of their profiles."""
-    from gr_jscc.calibration.bench import Bench
     from gr_jscc.calibration.device_files import DeviceFiles
+    from gr_jscc.calibration.rig import Rig
     from gr_jscc.calibration.steps import STEPS as PROCEDURES
     from gr_jscc.calibration.steps import Findings, Wanted
     from gr_jscc.radio.profile import load_profile
 
     profile, findings = load_profile(name), Findings()
-    bench = Bench(radio.address(_air(), "tx"), radio.address(_air(), "rx", ",loss_db=6"), profile, profile)
+    bench = Rig(radio.address(_air(), "tx"), radio.address(_air(), "rx", ",loss_db=6"), profile, profile)
     for step in STEPS:
         PROCEDURES[step].run(bench, findings, Wanted(-30.0, "", ()))
     files = DeviceFiles.beside(place / f"{radio.model}-calibrated.toml", one_device=False)

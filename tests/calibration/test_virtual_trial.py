@@ -54,4 +54,4 @@ def test_different_rates_are_refused():
     bench = trial.virtual_bench("b210", Faults(), Faults())
     slow = bench.rx_profile.adjusted("rx", sample_rate=1e6)
     with pytest.raises(CalibrationError, match="one sample rate"):
-        trial.Bench(bench.tx, bench.rx, bench.tx_profile, slow)
+        trial.Rig(bench.tx, bench.rx, bench.tx_profile, slow)

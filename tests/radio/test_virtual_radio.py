@@ -36,7 +36,7 @@ def air(request):
     assert not list(SHARED_MEMORY.glob(f"gr-jscc-air-{name}*"))
 
 
-class Bench:
+class Rig:
     """A process of virtual_bench.py."""
 
     def __init__(self, environment):
@@ -67,7 +67,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def shared_bench(environment):
-    bench = Bench(environment)
+    bench = Rig(environment)
     yield bench
     bench.kill()
 
@@ -96,7 +96,7 @@ def start(environment):
     running = []
 
     def run(do, **job):
-        running.append(Bench(environment))
+        running.append(Rig(environment))
         return running[-1].begin(do, **job)
 
     yield run

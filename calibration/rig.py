@@ -82,7 +82,7 @@ class _Collector(gr.sync_block):
         self.kept = 0
 
 
-class Bench:
+class Rig:
     """A transmitter and a receiver, joined by a cable with an attenuator.
 
     Args:
