@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from gr_jscc.errors import UserError
 from gr_jscc.figures import Figure
+from gr_jscc.ports import free_addresses
 
 RECEIVED_DBFS = -14.0  # mean power of bursts at the receiver: peaks of 10 dB and an offset fit in
 STEPS = ("carrier", "dc", "iq")
@@ -111,9 +111,7 @@ def _sent(radio: Radio, tx: str, rx: str, folder: Path, snr_db: float, cbr: str)
 
     sent_dbfs = 20 * math.log10(load_profile(tx).direction("tx").amplitude)
     more = f",loss_db={sent_dbfs - RECEIVED_DBFS},noise_dbfs={RECEIVED_DBFS - snr_db}"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        back = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    (back,) = free_addresses(1)
     program = [sys.executable, "-m", "gr_jscc.host"]
     with tempfile.TemporaryDirectory() as out, tempfile.TemporaryFile("w+") as told:
         arguments = ["rx", "--radio", radio.address(_air(), "rx", more), "--profile", rx, "--back-channel", back]

@@ -51,14 +51,19 @@ def put_in_place(part: Path, target: Path) -> None:
         OSError: the disk is full, or fails.
     """
     for path in [*part.rglob("*"), part] if part.is_dir() else [part]:
-        _sync(path)
+        sync(path)
     if part.is_dir():
         shutil.rmtree(target, ignore_errors=True)
     os.replace(part, target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Has a file's content, or a folder's names, reach the disk before this returns.
+
+    Raises:
+        OSError: the disk is full, or fails.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from gr_jscc.files.locks import open_alone
+from gr_jscc.files.whole import put_in_place
 from gr_jscc.radio.address import RadioError
 
 
@@ -76,6 +76,6 @@ def replace(part: Path, path: Path) -> None:
         RadioError: it cannot be renamed.
     """
     try:
-        os.replace(part, path)
+        put_in_place(part, path)
     except OSError as error:
         raise RadioError(f"cannot write {path}: {error.strerror}") from error

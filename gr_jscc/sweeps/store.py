@@ -28,7 +28,7 @@ from gr_jscc.codecs.base import UseMap
 from gr_jscc.errors import UserError
 from gr_jscc.files.left_out import NAMED
 from gr_jscc.files.locks import lock, release
-from gr_jscc.files.whole import PARTS, whole, writing
+from gr_jscc.files.whole import PARTS, sync, whole, writing
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.reports.report import write_json
 
@@ -200,9 +200,7 @@ class Store:
         self._segment = open(path, "xb", buffering=0)  # noqa: SIM115 (open while the store is)
         self._header = header
         self._write(header)
-        folder = os.open(self.folder, os.O_RDONLY)
-        os.fsync(folder)  # the file's name must survive a power cut as well
-        os.close(folder)
+        sync(self.folder)  # the file's name must survive a power cut as well
 
     def _end_segment(self) -> None:
         if self._segment is not None:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.flowgraphs.channel import ChannelFlowgraph
 from gr_jscc.host.channel import channel
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstHeader, BurstKind, StreamDemodulator, burst_length, modulate
+from gr_jscc.ports import free_addresses
 from gr_jscc.radio import radio_sink, radio_source
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(90)]
@@ -81,12 +81,7 @@ def bursts(tmp_path_factory):
 
 @pytest.fixture
 def endpoint():
-    def make():
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return f"tcp://127.0.0.1:{free.getsockname()[1]}"
-
-    return make
+    return lambda: free_addresses(1)[0]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 
 import numpy as np
+from hand_clock import HandClock
 
 from gr_jscc.codecs.base import Codec, Payload, Receiver, Reception, Transmitter
 from gr_jscc.link.accounting import count_uses
@@ -103,7 +104,7 @@ class SimulatedLink:
         self.stuck = False  # samples lie in a buffer and do not move
         self.made = 0  # samples that the transmitter made
         self.passed = 0.0  # that came to the receiver
-        self.now = 0.0
+        self.clock = HandClock()
         self.cut = False  # the back-channel holds its messages
         self.air: collections.deque = collections.deque()  # bursts, with the sample at which each begins
         self.announced: collections.deque = collections.deque()  # trains that the transmitter has not yet told of
@@ -121,12 +122,12 @@ class SimulatedLink:
         send = self.to_receiver.append if self.policy else None
         return SendingEnd(
             self.codec, 1 / 12, lambda f, *a: f(*a), lambda fields, image: self.events.append(fields),
-            LinkSettings(session=session or Session()), self.policy, send, clock=lambda: self.now,
+            LinkSettings(session=session or Session()), self.policy, send, clock=self.clock,
         )  # fmt: skip
 
     def new_receiver(self, **options) -> ReceivingEnd:
         send = self.to_sender.append if self.policy else None
-        return ReceivingEnd(self.codec, send, clock=lambda: self.now, **options)
+        return ReceivingEnd(self.codec, send, clock=self.clock, **options)
 
     def connect(self, connected: bool = True) -> None:
         self.cut = not connected
@@ -143,12 +144,12 @@ class SimulatedLink:
 
     def run(self, seconds: float) -> None:
         """Lets time pass."""
-        until = self.now + seconds
-        while self.now < until:
+        until = self.clock.now + seconds
+        while self.clock.now < until:
             self.step()
 
     def step(self) -> None:
-        self.now += STEP_SECONDS
+        self.clock.now += STEP_SECONDS
         idle = False
         while self.made - self.passed <= self.buffered and (train := self.sending.next_train()):
             self._put_on_air(list(train))

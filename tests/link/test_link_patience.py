@@ -19,10 +19,10 @@ def finish(link, pictures=1, seconds=100_000.0):
     for number in range(pictures):
         link.sending.submit(f"{number}.png", picture(number))
     link.sending.finish()
-    end = link.now + seconds
+    end = link.clock.now + seconds
     while not link.sending.finished:
         link.step()
-        assert link.now < end, "the link hangs"
+        assert link.clock.now < end, "the link hangs"
     return link.events_of("done")
 
 
@@ -92,7 +92,7 @@ def test_a_first_train_that_lost_its_end_is_asked_for_a_moment_later(pace):
     link.sending.submit("a.png", picture(1))
     while not any(isinstance(message, BurstMap) for message in link.to_sender):
         link.step()
-        assert link.now < 0.5 + 1.5e5 / pace
+        assert link.clock.now < 0.5 + 1.5e5 / pace
 
 
 @pytest.mark.parametrize("stuck_seconds", [3.0, 8.0])
@@ -132,7 +132,7 @@ def test_what_is_missing_is_asked_for_a_moment_after_all_samples_came():
     link.sending.submit("a.png", picture(1))
     while not any(isinstance(message, BurstMap) for message in link.to_sender):
         link.step()
-        assert link.now < 1.0
+        assert link.clock.now < 1.0
 
 
 def test_a_transmitter_that_counts_no_samples_is_served_too():

@@ -1,11 +1,12 @@
 """Addresses that nobody else has, and other programs at the other end."""
 
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from gr_jscc.ports import free_addresses
 
 
 @pytest.fixture
@@ -15,9 +16,7 @@ def endpoint(tmp_path):
     def make(transport):
         if transport == "ipc":
             return f"ipc://{tmp_path}/air{len(list(tmp_path.glob('air*')))}"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        return free_addresses(1)[0]
 
     return make
 

@@ -6,6 +6,7 @@ import sqlite3
 import numpy as np
 import pytest
 import sigmf
+from hand_clock import HandClock
 
 from gr_jscc.codecs.base import Codec, Payload, Receiver
 from gr_jscc.link.back_channel import RoundSent, SideInfo
@@ -65,7 +66,7 @@ class Live:
     """
 
     def __init__(self, path, back_channel=True):
-        self.now = 0.0
+        self.clock = HandClock()
         fields = {
             "core:extensions": [EXTENSION], "jscc:codec": "echo", "jscc:weights": "echo-1", "jscc:radio": "the air",
             "jscc:weights_hash": EchoCodec.weights_hash.hex(), "jscc:fft_size": 64, "jscc:cp_len": 16,
@@ -76,9 +77,9 @@ class Live:
         self.annotations = Annotations(path.with_name("scratch"), DEFAULT_NUMEROLOGY, RATE, 433e6)
         self.demodulator = StreamDemodulator(step=STEP)
         send = (lambda message: None) if back_channel else None
-        self.end = ReceivingEnd(EchoCodec(), send, "float16", clock=lambda: self.now)
+        self.end = ReceivingEnd(EchoCodec(), send, "float16", clock=self.clock)
         self.end.journal = self.annotations
-        self.inbox = Inbox("the air", RATE, clock=lambda: self.now)
+        self.inbox = Inbox("the air", RATE, clock=self.clock)
         if back_channel:
             self.inbox.connection(True)
         self.noise = np.random.default_rng(5)
@@ -116,7 +117,7 @@ class Live:
 
     def wait(self, seconds):
         for _ in range(round(seconds / 0.1)):
-            self.now += 0.1
+            self.clock.now += 0.1
             self.take(self.end.tick())
             self.keep((self.inbox.quiet() if self.end.quiet else []) + self.inbox.tick())
 
@@ -126,7 +127,9 @@ class Live:
         self.waiting += arrivals
         while self.waiting and not self.busy:
             arrival = self.waiting.pop(0)
-            received = Received(self.end.pictures.decode(arrival), arrival, 0.1, self.now, arrival.side_info_bytes)
+            received = Received(
+                self.end.pictures.decode(arrival), arrival, 0.1, self.clock.now, arrival.side_info_bytes
+            )
             self.keep(self.inbox.received(arrival.transfer, arrival.round, received))
 
     def told(self, transfer, content):

@@ -4,6 +4,7 @@ import struct
 import zlib
 
 import pytest
+from hand_clock import HandClock
 
 from gr_jscc.link.back_channel import delivery
 from gr_jscc.link.back_channel.delivery import Inbox, Outbox
@@ -23,16 +24,9 @@ pytestmark = pytest.mark.timeout(60)
 LIMITS = {Kind.SIDE_INFO: 3 * MAX_BODY, Kind.STOP: 2}
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return HandClock(100.0)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from hand_clock import HandClock
 
 from gr_jscc.link.back_channel import Connected, Disconnected, Hello, RefusedPeer, Report, SideInfo, Stop
 from gr_jscc.link.back_channel.message import Message
@@ -30,7 +31,7 @@ class World:
     """A receiver, any number of transmitters by name, and their connections, over which frames take 20 ms."""
 
     def __init__(self):
-        self.now = 0.0
+        self.clock = HandClock()
         self.sessions = 0
         self.standing = {}  # connection: transmitter's name
         self.half_open = set()  # connections that only the receiver believes in
@@ -57,7 +58,7 @@ class World:
 
     def _end(self, hello, transmit):
         self.sessions += 1
-        return End(Protocol(hello, transmit, lambda: self.now, self.sessions))
+        return End(Protocol(hello, transmit, self.clock, self.sessions))
 
     def connection(self, name):
         return next((c for c, n in self.standing.items() if n == name), None)
@@ -68,7 +69,7 @@ class World:
             return False
         self.frames.append(data)
         if not self.stalled:
-            self.wires.append((self.now + 0.02, True, connection, data))
+            self.wires.append((self.clock.now + 0.02, True, connection, data))
         return True
 
     def _to_transmitter(self, connection, data):
@@ -77,7 +78,7 @@ class World:
         if connection not in self.standing:
             return False
         if not self.stalled:
-            self.wires.append((self.now + 0.02, False, connection, data))
+            self.wires.append((self.clock.now + 0.02, False, connection, data))
         return True
 
     def cut(self, name, half_open=False, rng=None):
@@ -110,7 +111,7 @@ class World:
     def run(self, seconds, each=lambda: None):
         for _ in range(round(seconds / STEP)):
             each()
-            due = [wire for wire in self.wires if wire[0] <= self.now][: self.pace]
+            due = [wire for wire in self.wires if wire[0] <= self.clock.now][: self.pace]
             self.wires = [wire for wire in self.wires if wire not in due]
             for _, up, connection, data in due:
                 if connection not in self.standing:
@@ -122,7 +123,7 @@ class World:
             for end in (self.receiver, *self.transmitters.values()):
                 end.protocol.tick()
                 self._hand_on(end)
-            self.now += STEP
+            self.clock.now += STEP
 
     def _hand_on(self, end):
         while end.protocol.events:
@@ -200,12 +201,12 @@ def test_a_cut_of_thirty_seconds_loses_nothing(world, half_open):
 
     world.run(0.5, speak)
     world.cut("a", half_open)
-    world.run(30, lambda: speak() if world.now % 1 < STEP else None)
+    world.run(30, lambda: speak() if world.clock.now % 1 < STEP else None)
     world.dial("a")
-    before = world.now
+    before = world.clock.now
     world.run(0.3, speak)
     world.run(0.2)
-    assert a.protocol.waiting == world.receiver.protocol.waiting == 0 and world.now - before < 0.6
+    assert a.protocol.waiting == world.receiver.protocol.waiting == 0 and world.clock.now - before < 0.6
     expected = [Stop(i) for i in range(next(count))]
     assert a.messages == expected and world.receiver.messages == expected
     assert a.protocol.statistics().reconnections == world.receiver.protocol.statistics().reconnections == 1
@@ -234,7 +235,7 @@ def test_whatever_happens_messages_come_in_order_once_to_a_process_and_none_is_l
         happens = rng.random()
         if happens < 0.01:
             world.cut("a", rng.random() < 0.5, rng)
-            dial_at[0] = world.now + rng.choice([0.0, 0.3, 5.0])
+            dial_at[0] = world.clock.now + rng.choice([0.0, 0.3, 5.0])
         elif happens < 0.0125:
             world.start_receiver()
             processes["rx"].append(world.receiver)
@@ -243,8 +244,8 @@ def test_whatever_happens_messages_come_in_order_once_to_a_process_and_none_is_l
             world.cut("a", False, rng)
             processes["tx"].append(world.start_transmitter(dial=False))
             sent["tx"].append(0)
-            dial_at[0] = world.now + 0.1
-        if dial_at[0] is not None and world.now >= dial_at[0]:
+            dial_at[0] = world.clock.now + 0.1
+        if dial_at[0] is not None and world.clock.now >= dial_at[0]:
             dial_at[0] = None
             if world.connection("a") is None:
                 world.dial("a")
@@ -342,10 +343,10 @@ def test_a_transmitter_whose_connection_is_half_open_is_replaced_when_it_has_bee
     world.run(2)
     world.cut("a", half_open=True)
     b = world.start_transmitter("b")
-    before = world.now
+    before = world.clock.now
     while not b.protocol.connected:
         world.run(0.1)
-    assert SILENCE - HEARTBEAT - 0.1 < world.now - before < SILENCE + HEARTBEAT + 0.2
+    assert SILENCE - HEARTBEAT - 0.1 < world.clock.now - before < SILENCE + HEARTBEAT + 0.2
 
 
 def test_replays_of_the_dead_and_of_the_living_change_nothing(world, rng):
@@ -377,7 +378,7 @@ def test_replays_of_the_dead_and_of_the_living_change_nothing(world, rng):
     # While the peer is away, a replay of its hello is taken for it, but no replay keeps it from coming back.
     world.cut("b")
     world.standing[b"stranger"] = "stranger"
-    world.transmitters["stranger"] = End(Protocol(HELLO["transmitter"], lambda *_: True, lambda: world.now))
+    world.transmitters["stranger"] = End(Protocol(HELLO["transmitter"], lambda *_: True, world.clock))
     for data in recorded:
         world.stranger(data)
     world.run(1)
