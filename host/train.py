@@ -31,6 +31,7 @@ def train(
 
     from gr_jscc.training.loop import train as run
     from gr_jscc.training.recipe import load_recipe
+    from gr_jscc.training.schedule import TimeAllowed
 
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device must be auto, cpu or cuda, not {device!r}")
@@ -41,9 +42,14 @@ def train(
     chosen = load_recipe(recipe)
     if steps is not None:
         chosen = dataclasses.replace(chosen, steps=steps)
-    seconds = max_minutes * 60 or float("inf")
-    path = run(chosen, data, validation or [], out or Path("runs") / chosen.model, device, workers, seconds)
+    allowed = TimeAllowed(max_minutes * 60) if max_minutes else None
+    folder = out or Path("runs") / chosen.model
+    path = run(chosen, data, validation or [], folder, device, workers, allowed, to_stderr)
     typer.echo(f"weights: {path}")
+
+
+def to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":  # `python -m host.train` needs nothing but torch, safetensors, Pillow, typer and rich

@@ -6,13 +6,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    import tomli as tomllib
-
 from gr_jscc.errors import UserError
 from gr_jscc.files.names import safe_name
+from gr_jscc.files.toml import read_named
 
 FOLDER = Path(__file__).parent / "recipes"
 PRECISIONS = ("bfloat16", "float32")
@@ -26,7 +22,7 @@ class RecipeError(UserError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run.
+    """One training run. A plain dataclass, as a machine that only trains need not have pydantic.
 
     Attributes:
         model: name of the weights it makes.
@@ -99,16 +95,8 @@ def load_recipe(name: str | Path) -> Recipe:
     Raises:
         RecipeError: not found, not TOML, an unknown key, or a value of the wrong type or that no run can have.
     """
-    path = next((p for p in (FOLDER / f"{name}.toml", Path(name)) if p.is_file()), None)
-    if path is None:
-        shipped = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
-        raise RecipeError(f"recipe not found: {name} (shipped: {shipped})")
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"not a TOML file: {path}: {error}") from error
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror or error}") from error
+    shipped = {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+    path, values = read_named("recipe", name, shipped, RecipeError)
     fields = {f.name: f for f in dataclasses.fields(Recipe)}
     types = {"str": str, "int": int, "float": (int, float), "dict": dict, "bool": bool}
     for key, value in values.items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -41,20 +43,32 @@ def learning_rate(recipe: Recipe, step: int, spent: float = 0.0) -> float:
     return low + (high - low) * (1 + math.cos(math.pi * min(1.0, max(progress, spent)))) / 2
 
 
+@dataclass(frozen=True)
+class TimeAllowed:
+    """How long a run may take.
+
+    Attributes:
+        seconds: for all of it; infinite for no limit.
+        clock: seconds, from anywhere.
+    """
+
+    seconds: float = math.inf
+    clock: Callable[[], float] = time.monotonic
+
+
 class TimeLimit:
     """The share of a run's time that has gone, the same in all its processes.
 
     Args:
-        seconds: for all of it; infinite for no limit.
-        clock: seconds, from anywhere.
+        allowed: the time.
         processes: that train together. The first one's clock holds: learning rates of their own would let the copies
             of the network drift apart, and some would wait for ever for those that stopped.
         device: of their tensors.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float], processes: int, device: str) -> None:
-        self.seconds, self.clock, self.processes, self.device = seconds, clock, processes, device
-        self.begun = clock()
+    def __init__(self, allowed: TimeAllowed, processes: int, device: str) -> None:
+        self.seconds, self.clock, self.processes, self.device = allowed.seconds, allowed.clock, processes, device
+        self.begun = self.clock()
 
     def spent(self) -> float:
         """0 at first, 1 and more when time is up; always 0 without a limit."""

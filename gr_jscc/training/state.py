@@ -22,6 +22,7 @@ from gr_jscc.training.checkpoint import (
 )
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.training.schedule import optimiser_of
+from gr_jscc.training.tasks import JudgedTask, Task
 from gr_jscc.weights import write_model
 
 ELSEWHERE = "; --out names another folder"
@@ -61,11 +62,11 @@ class TrainingState:
         adversary: what learns beside the network and judges it, or None.
     """
 
-    def __init__(self, recipe: Recipe, network: nn.Module, task, out: Path) -> None:
+    def __init__(self, recipe: Recipe, network: nn.Module, task: Task, out: Path) -> None:
         self.recipe, self.network, self.out = recipe, network, out
         self.optimiser = optimiser_of(recipe, network)
         self.average = Averager(network, recipe.ema)
-        self.adversary = task.adversary(network) if hasattr(task, "adversary") else None
+        self.adversary = task.adversary(network) if isinstance(task, JudgedTask) else None
         self.step = 0
         self.figures: dict[str, float] = {}
         self._names = [name for name, _ in network.named_parameters()]

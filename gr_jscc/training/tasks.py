@@ -5,10 +5,91 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
+from typing import Protocol, runtime_checkable
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from gr_jscc.training.recipe import Recipe, RecipeError
+
+
+class Adversary(Protocol):
+    """What learns beside a network and judges what it makes. Its own optimiser and moments are in checkpoints.
+
+    See `gr_jscc.training.ntscc_perceptual.PerceptualDistortion`.
+    """
+
+    def step(self) -> bool:
+        """Learns from what the loss of this step was computed of; False where its gradients were not finite."""
+
+    def figures(self) -> dict[str, float]:
+        """Its own losses since the last time, for the log."""
+
+    def groups(self) -> dict[str, dict[str, Tensor]]:
+        """All that it changes, for a checkpoint."""
+
+    def restore(self, groups: dict[str, dict[str, Tensor]], step: int) -> None:
+        """Puts back what `groups` gave at a step.
+
+        Raises:
+            RuntimeError, KeyError: they are of another one.
+        """
+
+
+class Task(Protocol):
+    """What training a codec's network means: a frozen dataclass whose fields are the options of a recipe's ``[task]``.
+
+    A default says which type an option has: a number, text, true or false, or a tuple of such, whose length holds
+    unless its annotation has ``...``. To train a codec of one's own, write one and name it in `TASKS`.
+
+    The network is a `torch.nn.Module` with two attributes: ``config``, the keywords that it was built from, which are
+    written into its weights' file, and ``multiple`` or ``stride``, pixels of which a picture's sides must be multiples.
+    """
+
+    def build(self, network: dict) -> nn.Module:
+        """A fresh network from a recipe's ``[network]``.
+
+        Raises:
+            RecipeError: this task cannot train it. What else is raised of bad keywords is told as `network_of` does.
+        """
+
+    def prepare(self, network: nn.Module, crops: Tensor) -> None:
+        """Gives a fresh network a start, once for each run.
+
+        Args:
+            network: on the CPU; changed in place.
+            crops: float32[N, 3, crop, crop] of the training pictures, from 0 to 1, on the CPU.
+        """
+
+    def loss(self, network: nn.Module, images: Tensor, generator: torch.Generator) -> Tensor:
+        """float32[], what a step makes smaller; may be not finite, and the step is then left out.
+
+        Args:
+            network: that `build` made, maybe wrapped for several processes: it is to be called, once.
+            images: float32[B, 3, crop, crop] from 0 to 1.
+            generator: on the images' device; all randomness is to come from it, so that a run can be repeated.
+        """
+
+    def validate(self, network: nn.Module, photos: list[Tensor]) -> dict[str, float]:
+        """Figures by their names, such as ``psnr_db/snr10``, none of them NaN.
+
+        Args:
+            network: with averaged weights, in eval mode.
+            photos: uint8[3, H, W], sides multiples of the network's; the same at every call.
+        """
+
+
+@runtime_checkable
+class JudgedTask(Task, Protocol):
+    """A task some of whose losses are a judge's that learns as well; its `loss` takes it as ``adversary``."""
+
+    def adversary(self, network: nn.Module) -> Adversary | None:
+        """The judge of a fresh network, on the same device; None where the options ask for none.
+
+        Raises:
+            RecipeError: something that it needs is not there.
+        """
+
 
 # Codec → module and class of its training task.
 TASKS = {
@@ -22,7 +103,7 @@ TASKS = {
 MS_SSIM_SIDE = 6 * 2**4 + 1  # pixels that a window of 7 needs at the coarsest of five scales
 
 
-def task_of(recipe: Recipe):
+def task_of(recipe: Recipe) -> Task:
     """The training task of a recipe's codec.
 
     Raises:
@@ -59,7 +140,7 @@ def _is_like(value: object, default: object, any_length: bool) -> bool:
     return isinstance(value, type(default))
 
 
-def network_of(recipe: Recipe, task) -> nn.Module:
+def network_of(recipe: Recipe, task: Task) -> nn.Module:
     """A fresh network of a recipe's task.
 
     Raises:

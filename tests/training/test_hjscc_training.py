@@ -9,9 +9,11 @@ from safetensors.torch import load_file
 
 from gr_jscc.codecs.hjscc.codec import HJSCC, HJSCCFeedback
 from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork
-from gr_jscc.training.loop import optimiser_of, task_of, train
+from gr_jscc.training.loop import train
 from gr_jscc.training.pictures import Photos
 from gr_jscc.training.recipe import Recipe, load_recipe
+from gr_jscc.training.schedule import TimeAllowed, optimiser_of
+from gr_jscc.training.tasks import task_of
 from gr_jscc.weights import write_model
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread", "small_sample")]
@@ -50,7 +52,7 @@ RUNS = {
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(tmp_path, photos, name):
     recipe = RUNS[name]
     whole = train(recipe, [photos], [], tmp_path / "whole", "cpu")
-    train(recipe, [photos], [], tmp_path / "parts", "cpu", max_seconds=0)  # one step, then a checkpoint
+    train(recipe, [photos], [], tmp_path / "parts", "cpu", allowed=TimeAllowed(0))  # one step, then a checkpoint
     parts = train(recipe, [photos], [], tmp_path / "parts", "cpu")
     one, other = load_file(str(whole)), load_file(str(parts))
     assert one.keys() == other.keys()

@@ -13,10 +13,12 @@ from gr_jscc.metrics import picture as metrics
 from gr_jscc.metrics.lpips import missing_for_lpips
 from gr_jscc.training import ntscc_discriminator, ntscc_perceptual
 from gr_jscc.training.checkpoint import checkpoints, load_checkpoint
-from gr_jscc.training.loop import task_of, train
+from gr_jscc.training.loop import train
 from gr_jscc.training.ntscc_perceptual import PerceptualDistortion
 from gr_jscc.training.pictures import Photos
 from gr_jscc.training.recipe import Recipe, RecipeError
+from gr_jscc.training.schedule import TimeAllowed
+from gr_jscc.training.tasks import task_of
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread", "small_sample")]
 
@@ -73,7 +75,7 @@ def parameters(module):
 
 
 def test_a_few_steps_change_both_networks_and_a_stopped_run_ends_as_if_it_had_not_been(tmp_path, photos, features):
-    train(TINY, [photos], [], tmp_path / "parts", "cpu", max_seconds=0)  # one step, then a checkpoint
+    train(TINY, [photos], [], tmp_path / "parts", "cpu", allowed=TimeAllowed(0))  # one step, then a checkpoint
     first = load_checkpoint(checkpoints(tmp_path / "parts")[-1])[0]
     train(TINY, [photos], [], tmp_path / "parts", "cpu")
     whole = train(TINY, [photos], [photos], tmp_path / "whole", "cpu")

@@ -10,9 +10,11 @@ from safetensors.torch import load_file
 
 from gr_jscc.codecs.ntscc.codec import NTSCC
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
-from gr_jscc.training.loop import optimiser_of, task_of, train
+from gr_jscc.training.loop import train
 from gr_jscc.training.pictures import Photos
 from gr_jscc.training.recipe import FOLDER, Recipe, RecipeError, load_recipe
+from gr_jscc.training.schedule import TimeAllowed, optimiser_of
+from gr_jscc.training.tasks import task_of
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread", "small_sample")]
 
@@ -49,7 +51,7 @@ RUNS = {
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(tmp_path, photos, name):
     recipe = RUNS[name]
     whole = train(recipe, [photos], [], tmp_path / "whole", "cpu")
-    train(recipe, [photos], [], tmp_path / "parts", "cpu", max_seconds=0)  # one step, then a checkpoint
+    train(recipe, [photos], [], tmp_path / "parts", "cpu", allowed=TimeAllowed(0))  # one step, then a checkpoint
     parts = train(recipe, [photos], [], tmp_path / "parts", "cpu")
     one, other = load_file(str(whole)), load_file(str(parts))
     assert one.keys() == other.keys()

@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.datasets.cifar import HELD_OUT, ShiftedPictures, read_cifar10
 from gr_jscc.datasets.photos import DataError
-from gr_jscc.training.loop import optimiser_of, task_of, train
+from gr_jscc.training.loop import train
 from gr_jscc.training.muon import orthogonalised
 from gr_jscc.training.pictures import Cifar10, open_dataset
 from gr_jscc.training.recipe import Recipe, RecipeError, load_recipe
+from gr_jscc.training.schedule import TimeAllowed, optimiser_of
 from gr_jscc.training.start import start_from
+from gr_jscc.training.tasks import task_of
 from gr_jscc.weights import WeightsError, write_model
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
@@ -114,7 +116,7 @@ RUNS = {
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(tmp_path, cifar, name):
     recipe = RUNS[name]
     whole = train(recipe, [cifar], [], tmp_path / "whole", "cpu")
-    train(recipe, [cifar], [], tmp_path / "parts", "cpu", max_seconds=0)  # one step, then a checkpoint
+    train(recipe, [cifar], [], tmp_path / "parts", "cpu", allowed=TimeAllowed(0))  # one step, then a checkpoint
     parts = train(recipe, [cifar], [], tmp_path / "parts", "cpu")
     one, other = load_file(str(whole)), load_file(str(parts))
     assert one.keys() == other.keys()

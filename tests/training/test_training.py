@@ -16,8 +16,10 @@ from safetensors.torch import load_file
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.datasets.photos import DataError, RandomCrops, read_photos
 from gr_jscc.training.checkpoint import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
-from gr_jscc.training.loop import learning_rate, task_of, train
+from gr_jscc.training.loop import train
 from gr_jscc.training.recipe import FOLDER, Recipe, RecipeError, load_recipe
+from gr_jscc.training.schedule import TimeAllowed, learning_rate
+from gr_jscc.training.tasks import task_of
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 ROOT = Path(__file__).parents[2]
@@ -96,7 +98,7 @@ def test_the_learning_rate_warms_up_and_falls():
 
 def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(tmp_path, photos):
     whole = train(TINY, [photos], [photos], tmp_path / "whole", "cpu")
-    train(TINY, [photos], [photos], tmp_path / "parts", "cpu", max_seconds=0)  # one step, then a checkpoint
+    train(TINY, [photos], [photos], tmp_path / "parts", "cpu", allowed=TimeAllowed(0))  # one step, then a checkpoint
     parts = train(TINY, [photos], [photos], tmp_path / "parts", "cpu")
     one, other = load_file(str(whole)), load_file(str(parts))
     assert one.keys() == other.keys()
