@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from gr_jscc import environment
-from gr_jscc.environment import Check, run_checks
+from gr_jscc.environment import (
+    Check,
+    gnu_radio,
+    installed,
+    probing,
+    python_packages,
+    radios,
+    run_checks,
+    weights,
+    windows,
+)
+from gr_jscc.environment.check import APT
 
 pytestmark = pytest.mark.timeout(120)
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,15 +30,15 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture
 def system(monkeypatch, tmp_path):
     """A machine whose Debian packages lie in tmp_path, for the same Python as this one; GNU Radio 3.10.5."""
-    monkeypatch.setattr(environment, "SYSTEM_PACKAGES", tmp_path)
-    monkeypatch.setattr(environment, "_system_python_version", lambda: sys.version_info[:2])
-    monkeypatch.setattr(environment, "_system_gnuradio_version", lambda: "3.10.5.1")
-    monkeypatch.setattr(environment, "_version", lambda name: "1.26.4")
+    monkeypatch.setattr(installed, "SYSTEM_PACKAGES", tmp_path)
+    monkeypatch.setattr(installed, "system_python_version", lambda: sys.version_info[:2])
+    monkeypatch.setattr(installed, "system_gnuradio_version", lambda: "3.10.5.1")
+    monkeypatch.setattr(installed, "version_of", lambda name: "1.26.4")
     return tmp_path
 
 
 def failing_probe(monkeypatch, trouble="ModuleNotFoundError: No module named 'gnuradio'", log=""):
-    monkeypatch.setattr(environment, "_probe", lambda code: environment._Probe(trouble=trouble, log=log))
+    monkeypatch.setattr(probing, "probe", lambda code: probing.Probe(trouble=trouble, log=log))
 
 
 def test_run_checks_covers_everything_and_remedies_what_fails():
@@ -44,7 +55,7 @@ def test_run_checks_covers_everything_and_remedies_what_fails():
 
 
 def test_this_module_imports_neither_gnuradio_nor_torch():
-    probe = environment._probe(
+    probe = probing.probe(
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport gr_jscc.environment\n"
         "answer = [name for name in ('gnuradio', 'torch', 'pmt', 'SoapySDR') if name in sys.modules]"
     )
@@ -54,14 +65,14 @@ def test_this_module_imports_neither_gnuradio_nor_torch():
 def test_dependencies_are_those_of_pyproject():
     text = (ROOT / "pyproject.toml").read_text()
     listed = re.search(r"^dependencies = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE).group(1)
-    assert set(re.findall(r'"([a-z-]+)', listed)) == set(environment.DEPENDENCIES)
-    assert not {"pmt", "soapysdr", "gnuradio"} & set(environment.DEPENDENCIES)
+    assert set(re.findall(r'"([a-z-]+)', listed)) == set(python_packages.DEPENDENCIES)
+    assert not {"pmt", "soapysdr", "gnuradio"} & set(python_packages.DEPENDENCIES)
 
 
 def test_missing_dependency(monkeypatch):
-    real = environment._version
-    monkeypatch.setattr(environment, "_version", lambda name: None if name in ("scipy", "torch") else real(name))
-    checks = {check.name: check for check in environment.check_dependencies()}
+    real = installed.version_of
+    monkeypatch.setattr(installed, "version_of", lambda name: None if name in ("scipy", "torch") else real(name))
+    checks = {check.name: check for check in python_packages.check_dependencies()}
     assert not checks["scipy"].ok and checks["scipy"].required
     assert checks["scipy"].remedy.startswith(f"{sys.executable} -m pip install scipy")
     assert "whl/cpu" in checks["torch"].remedy
@@ -77,9 +88,9 @@ def test_missing_dependency(monkeypatch):
     ],
 )
 def test_numpy_2_under_an_old_gnuradio_is_explained(monkeypatch, system, log):
-    monkeypatch.setattr(environment, "_version", lambda name: "2.4.6")
+    monkeypatch.setattr(installed, "version_of", lambda name: "2.4.6")
     failing_probe(monkeypatch, "ImportError: numpy.core.multiarray failed to import", log)
-    check = environment.check_gnuradio()
+    check = gnu_radio.check_gnuradio()
     assert not check.ok
     assert check.found == "GNU Radio 3.10.5.1 was built for numpy 1 and cannot load with numpy 2.4.6"
     assert check.remedy == f"{sys.executable} -m pip install 'numpy>=1.26.4,<2'"
@@ -101,16 +112,16 @@ def test_numpy_2_under_an_old_gnuradio_is_explained(monkeypatch, system, log):
     ],
 )
 def test_numpy_fits(monkeypatch, numpy, radio, ok):
-    monkeypatch.setattr(environment, "_version", lambda name: numpy)
-    monkeypatch.setattr(environment, "_system_gnuradio_version", lambda: radio)
-    check = environment.check_numpy()
+    monkeypatch.setattr(installed, "version_of", lambda name: numpy)
+    monkeypatch.setattr(installed, "system_gnuradio_version", lambda: radio)
+    check = python_packages.check_numpy()
     assert check.ok == ok
     assert bool(check.remedy) != ok
 
 
 def test_gnuradio_not_installed(monkeypatch, system):
     failing_probe(monkeypatch)
-    check = environment.check_gnuradio()
+    check = gnu_radio.check_gnuradio()
     assert not check.ok and "not installed" in check.found
     assert check.remedy == "sudo apt-get update && sudo apt-get install --no-install-recommends gnuradio"
 
@@ -118,16 +129,16 @@ def test_gnuradio_not_installed(monkeypatch, system):
 def test_gnuradio_out_of_the_virtual_environments_sight(monkeypatch, system):
     (system / "gnuradio").mkdir()
     failing_probe(monkeypatch)
-    check = environment.check_gnuradio()
+    check = gnu_radio.check_gnuradio()
     assert "does not look there" in check.found
     assert check.remedy.startswith(f"echo {system} > ") and check.remedy.endswith("system-gnuradio.pth")
 
 
 def test_gnuradio_of_another_python(monkeypatch, system):
     (system / "gnuradio").mkdir()
-    monkeypatch.setattr(environment, "_system_python_version", lambda: (3, 99))
+    monkeypatch.setattr(installed, "system_python_version", lambda: (3, 99))
     failing_probe(monkeypatch)
-    check = environment.check_gnuradio()
+    check = gnu_radio.check_gnuradio()
     assert "installed for Python 3.99" in check.found and "make setup" in check.remedy
 
 
@@ -135,39 +146,39 @@ def test_gnuradio_broken(monkeypatch, system):
     (system / "gnuradio").mkdir()
     monkeypatch.setattr(sys, "path", [*sys.path, str(system)])
     failing_probe(monkeypatch, "crashes on import (signal 11)")
-    check = environment.check_gnuradio()
+    check = gnu_radio.check_gnuradio()
     assert "signal 11" in check.found and "--reinstall" in check.remedy
 
 
 @pytest.mark.parametrize("installed", [[], ["/usr/lib/SoapySDR/modules0.8/libHackRFSupport.so"]])
 def test_drivers_of_radios(monkeypatch, installed):
-    monkeypatch.setattr(environment, "_probe", lambda code: environment._Probe(answer=installed))
-    hackrf, usrp = environment.check_soapy_drivers()
+    monkeypatch.setattr(probing, "probe", lambda code: probing.Probe(answer=installed))
+    hackrf, usrp = radios.check_soapy_drivers()
     assert not hackrf.required and hackrf.ok == bool(installed)
-    assert hackrf.remedy == ("" if installed else environment.APT + "soapysdr-module-hackrf")
-    assert not usrp.ok and usrp.remedy == environment.APT + "soapysdr-module-uhd"
+    assert hackrf.remedy == ("" if installed else APT + "soapysdr-module-hackrf")
+    assert not usrp.ok and usrp.remedy == APT + "soapysdr-module-uhd"
 
 
 def test_images_for_usrps(monkeypatch, tmp_path):
     monkeypatch.setenv("UHD_IMAGES_DIR", str(tmp_path))
-    check = environment.check_uhd_images()
+    check = radios.check_uhd_images()
     assert not check.ok and check.remedy.endswith("uhd-host && sudo uhd_images_downloader")
     (tmp_path / "usrp_b210_fpga.bin").touch()
-    assert environment.check_uhd_images().ok
+    assert radios.check_uhd_images().ok
 
 
 def test_unrelated_pmt(monkeypatch):
-    monkeypatch.setattr(environment, "_probe", lambda code: environment._Probe(answer=""))
-    check = environment.check_pmt()
+    monkeypatch.setattr(probing, "probe", lambda code: probing.Probe(answer=""))
+    check = gnu_radio.check_pmt()
     assert not check.ok and "unrelated" in check.found and check.remedy.endswith("pip uninstall -y pmt")
 
 
 def test_probe_survives_crashes_hangs_and_chatter():
-    assert environment._probe("print('hello')\nanswer = {'a': 1}").answer == {"a": 1}
-    assert "signal" in environment._probe("import os; os.abort()").trouble
-    assert "no answer" in environment._probe("import time; time.sleep(60)", seconds=1).trouble
-    assert environment._probe("raise ValueError('so\\nwhat')").trouble == "ValueError: so"
-    assert environment._probe("import sys; sys.exit(3)").trouble == "exit code 3"
+    assert probing.probe("print('hello')\nanswer = {'a': 1}").answer == {"a": 1}
+    assert "signal" in probing.probe("import os; os.abort()").trouble
+    assert "no answer" in probing.probe("import time; time.sleep(60)", seconds=1).trouble
+    assert probing.probe("raise ValueError('so\\nwhat')").trouble == "ValueError: so"
+    assert probing.probe("import sys; sys.exit(3)").trouble == "exit code 3"
 
 
 def test_a_failing_check_becomes_a_line():
@@ -179,38 +190,38 @@ def test_a_failing_check_becomes_a_line():
 
 
 def test_blocks_path(monkeypatch, tmp_path):
-    monkeypatch.setattr(environment, "PACKAGE", tmp_path)
+    monkeypatch.setattr(installed, "PACKAGE", tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GRC_BLOCKS_PATH", "/somewhere/else")
-    check = environment.check_blocks()
+    check = windows.check_blocks()
     assert not check.ok and "no *.block.yml" in check.found
 
     folder = tmp_path / "grc"
     folder.mkdir()
     (folder / "jscc_a.block.yml").touch()
-    check = environment.check_blocks()
+    check = windows.check_blocks()
     assert not check.ok and not check.required and "make grc" in check.found
     assert check.remedy.startswith(f"export GRC_BLOCKS_PATH={folder}")
 
     monkeypatch.setenv("GRC_BLOCKS_PATH", f"/somewhere/else{os.pathsep}{folder}/")
-    assert environment.check_blocks().ok
+    assert windows.check_blocks().ok
 
     monkeypatch.delenv("GRC_BLOCKS_PATH")
     config = tmp_path / "home" / ".gnuradio" / "config.conf"
     config.parent.mkdir(parents=True)
     config.write_text(textwrap.dedent(f"[grc]\nlocal_blocks_path = /x:{folder}\n"))
-    assert environment.check_blocks().ok
+    assert windows.check_blocks().ok
     config.write_text("not [a config\x00 file")
-    assert not environment.check_blocks().ok
+    assert not windows.check_blocks().ok
 
 
 def test_weights(tmp_path):
-    assert not environment.check_weights(tmp_path).ok
+    assert not weights.check_weights(tmp_path).ok
     header = json.dumps({"a": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}}).encode()
     whole = len(header).to_bytes(8, "little") + header + b"abcd"
     (tmp_path / "a.safetensors").write_bytes(whole)
-    assert environment.check_weights(tmp_path).ok
+    assert weights.check_weights(tmp_path).ok
     for damaged in (whole[:-1], whole[:20], b"", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n"):
         (tmp_path / "b.safetensors").write_bytes(damaged)
-        check = environment.check_weights(tmp_path)
+        check = weights.check_weights(tmp_path)
         assert not check.ok and "damaged: b.safetensors" in check.found and check.remedy

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr_jscc.environment import check_virtual_radio
+from gr_jscc.environment.radios import check_virtual_radio
 from gr_jscc.radio.virtual import MODULE_NAME, SHARED_MEMORY, cleanup, module_folder
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
