@@ -8,7 +8,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from gr_jscc.benchmarks import back_channel as back_channel_trial
+from gr_jscc.benchmarks.back_channel.hostile import hostile
+from gr_jscc.benchmarks.back_channel.outage import outage
+from gr_jscc.benchmarks.back_channel.round_trips import round_trips
 from gr_jscc.figures import Figure
 from gr_jscc.host import options
 from gr_jscc.host.printing import print_figures
@@ -33,7 +35,7 @@ def back_channel(
 
 def latency(trips: int) -> Iterator[Figure]:
     """Round trips of symbols as they are fed back, beside the same bytes through bare ZMQ."""
-    times = back_channel_trial.round_trips(trips, SYMBOLS)
+    times = round_trips(trips, SYMBOLS)
     for end, milliseconds in times.items():
         at = {"end": end, "symbols": SYMBOLS, "trips": trips}
         middle, late = np.percentile(milliseconds, [50, 99])
@@ -44,7 +46,7 @@ def latency(trips: int) -> Iterator[Figure]:
 
 def hostility(messages: int, seed: int) -> Iterator[Figure]:
     """Strangers against a live receiver."""
-    got = back_channel_trial.hostile(messages, np.random.default_rng(seed))
+    got = hostile(messages, np.random.default_rng(seed))
     at = {"hostile_messages": messages, "legitimate_messages": got.legitimate}
     yield Figure("messages_lost", got.lost, "messages", at, most=0)
     yield Figure("messages_repeated", got.repeated, "messages", at, most=0)
@@ -53,7 +55,7 @@ def hostility(messages: int, seed: int) -> Iterator[Figure]:
 
 def outages(seconds: float) -> Iterator[Figure]:
     """A network that forwards nothing for a while."""
-    got = back_channel_trial.outage(seconds)
+    got = outage(seconds)
     at = {"cut_seconds": seconds, "legitimate_messages": got.legitimate}
     yield Figure("messages_lost", got.lost, "messages", at, most=0)
     yield Figure("messages_repeated", got.repeated, "messages", at, most=0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gr_jscc.benchmarks.back_channel import Cable
+from gr_jscc.benchmarks.back_channel.outage import Cable
 from gr_jscc.host.main import main
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.metrics.picture import psnr_db

@@ -10,10 +10,10 @@ import pytest
 from gr_jscc.metrics import picture as metrics
 from gr_jscc.metrics.bd import bd_cbr_percent, bd_quality_db
 from gr_jscc.sweeps.experiment import METRICS, load_experiment, shipped_experiments
-from gr_jscc.sweeps.page.content import ratio_text
 from gr_jscc.sweeps.page.points import Conditions, Point, difference, estimate, gather
 from gr_jscc.sweeps.page.strip import cut
 from gr_jscc.sweeps.page.tables import Table
+from gr_jscc.sweeps.page.words import ratio_text
 from gr_jscc.sweeps.references import load_references
 
 pytestmark = pytest.mark.timeout(30)

@@ -13,10 +13,11 @@ from pathlib import Path
 from gr_jscc.errors import UserError
 from gr_jscc.files.names import safe_name
 from gr_jscc.files.whole import whole
-from gr_jscc.sweeps.page.content import METRICS, Section
+from gr_jscc.sweeps.page.content import Section
 from gr_jscc.sweeps.page.plots import Plot
 from gr_jscc.sweeps.page.strip import PictureStrip
 from gr_jscc.sweeps.page.tables import Table, markdown_text
+from gr_jscc.sweeps.page.words import METRICS
 
 STYLE = """
 :root { color-scheme: light; }

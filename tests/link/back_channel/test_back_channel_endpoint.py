@@ -433,7 +433,7 @@ def test_a_transmitter_that_is_killed_and_restarted_is_heard_again_at_once(end):
 
 
 def test_the_network_may_be_cut():
-    from gr_jscc.benchmarks.back_channel import outage
+    from gr_jscc.benchmarks.back_channel.outage import outage
 
     got = outage(4.5)
     assert (got.lost, got.repeated) == (0, 0) and got.legitimate > 150
@@ -441,7 +441,7 @@ def test_the_network_may_be_cut():
 
 
 def test_hostile_messages_change_nothing(rng):
-    from gr_jscc.benchmarks.back_channel import hostile
+    from gr_jscc.benchmarks.back_channel.hostile import hostile
 
     got = hostile(5000, rng)
     assert (got.lost, got.repeated) == (0, 0) and got.legitimate > 100
@@ -452,7 +452,7 @@ def test_hostile_messages_change_nothing(rng):
 
 
 def test_feedback_is_not_kept_waiting():
-    from gr_jscc.benchmarks.back_channel import round_trips
+    from gr_jscc.benchmarks.back_channel.round_trips import round_trips
 
     times = round_trips(100, 10_000)
     assert np.percentile(times["back-channel"], 25) < 3  # the others wait for a processor when the machine is busy
