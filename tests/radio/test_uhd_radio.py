@@ -13,7 +13,9 @@ from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
 from gr_jscc.radio.uhd_api import found_devices
-from gr_jscc.radio.uhd_radio import BurstQueue, BurstTagger, OverflowCounter, SinkEvents, limits_of
+from gr_jscc.radio.uhd_bursts import BurstQueue, BurstTagger, SinkEvents
+from gr_jscc.radio.uhd_overflows import OverflowCounter
+from gr_jscc.radio.uhd_radio import limits_of
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
 
