@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gr_jscc.codecs.hjscc.config import HJSCCConfig
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork
 from gr_jscc.datasets.photos import EXACT
 from gr_jscc.nn.channel import awgn, uneven
@@ -55,7 +56,7 @@ class HJSCCTask:
 
     def build(self, network: dict) -> HJSCCNetwork:
         """A fresh network from a recipe's ``network`` table."""
-        return HJSCCNetwork(**network)
+        return HJSCCNetwork(HJSCCConfig(**network))
 
     def prepare(self, network: HJSCCNetwork, crops: Tensor) -> None:
         """Starts the transforms, and with training crops float32[N, 3, H, W] the hierarchy over them.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.codecs.parts.pixels import to_picture
 from gr_jscc.datasets.photos import EXACT
@@ -76,7 +77,7 @@ class NTSCCTask:
 
     def build(self, network: dict) -> NTSCCNetwork:
         """A fresh network from a recipe's ``network`` table; what the stage does not train is fixed."""
-        fresh = NTSCCNetwork(**network)
+        fresh = NTSCCNetwork(NTSCCConfig(**network))
         if self.stage == "entropy-model":
             fresh.requires_grad_(False)
             fresh.hyperprior.requires_grad_(True)

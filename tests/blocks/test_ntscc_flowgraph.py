@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from gr_jscc.codecs.ntscc.codec import NTSCC
+from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.imaging import save_image
 from gr_jscc.link.ideal import ideal_reception
@@ -34,7 +35,7 @@ def weights(tmp_path, photo):
     """The linear code of the photo: untrained, but good enough to see whether pictures arrive."""
     torch.manual_seed(1)
     crops = torch.from_numpy(photo.copy()).permute(2, 0, 1).float().unfold(1, 64, 64).unfold(2, 64, 64) / 255
-    network = NTSCCNetwork(**NETWORK)
+    network = NTSCCNetwork(NTSCCConfig(**NETWORK))
     network.start_linear(crops.permute(1, 2, 0, 3, 4).reshape(-1, 3, 64, 64))
     write_model(tmp_path / "linear.safetensors", "ntscc", network.config, network.state_dict(), {})
     return tmp_path / "linear.safetensors"

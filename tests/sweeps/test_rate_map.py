@@ -11,6 +11,7 @@ from PIL import Image
 from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import CodecError, Reception, UseMap
 from gr_jscc.codecs.ntscc.codec import NTSCC
+from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.imaging import save_image
 from gr_jscc.metrics.picture import psnr_db
@@ -47,7 +48,7 @@ def folder(tmp_path_factory, photo):
     crops = pixels.unfold(1, 32, 64).unfold(2, 32, 64).permute(1, 2, 0, 3, 4).reshape(-1, 3, 32, 32)
     for name, options in (("adaptive", {}), ("alike", {"refine": 0, "adaptive": False})):
         torch.manual_seed(1)
-        network = NTSCCNetwork(**{**TINY, **options})
+        network = NTSCCNetwork(NTSCCConfig(**{**TINY, **options}))
         network.start_linear(crops)
         write_model(folder / f"{name}.safetensors", "ntscc", network.config, network.state_dict(), {})
     picture = photo[150:214, 100:202].copy()

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.nn.channel import awgn
 from gr_jscc.nn.window_attention import WindowAttention
@@ -65,7 +66,7 @@ def shaken(network, size=0.05):
 def model(tmp_path_factory):
     """A small network and the file that it is in, of half precision as all are."""
     torch.manual_seed(1)
-    network = shaken(NTSCCNetwork(**SMALL))
+    network = shaken(NTSCCNetwork(NTSCCConfig(**SMALL)))
     path = tmp_path_factory.mktemp("models") / "small.safetensors"
     write_model(path, "ntscc", network.config, network.state_dict(), {})
     with torch.no_grad():
@@ -90,7 +91,7 @@ def outputs(network):
 def test_a_grown_network_computes_what_it_grew_from(model, tmp_path, name):
     network, path = model
     torch.manual_seed(7)
-    grown = NTSCCNetwork(**GROWN[name]).eval()
+    grown = NTSCCNetwork(NTSCCConfig(**GROWN[name])).eval()
     start_from(grown, str(path), tmp_path)
     expected, found = outputs(network), outputs(grown)
     assert expected.keys() == found.keys() and "transmitted" in found and "compressed" in found
@@ -102,7 +103,7 @@ def test_more_hyperlatents_leave_the_latents_and_what_is_sent_of_the_old_ones(mo
     """New hyperlatents have bits of their own; what does not involve them stays."""
     network, path = model
     torch.manual_seed(7)
-    grown = NTSCCNetwork(**changed(SMALL, hyper={"channels": 4, "kernel": 5})).eval()
+    grown = NTSCCNetwork(NTSCCConfig(**changed(SMALL, hyper={"channels": 4, "kernel": 5}))).eval()
     start_from(grown, str(path), tmp_path)
     expected, found = outputs(network), outputs(grown)
     for key in ("latents", "mean", "scale", "bits", "transmitted", "compressed"):
@@ -116,7 +117,7 @@ def test_more_hyperlatents_leave_the_latents_and_what_is_sent_of_the_old_ones(mo
 def test_what_was_grown_can_learn(model, tmp_path):
     """New parts do nothing yet, but gradients reach them: none is dead on both of its sides."""
     torch.manual_seed(7)
-    grown = NTSCCNetwork(**GROWN["all of it"])
+    grown = NTSCCNetwork(NTSCCConfig(**GROWN["all of it"]))
     start_from(grown, str(model[1]), tmp_path)
     images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     one = torch.ones(1)
@@ -151,7 +152,7 @@ def test_wider_attention_is_the_same_attention(heads, shift):
 
 
 def test_a_start_that_cannot_be_had_is_one_line(tmp_path):
-    network = NTSCCNetwork(**SMALL)
+    network = NTSCCNetwork(NTSCCConfig(**SMALL))
     with pytest.raises(WeightsError, match="weights not found: nobody"):
         start_from(network, "nobody", tmp_path)
     for name, data in (("cut", b"\x10\0\0\0\0\0\0\0{"), ("empty", b"")):

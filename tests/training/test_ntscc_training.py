@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from gr_jscc.codecs.ntscc.codec import NTSCC
+from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.training.loop import train
 from gr_jscc.training.pictures import Photos
@@ -164,5 +165,5 @@ def test_what_a_recipe_says_wrong_is_told():
 
 def test_the_papers_size_is_the_papers():
     """32.94 million parameters in the paper, with a matrix for every rate, which the gains replace here."""
-    network = NTSCCNetwork(**load_recipe("ntscc-paper").network)
+    network = NTSCCNetwork(NTSCCConfig(**load_recipe("ntscc-paper").network))
     assert 20e6 < sum(p.numel() for p in network.parameters()) < 33e6

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.base import CodecError, Insight, Payload, Receiver, Reception, Transmitter, channel_uses
+from gr_jscc.codecs.hjscc.config import HJSCCConfig
 from gr_jscc.codecs.hjscc.end import End, in_order, map_size, mask_hash
 from gr_jscc.codecs.hjscc.latent import Prior, Sent
-from gr_jscc.codecs.hjscc.network import SCALE_STEPS, HJSCCNetwork, power_scale
+from gr_jscc.codecs.hjscc.network import SCALE_STEPS, HJSCCNetwork, encoder_numbers, power_scale
 from gr_jscc.codecs.hjscc.plan import Wish, eta_of, plan, quantise_eta, symbols_of, wish, wishes_of
 from gr_jscc.codecs.hjscc.side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.parts.entropy_coding import CodingError
@@ -51,7 +52,7 @@ class HJSCC(RateAdaptiveCodec):
 
     @staticmethod
     def build(config: dict) -> HJSCCNetwork:
-        network = HJSCCNetwork(**config)
+        network = HJSCCNetwork(HJSCCConfig(**config))
         require(0 < len(network.latents) <= MOST_LATENTS, f"there must be 1 to {MOST_LATENTS} latents")
         levels = network.config["levels"]
         for number, level in enumerate(levels):
@@ -131,9 +132,8 @@ class _Sending(Transmitter):
     def _encode(self, target: Tensor, prior: Prior, bits: Tensor, index: np.ndarray, aware: bool) -> Sent:
         rates = torch.from_numpy(index).to(target.device)[None]
         eta, snr_db = (torch.full_like(self._end.quality, x) for x in (self._plan.eta, self._snr_db))
-        return self.codec.network.encode(
-            self._end.latent + 1, target, prior, bits, rates, eta, self._end.quality, snr_db, aware
-        )
+        numbers = encoder_numbers(self._end.quality, snr_db)
+        return self.codec.network.encode(self._end.latent + 1, target, prior, bits, rates, eta, numbers, aware)
 
     def _rest(self, wishes: list[Wish], eta: float, told: int) -> Payload | None:
         """All latents that are left as one round; None when nothing of them fits."""

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gr_jscc.codecs.hjscc.config import HJSCCConfig
 from gr_jscc.codecs.hjscc.latent import Latent, Prior, Sent, State
 from gr_jscc.codecs.hjscc.pyramid import Pyramid
 from gr_jscc.codecs.hjscc.transforms import KINDS
@@ -51,39 +52,22 @@ class HJSCCNetwork(nn.Module):
     """Transforms, hierarchy and codecs; images float32[B, 3, H, W] in [0, 1], sides multiples of `multiple`.
 
     Args:
-        transforms: ``kind`` (see `gr_jscc.codecs.hjscc.transforms.KINDS`), ``latents``, and what else the kind takes.
-        levels: a table for each, coarsest first, each at twice the resolution of the one before:
-            ``channels``, coefficients at a position; ``kept``, how many of the strongest coefficients of the next finer
-            level it describes (not for the finest); ``shares``, for each of its latents the share of η in its rate;
-            ``rates``, numbers of channel values, ascending and even; ``group``, positions of a side of the groups.
-        width, hidden: features of the paths, and channels inside their blocks.
-        blocks: at the start of every level, in both paths.
-        condition: length of the condition vector.
-        steps: of the quantiser that entropies are counted for, at quality 0 and 1, in levels of 8-bit pixels.
-        eta: real channel values per bit.
-        attention: False: no rate attention module.
-        expected: whether rates follow the entropy that the prior expects, and not the one that the picture has, where
-            both ends have the same prior, so that the receiver can work them out.
+        config: what it is made of.
     """
 
-    def __init__(
-        self, transforms: dict, levels: list[dict], width: int, hidden: int, blocks: int = 1, condition: int = 32,
-        steps: tuple[float, float] = (100.0, 8.0), eta: float = 0.5, attention: bool = True, expected: bool = False,
-    ) -> None:  # fmt: skip
+    def __init__(self, config: HJSCCConfig) -> None:
         super().__init__()
-        self.config = dict(
-            transforms=transforms, levels=levels, width=width, hidden=hidden, blocks=blocks, condition=condition,
-            steps=list(steps), eta=eta, attention=attention, expected=expected,
-        )  # fmt: skip
-        self.steps, self.eta, self.expected = tuple(steps), eta, expected
-        options = dict(transforms)
+        self.config = config.as_dict()
+        self.steps, self.eta, self.expected = tuple(config.steps), config.eta, config.expected
+        levels, width, hidden, condition = config.levels, config.width, config.hidden, config.condition
+        options = dict(config.transforms)
         self.transforms: Transforms = KINDS[options.pop("kind")](**options)
         channels = [level["channels"] for level in levels]
         self.pyramid = Pyramid(self.transforms.latents, channels, [level["kept"] for level in levels[:-1]])
         self.multiple = self.transforms.stride * 2 ** (len(levels) - 1)
 
         def stage() -> nn.ModuleList:
-            return nn.ModuleList(ConditionedBottleneck(width, hidden, condition) for _ in range(blocks))
+            return nn.ModuleList(ConditionedBottleneck(width, hidden, condition) for _ in range(config.blocks))
 
         self.condition = Condition(1, condition)
         self.bottom_in = nn.Conv2d(channels[-1], width, 1)
@@ -94,7 +78,7 @@ class HJSCCNetwork(nn.Module):
         self.top_in = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
         self.top_down = nn.ModuleList(stage() for _ in levels)
         self.latents = nn.ModuleList(
-            Latent(count, width, hidden, condition, level["rates"], level["group"], i == 0, attention)
+            Latent(count, width, hidden, condition, level["rates"], level["group"], i == 0, config.attention)
             for count, level in zip(channels, levels)
             for i in range(len(level["shares"]))
         )
@@ -208,11 +192,10 @@ class HJSCCNetwork(nn.Module):
         return block.rate_index(block.group_bits(bits), eta * self.shares[latent])
 
     def encode(
-        self, latent: int, target: Tensor, prior: Prior, bits: Tensor, index: Tensor, eta: Tensor, quality: Tensor,
-        snr_db: Tensor, aware: bool,
+        self, latent: int, target: Tensor, prior: Prior, bits: Tensor, index: Tensor, eta: Tensor, numbers: Tensor,
+        aware: bool,
     ) -> Sent:  # fmt: skip
-        """A latent's values for the channel, see `Latent.encode`; ``snr_db`` is what the transmitter believes."""
-        numbers = torch.stack([2 * quality - 1, snr_db / 10 - 1], dim=1)
+        """A latent's values for the channel, see `Latent.encode`; ``numbers``: see `encoder_numbers`."""
         return self.latents[latent].encode(
             target, prior, bits, index, eta * self.shares[latent], numbers, aware
         )  # fmt: skip
@@ -272,7 +255,7 @@ class HJSCCNetwork(nn.Module):
         source, condition = self.analyse(images, quality), self.given(quality)
         mine = theirs = self.begin(condition, *source.coefficients[0].shape[2:])
         waiting: list[tuple[int, Sent]] = []
-        bits, left = images.new_zeros(len(images)), []
+        bits, left, numbers = images.new_zeros(len(images)), [], encoder_numbers(quality, snr_db)
 
         def arrive(latent: int, state: State, prior: Prior | None, sent: Sent, scale: Tensor, aware: bool) -> State:
             prior = prior or self.prior(latent, self.descend(latent, state, condition), condition, aware)
@@ -288,7 +271,7 @@ class HJSCCNetwork(nn.Module):
             prior = self.prior(latent, mine, condition, aware)
             target, counted = self.propose(latent, source, prior, quality)
             index = self.rate_index(latent, self.worth(latent, prior, counted, quality, aware), eta)
-            sent = self.encode(latent, target, prior, counted, index, eta, quality, snr_db, aware)
+            sent = self.encode(latent, target, prior, counted, index, eta, numbers, aware)
             bits = bits + counted.sum((1, 2))
             if aware:
                 theirs = arrive(latent, theirs, prior, sent, power_scale([sent]), aware)
@@ -332,6 +315,16 @@ class HJSCCNetwork(nn.Module):
         precision = ((trust / (variance + 1e-4)).sum((1, 2, 3)) / count).clamp(max=1e4)
         numbers = [share.log2() / 2 + 1, 2 * share - 1, 4 * trusted - 3, (precision + 1e-2).log() / 4]
         return torch.stack(numbers, dim=1)
+
+
+def encoder_numbers(quality: Tensor, snr_db: Tensor) -> Tensor:
+    """What encoders are told of a round as a whole, float32[B, 2].
+
+    Args:
+        quality: float32[B], from 0 to 1.
+        snr_db: float32[B], Es/N0 that the transmitter believes in.
+    """
+    return torch.stack([2 * quality - 1, snr_db / 10 - 1], dim=1)
 
 
 def power_scale(sent: Sequence[Sent]) -> Tensor:

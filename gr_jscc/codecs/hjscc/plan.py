@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.hjscc.end import End
-from gr_jscc.codecs.hjscc.network import HJSCCNetwork, Source, over, power_scale
+from gr_jscc.codecs.hjscc.network import HJSCCNetwork, Source, encoder_numbers, over, power_scale
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, largest_eta, quality_code
 from gr_jscc.nn.channel import awgn
 from gr_jscc.nn.rate_attention import of_group
@@ -115,7 +115,7 @@ def wishes_of(source: Source, end: End, eta: float, snr_db: float, told: int) ->
     network, given = end.network, end.quality
     wishes, snr, etas = [], torch.full_like(given, snr_db), torch.full_like(given, eta)
     generator = torch.Generator(given.device).manual_seed(1)
-    state = end.state
+    state, numbers = end.state, encoder_numbers(given, snr)
     for latent in range(end.latent + 1, len(network.latents)):
         aware = latent < told
         prior = network.prior(latent, network.descend(latent, state, end.condition), end.condition, aware)
@@ -123,7 +123,7 @@ def wishes_of(source: Source, end: End, eta: float, snr_db: float, told: int) ->
         worth = network.worth(latent, prior, bits, given, aware)
         wishes.append(wish(network, latent, worth))
         index = network.rate_index(latent, worth, etas)
-        sent = network.encode(latent, target, prior, bits, index, etas, given, snr, aware)
+        sent = network.encode(latent, target, prior, bits, index, etas, numbers, aware)
         values, noise_var, scale = sent.values, torch.zeros_like(sent.values), torch.ones_like(given)
         if aware:
             scale = power_scale([sent])

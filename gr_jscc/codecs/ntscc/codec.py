@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter, UseMap, channel_uses
+from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
@@ -79,7 +80,7 @@ class NTSCC(RateAdaptiveCodec):
 
     @staticmethod
     def build(config: dict) -> NTSCCNetwork:
-        network = NTSCCNetwork(**config)
+        network = NTSCCNetwork(NTSCCConfig(**config))
         require(network.latents % 2 == 0, "latents must be even")
         require_rates(config["rates"], network.latents)
         require(config["rates"][0] > 0, "every rate must be above 0")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.hyper import Hyperprior
 from gr_jscc.codecs.ntscc.jscc import NEVER, JSCCDecoder, JSCCEncoder, Prior
 from gr_jscc.codecs.parts.power_scale import known_scale
@@ -50,45 +51,22 @@ class NTSCCNetwork(nn.Module):
     """Transforms, entropy model and rate-adaptive codec; images float32[B, 3, H, W] in [0, 1].
 
     Args:
-        latents: C.
-        transforms: ``kind`` (see `gr_jscc.codecs.parts.transforms.KINDS`) and its keyword arguments.
-        rates: V, the numbers of real channel values that a latent vector can be given, ascending, even, at most C.
-        codec: ``blocks`` of f_e and f_d, and keyword arguments of their attention.
-        hyper: keyword arguments of `Hyperprior`.
-        refine: hidden channels of the refinement; 0: none (Comparison-I of the paper).
-        adaptive: False: all latent vectors have the same rate (Comparison-II).
-        multipliers: λ at quality 0 and at quality 1: mean squared error on 0–255 per unit of CBR.
-        eta: real channel values per bit that the first steps are made for.
-        innovations: hidden channels of f_e's mixture; 0: latents are sent as they are, not what the hyperprior leaves
-            open of them. See `gr_jscc.codecs.ntscc.jscc`.
+        config: what it is made of.
     """
 
-    def __init__(
-        self,
-        latents: int,
-        transforms: dict,
-        rates: list[int],
-        codec: dict,
-        hyper: dict,
-        refine: int,
-        adaptive: bool = True,
-        multipliers: tuple[float, float] = (8000.0, 150.0),
-        eta: float = 0.4,
-        innovations: int = 0,
-    ) -> None:
+    def __init__(self, config: NTSCCConfig) -> None:
         super().__init__()
-        self.config = dict(
-            latents=latents, transforms=transforms, rates=list(rates), codec=codec, hyper=hyper, refine=refine,
-            adaptive=adaptive, multipliers=list(multipliers), eta=eta, innovations=innovations,
-        )  # fmt: skip
-        self.latents, self.adaptive, self.multipliers, self.eta = latents, adaptive, tuple(multipliers), eta
-        options = dict(transforms)
+        self.config = config.as_dict()
+        latents, rates, codec = config.latents, config.rates, config.codec
+        self.latents, self.adaptive, self.eta = latents, config.adaptive, config.eta
+        self.multipliers = tuple(config.multipliers)
+        options = dict(config.transforms)
         self.transforms = KINDS[options.pop("kind")](latents, **options)
         self.stride = self.transforms.stride
         attention = {key: value for key, value in codec.items() if key != "blocks"}
-        self.encoder = JSCCEncoder(latents, len(rates), codec["blocks"], attention, innovations)
-        self.decoder = JSCCDecoder(latents, len(rates), codec["blocks"], attention, refine)
-        self.hyperprior = Hyperprior(latents, **hyper)
+        self.encoder = JSCCEncoder(latents, len(rates), codec["blocks"], attention, config.innovations)
+        self.decoder = JSCCDecoder(latents, len(rates), codec["blocks"], attention, config.refine)
+        self.hyperprior = Hyperprior(latents, **config.hyper)
         self.register_buffer("rates", torch.tensor(rates, device="cpu"), persistent=False)
         self.register_buffer("edges", (self.rates[:-1] * self.rates[1:]).double().sqrt().float(), persistent=False)
         self.log_power = nn.Parameter(torch.zeros(latents))

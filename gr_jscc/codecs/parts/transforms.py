@@ -10,6 +10,8 @@ code already. Both are told how far each latent can be trusted, since one model 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -70,11 +72,11 @@ def _set_linear_path(analysis: nn.Conv2d, synthesis: nn.Conv2d, klt: KLT) -> tup
     return gain**2 * klt.variance, gain**-2
 
 
-class MixedTransforms(Transforms):
-    """Convolutions at strides 4 and 8, window attention at stride 16.
+@dataclass(frozen=True)
+class MixedOptions:
+    """What `MixedTransforms` are made of; weights' files and recipes hold it under these names.
 
-    Args:
-        latents: C; four of them are one channel at stride 8.
+    Attributes:
         fine, coarse, hidden: channels at strides 4 and 8, and inside the bottlenecks there.
         analysis_blocks, synthesis_blocks: blocks at strides 4, 8 and 16 (attention).
         attention: keyword arguments of the attention's `WindowBlocks`.
@@ -83,22 +85,32 @@ class MixedTransforms(Transforms):
             ``replicate``, by which an edge is no detail that costs channel uses.
     """
 
+    fine: int
+    coarse: int
+    hidden: int
+    analysis_blocks: list[int]
+    synthesis_blocks: list[int]
+    attention: dict
+    condition: int = 64
+    padding: str = "zeros"
+
+
+class MixedTransforms(Transforms):
+    """Convolutions at strides 4 and 8, window attention at stride 16.
+
+    Args:
+        latents: C; four of them are one channel at stride 8.
+        options: the rest.
+    """
+
     stride = 16
 
-    def __init__(
-        self,
-        latents: int,
-        fine: int,
-        coarse: int,
-        hidden: int,
-        analysis_blocks: list[int],
-        synthesis_blocks: list[int],
-        attention: dict,
-        condition: int = 64,
-        padding: str = "zeros",
-    ) -> None:
+    def __init__(self, latents: int, options: MixedOptions) -> None:
         super().__init__()
         self.latents = latents
+        fine, coarse, hidden = options.fine, options.coarse, options.hidden
+        condition, padding = options.condition, options.padding
+        analysis_blocks, synthesis_blocks = options.analysis_blocks, options.synthesis_blocks
         inside = latents // 4
         self.analysis = nn.Conv2d(192, inside, 1)  # the linear path
         self.synthesis = nn.Conv2d(inside, 192, 1)
@@ -110,8 +122,8 @@ class MixedTransforms(Transforms):
             ConditionedBottleneck(coarse, hidden, condition, padding) for _ in range(analysis_blocks[1])
         )
         self.encoder_head = nn.Conv2d(coarse, inside, 3, padding=1, padding_mode=padding)
-        self.encoder_windows = WindowBlocks(latents, analysis_blocks[2], **attention)
-        self.decoder_windows = WindowBlocks(latents, synthesis_blocks[2], **attention, shifted=True)
+        self.encoder_windows = WindowBlocks(latents, analysis_blocks[2], **options.attention)
+        self.decoder_windows = WindowBlocks(latents, synthesis_blocks[2], **options.attention, shifted=True)
         self.decoder_condition = Condition(NUMBERS, condition)
         self.decoder_stem = nn.Conv2d(2 * inside, coarse, 3, padding=1, padding_mode=padding)
         self.decoder_coarse = nn.ModuleList(
@@ -123,6 +135,11 @@ class MixedTransforms(Transforms):
         for head in (self.encoder_head, self.decoder_head):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
+
+    @classmethod
+    def of(cls, latents: int, **options: object) -> MixedTransforms:
+        """By options as weights' files hold them."""
+        return cls(latents, MixedOptions(**options))
 
     def start_linear(self, images: Tensor) -> tuple[Tensor, Tensor]:
         power, error = _set_linear_path(self.analysis, self.synthesis, fit_klt(images, self.latents // 4, 8))
@@ -237,4 +254,4 @@ class WindowTransforms(Transforms):
             return F.pixel_shuffle(self.synthesis(latents), self.stride) + x.float()
 
 
-KINDS = {"mixed": MixedTransforms, "windows": WindowTransforms}
+KINDS = {"mixed": MixedTransforms.of, "windows": WindowTransforms}

@@ -13,6 +13,7 @@ import torch
 from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import CodecError, Insight, Reception
 from gr_jscc.codecs.hjscc.codec import HJSCC, HJSCCFeedback
+from gr_jscc.codecs.hjscc.config import HJSCCConfig
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork
 from gr_jscc.codecs.hjscc.side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.parts.entropy_coding import CodingError
@@ -66,7 +67,7 @@ def codecs(tmp_path_factory, crops):
     folder, made = tmp_path_factory.mktemp("hjscc"), {}
     for name, cls in CODECS.items():
         torch.manual_seed(1)
-        network = HJSCCNetwork(**TINY, expected=name == "expected")
+        network = HJSCCNetwork(HJSCCConfig(**TINY, expected=name == "expected"))
         network.transforms.start_linear(crops)
         network.start(crops)
         stirred(network)

@@ -10,6 +10,7 @@ import torch
 from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import CodecError, Reception
 from gr_jscc.codecs.ntscc.codec import NTSCC
+from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.codecs.ntscc.side_info import LARGEST, SideInfo, SideInfoCoder
 from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork
@@ -73,7 +74,7 @@ def codecs(tmp_path_factory, crops):
     folder, made = tmp_path_factory.mktemp("ntscc"), {}
     for name, config in CONFIGS.items():
         torch.manual_seed(1)
-        network = NTSCCNetwork(**config)
+        network = NTSCCNetwork(NTSCCConfig(**config))
         network.start_linear(crops)
         stirred(network)
         write_model(folder / f"{name}.safetensors", "ntscc", network.config, network.state_dict(), {})
@@ -190,7 +191,7 @@ def test_only_what_the_hyperprior_leaves_open_takes_power():
     index, quiet = torch.full((1, 8, 8), 15), torch.full((1, 16, 8, 8), 1e-2)
     errors = {}
     for name in ("windows", "innovations"):
-        network = NTSCCNetwork(**CONFIGS[name])  # fresh: linear
+        network = NTSCCNetwork(NTSCCConfig(**CONFIGS[name]))  # fresh: linear
         prior = network.prior(latents, mean, spread)
         symbols, _, scale = network.modulate(latents * network.amplitude, index, prior)
         values = torch.stack([symbols.real, symbols.imag], dim=2).flatten(1, 2)
@@ -328,7 +329,7 @@ def test_starting_from_a_deepjscc_is_that_deepjscc_at_equal_rates(crops):
     other = DeepJSCCNetwork(latents=16, encoder_blocks=(1, 1), decoder_blocks=(1, 2), **design)
     stirred(other)
     other.log_power.data.normal_()
-    network = NTSCCNetwork(**{**MIXED, "rates": [16, 64], "refine": 8})
+    network = NTSCCNetwork(NTSCCConfig(**{**MIXED, "rates": [16, 64], "refine": 8}))
     copied = network.translated(other.state_dict())
     missing, unexpected = network.load_state_dict(copied, strict=False)
     assert not [key for key in unexpected if "log_power" not in key]
@@ -356,7 +357,7 @@ def test_only_repeated_edges_are_no_detail(padding):
         "transforms": {**MIXED["transforms"], "padding": padding},
         "hyper": {**MIXED["hyper"], "padding": padding},
     }
-    network = NTSCCNetwork(**config)
+    network = NTSCCNetwork(NTSCCConfig(**config))
     for parameter in network.parameters():
         parameter.data.normal_(std=0.2)
     with torch.inference_mode():
