@@ -2,14 +2,16 @@
 
 Measure the table again, in a few minutes:
 
-    python -c "from gr_jscc.modem.digital_thresholds import print_table; print_table()"
+    python -c "from gr_jscc.modem.digital_thresholds import table_lines; print(*table_lines(), sep='\\n')"
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from gr_jscc.modem.digital import MCS, decode_digital, digital_symbol_count, encode_digital, max_digital_bytes
 
-__all__ = ["LENGTHS", "THRESHOLDS", "best_mcs", "lost_blocks", "measure_threshold", "print_table", "threshold_db"]
+__all__ = ["LENGTHS", "THRESHOLDS", "best_mcs", "lost_blocks", "measure_threshold", "table_lines", "threshold_db"]
 
 #: Lengths in bytes that `THRESHOLDS` holds; a scheme that cannot take the last is listed with the most that it takes.
 LENGTHS = (16, 64, 256, 640, 2048)
@@ -86,9 +88,9 @@ def best_mcs(snr_db: float, length: int = 256) -> int:
     return min(enough, key=lambda mcs: (digital_symbol_count(length, mcs), needs[mcs]))
 
 
-def print_table(seed: int = 20240611) -> None:
-    """Measure `THRESHOLDS` and print it, line by line, as it stands in this file."""
+def table_lines(seed: int = 20240611) -> Iterator[str]:
+    """Measures `THRESHOLDS`: line after line, as it stands in this file."""
     rng = np.random.default_rng(seed)
     for mcs, scheme in MCS.items():
         row = [measure_threshold(mcs, min(length, max_digital_bytes(mcs)), rng) for length in LENGTHS]
-        print(f"    {mcs}: ({', '.join(map(str, row))}),  # {scheme.name}", flush=True)
+        yield f"    {mcs}: ({', '.join(map(str, row))}),  # {scheme.name}"
