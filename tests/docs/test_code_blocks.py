@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import typer
+import yaml
 from pages import PAGES, ROOT, blocks, without_blocks
 
 from gr_jscc.channel.scenario import parse_scenario
@@ -19,10 +20,12 @@ from gr_jscc.imaging import load_image, save_image
 from gr_jscc.radio.profile import load_profile
 from gr_jscc.sweeps.experiment import parse_experiment
 from gr_jscc.sweeps.store import Store
+from gr_jscc.training.recipe import load_recipe
+from gr_jscc.training.tasks import network_of, task_of
 
 TESTED = [page for page in PAGES if "weights" not in page.parts]
 BLOCKS = [block for page in TESTED for block in blocks(page)]
-LANGUAGES = {"sh", "python", "pycon", "toml", "json", "text"}
+LANGUAGES = {"sh", "python", "pycon", "toml", "yaml", "diff", "json", "text"}
 # Programs that are not ours: their options are not looked at.
 OTHERS = {"source", "sudo", "export", "scp", "rm", "git", "pip", "dask", "SoapySDRUtil", "uhd_images_downloader"}
 # Commands that take a moment only: these are run, in the order in which they stand here.
@@ -153,7 +156,8 @@ def test_commands_within_the_text_take_these_options(page):
         try:
             check(["gr-jscc", *shlex.split(re.sub(r"\[.*?\]", "", text))])
         except Exception as error:
-            assert hasattr(error, "format_message") and "Missing" in error.format_message(), (text, error)
+            told = getattr(error, "format_message", lambda: "")()
+            assert re.search("Missing|requires an argument", told), (text, error)
 
 
 @of("toml")
@@ -161,11 +165,31 @@ def test_toml_is_what_its_reader_takes(block, folder):
     values = tomllib.loads(block.text)
     if "schemes" in values:
         parse_experiment({**values, "name": "page"}, str(block))
+    elif "codec" in values:
+        (folder / "page.toml").write_text(block.text)
+        recipe = load_recipe(folder / "page.toml")
+        network_of(recipe, task_of(recipe))
     elif "device" in values:
         (folder / "page.toml").write_text(block.text)
         load_profile(folder / "page.toml")
     else:
         parse_scenario(values)
+
+
+@of("yaml")
+def test_yaml_describes_a_block(block):
+    values = yaml.safe_load(block.text)
+    assert values["id"].startswith("jscc_") and values["flags"] == ["python"] and values["file_format"] == 1
+
+
+@of("diff")
+def test_changes_fit_the_file(block):
+    """Its first line names the file; lines that a change leaves are there, in this order."""
+    first, *lines = block.text.splitlines()
+    text = (ROOT / first.removeprefix("+++ ")).read_text(encoding="utf-8")
+    place = 0
+    for line in (line[1:] for line in lines if line.startswith((" ", "-"))):
+        place = text.index(line + "\n", place) + 1
 
 
 @of("json")

@@ -47,6 +47,12 @@ def test_links_lead_somewhere(page):
     assert broken(page) == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_that_a_page_names_are_there(page):
+    named = re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]+)`", without_blocks(page))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 def test_a_link_to_nowhere_is_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# One `b`, two\n\n[a](no.md) [b](#one-b-two) [c](page.md#two) [`d`](https://x) `[e](f)`\n")
