@@ -27,6 +27,7 @@ REFUSED_SECONDS = 1.0
 STALLED_SECONDS = HANDSHAKE_SECONDS + 1.0
 DEAD_SECONDS = 4.0  # and without a message: TCP alone would wait for minutes
 CLOSE_SECONDS = 1.0  # for the last frames to leave
+CURVE_BYTES = 33  # by which CURVE makes a frame longer: "\x07MESSAGE", a nonce of 8, a code of 16 and flags of 1
 _ZAP = "inproc://zeromq.zap.01"
 _FAILURES = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "the receiver does not accept this transmitter's key",
@@ -85,7 +86,8 @@ class Socket:
 
     def _make(self, kind: int) -> zmq.Socket:
         made = self._context.socket(kind)
-        made.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
+        # ZMQ closes a connection over which more comes, encrypted as it is.
+        made.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME + (CURVE_BYTES if self._keys is not None else 0))
         made.setsockopt(zmq.RCVHWM, 64)
         made.setsockopt(zmq.SNDHWM, 4096)  # what is under way is bounded by the window of `delivery`
         made.setsockopt(zmq.IPV6, self._address.ipv6)

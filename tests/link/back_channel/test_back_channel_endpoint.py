@@ -17,9 +17,11 @@ from gr_jscc.link.back_channel import (
     BackChannelError,
     Connected,
     Disconnected,
+    Have,
     Hello,
     RefusedPeer,
     Security,
+    SideInfo,
     Stop,
     Symbols,
     make_keys,
@@ -27,7 +29,7 @@ from gr_jscc.link.back_channel import (
 )
 from gr_jscc.link.back_channel.address import parse_address
 from gr_jscc.link.back_channel.delivery import QUEUE_MESSAGES
-from gr_jscc.link.back_channel.wire import Kind, encode
+from gr_jscc.link.back_channel.wire import MAX_BODY, Kind, encode
 
 pytestmark = pytest.mark.timeout(60)
 LOOPBACK = "tcp://127.0.0.1:0"
@@ -251,6 +253,20 @@ def test_with_keys_the_two_ends_talk(end, keys):
     transmitter.send(Stop(1))
     receiver.send(Stop(2))
     wait_until(lambda: receiver.numbers == [1] and transmitter.numbers == [2])
+
+
+@pytest.mark.parametrize("size", [MAX_BODY - 4096, MAX_BODY, MAX_BODY + 1, 3 * MAX_BODY])
+def test_with_keys_messages_of_many_frames_cross_both_ways(end, keys, size):
+    receiver = end(LOOPBACK, "receiver", keys[1])
+    transmitter = end(receiver.address, "transmitter", keys[0])
+    symbols, images = np.zeros(size // 12, np.complex64), (bytes(8),) * (size // 8)
+    transmitter.send(SideInfo(1, 0, bytes(size - 5)))  # its head has 5 bytes
+    receiver.send(Symbols(1, 0, symbols, np.ones(len(symbols), np.float32)))
+    receiver.send(Have(bytes(8), images))
+    wait_until(lambda: len(receiver.messages) == 1 and len(transmitter.messages) == 2)
+    assert len(receiver.messages[0].data) == size - 5 and len(transmitter.messages[0].symbols) == len(symbols)
+    assert len(transmitter.messages[1].images) == len(images)
+    assert not any(isinstance(state, Disconnected) for one in (receiver, transmitter) for state in one.states)
 
 
 def raw(context, address, key=None, server_key=None):
