@@ -35,7 +35,7 @@ PICTURES, HEIGHT, WIDTH = 8, 128, 192
 PACE = 250_000  # samples per second on the air: slow enough that pictures are on their way at most moments
 PATIENCE = 240.0  # seconds for a run
 MOST_RUNS = 3  # for a kill
-AFTERWARDS = 20.0  # seconds for the receiver and for orphans to end, once all has arrived
+AFTERWARDS = 60.0  # seconds for the receiver and for orphans to end, once all has arrived; a busy machine takes some
 
 EXPERIMENT = """
 title = "Killed"

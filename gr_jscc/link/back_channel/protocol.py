@@ -230,7 +230,8 @@ class Protocol:
         self._told.clear()
         if self._listens:
             self._greet(connection)
-        self._live()
+        if self._link is not None:  # else the connection ended before it was answered
+            self._live()
 
     def _take_other_version(self, connection: Connection, version: int) -> None:
         mine, theirs = self.hello.role, _other(self.hello.role)

@@ -136,6 +136,14 @@ def world():
     return World()
 
 
+def future(data):
+    """A frame as the next version sends it."""
+    data = bytearray(data)
+    data[4] = VERSION + 1
+    crc = zlib.crc32(bytes(data[: HEADER_SIZE - 4]) + bytes(data[HEADER_SIZE:]))
+    return bytes(data[: HEADER_SIZE - 4]) + struct.pack(">I", crc) + bytes(data[HEADER_SIZE:])
+
+
 def lines(end):
     return [state.line for state in end.states if isinstance(state, RefusedPeer)]
 
@@ -303,13 +311,6 @@ def test_each_difference_is_refused(world, change):
 def test_another_version_is_refused_at_both_ends_without_end(world):
     a = world.start_transmitter()
     world.run(1)
-
-    def future(data):
-        data = bytearray(data)
-        data[4] = VERSION + 1
-        crc = zlib.crc32(bytes(data[: HEADER_SIZE - 4]) + bytes(data[HEADER_SIZE:]))
-        return bytes(data[: HEADER_SIZE - 4]) + struct.pack(">I", crc) + bytes(data[HEADER_SIZE:])
-
     world.stranger(future(world.frames[0]))
     assert lines(world.receiver) == ["the transmitter speaks version 3 of the back-channel, the receiver version 2"]
     assert world.receiver.protocol.connected  # it was not the peer's connection
@@ -430,3 +431,25 @@ def test_a_hello_tells_what_is_true_at_the_time(world):
     world.start_receiver()
     world.run(1)
     assert world.receiver.protocol.peer.session == 17
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("last", ["hello", "hello of a stranger", "another version", "heartbeat", "message"])
+def test_a_connection_that_ended_before_its_last_frame_is_answered_ends_nothing_else(joined, last):
+    standing = {b"first"}
+    protocol = Protocol(HELLO["receiver"], lambda connection, data: connection in standing, lambda: 0.0, 1)
+    hello = encode(Kind.HELLO, 2, 0, HELLO["transmitter"].pack())
+    if joined:
+        protocol.received(b"first", hello)
+    standing.clear()
+    strange = encode(Kind.HELLO, 3, 0, replace(HELLO["transmitter"], codec="ntscc").pack())
+    frames = {
+        "hello": hello, "hello of a stranger": strange, "heartbeat": encode(Kind.HEARTBEAT, 2, 0, struct.pack(">I", 9)),
+        "another version": future(hello), "message": encode(Kind.STOP, 2, 0, Stop(1).pack()),
+    }  # fmt: skip
+    protocol.received(b"first", frames[last])
+    protocol.tick()
+    standing.add(b"second")
+    protocol.received(b"second", hello)
+    protocol.received(b"second", encode(Kind.STOP, 2, int(joined and last == "message"), Stop(2).pack()))
+    assert protocol.connected and [e for e in protocol.events if isinstance(e, Message)][-1] == Stop(2)
