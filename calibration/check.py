@@ -61,7 +61,7 @@ class LinkCheck:
         ]
 
 
-def check_link(bench: Rig, seconds: float) -> Iterator[LinkCheck]:
+def check_link(rig: Rig, seconds: float) -> Iterator[LinkCheck]:
     """Measures again and again until `seconds` have passed, at least once; yields what is known so far.
 
     Raises:
@@ -71,11 +71,11 @@ def check_link(bench: Rig, seconds: float) -> Iterator[LinkCheck]:
     waveform = burst_samples()
     budgets, overflows, begun = [], 0, time.monotonic()
     while not budgets or time.monotonic() - begun < seconds:
-        capture = bench.link(waveform, ROUNDS * len(waveform))
+        capture = rig.link(waveform, ROUNDS * len(waveform))
         budgets.append(error_budget(capture.samples))
         overflows += capture.statistics.overflows
         both = together(budgets)
-        ppm = ppm_of(both.cfo * bench.sample_rate, bench.frequency)
+        ppm = ppm_of(both.cfo * rig.sample_rate, rig.frequency)
         yield LinkCheck(both, overflows, ppm, time.monotonic() - begun)
 
 

@@ -79,9 +79,9 @@ class Wanted:
     gains: tuple[float, ...]
 
 
-def measure_noise(bench: Rig, findings: Findings, wanted: Wanted) -> None:
+def measure_noise(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     """Noise floor of the receiver, with nothing sent."""
-    capture = bench.probe(None, CAPTURE)
+    capture = rig.probe(None, CAPTURE)
     found = noise_floor.noise_floor(capture.samples)
     findings.rx["noise_dbfs"] = round(found.dbfs, 2)
     findings.data["noise"] = found
@@ -90,18 +90,18 @@ def measure_noise(bench: Rig, findings: Findings, wanted: Wanted) -> None:
         findings.warnings.append("the receiver's noise hardly moves its converter: raise the receive gain")
 
 
-def measure_carrier(bench: Rig, findings: Findings, wanted: Wanted) -> None:
+def measure_carrier(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     """Carrier and sample clock of the receiver against the transmitter's."""
-    received = comb.receive_comb(_comb_capture(bench))
-    found = tone_offset(received, LO_OFFSET, bench.frequency, bench.sample_rate)
+    received = comb.receive_comb(_comb_capture(rig))
+    found = tone_offset(received, LO_OFFSET, rig.frequency, rig.sample_rate)
     findings.rx["ppm"] = round(found.ppm, 4)
-    findings.data["carrier"] = received, bench.sample_rate
-    at = {"frequency_mhz": bench.frequency / 1e6}
+    findings.data["carrier"] = received, rig.sample_rate
+    at = {"frequency_mhz": rig.frequency / 1e6}
     findings.figures.append(Figure("ppm", found.ppm, "ppm", at | {"of": "carrier"}))
     findings.figures.append(Figure("ppm", found.clock_ppm, "ppm", at | {"of": "sample clock"}))
 
 
-def measure_dc(bench: Rig, findings: Findings, wanted: Wanted) -> None:
+def measure_dc(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     """DC offset of the receiver and leakage of the transmitter's oscillator, and what correcting them leaves."""
 
     def levels(capture: np.ndarray, corrected: bool) -> tuple[complex, complex]:
@@ -113,11 +113,11 @@ def measure_dc(bench: Rig, findings: Findings, wanted: Wanted) -> None:
             findings.figures.append(Figure("dc_dbc", level, "dB", {"of": name, "corrected": corrected}))
         return rx, tx
 
-    before, after = _before_and_after(bench, findings, "dc", levels)
+    before, after = _before_and_after(rig, findings, "dc", levels)
     findings.data["dc"] = before, after
 
 
-def measure_iq(bench: Rig, findings: Findings, wanted: Wanted) -> None:
+def measure_iq(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     """IQ imbalance of both ends, and what correcting it leaves."""
 
     def images(capture: np.ndarray, corrected: bool) -> tuple[complex, complex]:
@@ -129,31 +129,31 @@ def measure_iq(bench: Rig, findings: Findings, wanted: Wanted) -> None:
             findings.figures.append(Figure("image_rejection_db", rejection_db(value), "dB", at))
         return rx, tx
 
-    before, after = _before_and_after(bench, findings, "iq", images)
+    before, after = _before_and_after(rig, findings, "iq", images)
     findings.data["iq"] = before, after
 
 
 def _before_and_after(
-    bench: Rig, findings: Findings, key: str, measure: Callable[[np.ndarray, bool], tuple[complex, complex]]
+    rig: Rig, findings: Findings, key: str, measure: Callable[[np.ndarray, bool], tuple[complex, complex]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measures without any correction, keeps what was found for receiver and transmitter, and measures with it.
 
     Returns:
         both captures.
     """
-    before = _comb_capture(bench, findings.tuning())
+    before = _comb_capture(rig, findings.tuning())
     for kept, value in zip((findings.rx, findings.tx), measure(before, False)):
         kept[key] = _pair(value)
     known = findings.table()
-    after = _comb_capture(bench, known, known)
+    after = _comb_capture(rig, known, known)
     measure(after, True)
     return before, after
 
 
-def measure_compression(bench: Rig, findings: Findings, wanted: Wanted) -> None:
+def measure_compression(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     """The transmitter's 1 dB point at the profile's gains, and the power for the wanted distortion."""
     waveform = compression.staircase()
-    capture = bench.probe(waveform, 3 * len(waveform), tx_calibration=findings.table()).samples
+    capture = rig.probe(waveform, 3 * len(waveform), tx_calibration=findings.table()).samples
     output_power.check_level(capture)
     curve = compression.amplitude_curve(capture - capture.mean())
     point = curve.compression_dbfs
@@ -170,10 +170,10 @@ def measure_compression(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     findings.figures.append(Figure("highest_power_dbfs", power, "dBFS", {"evm_db": round(wanted.evm_db, 2)}))
 
 
-def measure_power(bench: Rig, findings: Findings, wanted: Wanted) -> None:
+def measure_power(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     """Received power over the transmitter's gain."""
     table = []
-    for gain, capture in _over_gains(bench, wanted, comb.comb_samples(COMB_SAMPLES, AMPLITUDE), CAPTURE // 4):
+    for gain, capture in _over_gains(rig, wanted, comb.comb_samples(COMB_SAMPLES, AMPLITUDE), CAPTURE // 4):
         try:
             table.append((gain, round(output_power.received_dbfs(capture, SENT_DBFS), 2)))
         except CalibrationError:
@@ -183,17 +183,17 @@ def measure_power(bench: Rig, findings: Findings, wanted: Wanted) -> None:
         raise CalibrationError("the test signal arrives at no more than one gain: check the cable and the gains")
     findings.tx["stage"], findings.tx["output_dbfs_by_gain"] = wanted.stage, table
     findings.data["power"] = table
-    usual = bench.tx_profile.direction("tx").gains.get(wanted.stage, wanted.gains[-1])
+    usual = rig.tx_profile.direction("tx").gains.get(wanted.stage, wanted.gains[-1])
     linear = [row for row in table if usual - LINEAR_DB <= row[0] <= usual] or table
     worst = max(abs(error) for error in output_power.gain_errors(linear))
     findings.figures.append(Figure("gain_error_db", worst, "dB", {"stage": wanted.stage, "up_to_db": linear[-1][0]}))
 
 
-def measure_snr(bench: Rig, findings: Findings, wanted: Wanted) -> None:
+def measure_snr(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     """SNR at the receiver over the transmitter's gain, with the link's own signal."""
     table = []
-    waveform = bursts.burst_samples() * np.float32(_amplitude(bench, findings))
-    for gain, capture in _over_gains(bench, wanted, waveform, 2 * len(waveform), findings.table()):
+    waveform = bursts.burst_samples() * np.float32(_amplitude(rig, findings))
+    for gain, capture in _over_gains(rig, wanted, waveform, 2 * len(waveform), findings.table()):
         snr_db = gain_to_snr.link_snr_db(capture)
         if math.isfinite(snr_db):
             table.append((gain, round(snr_db, 2)))
@@ -204,21 +204,21 @@ def measure_snr(bench: Rig, findings: Findings, wanted: Wanted) -> None:
     findings.figures.append(Figure("highest_snr_db", max(snr for _, snr in table), "dB", {"stage": wanted.stage}))
 
 
-def measure_estimator(bench: Rig, findings: Findings, wanted: Wanted) -> None:
+def measure_estimator(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     """The SNR estimator against known payloads, from 0 to 25 dB.
 
     Each SNR is reached with the lowest of two gains that is enough, and the digital level below that: as few of the
     converter's steps as possible are given away.
     """
-    full = bursts.burst_samples() * np.float32(_amplitude(bench, findings))
+    full = bursts.burst_samples() * np.float32(_amplitude(rig, findings))
     known = findings.table()
 
     def capture(gain: float, level_db: float) -> np.ndarray:
         waveform = full * np.float32(10 ** (level_db / 20))
         gains = {wanted.stage: gain}
-        return bench.probe(waveform, 2 * len(full), 0.0, gains, known, known).samples
+        return rig.probe(waveform, 2 * len(full), 0.0, gains, known, known).samples
 
-    usual = bench.tx_profile.direction("tx").gains.get(wanted.stage, wanted.gains[-1])
+    usual = rig.tx_profile.direction("tx").gains.get(wanted.stage, wanted.gains[-1])
     reached = {gain: gain_to_snr.link_snr_db(capture(gain, 0.0)) for gain in sorted({wanted.gains[0], usual})}
     trials = []
     for snr_db in np.arange(SNR_RANGE_DB[0], SNR_RANGE_DB[1] + 1, 5.0):
@@ -234,11 +234,11 @@ def measure_estimator(bench: Rig, findings: Findings, wanted: Wanted) -> None:
         findings.figures.append(Figure("snr_bias_db", trial.bias_db, "dB", {"snr_db": round(trial.true_db, 1)}))
 
 
-def measure_latency(bench: Rig, findings: Findings, wanted: Wanted) -> None:
+def measure_latency(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     """Latency by the devices' own clocks; nothing where they have none."""
     from gr_jscc.calibration.timed_burst import latency_samples
 
-    found = latency_samples(bench)
+    found = latency_samples(rig)
     if found is None:
         findings.link.pop("latency_samples", None)
         return
@@ -274,11 +274,11 @@ STEPS: dict[str, Step] = {
 
 
 def _comb_capture(
-    bench: Rig, rx_calibration: CalibrationTable | None = None, tx_calibration: CalibrationTable | None = None
+    rig: Rig, rx_calibration: CalibrationTable | None = None, tx_calibration: CalibrationTable | None = None
 ) -> np.ndarray:
     """The comb as received beside the transmitter's oscillator."""
     waveform = comb.comb_samples(COMB_SAMPLES, AMPLITUDE)
-    capture = bench.probe(
+    capture = rig.probe(
         waveform, CAPTURE, LO_OFFSET, tx_calibration=tx_calibration, rx_calibration=rx_calibration
     ).samples
     output_power.check_level(capture)
@@ -286,11 +286,11 @@ def _comb_capture(
 
 
 def _over_gains(
-    bench: Rig, wanted: Wanted, waveform: np.ndarray, count: int, known: CalibrationTable | None = None
+    rig: Rig, wanted: Wanted, waveform: np.ndarray, count: int, known: CalibrationTable | None = None
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Captures at rising gains of the transmitter, until the receiver clips."""
     for gain in wanted.gains:
-        capture = bench.probe(
+        capture = rig.probe(
             waveform, count, gains={wanted.stage: gain}, tx_calibration=known, rx_calibration=known
         ).samples
         if output_power.clipped_share(capture) > 1e-4:
@@ -298,8 +298,8 @@ def _over_gains(
         yield gain, capture
 
 
-def _amplitude(bench: Rig, findings: Findings) -> float:
-    return findings.amplitude or bench.tx_profile.direction("tx").amplitude
+def _amplitude(rig: Rig, findings: Findings) -> float:
+    return findings.amplitude or rig.tx_profile.direction("tx").amplitude
 
 
 def _pair(value: complex) -> tuple[float, float]:

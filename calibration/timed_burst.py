@@ -22,7 +22,7 @@ CLOCKS_APART = 5e-3  # s between the two clocks' answers, one asked after the ot
 PATIENCE = 10.0
 
 
-def latency_samples(bench: Rig) -> float | None:
+def latency_samples(rig: Rig) -> float | None:
     """Samples from the time that a burst was to be sent to the time stamp with which it was received.
 
     None where the devices have no times, or clocks that do not show the same.
@@ -31,15 +31,15 @@ def latency_samples(bench: Rig) -> float | None:
         RadioError: a device fails.
         CalibrationError: the burst does not arrive.
     """
-    addresses = [parse_radio(address) for address in (bench.tx, bench.rx)]
-    profiles = bench.tx_profile, bench.rx_profile
+    addresses = [parse_radio(address) for address in (rig.tx, rig.rx)]
+    profiles = rig.tx_profile, rig.rx_profile
     if any(radio.kind != "soapy" for radio in addresses) or not all(one.device.timed for one in profiles):
         return None
     devices = []
     try:
         for radio, profile, direction in zip(addresses, profiles, ("tx", "rx")):
             devices.append(SoapyDevice(str(radio), radio.place, profile, direction))
-        return _measured(*devices, bench.sample_rate)
+        return _measured(*devices, rig.sample_rate)
     finally:
         for device in devices:
             device.close()

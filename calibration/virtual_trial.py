@@ -96,18 +96,18 @@ class Recovered:
     ppm_error: float
 
 
-def recovered_front_end(bench: Rig, again: Rig, true_ppm: float) -> Recovered:
+def recovered_front_end(rig: Rig, again: Rig, true_ppm: float) -> Recovered:
     """Measures carrier, DC and IQ step by step, as `calibrate` does, then the comb with all of it corrected.
 
     Args:
-        bench: of virtual radios.
+        rig: of virtual radios.
         again: of the same with other noise, for the last measurement.
         true_ppm: by which the receiver's clock is fast against the transmitter's.
     """
     findings = steps.Findings()
     wanted = steps.Wanted(-30.0, "", ())
     for name in ("carrier", "dc", "iq"):
-        steps.STEPS[name].run(bench, findings, wanted)
+        steps.STEPS[name].run(rig, findings, wanted)
     table = findings.table()
     waveform = comb.comb_samples(steps.COMB_SAMPLES, steps.AMPLITUDE)
     capture = again.probe(waveform, steps.CAPTURE, steps.LO_OFFSET, tx_calibration=table, rx_calibration=table).samples
@@ -127,38 +127,38 @@ def relative_ppm(sender: Faults, receiver: Faults) -> float:
     return ((1 + receiver.ppm * 1e-6) / (1 + sender.ppm * 1e-6) - 1) * 1e6
 
 
-def burst_ppm_error(bench: Rig, true_ppm: float, amplitude: float, seconds: float) -> float:
+def burst_ppm_error(rig: Rig, true_ppm: float, amplitude: float, seconds: float) -> float:
     """Error of the carrier offset taken from known bursts, ppm."""
     waveform = bursts.burst_samples() * np.float32(amplitude)
-    capture = bench.probe(waveform, round(seconds * bench.sample_rate)).samples
-    found = burst_offset(bursts.receive_bursts(capture), 0.0, bench.frequency, bench.sample_rate)
+    capture = rig.probe(waveform, round(seconds * rig.sample_rate)).samples
+    found = burst_offset(bursts.receive_bursts(capture), 0.0, rig.frequency, rig.sample_rate)
     return float(found.ppm - true_ppm)
 
 
-def estimator_bias(bench: Rig, amplitude: float, snr_db: float) -> tuple[float, float]:
+def estimator_bias(rig: Rig, amplitude: float, snr_db: float) -> tuple[float, float]:
     """Bias of the SNR estimate in dB against the radio's formula, and against the known payload.
 
     Args:
-        bench: of virtual radios without gain; the receiver's noise is `snr_db` below `amplitude`.
+        rig: of virtual radios without gain; the receiver's noise is `snr_db` below `amplitude`.
         amplitude: of the bursts.
         snr_db: true.
     """
     waveform = bursts.burst_samples() * np.float32(amplitude)
-    trial = snr_estimator.estimator_trial(bench.probe(waveform, 2 * len(waveform)).samples)
+    trial = snr_estimator.estimator_trial(rig.probe(waveform, 2 * len(waveform)).samples)
     return trial.estimated_db - snr_db, trial.bias_db
 
 
-def compression_error(bench: Rig, true_dbfs: float) -> float:
+def compression_error(rig: Rig, true_dbfs: float) -> float:
     """Error of the 1 dB point, dB; NaN where none was found."""
     waveform = compression.staircase()
-    capture = bench.probe(waveform, 3 * len(waveform)).samples
+    capture = rig.probe(waveform, 3 * len(waveform)).samples
     point = compression.amplitude_curve(capture - capture.mean()).compression_dbfs
     return math.nan if point is None else float(point - true_dbfs)
 
 
-def latency_error(bench: Rig, true_samples: float) -> float:
+def latency_error(rig: Rig, true_samples: float) -> float:
     """Error of the latency, samples; NaN where the radios know no times."""
-    found = latency_samples(bench)
+    found = latency_samples(rig)
     return math.nan if found is None else float(found - true_samples)
 
 

@@ -127,31 +127,31 @@ def calibrate(
     for address, name in ((tx, tx_profile or profile), (rx, profile)):
         radio = parse_radio(address)
         profiles.append(load_profile(name) if name else default_profile(radio.kind, radio.place))
-    bench = Rig(tx, rx, *profiles)
+    rig = Rig(tx, rx, *profiles)
     console = terminal(stderr=True)
     if check:
-        _ask(bench, None, yes, console)
+        _ask(rig, None, yes, console)
         with options.stopped_by_signals():
-            _check(bench, seconds, console, json_lines)
+            _check(rig, seconds, console, json_lines)
         return
-    sender, limits, receiver = bench.devices()
+    sender, limits, receiver = rig.devices()
     files = DeviceFiles.beside(out, tx == rx or (sender.serial or tx) == (receiver.serial or rx))
     if steps and files.there:
-        bench = Rig(tx, rx, *files.load())
-    wanted = _wanted(bench, limits, stage, max_gain, evm)
-    _ask(bench, wanted, yes, console)
-    findings = findings_of(bench.tx_profile, bench.rx_profile) if steps else findings_of(*map(_plain, profiles))
+        rig = Rig(tx, rx, *files.load())
+    wanted = _wanted(rig, limits, stage, max_gain, evm)
+    _ask(rig, wanted, yes, console)
+    findings = findings_of(rig.tx_profile, rig.rx_profile) if steps else findings_of(*map(_plain, profiles))
     with options.stopped_by_signals():
         if psnr is not None:
-            wanted = _for_quality(bench, wanted, psnr)
-        _measure(bench, findings, wanted, chosen, console, quiet=json_lines)
-    files.save(bench.tx_profile, bench.rx_profile, findings, (sender.serial or "", receiver.serial or ""))
+            wanted = _for_quality(rig, wanted, psnr)
+        _measure(rig, findings, wanted, chosen, console, quiet=json_lines)
+    files.save(rig.tx_profile, rig.rx_profile, findings, (sender.serial or "", receiver.serial or ""))
     if plots is not None:
         from gr_jscc.calibration.plots import draw
 
         for name, data in findings.data.items():
             draw(plots, name, data)
-    print_figures(findings.figures, f"calibration of {bench.tx_profile.device.name}", json_lines)
+    print_figures(findings.figures, f"calibration of {rig.tx_profile.device.name}", json_lines)
     if not json_lines:
         for warning in findings.warnings:
             console.print(warning, style="yellow", highlight=False, soft_wrap=True)
@@ -171,7 +171,7 @@ def _chosen(steps: str) -> list[str]:
     return [name for name in STEPS if not names or name in names]
 
 
-def _wanted(bench: Rig, limits: Limits, stage: str, max_gain: float | None, evm_db: float) -> Wanted:
+def _wanted(rig: Rig, limits: Limits, stage: str, max_gain: float | None, evm_db: float) -> Wanted:
     """The gains to try.
 
     Raises:
@@ -185,7 +185,7 @@ def _wanted(bench: Rig, limits: Limits, stage: str, max_gain: float | None, evm_
     if stage not in limits.gains:
         raise UserError(f"--stage: the transmitter has no gain stage {stage!r}; it has {', '.join(limits.gains)}")
     allowed = limits.gains[stage]
-    usual = bench.tx_profile.direction("tx").gains.get(stage, allowed.low)
+    usual = rig.tx_profile.direction("tx").gains.get(stage, allowed.low)
     most = min(allowed.high, usual + SWEPT_DB if max_gain is None else max_gain)
     if most <= allowed.low:
         raise UserError(f"--max-gain must be above {allowed.low:g} dB, the least of the stage {stage}")
@@ -195,7 +195,7 @@ def _wanted(bench: Rig, limits: Limits, stage: str, max_gain: float | None, evm_
     return Wanted(evm_db, stage, tuple(allowed.low + step * index for index in range(count)))
 
 
-def _ask(bench: Rig, wanted: Wanted | None, yes: bool, console: Console) -> None:
+def _ask(rig: Rig, wanted: Wanted | None, yes: bool, console: Console) -> None:
     """Has the person confirm that everything is connected.
 
     Raises:
@@ -207,12 +207,12 @@ def _ask(bench: Rig, wanted: Wanted | None, yes: bool, console: Console) -> None
     if not sys.stdin.isatty():
         raise UserError("nobody is there to say whether the cable and the attenuator are connected: if so, give --yes")
     if wanted is not None:
-        frequency = bench.frequency / 1e6
+        frequency = rig.frequency / 1e6
         console.print(BEFORE.format(frequency=frequency, highest=wanted.gains[-1], stage=wanted.stage), highlight=False)
     typer.confirm("Is everything connected?", abort=True, err=True)
 
 
-def _measure(bench: Rig, findings, wanted: Wanted, chosen: list[str], console: Console, quiet: bool) -> None:
+def _measure(rig: Rig, findings, wanted: Wanted, chosen: list[str], console: Console, quiet: bool) -> None:
     """Runs the steps one after the other.
 
     Raises:
@@ -228,7 +228,7 @@ def _measure(bench: Rig, findings, wanted: Wanted, chosen: list[str], console: C
             progress.update(task, description=PROCEDURES[name].title)
             before = len(findings.figures)
             try:
-                PROCEDURES[name].run(bench, findings, wanted)
+                PROCEDURES[name].run(rig, findings, wanted)
             except CalibrationError as error:
                 raise UserError(f"step {name}: {error}; nothing was written") from error
             progress.advance(task)
@@ -246,7 +246,7 @@ def _told(figure) -> str:
     return f"{corrected}{figure.name} {figure.value:.4g}{unit}" + (f" ({at})" if at else "")
 
 
-def _for_quality(bench: Rig, wanted: Wanted, psnr_db: float) -> Wanted:
+def _for_quality(rig: Rig, wanted: Wanted, psnr_db: float) -> Wanted:
     """The distortion that the demo photo can bear on this link."""
     import dataclasses
 
@@ -258,17 +258,17 @@ def _for_quality(bench: Rig, wanted: Wanted, psnr_db: float) -> Wanted:
     from gr_jscc.calibration.gain_to_snr import link_snr_db
 
     waveform = burst_samples()
-    snr_db = link_snr_db(bench.link(waveform, 2 * len(waveform)).samples)
+    snr_db = link_snr_db(rig.link(waveform, 2 * len(waveform)).samples)
     if not np.isfinite(snr_db):
         raise UserError("no burst arrives: check the cable, the frequency and the gains")
     return dataclasses.replace(wanted, evm_db=evm_for_quality(psnr_db, snr_db, ideal_quality()))
 
 
-def _check(bench: Rig, seconds: float, console: Console, json_lines: bool) -> None:
+def _check(rig: Rig, seconds: float, console: Console, json_lines: bool) -> None:
     from gr_jscc.calibration.check import check_link
 
     with console.status("measuring") as status:
-        for found in check_link(bench, seconds):
+        for found in check_link(rig, seconds):
             budget = found.budget
             status.update(f"{found.seconds:.0f} of {seconds:.0f} s, {budget.bursts} bursts at {budget.snr_db:.1f} dB")
     print_figures(found.figures(), "what limits the link", json_lines)

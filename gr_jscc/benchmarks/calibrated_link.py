@@ -96,9 +96,9 @@ def _calibrated(radio: Radio, place: Path, name: str) -> tuple[str, str]:
     from gr_jscc.radio.profile import load_profile
 
     profile, findings = load_profile(name), Findings()
-    bench = Rig(radio.address(_air(), "tx"), radio.address(_air(), "rx", ",loss_db=6"), profile, profile)
+    rig = Rig(radio.address(_air(), "tx"), radio.address(_air(), "rx", ",loss_db=6"), profile, profile)
     for step in STEPS:
-        PROCEDURES[step].run(bench, findings, Wanted(-30.0, "", ()))
+        PROCEDURES[step].run(rig, findings, Wanted(-30.0, "", ()))
     files = DeviceFiles.beside(place / f"{radio.model}-calibrated.toml", one_device=False)
     files.save(profile, profile, findings, ("virtual-tx", "virtual-rx"))
     return str(files.tx), str(files.rx)

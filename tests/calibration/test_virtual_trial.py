@@ -22,36 +22,36 @@ def test_front_ends_at_10_db(model, seed):
 
 def test_carrier_offset_of_bursts_at_10_db():
     sender, receiver = Faults(ppm=-5.7), Faults(ppm=5.1, noise_dbfs=-24.0)
-    bench = trial.virtual_bench("b210", sender, receiver)
-    assert abs(trial.burst_ppm_error(bench, trial.relative_ppm(sender, receiver), 0.2, 0.2)) < 0.02
+    rig = trial.virtual_bench("b210", sender, receiver)
+    assert abs(trial.burst_ppm_error(rig, trial.relative_ppm(sender, receiver), 0.2, 0.2)) < 0.02
 
 
 @pytest.mark.parametrize("snr_db", [0, 10, 25])
 def test_snr_estimator(snr_db):
-    bench = trial.virtual_bench("b210", Faults(), Faults(noise_dbfs=-14.0 - snr_db), seed=snr_db)
-    against_formula, against_payload = trial.estimator_bias(bench, 10 ** (-14 / 20), snr_db)
+    rig = trial.virtual_bench("b210", Faults(), Faults(noise_dbfs=-14.0 - snr_db), seed=snr_db)
+    against_formula, against_payload = trial.estimator_bias(rig, 10 ** (-14 / 20), snr_db)
     assert abs(against_formula) < 0.3 and abs(against_payload) < 0.3
 
 
 @pytest.mark.parametrize(("model", "point"), [("b210", -8.5), ("hackrf", -5.0)])
 def test_compression(model, point):
-    bench = trial.virtual_bench(model, Faults(compression_dbfs=point), Faults(loss_db=3.0))
-    assert abs(trial.compression_error(bench, point)) < 0.5
+    rig = trial.virtual_bench(model, Faults(compression_dbfs=point), Faults(loss_db=3.0))
+    assert abs(trial.compression_error(rig, point)) < 0.5
 
 
 @pytest.mark.parametrize("delay", [0.0, 2000.25])
 def test_latency(delay):
-    bench = trial.virtual_bench("b210", Faults(), Faults(delay=delay, noise_dbfs=-40.0))
-    assert abs(trial.latency_error(bench, delay)) < 1
+    rig = trial.virtual_bench("b210", Faults(), Faults(delay=delay, noise_dbfs=-40.0))
+    assert abs(trial.latency_error(rig, delay)) < 1
 
 
 def test_latency_needs_times():
-    bench = trial.virtual_bench("hackrf", Faults(), Faults())
-    assert trial.latency_samples(bench) is None
+    rig = trial.virtual_bench("hackrf", Faults(), Faults())
+    assert trial.latency_samples(rig) is None
 
 
 def test_different_rates_are_refused():
-    bench = trial.virtual_bench("b210", Faults(), Faults())
-    slow = bench.rx_profile.adjusted("rx", sample_rate=1e6)
+    rig = trial.virtual_bench("b210", Faults(), Faults())
+    slow = rig.rx_profile.adjusted("rx", sample_rate=1e6)
     with pytest.raises(CalibrationError, match="one sample rate"):
-        trial.Rig(bench.tx, bench.rx, bench.tx_profile, slow)
+        trial.Rig(rig.tx, rig.rx, rig.tx_profile, slow)
