@@ -2,15 +2,14 @@
 
 from gr_jscc.link.back_channel.address import BackChannelError
 from gr_jscc.link.back_channel.endpoint import BackChannel
+from gr_jscc.link.back_channel.hello import NO_RUN, Hello
 from gr_jscc.link.back_channel.keys import Keys, Security, make_keys, read_keys
 from gr_jscc.link.back_channel.message import Message, MessageError
 from gr_jscc.link.back_channel.messages import (
-    NO_RUN,
     BurstMap,
     Bye,
     ChannelState,
     Have,
-    Hello,
     RoundSent,
     SideInfo,
     Stop,

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from gr_jscc.errors import UserError
 from gr_jscc.link.back_channel.address import parse_address
+from gr_jscc.link.back_channel.hello import Hello
 from gr_jscc.link.back_channel.keys import Security, choose_keys
 from gr_jscc.link.back_channel.message import Message
-from gr_jscc.link.back_channel.messages import Hello
 from gr_jscc.link.back_channel.protocol import Protocol
 from gr_jscc.link.back_channel.state import State, Statistics
 

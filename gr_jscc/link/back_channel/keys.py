@@ -15,7 +15,7 @@ except ImportError:  # Python 3.10
 from gr_jscc.files.locks import locked
 from gr_jscc.files.whole import whole
 from gr_jscc.link.back_channel.address import Address, BackChannelError
-from gr_jscc.link.back_channel.messages import ROLES
+from gr_jscc.link.back_channel.hello import ROLES
 
 _Z85 = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#")
 _Z85_LENGTH = 40  # 32 bytes

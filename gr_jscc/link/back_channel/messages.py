@@ -10,11 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from gr_jscc.link.back_channel.hello import ID_BYTES, check_bytes
 from gr_jscc.link.back_channel.message import (
     Message,
     MessageError,
     check_text,
-    fitting,
     pack_fields,
     read_text,
     unpack_bool,
@@ -25,79 +25,9 @@ from gr_jscc.link.back_channel.report import Report
 from gr_jscc.link.back_channel.symbols import Symbols
 from gr_jscc.link.back_channel.wire import Kind
 
-ROLES = ("transmitter", "receiver")
-NO_RUN = bytes(8)
-NO_KEY = bytes(16)
 MAX_BURSTS = 16384
 MAX_SIDE_INFO = 1 << 20
 MAX_IMAGES = 100_000
-ID_BYTES = 8
-
-
-def _check_bytes(name: str, data: bytes, size: int) -> bytes:
-    if len(data) != size:
-        raise MessageError(f"{name} must be {size} bytes, not {len(data)}")
-    return bytes(data)
-
-
-@dataclass(frozen=True)
-class Hello(Message):
-    """Who speaks; the first message in both directions, and again after every reconnection.
-
-    Its frame's ``sequence`` is that of the first frame of the first message that was not yet acknowledged: where a
-    peer that has just started begins to listen.
-
-    Attributes:
-        role: ``transmitter`` or ``receiver``.
-        codec: name, up to 32 bytes.
-        weights: name, up to 64 bytes.
-        weights_hash: four bytes.
-        run: eight bytes that name the run; zeros when there is none.
-        session: of a transmitter on the air, see `gr_jscc.link.session.Session.word`; 0 of a receiver.
-        air_key: by which its manifests are authenticated, 16 bytes; zeros where the back-channel is not encrypted.
-        software: name and version, up to 32 bytes.
-    """
-
-    kind: ClassVar[Kind] = Kind.HELLO
-    limit: ClassVar[int] = 256
-    _head: ClassVar[struct.Struct] = struct.Struct(">B4s8sI16sBBB")
-    _texts: ClassVar[dict[str, int]] = {"codec": 32, "weights": 64, "software": 32}
-
-    role: str
-    codec: str
-    weights: str
-    weights_hash: bytes
-    run: bytes = NO_RUN
-    session: int = 0
-    air_key: bytes = NO_KEY
-    software: str = ""
-
-    def pack(self) -> bytes:
-        if self.role not in ROLES:
-            raise MessageError(f"role must be {' or '.join(ROLES)}, not {self.role!r}")
-        hash_, run = _check_bytes("weights_hash", self.weights_hash, 4), _check_bytes("run", self.run, 8)
-        texts = [check_text(name, getattr(self, name), most) for name, most in self._texts.items()]
-        lengths = map(len, texts)
-        key = _check_bytes("air_key", self.air_key, len(NO_KEY))
-        head = pack_fields(self._head, ROLES.index(self.role), hash_, run, self.session, key, *lengths)
-        return head + b"".join(texts)
-
-    @classmethod
-    def of(cls, role: str, codec: str, weights: str, weights_hash: bytes, **more: object) -> Hello:
-        """One whose names are made to fit."""
-        codec, weights = fitting(codec, cls._texts["codec"]), fitting(weights, cls._texts["weights"])
-        return cls(role, codec, weights, weights_hash, **more)
-
-    @classmethod
-    def unpack(cls, data: bytes | memoryview) -> Hello:
-        (role, hash_, run, session, key, *lengths), rest = unpack_head(cls._head, data)
-        if role >= len(ROLES) or sum(lengths) != len(rest):
-            raise MessageError("no hello")
-        texts, start = {}, 0
-        for (name, most), length in zip(cls._texts.items(), lengths):
-            texts[name] = read_text(name, rest[start : start + length], most)
-            start += length
-        return cls(ROLES[role], weights_hash=hash_, run=run, session=session, air_key=key, **texts)
 
 
 @dataclass(frozen=True)
@@ -311,8 +241,8 @@ class Have(Message):
     def pack(self) -> bytes:
         if len(self.images) > MAX_IMAGES:
             raise MessageError(f"{len(self.images)} images; {MAX_IMAGES} is the most")
-        ids = b"".join(_check_bytes("an image's name", name, ID_BYTES) for name in self.images)
-        return pack_fields(self._head, _check_bytes("run", self.run, 8), len(self.images)) + ids
+        ids = b"".join(check_bytes("an image's name", name, ID_BYTES) for name in self.images)
+        return pack_fields(self._head, check_bytes("run", self.run, 8), len(self.images)) + ids
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Have:

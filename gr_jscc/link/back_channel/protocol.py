@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gr_jscc.link.back_channel.delivery import Inbox, Outbox
+from gr_jscc.link.back_channel.hello import Hello
 from gr_jscc.link.back_channel.message import Message, MessageError
-from gr_jscc.link.back_channel.messages import DELIVERED, Hello, Refused
+from gr_jscc.link.back_channel.messages import DELIVERED, Refused
 from gr_jscc.link.back_channel.state import Connected, Disconnected, RefusedPeer, State, Statistics
 from gr_jscc.link.back_channel.wire import VERSION, Frame, Kind, OtherVersionError, WireError, decode, encode
 

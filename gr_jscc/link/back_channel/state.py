@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gr_jscc.link.back_channel.messages import Hello
+from gr_jscc.link.back_channel.hello import Hello
 
 
 @dataclass(frozen=True)
