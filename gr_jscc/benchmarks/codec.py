@@ -1,0 +1,107 @@
+"""What a codec's halves cost beside the networks in them."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from gr_jscc.codecs.base import Codec, Payload, Reception
+from gr_jscc.codecs.parts.deepjscc_network import STRIDE, from_symbols, to_symbols
+from gr_jscc.codecs.parts.pixels import to_pixels
+from gr_jscc.codecs.rate_adaptive import QUALITY_CODES
+from gr_jscc.nn.channel import awgn
+
+BARS = {"deepjscc": 1.1, "ntscc": 1.15}  # most of halves / forward passes
+
+
+def codec_overhead(loaded: Codec, image: np.ndarray, cbr: float, repeats: int) -> tuple[float, float]:
+    """Time of a codec's two halves, bytes in and bytes out, against the bare forward passes of its networks.
+
+    Args:
+        loaded: one of `BARS`.
+        image: uint8[H, W, 3].
+        cbr: of the picture.
+        repeats: measurements of each, in turn.
+
+    Returns:
+        The median ratio, and the median of the forward passes in seconds.
+    """
+    height, width = image.shape[:2]
+    payload = loaded.transmitter(cbr).start(image)
+    noise_var = np.full(len(payload.symbols), 0.1, np.float32)
+    reception = Reception(payload.symbols, noise_var, payload.side_info)
+    passes = {"deepjscc": _deepjscc, "ntscc": _ntscc}[loaded.name](loaded, image, payload)
+
+    @torch.inference_mode()
+    def bare() -> None:
+        passes()
+        if str(loaded.device) == "cuda":
+            torch.cuda.synchronize()
+
+    # In turn with its mirror image, so that nothing helps that a codec remembers of the last picture.
+    pictures = itertools.cycle([np.ascontiguousarray(image[:, ::-1]), image])
+
+    def halves() -> None:
+        loaded.transmitter(cbr).start(next(pictures))
+        loaded.receiver(height, width).push(reception)
+
+    return overhead(halves, bare, repeats)
+
+
+def _deepjscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], None]:
+    """Encoder and decoder."""
+
+    network, pixels = loaded.network, to_pixels(image, *image.shape[:2], loaded.device)
+    positions = (image.shape[0] // STRIDE) * (image.shape[1] // STRIDE)
+    rate = torch.tensor([2 * len(payload.symbols) // positions], device=loaded.device)
+    with torch.inference_mode():
+        symbols, scale = to_symbols(network.encode(pixels, rate), rate)
+        received = from_symbols(*awgn(symbols, torch.full((1,), 10.0, device=loaded.device)), scale)
+
+    def passes() -> None:
+        network.encode(pixels, rate)
+        network.decode(*received, rate)
+
+    return passes
+
+
+def _ntscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], None]:
+    """g_a, the entropy model once, f_e; h_s, f_d* and g_s."""
+
+    network, pixels = loaded.network, to_pixels(image, *image.shape[:2], loaded.device)
+    with torch.inference_mode():
+        latents = network.transforms.analyse(pixels)
+        plan = loaded.plan(latents, len(payload.symbols))
+        index = torch.from_numpy(plan.index).to(loaded.device)[None]
+        quality = torch.tensor([plan.quality / QUALITY_CODES], device=loaded.device)
+        symbols, _, scale = network.modulate(latents, index, loaded.prior(plan.hyper, index))
+        received = awgn(symbols, torch.full((1,), 10.0, device=loaded.device))
+
+    def passes() -> None:
+        latents = network.transforms.analyse(pixels)
+        modelled = network.model(latents, quality)
+        prior = network.prior(latents, modelled.mean, modelled.scale)
+        network.modulate(latents, index, prior)
+        network.demodulate(*received, scale, index, prior)
+
+    return passes
+
+
+def overhead(measured: Callable[[], None], bare: Callable[[], None], repeats: int) -> tuple[float, float]:
+    """Median ratio of two run times, measured in turn, and the median of ``bare`` in seconds."""
+    ratios, seconds = [], []
+    for i in range(repeats + 2):  # the first two warm up
+        times = []
+        for function in (measured, bare):
+            before = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - before)
+        if i >= 2:
+            ratios.append(times[0] / times[1])
+            seconds.append(times[1])
+    return statistics.median(ratios), statistics.median(seconds)
