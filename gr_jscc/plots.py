@@ -1,4 +1,4 @@
-"""Plots of what a run left, as PNG files; drawn without a display."""
+"""Plots of what a run left, drawn without a display."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from gr_jscc.files.whole import whole, writing
 
 matplotlib.use("Agg")
 
+#: How lines are saved as WebP: exactly, at less than half of a PNG's size.
+LOSSLESS = {"format": "webp", "pil_kwargs": {"lossless": True, "method": 6}}
+
 
 def plain(text: str) -> str:
     """A text of others as matplotlib shows it letter by letter: ``$`` begins no formula, ``_x`` is a label, too."""
@@ -23,13 +26,13 @@ def plain(text: str) -> str:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes the figure; the file is whole or not there.
+    """Writes the figure, as WebP where the name ends so and else as PNG; the file is whole or not there.
 
     Raises:
         UserError: it cannot be written.
     """
     with writing(path), whole(path) as part:
-        draw(figure, part, format="png", dpi=130)
+        draw(figure, part, dpi=130, **(LOSSLESS if path.suffix == ".webp" else {"format": "png"}))
 
 
 def draw(figure: Figure, target: Path | IO[bytes], **options: object) -> None:

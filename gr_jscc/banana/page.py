@@ -13,7 +13,8 @@ from torch import Tensor
 from gr_jscc.banana.benchmark import SNR_DB, Measured, Point, best
 from gr_jscc.banana.models import BananaDeepJSCC, BananaNTSCC, draw_banana
 from gr_jscc.figures import Figure
-from gr_jscc.files.whole import whole, write_whole
+from gr_jscc.files.whole import write_whole
+from gr_jscc.plots import save_figure
 
 matplotlib.use("Agg")
 EXTENT = (-9.0, 9.0)
@@ -37,9 +38,9 @@ def write_banana_report(
     pictures = folder / "images"
     pictures.mkdir(parents=True, exist_ok=True)
     shown = best(measured.ntscc, SHOWN_RATIO)
-    draw_source(pictures / "banana-source.png", network, shown)
-    draw_quality(pictures / "banana-quality.png", network, rival, shown)
-    draw_curves(pictures / "banana-sdr.png", measured)
+    draw_source(pictures / "banana-source.webp", network, shown)
+    draw_quality(pictures / "banana-quality.webp", network, rival, shown)
+    draw_curves(pictures / "banana-sdr.webp", measured)
     lines = [
         "# The banana source",
         "",
@@ -52,16 +53,16 @@ def write_banana_report(
         " tells most of what the receiver learns: charged for it, nothing is gained there. Rates follow the latents as"
         " they are sent; by the paper's rule, which takes rounded ones, NTSCC stays below DeepJSCC at CBR 0.5.",
         "",
-        "![SDR over CBR](images/banana-sdr.png)",
+        "![SDR over CBR](images/banana-sdr.webp)",
         "",
         *_table(figures),
         "",
-        "![Source, learned density, channel uses](images/banana-source.png)",
+        "![Source, learned density, channel uses](images/banana-source.webp)",
         "",
         "At such rates hardly more than the place along the parabola is coded, so the entropy model's density, drawn at"
         " the finest quality, follows the source along it and not across: the paper's figure 9b is not reproduced.",
         "",
-        "![Where DeepJSCC and NTSCC are good](images/banana-quality.png)",
+        "![Where DeepJSCC and NTSCC are good](images/banana-quality.webp)",
         "",
     ]
     page = folder / "banana.md"
@@ -124,7 +125,7 @@ def draw_source(path: Path, network: BananaNTSCC, shown: Point) -> None:
         image = axes.imshow(values, origin="lower", extent=(*EXTENT, *EXTENT), cmap="viridis")
         axes.set_title(title)
         drawing.colorbar(image, ax=axes, shrink=0.8)
-    _save(drawing, path)
+    save_figure(drawing, path)
 
 
 def draw_quality(path: Path, network: BananaNTSCC, rival: BananaDeepJSCC, shown: Point) -> None:
@@ -150,7 +151,7 @@ def draw_quality(path: Path, network: BananaNTSCC, rival: BananaDeepJSCC, shown:
         image = axes.imshow(mean, origin="lower", extent=(*EXTENT, *EXTENT), cmap="magma_r", vmin=-8, vmax=8)
         axes.set_title(title)
     drawing.colorbar(image, ax=drawing.axes, shrink=0.8, label="squared error, dB")
-    _save(drawing, path)
+    save_figure(drawing, path)
 
 
 def draw_curves(path: Path, measured: Measured) -> None:
@@ -165,7 +166,7 @@ def draw_curves(path: Path, measured: Measured) -> None:
     axes.set(xlabel="CBR (real channel uses per number)", ylabel="SDR, dB", xlim=(0, 2.2), ylim=(0, 16))
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(drawing, path)
+    save_figure(drawing, path)
 
 
 def _envelope(points: list[Point], total: bool) -> list[tuple[float, float]]:
@@ -174,8 +175,3 @@ def _envelope(points: list[Point], total: bool) -> list[tuple[float, float]]:
         if not curve or point.sdr_db > curve[-1][1]:
             curve.append((point.total if total else point.ratio, point.sdr_db))
     return curve
-
-
-def _save(drawing: Drawing, path: Path) -> None:
-    with whole(path) as part:
-        drawing.savefig(part, format="png", dpi=120)

@@ -26,10 +26,12 @@ def write_hjscc_report(figures: list[Figure], folder: Path) -> Path:
     over_snr = _rows([f for f in plain if "belief_error_db" not in f.at and "latents" not in f.at], "snr_db")
     beliefs = _rows([f for f in plain if "belief_error_db" in f.at], "belief_error_db")
     plot_psnr_over_snr(
-        pictures / "hjscc-snr.png", {name: list(row.items()) for name, row in over_snr.items()}, "CBR 1/16, white noise"
+        pictures / "hjscc-snr.webp",
+        {name: list(row.items()) for name, row in over_snr.items()},
+        "CBR 1/16, white noise",
     )
     plot_psnr_over_snr(
-        pictures / "hjscc-belief.png",
+        pictures / "hjscc-belief.webp",
         {name: list(row.items()) for name, row in beliefs.items()},
         f"CBR 1/16, {DESIGN_SNR_DB:g} dB, and a transmitter that believes another SNR",
         "error of the SNR that the transmitter believes in, dB",
@@ -44,14 +46,14 @@ def write_hjscc_report(figures: list[Figure], folder: Path) -> Path:
         "",
         "## Over the SNR",
         "",
-        "![PSNR over SNR](images/hjscc-snr.png)",
+        "![PSNR over SNR](images/hjscc-snr.webp)",
         "",
         *_table("PSNR, dB, at", over_snr, SNRS_DB, (*CODECS, *RIVALS)),
         "## When the transmitter is wrong about the SNR",
         "",
         f"At {DESIGN_SNR_DB:g} dB. With feedback the error lasts for one round only.",
         "",
-        "![PSNR over the error of the belief](images/hjscc-belief.png)",
+        "![PSNR over the error of the belief](images/hjscc-belief.webp)",
         "",
         *_table("PSNR, dB, at an error of", beliefs, BELIEF_ERRORS_DB, CODECS),
         *_latents(plain),

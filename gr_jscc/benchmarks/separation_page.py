@@ -11,7 +11,7 @@ from gr_jscc.plots import plot_psnr_over_snr
 
 BEGIN = "<!-- written by: gr-jscc reproduce separation -->"
 END = "<!-- end of what it wrote -->"
-PLOT = "separation-cliff.png"
+PLOT = "separation-cliff.webp"
 NAMES = {
     "separation": "HEVC + LDPC, 16-QAM 2/3, made for 10 dB",
     "separation-capacity": "HEVC + capacity",

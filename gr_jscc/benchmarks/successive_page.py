@@ -13,12 +13,12 @@ from gr_jscc.plots import plot_psnr_over_snr
 Curve = dict[float, float]  # SNR dB → PSNR dB
 
 PLOTS = {
-    "successive-schemes.png": (
+    "successive-schemes.webp": (
         "Two layers of CBR 1/12, white noise",
         ("successive-multiple-2", "successive-residual-2", "successive-single-2"),
     ),
-    "successive-five.png": ("Multiple decoders, five layers of CBR 1/12, white noise", ("successive-multiple-5",)),
-    "successive-rayleigh.png": (
+    "successive-five.webp": ("Multiple decoders, five layers of CBR 1/12, white noise", ("successive-multiple-5",)),
+    "successive-rayleigh.webp": (
         "Two layers of CBR 1/12, slow Rayleigh fading that nobody measured",
         ("successive-rayleigh-2",),
     ),

@@ -80,7 +80,7 @@ def test_figures_and_page(network, tmp_path):
     page = write_banana_report(figures, measured, network, rivals[1], tmp_path)
     assert "| 0.5 |" in page.read_text()
     for name in ("source", "quality", "sdr"):
-        assert np.asarray(Image.open(tmp_path / "images" / f"banana-{name}.png")).std() > 5
+        assert np.asarray(Image.open(tmp_path / "images" / f"banana-{name}.webp")).std() > 5
 
 
 def test_the_shipped_model_gives_what_it_gave():

@@ -38,4 +38,4 @@ def test_the_page_shows_what_was_measured(small_photo, tmp_path, monkeypatch):
     assert f"| PSNR, dB | {' | '.join(f'{x:.2f}' for x in after)} |" in page
     assert "| modem, two hosts | direct | int8 | 28.76 |  |  | 61,234 |" in page
     assert "| pictures in flight | 2 |" in page and "| 4.25 |" in page
-    assert {path.name for path in (tmp_path / "images").iterdir()} == {"hjscc-snr.png", "hjscc-belief.png"}
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {"hjscc-snr.webp", "hjscc-belief.webp"}

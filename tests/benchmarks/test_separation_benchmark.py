@@ -60,6 +60,6 @@ def test_the_page_keeps_what_people_wrote(figures, tmp_path):
         assert f" {value:.2f} " in first
     page.write_text("Before.\n" + first + "After.\n")
     assert write_separation_report(figures, tmp_path).read_text() == "Before.\n" + first + "After.\n"
-    assert sorted(p.name for p in tmp_path.rglob("*.*")) == ["separation-cliff.png", "separation.md"]
+    assert sorted(p.name for p in tmp_path.rglob("*.*")) == ["separation-cliff.webp", "separation.md"]
     only_ideal = [figure for figure in figures if figure.at["channel"] == "ideal-awgn"]
     assert "flowgraph" not in write_separation_report(only_ideal, tmp_path).read_text()

@@ -141,7 +141,7 @@ def test_the_command_prints_figures_and_writes_a_page(runs, pictures, tmp_path, 
     for line in lines:
         assert f"{line['value']:.2f}"[:-1] in page  # every figure is on the page
     assert {p.name for p in (tmp_path / "docs" / "images").iterdir()} >= {
-        "successive-schemes.png", "successive-rayleigh.png",
+        "successive-schemes.webp", "successive-rayleigh.webp",
     }  # fmt: skip
 
 

@@ -180,6 +180,7 @@ def test_toml_is_what_its_reader_takes(block, folder):
 def test_yaml_describes_a_block(block):
     values = yaml.safe_load(block.text)
     assert values["id"].startswith("jscc_") and values["flags"] == ["python"] and values["file_format"] == 1
+    assert {"parameters", "inputs", "outputs", "templates", "documentation"} <= values.keys()
 
 
 @of("diff")

@@ -38,7 +38,7 @@ def test_the_navigation_has_every_page_once():
     ("link", "led"),
     [
         ("../reference/link.md#what-is-charged", "../reference/link.md#what-is-charged"),
-        ("../images/loopback.png", "../images/loopback.png"),
+        ("../images/loopback.webp", "../images/loopback.webp"),
         ("../../README.md#start", "../repository/readme.md#start"),
         ("../../gr_jscc/weights/ntscc-photo.md", "../repository/gr_jscc/weights/ntscc-photo.md"),
         ("../../gr_jscc/codecs/base.py", "../api/gr_jscc/codecs/base.md"),

@@ -58,7 +58,7 @@ def write_report(sections: list[Section], out: Path, title: str, written: str) -
     Raises:
         UserError: it cannot be written.
     """
-    images: dict[tuple[str, str], bytes] = {}  # PNG by section and part: for the files and for the page
+    images: dict[tuple[str, str], bytes] = {}  # WebP by section and part: for the files and for the page
     try:
         for section in sections:
             for kind in KINDS:
@@ -101,8 +101,8 @@ def write_docs(sections: list[Section], page: Path, title: str, command: str) ->
                     continue
                 words = f"{page.stem}-{section.folder}-{part.name}"
                 words = re.sub(r"[^\w.-]+", "-", words)  # a link takes no spaces
-                name = f"{safe_name(words)}.{_kind(part)}"
-                _write(folder / name, part.image(_kind(part)))
+                name = f"{safe_name(words)}.webp"
+                _write(folder / name, part.image())
                 lines += [f"![{markdown_text(part.title)}](images/{name})", ""]
             lines += [f"- {remark}" for remark in [*section.remarks, section.measured] if remark] + [""]
         _write(page, ("\n".join(lines).rstrip() + "\n").encode())
@@ -124,18 +124,13 @@ def _remove_reports_files(folder: Path) -> None:
 
 def _write_image(part: Plot | PictureStrip, folder: Path) -> bytes:
     """Writes its files and returns what the page shows."""
-    image = part.image(_kind(part))
+    image = part.image()
     if isinstance(part, Plot):
-        _write(folder / "plots" / f"{part.name}.pdf", part.image("pdf"))
-        _write(folder / "plots" / f"{part.name}.png", image)
+        for kind in ("pdf", "png"):
+            _write(folder / "plots" / f"{part.name}.{kind}", part.image(kind))
     else:
         _write(folder / "pictures" / f"{part.name}.webp", image)
     return image
-
-
-def _kind(part: Plot | PictureStrip) -> str:
-    """Lines are the smallest as PNG, photos as WebP."""
-    return "png" if isinstance(part, Plot) else "webp"
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -187,6 +182,6 @@ def _by(command: str) -> str:
 
 def _figure(part: Plot | PictureStrip, image: bytes) -> str:
     notes = part.notes if isinstance(part, Plot) else [part.title]
-    source = f"data:image/{_kind(part)};base64," + base64.b64encode(image).decode()
+    source = "data:image/webp;base64," + base64.b64encode(image).decode()
     caption = html.escape(" ".join(notes))
     return f'<figure><img alt="{html.escape(part.title)}" src="{source}"><figcaption>{caption}</figcaption></figure>'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from gr_jscc.plots import draw, plain
+from gr_jscc.plots import LOSSLESS, draw, plain
 
 DPI = 150
 # Okabe and Ito's colours, which colour-blind readers tell apart; yellow is left out on white.
@@ -55,8 +55,8 @@ class Plot:
     lines: list[Line]
     notes: list[str]
 
-    def image(self, kind: str) -> bytes:
-        """The plot as ``png`` or ``pdf``."""
+    def image(self, kind: str = "webp") -> bytes:
+        """The plot as ``webp``, less than half of a PNG's size and as exact, ``png`` or ``pdf``."""
         figure = Figure(figsize=(8, 4.6), layout="constrained")
         axes = figure.subplots()
         dashes = 0
@@ -82,5 +82,6 @@ class Plot:
         stream = io.BytesIO()
         # No date inside: the same figures give the same file.
         metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
-        draw(figure, stream, format=kind, dpi=DPI, metadata=metadata)
+        options = LOSSLESS if kind == "webp" else {"format": kind, "metadata": metadata}
+        draw(figure, stream, dpi=DPI, **options)
         return stream.getvalue()
