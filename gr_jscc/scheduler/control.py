@@ -16,7 +16,7 @@ import pmt
 from gr_jscc.link.back_channel import Message, Report
 from gr_jscc.link.back_channel.messages import DELIVERED
 from gr_jscc.link.back_channel.wire import Kind
-from gr_jscc.scheduler.tags import bytes_of_u8vector, u8vector_of_bytes
+from gr_jscc.scheduler.tags import bytes_of_u8vector, message_fields, notice, u8vector_of_bytes
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def control_message(content: Message | Opening | Connection) -> pmt.pmt_base:
     if isinstance(content, Message):
         return pmt.cons(pmt.intern(content.kind.name), u8vector_of_bytes(content.pack()))
     fields = {key: v.hex() if isinstance(v, bytes) else v for key, v in dataclasses.asdict(content).items()}
-    return pmt.cons(pmt.to_pmt({"class": type(content).__name__, **fields}), pmt.make_u8vector(0, 0))
+    return notice(**{"class": type(content).__name__, **fields})
 
 
 def read_control(message: pmt.pmt_base) -> Message | Opening | Connection:
@@ -88,7 +88,7 @@ def read_control(message: pmt.pmt_base) -> Message | Opening | Connection:
         except KeyError:
             raise ValueError(f"no message {pmt.symbol_to_string(head)}") from None
         return cls.unpack(bytes_of_u8vector(data))
-    fields = pmt.to_python(head)
+    fields = message_fields(message)
     cls = _CLASSES[fields.pop("class")]
     binary = {"weights_hash", "run", "air_key"}
     return cls(**{key: bytes.fromhex(v) if key in binary else v for key, v in fields.items()})

@@ -8,6 +8,8 @@ Stream tags, on the first item of a burst:
 
 Messages are GNU Radio's PDUs, pairs (dictionary . u8vector), so that in-tree PDU blocks make and take
 them; those without a picture have an empty vector. What they tell of pictures is in `gr_jscc.scheduler.events`.
+Texts in them, but for the kinds of messages, are u8vectors of UTF-8, as GNU Radio keeps whatever was once a symbol for
+ever; symbols are read, too.
 """
 
 from __future__ import annotations
@@ -19,18 +21,31 @@ BURST = pmt.intern("burst")
 ROUND_END = pmt.intern("round_end")
 QUALITY = pmt.intern("quality")
 
+SYMBOLS = ("event", "class")  # fields whose texts are few
+
 
 def image_message(image: np.ndarray, **meta: object) -> pmt.pmt_base:
     """A picture uint8[H, W, 3] as a message; ``meta`` holds strings and numbers."""
     height, width = image.shape[:2]
-    fields = pmt.to_pmt({"height": height, "width": width, **meta})
-    return pmt.cons(fields, u8vector_of_bytes(image.tobytes()))
+    return pmt.cons(dictionary({"height": height, "width": width, **meta}), u8vector_of_bytes(image.tobytes()))
 
 
 def notice(**meta: object) -> pmt.pmt_base:
     """A message without a picture; ``meta`` holds strings and numbers."""
     # An empty vector and not nil, on which in-tree PDU blocks die.
-    return pmt.cons(pmt.to_pmt(meta), pmt.make_u8vector(0, 0))
+    return pmt.cons(dictionary(meta), pmt.make_u8vector(0, 0))
+
+
+def dictionary(fields: dict[str, object]) -> pmt.pmt_base:
+    """Fields of ours, with strings and numbers, as a message's dictionary. `message_fields` undoes it."""
+    packed = pmt.make_dict()
+    for key, value in fields.items():
+        if isinstance(value, str) and key not in SYMBOLS:
+            value = u8vector_of_bytes(value.encode(errors="replace"))
+        else:
+            value = pmt.to_pmt(value)
+        packed = pmt.dict_add(packed, pmt.intern(key), value)
+    return packed
 
 
 def message_fields(message: pmt.pmt_base) -> dict:
@@ -46,7 +61,12 @@ def message_fields(message: pmt.pmt_base) -> dict:
         fields = {}
     if not isinstance(fields, dict):
         raise ValueError("the first part of a message is a dictionary")
-    return fields
+    return {key: _read(value) for key, value in fields.items()}
+
+
+def _read(value: object) -> object:
+    is_text = isinstance(value, np.ndarray) and value.dtype == np.uint8
+    return value.tobytes().decode(errors="replace") if is_text else value
 
 
 def message_image(message: pmt.pmt_base) -> np.ndarray | None:

@@ -8,6 +8,9 @@ import pytest
 from gnuradio import blocks, gr, pdu
 
 from gr_jscc.blocks import image_source, jscc_encoder
+from gr_jscc.link.back_channel import Report
+from gr_jscc.resident import resident_mb
+from gr_jscc.scheduler.control import Connection, Opening, control_message, read_control
 from gr_jscc.scheduler.events import KINDS, event_message, read_event
 from gr_jscc.scheduler.tags import image_message, message_fields, message_image, notice
 
@@ -20,6 +23,33 @@ def test_a_picture_crosses(rng):
     assert pmt.is_u8vector(pmt.cdr(message)) and pmt.length(pmt.cdr(message)) == picture.size
     assert message_fields(message) == {"height": 5, "width": 7, "name": "x"}
     assert np.array_equal(message_image(message), picture)
+
+
+@pytest.mark.parametrize("name", ["", "x", "Gürtel 漢字 \U0001f600.png", "a" * 70_000])
+def test_texts_cross(name):
+    message = image_message(np.zeros((1, 1, 3), np.uint8), name=name, event="sent", cbr=0.5)
+    assert message_fields(message) == {"height": 1, "width": 1, "name": name, "event": "sent", "cbr": 0.5}
+    symbols = pmt.cons(pmt.to_pmt({"name": name, "height": 1}), pmt.make_u8vector(0, 0))  # as other blocks make them
+    assert message_fields(symbols) == {"name": name, "height": 1}
+    peer = Connection(True, run=name.encode()[:8].ljust(8, b"\0"), air_key=bytes(16))
+    assert read_control(control_message(peer)) == peer
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: notice(event="peer", content=text),
+        lambda text: image_message(np.zeros((1, 1, 3), np.uint8), name=text),
+        lambda text: control_message(Opening("transmitter", "deepjscc", text, bytes(4))),
+        lambda text: control_message(Report(1, {"name": text})),
+    ],
+)
+def test_texts_take_no_memory_when_their_message_is_gone(make):
+    make("x" * 50_000)
+    before = resident_mb()
+    for number in range(1000):
+        make(f"{make}{number}" + "x" * 50_000)  # no two tests with one text
+    assert resident_mb() - before < 10
 
 
 def test_news_without_a_picture_is_a_pdu_too():
