@@ -6,7 +6,7 @@
 turns of a peer that speaks the protocol: messages of every kind, valid, odd and hostile, among them floods of
 announcements, repeated names and side information of pictures of any size. Every honest picture must arrive, memory
 must stay below the bound, and no line may tell of an exception. Pictures of names that the peer chose may be stored
-(docs/security.md).
+(docs/reference/security.md).
 """
 
 from __future__ import annotations
