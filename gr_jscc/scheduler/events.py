@@ -74,7 +74,7 @@ KINDS = {
         | BURSTS
         | {"transfer": int, "round": int, "side_info_bytes": int, "shown_grey": bool}
         | {"decode_seconds": NUMBER, "finished": NUMBER},
-        PICTURE | {"drifted": bool, "blind_from": int},
+        PICTURE | {"drifted": int, "blind_from": int},
     ),
     # The air is quiet; the transmitter tells something of a picture, as JSON; no more will come.
     "quiet": Kind(DECODER, {}),

@@ -27,7 +27,7 @@ def recording(tmp_path, photo):
 
 
 def start(folder, seconds):
-    program = SLOW_RECEIVER.format(module="deepjscc", name="_Receiver", seconds=seconds)
+    program = SLOW_RECEIVER.format(module="deepjscc.codec", name="_Receiver", seconds=seconds)
     command = [sys.executable, "-c", program, "rx", "--radio", "file:air.sigmf-data", "--out", "out", "--quiet"]
     log = open(folder / "rx.log", "w")
     return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, preexec_fn=interruptible)

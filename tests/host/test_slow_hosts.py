@@ -81,7 +81,7 @@ def test_a_receiver_whose_decoder_takes_long_is_waited_for(programs):
     for path in sorted(programs.pictures.iterdir())[1:]:
         path.unlink()
     more = "--back-channel", programs.back, "--once", "--codec", codec
-    start_slow_receiver(programs, "successive", "JointReceiver", 13, *more)  # longer than anything else waits
+    start_slow_receiver(programs, "successive.codec", "JointReceiver", 13, *more)  # longer than anything else waits
     programs.tx("--codec", codec, "--cbr", f"{rounds}/12")  # a layer is 1/12
     programs.wait("tx")
     programs.wait("rx")
@@ -102,7 +102,7 @@ def test_a_receiver_that_ends_when_idle_is_not_idle_while_it_decodes(programs):
     while not log.exists() or log.read_text().count("sent") < 2:
         assert time.monotonic() < end, programs.logs()
         time.sleep(0.1)
-    start_slow_receiver(programs, "deepjscc", "_Receiver", 5, "--idle", "3")
+    start_slow_receiver(programs, "deepjscc.codec", "_Receiver", 5, "--idle", "3")
     programs.wait("tx")
     programs.wait("rx")
     lines = [line for line in (programs.folder / "rx.log").read_text().splitlines() if line not in ("slow", "decoded")]
