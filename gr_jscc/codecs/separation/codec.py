@@ -126,7 +126,11 @@ class _Receiver(Receiver):
         self.shows_grey = False
         code, count = self.codec.code, len(reception.symbols)
         # No transmitter sends more than one symbol a colour value: the decoder is not to be kept busy by such.
-        if code.message_bytes(count) > CRC_BYTES and count <= channel_uses(1, self.height, self.width):
+        sendable = code.message_bytes(count) > CRC_BYTES and count <= channel_uses(1, self.height, self.width)
+        # Where fewer coded bits came than the message has, no decoder finds it: large sizes of which little arrives
+        # take neither time nor memory.
+        heard = np.count_nonzero(reception.arrived) * code.bits_per_symbol
+        if sendable and heard >= 8 * code.message_bytes(count):
             message = code.decode(reception.symbols, reception.noise_var)
             data, check = message[:-CRC_BYTES], message[-CRC_BYTES:]
             if crc32(data) == int.from_bytes(check, "big"):

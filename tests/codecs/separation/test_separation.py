@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -111,6 +112,21 @@ def test_lost_symbols_up_to_the_code_s_ability(crop, rng):
         reception.symbols[gone], reception.noise_var[gone] = 0, np.inf
         picture = codec.receiver(*crop.shape[:2]).push(reception)
         assert is_grey(picture) != arrives and (psnr_db(crop, picture) > 23) == arrives
+
+
+def test_a_large_picture_of_which_little_arrives_takes_no_memory(rng):
+    """What any neighbour can announce: sizes as large as a sender's, with next to nothing on the air."""
+    height, width, count = 2000, 2000, 4_000_000
+    noise_var = np.full(count, np.inf, np.float32)
+    noise_var[:2400] = 0.01
+    reception = Reception(np.ones(count, np.complex64), noise_var, b"")
+    receiver = load_codec("separation").receiver(height, width)
+    tracemalloc.start()
+    picture = receiver.push(reception)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert receiver.shows_grey and picture.shape == (height, width, 3)
+    assert peak < 20e6  # decoding takes some hundred bytes a symbol
 
 
 def test_a_message_that_is_wrong_in_one_place_is_not_shown(crop, rng):
