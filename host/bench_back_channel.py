@@ -19,7 +19,9 @@ SYMBOLS = 10_000
 
 
 def back_channel(
-    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the trials, a cut of 5 s: a look.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A tenth of the trials and a cut of 5 s, for a quick look.")
+    ] = False,
     seed: options.Seed = 1,
     json_lines: options.Json = False,
 ) -> None:

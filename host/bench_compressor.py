@@ -13,7 +13,7 @@ from gr_jscc.host.printing import print_figures
 
 
 def compressor(
-    pictures: Annotated[list[Path] | None, typer.Argument(help="Pictures or folders; else the demo's.")] = None,
+    pictures: Annotated[list[Path] | None, typer.Argument(help="Pictures or folders; default: the demo photo.")] = None,
     weights: options.Weights = "",
     device: options.Device = "cpu",
     json_lines: options.Json = False,

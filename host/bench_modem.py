@@ -16,9 +16,9 @@ from gr_jscc.host.printing import print_figures
 
 
 def modem(
-    quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the trials: a look, not evidence.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the trials, for a quick look.")] = False,
     images: Annotated[
-        list[Path] | None, typer.Option(help="Images for the PSNR figures; the demo photo if none.")
+        list[Path] | None, typer.Option(help="Images for the PSNR figures; default: the demo photo.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only figures whose name holds this.")] = None,
     seed: options.Seed = 1,

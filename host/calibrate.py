@@ -91,14 +91,17 @@ def calibrate(
         ),
     ] = None,
     stage: Annotated[
-        str, typer.Option(help="Gain stage of the transmitter that the tables vary; the one with most range if none.")
+        str,
+        typer.Option(
+            help="Gain stage of the transmitter that the tables vary; default: the one with the widest range."
+        ),
     ] = "",
     max_gain: Annotated[
         float | None,
         typer.Option(
             min=-200,
             max=200,
-            help=f"Most gain of that stage, dB; {SWEPT_DB:g} above the profile's if none.",
+            help=f"Highest gain of that stage in dB; default: {SWEPT_DB:g} above the profile's.",
             show_default=False,
         ),
     ] = None,

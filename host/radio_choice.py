@@ -42,7 +42,7 @@ Frequency = Annotated[
         rich_help_panel=panels.RADIO,
         min=1.0,
         max=options.HIGHEST_HZ,
-        help="Hz, instead of the profile's.",
+        help="Carrier frequency in Hz, instead of the profile's.",
         show_default=False,
     ),
 ]
@@ -67,12 +67,17 @@ Gain = Annotated[
     ),
 ]
 Antenna = Annotated[
-    str, typer.Option("--antenna", rich_help_panel=panels.RADIO, help="Instead of the profile's.", show_default=False)
+    str,
+    typer.Option(
+        "--antenna", rich_help_panel=panels.RADIO, help="Antenna port, instead of the profile's.", show_default=False
+    ),
 ]
 Reconnect = Annotated[
     bool,
     typer.Option(
-        "--reconnect", rich_help_panel=panels.RADIO, help="Wait for a device that goes away, and go on when it is back."
+        "--reconnect",
+        rich_help_panel=panels.RADIO,
+        help="Wait for a device that disconnects, and continue when it is back.",
     ),
 ]
 

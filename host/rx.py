@@ -43,7 +43,7 @@ def rx(
     idle: Annotated[
         float | None,
         typer.Option(
-            rich_help_panel=panels.LINK, min=0.1, help="End when no image came for so many seconds.", show_default=False
+            rich_help_panel=panels.LINK, min=0.1, help="End after so many seconds without an image.", show_default=False
         ),
     ] = None,
     layers: Annotated[
@@ -51,7 +51,7 @@ def rx(
         typer.Option(
             rich_help_panel=panels.LINK,
             min=0,
-            help="Layers of an image that are good enough: the transmitter is told to stop. 0: all.",
+            help="Stop the transmitter after so many layers of an image; 0: receive all.",
         ),
     ] = 0,
     feedback: Annotated[
@@ -91,8 +91,8 @@ def rx(
         typer.Option(
             rich_help_panel=panels.SECURITY,
             min=16,
-            help="MiB that rounds on their way may take, and as much again those that wait for the decoder; what is "
-            "more is lost and told.",
+            help="Memory limit in MiB for rounds that are being received, and the same again for those that wait for the "
+            "decoder. Rounds beyond it are dropped and reported.",
         ),
     ] = 1024,
     keys: options.Keys = "",

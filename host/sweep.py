@@ -45,7 +45,7 @@ def sweep(
         ),
     ] = None,
     workers: Annotated[
-        int, typer.Option(rich_help_panel=panels.CLUSTER, min=0, help="Processes on this machine; 0: one a core.")
+        int, typer.Option(rich_help_panel=panels.CLUSTER, min=0, help="Processes on this machine; 0: one per core.")
     ] = 0,
     scheduler: Annotated[
         str,
@@ -71,7 +71,7 @@ def sweep(
             help="Use a scheduler that others can reach, tcp://HOST:PORT, without a key.",
         ),
     ] = False,
-    list_them: Annotated[bool, typer.Option("--list", help="Name the experiments that ship.")] = False,
+    list_them: Annotated[bool, typer.Option("--list", help="List the experiments that ship.")] = False,
     device: options.Device = "cpu",
     json_lines: options.Json = False,
 ) -> None:

@@ -68,5 +68,8 @@ SampleRate = Annotated[
     ),
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", rich_help_panel=panels.CHANNEL, min=0, max=2**31 - 1, help="Of the simulated noise.")
+    int,
+    typer.Option(
+        "--seed", rich_help_panel=panels.CHANNEL, min=0, max=2**31 - 1, help="Random seed of the simulated noise."
+    ),
 ]

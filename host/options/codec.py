@@ -87,7 +87,7 @@ Refine = Annotated[
         min=0,
         max=1000,
         help="For learned codecs: steps by which the transmitter improves the symbols of each round, through the "
-        "receiver's network and a simulated channel. Some 20 gain 0.3 dB, and cost as many times a decoding, twice.",
+        "receiver's network and a simulated channel. About 20 steps gain 0.3 dB; each costs about two decodings.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", rich_help_panel=panels.CODEC, help="Where networks run: cpu or cuda.")]

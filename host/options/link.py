@@ -16,8 +16,8 @@ ControlSnr = Annotated[
         rich_help_panel=panels.LINK,
         min=SNR_RANGE_DB[0],
         max=SNR_RANGE_DB[1],
-        help="Es/N0 in dB for which manifests and side information are coded, once and as densely as it allows. Unless "
-        "given: robustly, until a receiver reports its SNR over the back-channel.",
+        help="Es/N0 in dB for which manifests and side information are coded: one copy, at the highest rate that it "
+        "allows. Default: robust coding until the receiver reports its SNR over the back-channel.",
         show_default=False,
     ),
 ]
@@ -36,7 +36,7 @@ Patience = Annotated[
         "--patience",
         rich_help_panel=panels.LINK,
         min=0,
-        help="Seconds that a lost back-channel is waited for before going on without.",
+        help="Seconds to wait for a lost back-channel before continuing without it.",
     ),
 ]
 Keys = Annotated[
