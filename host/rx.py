@@ -91,8 +91,8 @@ def rx(
         typer.Option(
             rich_help_panel=panels.SECURITY,
             min=16,
-            help="Memory limit in MiB for rounds that are being received, and the same again for those that wait for the "
-            "decoder. Rounds beyond it are dropped and reported.",
+            help="Memory limit in MiB for rounds that are being received, and the same again for those that wait "
+            "for the decoder. Rounds beyond it are dropped and reported.",
         ),
     ] = 1024,
     keys: options.Keys = "",

@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, Payload, Receiver, Reception, Transmitter, channel_uses
-from gr_jscc.codecs.separation.codec import best_picture, check_fits, settings_hash, too_large
+from gr_jscc.codecs.base import Payload, Receiver, Reception, Transmitter, channel_uses
+from gr_jscc.codecs.separation.digital import DigitalCodec
 from gr_jscc.codecs.separation.options import parse_capacity
 from gr_jscc.codecs.separation.picture_codecs import DamagedPictureError, picture_codec
 from gr_jscc.modem.crc import crc32
@@ -25,7 +25,7 @@ __all__ = ["SeparationCapacity", "capacity_bits"]
 ROUNDING = 1e-6
 
 
-class SeparationCapacity(Codec):
+class SeparationCapacity(DigitalCodec):
     """A picture codec and the capacity of white noise; see `gr_jscc.codecs.base.Codec`.
 
     Args:
@@ -48,20 +48,9 @@ class SeparationCapacity(Codec):
     def weights_name(self) -> str:
         return f"{self.pictures.name}:{self.snr_db:g}dB"
 
-    @property
-    def weights_hash(self) -> bytes:
-        return settings_hash(self.name, self.weights_name, self.pictures.fingerprint)
-
     def transmitter(self, cbr: float) -> Transmitter:
         self.check_cbr(cbr)
         return _Transmitter(self, cbr)
-
-    def check_size(self, height: int, width: int, cbr: float) -> None:
-        if self.room(height, width, cbr) < 1:
-            raise too_large(self, height, width, cbr)
-
-    def check_picture(self, image: np.ndarray, cbr: float) -> None:
-        check_fits(self, self.pictures, image, self.room(*image.shape[:2], cbr), cbr)
 
     @property
     def bits_per_use(self) -> float:
@@ -91,7 +80,7 @@ class _Transmitter(Transmitter):
 
     def start(self, image: np.ndarray) -> Payload:
         room = self.codec.room(*image.shape[:2], self.cbr)
-        data = best_picture(self.codec, self.codec.pictures, image, room, self.cbr)
+        data = self.codec.best_picture(image, room, self.cbr)
         uses = math.ceil(8 * len(data) / self.codec.bits_per_use)
         parts = np.random.default_rng(crc32(data)).standard_normal((uses, 2))
         symbols = parts @ (1, 1j) / np.sqrt(np.mean(np.sum(parts**2, axis=1)))

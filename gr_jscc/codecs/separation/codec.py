@@ -9,21 +9,19 @@ picture: the cliff.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, CodecError, Payload, Receiver, Reception, Transmitter, channel_uses
+from gr_jscc.codecs.base import Payload, Receiver, Reception, Transmitter, channel_uses
+from gr_jscc.codecs.separation.digital import DigitalCodec
 from gr_jscc.codecs.separation.options import parse_separation
-from gr_jscc.codecs.separation.picture_codecs import DamagedPictureError, PictureCodec, fit, fits, picture_codec
+from gr_jscc.codecs.separation.picture_codecs import DamagedPictureError, picture_codec
 from gr_jscc.modem.crc import crc32
-
-__all__ = ["Separation", "best_picture", "check_fits", "settings_hash", "too_large"]
 
 CRC_BYTES = 4
 
 
-class Separation(Codec):
+class Separation(DigitalCodec):
     """A picture codec and a channel code; see `gr_jscc.codecs.base.Codec`.
 
     Args:
@@ -51,20 +49,9 @@ class Separation(Codec):
     def weights_name(self) -> str:
         return f"{self.pictures.name}:{self.code.name}"
 
-    @property
-    def weights_hash(self) -> bytes:
-        return settings_hash(self.name, self.weights_name, self.pictures.fingerprint)
-
     def transmitter(self, cbr: float) -> Transmitter:
         self.check_cbr(cbr)
         return _Transmitter(self, cbr)
-
-    def check_size(self, height: int, width: int, cbr: float) -> None:
-        if self.room(height, width, cbr) < 1:
-            raise too_large(self, height, width, cbr)
-
-    def check_picture(self, image: np.ndarray, cbr: float) -> None:
-        check_fits(self, self.pictures, image, self.room(*image.shape[:2], cbr), cbr)
 
     def room(self, height: int, width: int, cbr: float) -> int:
         """Bytes for a picture of a size; none or fewer where the CBR is too low for any."""
@@ -74,47 +61,13 @@ class Separation(Codec):
         return _Receiver(self, height, width)
 
 
-def settings_hash(*settings: str | bytes) -> bytes:
-    """Four bytes that stand for settings which both ends must share."""
-    return hashlib.sha256(repr(settings).encode()).digest()[:4]
-
-
-def best_picture(codec: Codec, pictures: PictureCodec, image: np.ndarray, room: int, cbr: float) -> bytes:
-    """A picture uint8[H, W, 3] in at most ``room`` bytes.
-
-    Raises:
-        CodecError: the coarsest one takes more.
-    """
-    data = fit(pictures, image, room) if room > 0 else None
-    if data is None:
-        raise too_large(codec, *image.shape[:2], cbr)
-    return data
-
-
-def check_fits(codec: Codec, pictures: PictureCodec, image: np.ndarray, room: int, cbr: float) -> None:
-    """Refuses what `best_picture` would, by the coarsest encoding alone.
-
-    Raises:
-        CodecError: as `best_picture`.
-    """
-    if not fits(pictures, image, room):
-        raise too_large(codec, *image.shape[:2], cbr)
-
-
-def too_large(codec: Codec, height: int, width: int, cbr: float) -> CodecError:
-    """What to raise for a picture whose coarsest encoding takes more than the CBR."""
-    return CodecError(
-        f"a {width}x{height} picture needs more than CBR {cbr:.4g} by {codec.name} ({codec.weights_name})"
-    )
-
-
 class _Transmitter(Transmitter):
     def __init__(self, codec: Separation, cbr: float) -> None:
         self.codec, self.cbr = codec, cbr
 
     def start(self, image: np.ndarray) -> Payload:
         room = self.codec.room(*image.shape[:2], self.cbr)
-        data = best_picture(self.codec, self.codec.pictures, image, room, self.cbr)
+        data = self.codec.best_picture(image, room, self.cbr)
         return Payload(self.codec.code.encode(data + crc32(data).to_bytes(CRC_BYTES, "big")))
 
 
