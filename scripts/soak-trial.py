@@ -149,8 +149,8 @@ def watch(
     """Prints a line now and then until the time is over, or a program has ended.
 
     Returns:
-        What was stored; (seconds since the beginning, MB by program) of each line, the least since the one before: a
-        program holds more for its next picture, and what it keeps for ever does not go; and the programs that ended.
+        What was stored; (seconds since the beginning, mean MB by program since the line before) of each line; and the
+        programs that ended.
     """
     begun = then = time.monotonic()
     stored, table, before = Stored(), [], 0
@@ -167,7 +167,7 @@ def watch(
         if now - then < options.every:
             continue
         means = {name: float(np.mean(values)) for name, values in readings.items()}
-        table.append((now - begun, {name: min(values) for name, values in readings.items()}))
+        table.append((now - begun, means))
         samples = air(folder)["samples"]
         line = f"{(now - begun) / 60:7.1f}" + "".join(f"{mean:10.1f}" for mean in means.values())
         print(f"{line}    {(samples - before) / (now - then) / 1e6:7.3f}{len(stored.seen):10}", flush=True)
@@ -215,7 +215,7 @@ def judge(
         print("".join(f"{name} said: {line}\n" for line in lines[:10]), end="")
         faults += [f"{name} failed"] * any("Traceback" in line or "Error" in line for line in lines)
     settled = min(SETTLED_SECONDS, SETTLED_SHARE * options.minutes * 60)
-    rows = [least for seconds, least in table if seconds > settled]
+    rows = [means for seconds, means in table if seconds > settled]
     for name in rows[0] if rows else ():
         growth = max(later[name] - sooner[name] for sooner, later in itertools.combinations_with_replacement(rows, 2))
         print(f"memory   {name} grew by {growth:.1f} MB after {settled:.0f} s, "
