@@ -12,30 +12,46 @@ from gr_jscc import __version__
 from gr_jscc.errors import UserError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
     from distributed.security import Security
 
 CONNECT_SECONDS = 15
+STARTS = 3  # of a local cluster, the most
 WORKER_SECONDS = 60  # for the first one to join a scheduler
 
 
 @contextlib.contextmanager
 def local_client(workers: int) -> Iterator[Client]:
-    """A cluster of so many processes with one thread each, which ends with the program."""
-    from distributed import Client, LocalCluster
+    """A cluster of so many processes with one thread each, which ends with the program.
+
+    Raises:
+        UserError: workers do not start.
+    """
+    from distributed import Client
 
     _hush()
-    cluster = LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=0,  # a network's memory comes and goes: nothing to pause or restart workers for
-        dashboard_address="127.0.0.1:0",  # Dask always serves its status somewhere: not to others, on any free port
-        silence_logs=logging.CRITICAL,
-    )
-    with cluster, Client(cluster) as client:
+    with _local_cluster(workers) as cluster, Client(cluster) as client:
         client.register_worker_callbacks(_leave_interrupts_to_the_program)
         yield client
+
+
+def _local_cluster(workers: int, starts: int = STARTS) -> LocalCluster:
+    """Dask replaces a worker that ends, but not one that ends while it starts: then all is started again."""
+    from distributed import LocalCluster
+
+    try:
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=0,  # a network's memory comes and goes: nothing to pause or restart workers for
+            dashboard_address="127.0.0.1:0",  # Dask always serves its status somewhere: not to others, on any free port
+            silence_logs=logging.CRITICAL,
+        )
+    except RuntimeError as error:
+        if starts == 1:
+            raise UserError(f"the workers end while they start: {_one_line(error)}") from error
+    return _local_cluster(workers, starts - 1)
 
 
 @contextlib.contextmanager
