@@ -9,6 +9,7 @@ from gnuradio import gr
 from gr_jscc.blocks.impaired_stream import ImpairedStream
 from gr_jscc.channel import Scenario
 from gr_jscc.channel.burst_finder import BurstFinder
+from gr_jscc.flowgraphs.ends import end_failure
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.radio import radio_sink, radio_source
 from gr_jscc.radio.pace import Pace
@@ -60,8 +61,7 @@ class ChannelFlowgraph(gr.top_block):
     @property
     def failure(self) -> Exception | None:
         """What a block failed with."""
-        parts = [self._source, self._stream, *self._pace, self._sink]
-        return next((part.failure for part in parts if part.failure is not None), None)
+        return end_failure(self._source, self._stream, *self._pace, self._sink)
 
     @property
     def samples(self) -> int:

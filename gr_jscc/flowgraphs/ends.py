@@ -6,6 +6,8 @@ from gnuradio import gr
 
 from gr_jscc.blocks import back_channel
 
+POLL_SECONDS = 0.2  # between two looks at a flowgraph that runs
+
 
 def join(graph: gr.hier_block2, end: gr.basic_block, channel: back_channel | None) -> None:
     """Connects a block to the back-channel, both ways, where there is one."""

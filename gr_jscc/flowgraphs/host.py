@@ -9,7 +9,6 @@ from gr_jscc.flowgraphs.ends import end_failure
 from gr_jscc.radio.choice import RadioChoice
 from gr_jscc.radio.statistics import radio_report
 
-POLL_SECONDS = 0.2
 TAIL_SECONDS = 10.0  # without a sample to the radio, after which it is taken to want no more
 
 

@@ -18,7 +18,7 @@ from gr_jscc.blocks.impaired_stream import ImpairedStream
 from gr_jscc.channel import Scenario
 from gr_jscc.channel.profiles import taps
 from gr_jscc.errors import UserError
-from gr_jscc.flowgraphs.ends import end_failure
+from gr_jscc.flowgraphs.ends import POLL_SECONDS, end_failure
 from gr_jscc.flowgraphs.receiver import jscc_receiver
 from gr_jscc.flowgraphs.transmitter import jscc_transmitter
 from gr_jscc.link.bursts import LinkSettings
@@ -27,7 +27,6 @@ from gr_jscc.link.session import Session
 from gr_jscc.reports.collector import Result
 
 PROBED_SYMBOLS = 40_000
-POLL_SECONDS = 0.2
 STALLED_SECONDS = 120.0  # without a sample, a burst or a picture, and with no network at work: the graph itself hangs
 
 

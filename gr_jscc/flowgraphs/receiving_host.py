@@ -12,7 +12,8 @@ from pathlib import Path
 from gnuradio import gr
 
 from gr_jscc.blocks import back_channel, image_file_sink, jscc_decoder
-from gr_jscc.flowgraphs.host import POLL_SECONDS, TAIL_SECONDS, HostFlowgraph
+from gr_jscc.flowgraphs.ends import POLL_SECONDS
+from gr_jscc.flowgraphs.host import TAIL_SECONDS, HostFlowgraph
 from gr_jscc.flowgraphs.receiver import jscc_receiver
 from gr_jscc.link.loading import Decoding
 from gr_jscc.radio import Tuned, radio_source

@@ -12,7 +12,8 @@ from pathlib import Path
 from gnuradio import gr
 
 from gr_jscc.blocks import back_channel, event_queue, jscc_encoder, ofdm_modulator
-from gr_jscc.flowgraphs.host import POLL_SECONDS, TAIL_SECONDS, HostFlowgraph
+from gr_jscc.flowgraphs.ends import POLL_SECONDS
+from gr_jscc.flowgraphs.host import TAIL_SECONDS, HostFlowgraph
 from gr_jscc.flowgraphs.transmitter import jscc_transmitter
 from gr_jscc.link.back_channel import BackChannelError
 from gr_jscc.link.bursts import LinkSettings

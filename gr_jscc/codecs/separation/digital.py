@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 
 import numpy as np
 
@@ -19,9 +20,9 @@ class DigitalCodec(Codec):
 
     pictures: PictureCodec
 
+    @abstractmethod
     def room(self, height: int, width: int, cbr: float) -> int:
         """Bytes for a picture of a size; none or fewer where the CBR is too low for any."""
-        raise NotImplementedError
 
     @property
     def weights_hash(self) -> bytes:
