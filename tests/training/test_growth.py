@@ -114,6 +114,42 @@ def test_more_hyperlatents_leave_the_latents_and_what_is_sent_of_the_old_ones(mo
     assert torch.allclose(new[:, :2], old, atol=1e-5) and new.shape[1] == 4
 
 
+@pytest.mark.parametrize("refine", [8, 12])
+def test_more_latents_and_rates_leave_what_is_sent_of_the_old_ones(model, tmp_path, refine):
+    """Layer normalisations average over all channels, so only networks whose attention does nothing stay the same."""
+    small = NTSCCNetwork(NTSCCConfig(**changed(SMALL, innovations=8))).eval()
+    for key, value in shaken(small).named_parameters():
+        if ".attention.output." in key or ".reduce." in key:
+            value.detach().zero_()
+    write_model(tmp_path / "small.safetensors", "ntscc", small.config, small.state_dict(), {})
+    small.load_state_dict({key: value.half() for key, value in small.state_dict().items()})
+    torch.manual_seed(7)
+    larger = changed(SMALL, innovations=8, refine=refine, latents=24, rates=[2, 4, 8, 16, 24])
+    grown = NTSCCNetwork(NTSCCConfig(**larger)).eval()
+    grown.start_linear(torch.rand(64, 3, 16, 16, generator=torch.Generator().manual_seed(1)))
+    start_from(grown, str(tmp_path / "small.safetensors"), tmp_path)
+    assert torch.equal(grown.encoder.log_gain.weight[-1], grown.encoder.log_gain.weight[-2])
+    images = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        old, new = small.transforms.analyse(images), grown.transforms.analyse(images)
+        assert torch.allclose(new[:, :16], old, atol=1e-5) and new[:, 16:].std() > 0.01
+        quality, index = torch.tensor([0.2, 0.8]), torch.randint(4, (2, 4, 6))
+        first, second = small.model(old, quality), grown.model(new, quality)
+        # The hyperprior hears nothing of the new ones.
+        assert torch.allclose(second.mean[:, :16], first.mean, atol=1e-4) and (second.mean[:, 16:] == 0).all()
+        assert torch.allclose(second.scale[:, :16], first.scale, atol=1e-4)
+        sent, got = (
+            network.modulate(latents, index, network.prior(latents, modelled.mean, modelled.scale))
+            for network, latents, modelled in ((small, old, first), (grown, new, second))
+        )
+        assert torch.allclose(got[0][:, :8], sent[0], atol=1e-4) and not got[1][:, 8:].any()
+        numbers = torch.zeros(2, 4)
+        trust = torch.rand(old.shape)
+        shown = small.transforms.synthesise(old, trust, numbers)
+        wider = grown.transforms.synthesise(new, torch.cat([trust, torch.ones(2, 8, 4, 6)], dim=1), numbers)
+        assert torch.allclose(wider, shown, atol=1e-4)
+
+
 def test_what_was_grown_can_learn(model, tmp_path):
     """New parts do nothing yet, but gradients reach them: none is dead on both of its sides."""
     torch.manual_seed(7)

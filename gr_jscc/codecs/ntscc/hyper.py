@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gr_jscc.nn.entropy_models import FactorisedPrior
+from gr_jscc.nn.growing import spread_parts
 
 STRIDE = 4  # latent positions of a hyperlatent's side
 
@@ -40,6 +41,16 @@ class Hyperprior(nn.Module):
         nn.init.zeros_(self.synthesis[-1].weight)  # a fresh one says what holds of all pictures
         nn.init.zeros_(self.synthesis[-1].bias)
         self.prior = FactorisedPrior(channels)
+
+    @torch.no_grad()
+    def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of a hyperprior of fewer latents: means come first, then scales."""
+        last, own = len(self.synthesis) - 1, self.synthesis[-1]
+        return {
+            key: spread_parts(tensors[key], torch.zeros_like(value), 2, 0)
+            for key, value in ((f"synthesis.{last}.weight", own.weight), (f"synthesis.{last}.bias", own.bias))
+            if key in tensors
+        }
 
     def summarise(self, values: Tensor) -> Tensor:
         """h_a: hyperlatents, not rounded, of scaled latents float32[B, C, h, w]."""

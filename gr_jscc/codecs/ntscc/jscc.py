@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gr_jscc.nn.growing import spread_parts
 from gr_jscc.nn.window_attention import WindowBlocks
 
 NEVER = 1e6  # noise variance that stands for a value that never arrived
@@ -59,6 +60,13 @@ class JSCCEncoder(nn.Module):
             self.exponent = nn.Embedding(rates, latents)
             nn.init.constant_(self.exponent.weight, -0.25)  # of the variance
             self.mixture = _refinement(latents, innovations)
+
+    @torch.no_grad()
+    def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of an encoder of fewer latents or rates, for this one."""
+        return _grown_tables(self, ("tokens", "log_gain", "exponent"), tensors) | _grown_mixer(
+            self.mixture, "mixture", tensors
+        )
 
     def gain(self, index: Tensor, prior: Prior) -> Tensor:
         """Amplitude gains float32[B, C, h, w].
@@ -108,6 +116,11 @@ class JSCCDecoder(nn.Module):
         if refine:
             self.refinement = _refinement(latents, refine)
 
+    @torch.no_grad()
+    def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of a decoder of fewer latents or rates, for this one."""
+        return _grown_tables(self, ("tokens",), tensors) | _grown_mixer(self.refinement, "refinement", tensors)
+
     def forward(
         self, received: Tensor, noise_var: Tensor, gain: Tensor, offset: Tensor, index: Tensor, sent: Tensor,
         prior: Prior,
@@ -138,3 +151,24 @@ def _refinement(latents: int, hidden: int) -> nn.Sequential:
     nn.init.zeros_(layers[-1].weight)
     nn.init.zeros_(layers[-1].bias)
     return layers
+
+
+def _grown_tables(module: nn.Module, names: tuple[str, ...], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tables of rates and latents: a rate that is new starts as the highest of the old, a latent as a fresh one's."""
+    result = {}
+    for key in (f"{name}.weight" for name in names):
+        if key in tensors:
+            own, old = module.get_parameter(key), tensors[key]
+            rows = torch.cat([old, old[-1:].expand(max(len(own) - len(old), 0), -1)])
+            result[key] = spread_parts(rows, own, 1, 1)
+    return result
+
+
+def _grown_mixer(layers: nn.Sequential | None, name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The first layer of a `_refinement`, whose inputs are three times the latents."""
+    key = f"{name}.0.weight"
+    if layers is None or key not in tensors:
+        return {}
+    fresh = layers[0].weight.clone()
+    fresh[: len(tensors[key])] = 0
+    return {key: spread_parts(tensors[key], fresh, 3, 1)}

@@ -24,6 +24,7 @@ from gr_jscc.codecs.ntscc.jscc import NEVER, JSCCDecoder, JSCCEncoder, Prior
 from gr_jscc.codecs.parts.power_scale import known_scale
 from gr_jscc.codecs.parts.transforms import KINDS
 from gr_jscc.nn.entropy_models import gaussian_bits, rounded
+from gr_jscc.nn.growing import spread_parts
 
 LARGEST_VARIANCE = (4.0, 60.0)  # that the codec believes of a normalised latent, sent as it is or as an innovation
 QUANTISING_NOISE = 1 / 12  # variance of an error that is uniform over a step
@@ -92,8 +93,10 @@ class NTSCCNetwork(nn.Module):
 
     @torch.no_grad()
     def translated(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Tensors of a trained DeepJSCC as those of this network; tensors of an NTSCC unchanged."""
-        if "log_step" in tensors or not hasattr(self.transforms, "translated"):
+        """Tensors of a trained DeepJSCC as those of this network, or of an NTSCC of at most as many latents."""
+        if "log_step" in tensors:
+            return tensors | {"log_step": spread_parts(tensors["log_step"], self.log_step, 1, 1)}
+        if not hasattr(self.transforms, "translated"):
             return tensors
         kept = {f"transforms.{key}": value for key, value in self.transforms.translated(tensors).items()}
         error = tensors["synthesis.weight"].float().square().sum((0, 2, 3))

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gr_jscc.nn.growing import spread_parts
 from gr_jscc.nn.klt import KLT, fit_klt
 from gr_jscc.nn.residual import Condition, ConditionedBottleneck, ResidualBlock
 from gr_jscc.nn.window_attention import WindowBlocks
@@ -140,6 +141,16 @@ class MixedTransforms(Transforms):
     def of(cls, latents: int, **options: object) -> MixedTransforms:
         """By options as weights' files hold them."""
         return cls(latents, MixedOptions(**options))
+
+    @torch.no_grad()
+    def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of transforms of fewer latents: the decoder reads them and then the trust in them."""
+        key = "decoder_stem.weight"
+        if key not in tensors:
+            return {}
+        fresh = self.decoder_stem.weight.clone()
+        fresh[: len(tensors[key])] = 0
+        return {key: spread_parts(tensors[key], fresh, 2, 1)}
 
     def start_linear(self, images: Tensor) -> tuple[Tensor, Tensor]:
         power, error = _set_linear_path(self.analysis, self.synthesis, fit_klt(images, self.latents // 4, 8))
