@@ -79,9 +79,8 @@ import os, time
 from pathlib import Path
 from gr_jscc.files.locks import lock
 lock(Path({str(tmp_path)!r}))
-if not (child := os.fork()):
-    time.sleep(60)
-print(child, flush=True)
+if not os.fork():
+    print(os.getpid(), flush=True)  # by the child, which has let go of the lock by then
 time.sleep(60)
 """
     program = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
