@@ -14,7 +14,9 @@ from gr_jscc.imaging import load_image
 
 
 def codec(
-    name: Annotated[str, typer.Option("--codec", help="deepjscc or ntscc.")] = "deepjscc",
+    name: Annotated[
+        str, typer.Option("--codec", help="A codec with a network; deepjscc and ntscc have bars.")
+    ] = "deepjscc",
     weights: options.Weights = "",
     repeats: Annotated[int, typer.Option(min=3, help="Measurements of each.")] = 15,
     cbr: options.Cbr = "1/12",
@@ -25,13 +27,12 @@ def codec(
     from gr_jscc.benchmarks.codec import BARS, codec_overhead
     from gr_jscc.codecs.registry import load_codec
 
-    options.check_choice("--codec", name, tuple(BARS))
     loaded = load_codec(name, weights or None, options.check_device(device))
     image = load_image(demo_image())
     value, seconds = codec_overhead(loaded, image, options.parse_cbr(cbr), repeats)
     at = {"codec": loaded.name, "cbr": cbr, "device": device, "image": f"{image.shape[1]}x{image.shape[0]}"}
     figures = [
-        Figure("codec_overhead_ratio", value, "1", at, most=BARS[name]),
+        Figure("codec_overhead_ratio", value, "1", at, most=BARS.get(name)),
         Figure("forward_seconds", seconds, "s", at),
     ]
     print_figures(figures, "codec", json_lines)

@@ -6,12 +6,13 @@ import json
 
 from rich.table import Table
 
-from gr_jscc.codecs.registry import CODECS
+from gr_jscc.codecs.registry import CODECS, PLUGINS
 from gr_jscc.codecs.separation.channel_code import CHANNEL_CODES
 from gr_jscc.codecs.separation.picture_codecs import PICTURE_CODECS
 from gr_jscc.codecs.separation.table import thresholds_db
 from gr_jscc.host import options
-from gr_jscc.host.console import terminal
+from gr_jscc.host.console import shown, terminal
+from gr_jscc.plugins import origin
 from gr_jscc.weights import FOLDER, describe_model, shipped_models
 
 
@@ -28,6 +29,8 @@ def models(json_lines: options.Json = False) -> None:
         return
     console = terminal()
     console.print(f"codecs: {', '.join(CODECS)}")
+    for name, entries in PLUGINS.others().items():
+        console.print(shown(f"of other packages: {name}, {' and '.join(map(origin, entries))}"), soft_wrap=True)
     table = Table()
     for name in ("model", "codec", "MB", "steps"):
         table.add_column(name, no_wrap=name in ("model", "codec"))  # so that they can be copied

@@ -10,7 +10,8 @@ import typer
 from gr_jscc.errors import UserError
 from gr_jscc.host import options
 from gr_jscc.host.options import panels
-from gr_jscc.radio import KINDS, parse_radio
+from gr_jscc.radio import parse_radio
+from gr_jscc.radio.address import kind_of
 from gr_jscc.radio.choice import RadioChoice
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def choose_radio(
         raise UserError("which radio? Give --radio, or --profile for a device")
     address = address or profile.address
     radio = parse_radio(address)
-    if not KINDS[radio.kind].device:
+    if not kind_of(radio.kind).device:
         if frequency is not None or gains or antenna or reconnect or snr_db is not None:
             raise UserError(
                 f"--frequency, --gain, --antenna, --tx-snr and --reconnect are for devices, not for {address}"

@@ -103,7 +103,7 @@ def replay(
 
         plot_recording(writable_file(plot), source, sample_rate)
     weights = weights or ("" if codec else fields.get("jscc:weights", ""))
-    loaded = load_codec(codec or fields.get("jscc:codec", "deepjscc"), weights or None, device)
+    loaded = load_codec(codec or _recorded_codec(fields), weights or None, device)
     find = finder(originals) if originals else _receivers_originals(fields.get("jscc:originals"))
     again = Replay(source, loaded, find, sample_rate)
     console = terminal(stderr=True)
@@ -128,6 +128,20 @@ def replay(
     if again.refused:
         console.print(f"{again.refused} rounds came from other weights or another codec: see --codec and --weights")
     comparison.conclude(recording, out, json_lines)
+
+
+def _recorded_codec(fields: dict) -> str:
+    """The receiver's codec. A recording may come from anywhere, so it never says which code of others is run here.
+
+    Raises:
+        UserError: it is none that ships.
+    """
+    from gr_jscc.codecs.registry import CODECS
+
+    name = fields.get("jscc:codec", "deepjscc")
+    if name not in CODECS:
+        raise UserError(f"the recording was received with codec {name!r}, which does not ship: name it with --codec")
+    return name
 
 
 def _receivers_originals(folder: object) -> Callable[[str], np.ndarray | None]:

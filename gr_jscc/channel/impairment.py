@@ -31,6 +31,8 @@ class Impairment:
     delay = 0
     #: Whether it acts on whole bursts and wants to know where they begin.
     follows_bursts = False
+    #: For one from outside: the stage of `gr_jscc.channel.scenario.STAGES` after which it happens in a scenario.
+    happens_after = "interference"
 
     def __post_init__(self) -> None:
         self.prepare()

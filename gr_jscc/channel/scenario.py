@@ -18,12 +18,15 @@ A scenario looks like this; every table may be left out, and so may every key wi
     awgn = { snr_db = 3 }
 
 The tables are the keys of `STAGES`, their keys the parameters of the classes there. They happen in the order of
-`STAGES`, which is that of a radio link, whatever their order in the file.
+`STAGES`, which is that of a radio link, whatever their order in the file. An impairment from outside is a table named
+as an installed package announces it (entry points ``gr_jscc.impairments``) or by its class,
+``["path/to/file.py:Class"]``; `Impairment.happens_after` says where it belongs.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -40,6 +43,7 @@ from gr_jscc.channel.oscillator import CarrierOffset, FreeOscillator, PhaseNoise
 from gr_jscc.channel.sample_clock import SampleOffset
 from gr_jscc.errors import UserError
 from gr_jscc.files.toml import read_toml
+from gr_jscc.plugins import Group, absolute_place
 
 #: What a scenario may hold, from the transmitter's amplifier to the receiver's host.
 STAGES: dict[str, type[Impairment]] = {
@@ -66,6 +70,33 @@ _ORDER = list(STAGES)
 
 class ScenarioError(UserError):
     """A scenario that cannot be read or makes no sense; the message is one line for a person."""
+
+
+PLUGINS = Group(
+    "impairment", "gr_jscc.impairments", {key: (stage.__module__, stage.__name__) for key, stage in STAGES.items()},
+    ScenarioError,
+)  # fmt: skip
+
+
+def stage_class(name: str) -> type[Impairment]:
+    """The impairment of a name in `STAGES`, or one from outside.
+
+    Raises:
+        ScenarioError: there is none, it cannot be imported, or it is no impairment.
+    """
+    if name in STAGES:
+        return STAGES[name]
+    found = PLUGINS.find(name)
+    if not isinstance(found, type) or not issubclass(found, Impairment) or not dataclasses.is_dataclass(found):
+        raise ScenarioError(f"impairment {name}: it must be a dataclass and a subclass of gr_jscc.channel.Impairment")
+    if found.happens_after not in STAGES:
+        raise ScenarioError(f"impairment {name}: happens_after must be one of {', '.join(STAGES)}")
+    return found
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Where in the chain a stage belongs, to sort by."""
+    return (_ORDER.index(name), "") if name in STAGES else (_ORDER.index(stage_class(name).happens_after), name)
 
 
 class Scenario(Impairment):
@@ -137,7 +168,7 @@ class Scenario(Impairment):
             self._stages[name].change(**{field: getattr(made, field) for field in fields})
         else:
             self._stages[name] = made
-        self.chain = Chain([self._stages[key] for key in STAGES if key in self._stages])
+        self.chain = Chain([self._stages[key] for key in sorted(self._stages, key=_place)])
         self.delay = self.chain.delay
 
     def fill(self, **tables: Mapping) -> None:
@@ -182,13 +213,12 @@ class Scenario(Impairment):
 
     def _make(self, name: str, table: Mapping | None) -> Impairment | None:
         """A stage from its table, None from None or False."""
-        if name not in STAGES:
-            raise ScenarioError(f"unknown impairment {name!r}; known: {', '.join(STAGES)}")
+        stage = stage_class(name)
         if table is None or table is False:
             return None
         if not isinstance(table, Mapping):
             raise ScenarioError(f"{name} must be a table of parameters, not {table!r}")
-        fields = {field.name: field for field in dataclasses.fields(STAGES[name])}
+        fields = {field.name: field for field in dataclasses.fields(stage)}
         known = [key for key in fields if key not in _COMMON]
         for key in table:
             if key not in known:
@@ -196,27 +226,40 @@ class Scenario(Impairment):
         for key in known:
             if fields[key].default is dataclasses.MISSING and key not in table:
                 raise ScenarioError(f"{name}: {key} is missing")
-        shared = {"sample_rate": self.sample_rate, "seed": [self.seed, _ORDER.index(name)]}
+        shared = {"sample_rate": self.sample_rate, "seed": [self.seed, _stream(name)]}
         try:
-            return STAGES[name](**table, **{key: value for key, value in shared.items() if key in fields})
+            return stage(**table, **{key: value for key, value in shared.items() if key in fields})
         except UserError as error:
             raise ScenarioError(f"{name}: {error}") from error
 
 
-def parse_scenario(values: Mapping) -> Scenario:
+def _stream(name: str) -> int:
+    """Which random numbers a stage draws."""
+    return _ORDER.index(name) if name in STAGES else len(_ORDER) + zlib.crc32(name.rpartition("/")[2].encode())
+
+
+def _placed(tables: Mapping, folder: str | Path) -> dict:
+    return {absolute_place(name, folder): table for name, table in tables.items()}
+
+
+def parse_scenario(values: Mapping, folder: str | Path = ".") -> Scenario:
     """A scenario from what a TOML file holds.
+
+    Args:
+        values: by key.
+        folder: to which the files of impairments from outside are relative.
 
     Raises:
         ScenarioError: an unknown key, a wrong type or a value out of range; the message is one line for a person.
     """
-    tables = dict(values)
+    tables = _placed(values, folder)
     common = {key: tables.pop(key) for key in ("sample_rate", "seed") if key in tables}
     segments = tables.pop("segment", [])
     if not isinstance(segments, list) or not all(isinstance(segment, Mapping) for segment in segments):
         raise ScenarioError("segment must be a list of tables: [[segment]]")
     changes, before = [], 0.0
     for number, segment in enumerate(segments, 1):
-        changed = dict(segment)
+        changed = _placed(segment, folder)
         if "start" not in changed:
             raise ScenarioError(f"segment {number}: start is missing")
         start = changed.pop("start")
@@ -237,7 +280,7 @@ def load_scenario(path: str | Path) -> Scenario:
     """
     values = read_toml("scenario", Path(path), ScenarioError)
     try:
-        scenario = parse_scenario(values)
+        scenario = parse_scenario(values, Path(path).parent)
     except ScenarioError as error:
         raise ScenarioError(f"{path}: {error}") from error
     scenario.name = Path(path).stem

@@ -181,6 +181,7 @@ class Codec(ABC):
         side_info_mcs: modulation and coding of its manifests and side information, see `gr_jscc.modem.digital.MCS`.
             The most robust suits a few bytes; a codec with hundreds of them pays too much for it.
         side_info_copies: how often they are sent; None leaves it to the link.
+        training_task: of a codec from outside, the class that trains it, see `gr_jscc.training.tasks.Task`.
     """
 
     name: ClassVar[str]
@@ -188,6 +189,7 @@ class Codec(ABC):
     ideal_only: ClassVar[bool] = False
     side_info_mcs: ClassVar[int] = 0
     side_info_copies: ClassVar[int | None] = None
+    training_task: ClassVar[type | None] = None
 
     @property
     def cbr_range(self) -> tuple[float, float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 from gr_jscc.codecs.base import Codec, CodecError
+from gr_jscc.errors import UserError
+from gr_jscc.plugins import Group, blame
 
-__all__ = ["CODECS", "codec_class", "load_codec", "load_codec_for_air"]
+__all__ = ["CODECS", "PLUGINS", "check_class", "codec_class", "load_codec", "load_codec_for_air"]
 
 # Name → module and class. Modules are imported when asked for, so that listing codecs costs nothing.
 CODECS: dict[str, tuple[str, str]] = {
@@ -22,34 +23,71 @@ CODECS: dict[str, tuple[str, str]] = {
     "separation": ("gr_jscc.codecs.separation.codec", "Separation"),
     "separation-capacity": ("gr_jscc.codecs.separation.capacity", "SeparationCapacity"),
 }
+PLUGINS = Group("codec", "gr_jscc.codecs", CODECS, CodecError)
 
 
 def codec_class(name: str) -> Callable[..., Codec]:
-    """The class behind a codec's name.
+    """The class behind a codec's name, or a function that makes one.
+
+    Args:
+        name: one of `CODECS`, a name that an installed package announces as an entry point ``gr_jscc.codecs``, or a
+            class in full: ``package.module:Class`` or ``path/to/file.py:Class``. Code is loaded: pass on only what the
+            user of this machine named.
 
     Raises:
-        CodecError: for a name nobody registered.
+        CodecError: an unknown name, a plug-in that cannot be imported, or a class that is no codec.
     """
-    if name not in CODECS:
-        raise CodecError(f"unknown codec {name!r}; known: {', '.join(sorted(CODECS))}")
-    module, attribute = CODECS[name]
-    return getattr(importlib.import_module(module), attribute)
+    found = PLUGINS.find(name)
+    if name not in CODECS and isinstance(found, type):
+        check_class(found, name)
+    return found
+
+
+def check_class(found: type, name: str) -> None:
+    """Refuses a class that cannot be a codec.
+
+    Args:
+        found: the class.
+        name: by which the user named it.
+
+    Raises:
+        CodecError: it is no subclass of `Codec`, lacks what those must have, or has no name of its own.
+    """
+    if not issubclass(found, Codec):
+        raise CodecError(f"codec {name}: {found.__name__} is no subclass of gr_jscc.codecs.base.Codec")
+    if missing := sorted(found.__abstractmethods__):
+        raise CodecError(f"codec {name}: {found.__name__} lacks {', '.join(missing)}")
+    own = getattr(found, "name", None)
+    if not isinstance(own, str) or not own or not all(c.isalnum() or c in "-_." for c in own):
+        raise CodecError(f"codec {name}: {found.__name__}.name must be letters, digits, -, _ and ., not {own!r}")
+    if own in CODECS:
+        raise CodecError(f"codec {name}: {found.__name__}.name is {own!r}, which is a codec that ships; choose another")
 
 
 def load_codec(name: str, weights: str | Path | None = None, device: str = "cpu") -> Codec:
     """Loads a codec ready to send and receive.
 
     Args:
-        name: one of `CODECS`.
+        name: as `codec_class`.
         weights: a shipped model's name or a ``.safetensors`` file, or what a codec without weights takes in their
             place; the codec's default when None.
         device: a torch device, ``cpu`` or ``cuda``.
 
     Raises:
-        CodecError: unknown codec.
+        CodecError: unknown codec, or one from outside that cannot be made.
         WeightsError: weights missing, damaged, or of another codec.
     """
-    return codec_class(name)(weights=weights, device=device)
+    made = codec_class(name)
+    if name in CODECS:
+        return made(weights=weights, device=device)
+    try:
+        codec = made(weights=weights, device=device)
+    except UserError:
+        raise
+    except Exception as error:
+        raise CodecError(f"codec {name} cannot be made: {blame(error)}") from error
+    check_class(type(codec), name)
+    return codec
 
 
 def load_codec_for_air(name: str, weights: str | Path | None = None, device: str = "cpu") -> Codec:

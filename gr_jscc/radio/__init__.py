@@ -17,7 +17,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from gr_jscc.radio.address import KINDS, RadioAddress, RadioError, parse_radio
+from gr_jscc.radio.address import KINDS, RadioAddress, RadioError, kind_of, parse_radio
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def radio_sink(address: str, profile: Profile | str | None = None, reconnect: bo
         ProfileError: no such profile, or none ships for the device.
     """
     radio = parse_radio(address)
-    return import_module(KINDS[radio.kind].module).sink(radio, _profile(radio, profile), reconnect)
+    return import_module(kind_of(radio.kind).module).sink(radio, _profile(radio, profile), reconnect)
 
 
 def radio_source(
@@ -76,11 +76,11 @@ def radio_source(
         RadioError, ProfileError: as for `radio_sink`.
     """
     radio = parse_radio(address)
-    return import_module(KINDS[radio.kind].module).source(radio, silence, _profile(radio, profile), reconnect)
+    return import_module(kind_of(radio.kind).module).source(radio, silence, _profile(radio, profile), reconnect)
 
 
 def _profile(radio: RadioAddress, profile: Profile | str | None) -> Profile | None:
-    if profile is None and not KINDS[radio.kind].device:
+    if profile is None and not kind_of(radio.kind).device:
         return None
     from gr_jscc.radio.profile import default_profile, load_profile
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gr_jscc.errors import UserError
+from gr_jscc.plugins import Group
 
 
 class RadioError(UserError):
@@ -93,6 +94,23 @@ KINDS: dict[str, Kind] = {
 }
 
 
+PLUGINS = Group("radio", "gr_jscc.radios", {}, RadioError)
+
+
+def kind_of(name: str) -> Kind | None:
+    """A kind of `KINDS`, or one that an installed package announces: an entry point of ``gr_jscc.radios`` is a `Kind`.
+
+    Raises:
+        RadioError: two packages announce it, or it cannot be imported or is no `Kind`.
+    """
+    if name in KINDS or name not in PLUGINS.others():
+        return KINDS.get(name)
+    kind = PLUGINS.find(name)
+    if not isinstance(kind, Kind):
+        raise RadioError(f"radio {name}: its entry point must be a gr_jscc.radio.address.Kind, not {kind!r}")
+    return kind
+
+
 def parse_radio(address: str) -> RadioAddress:
     """An address in its parts.
 
@@ -100,9 +118,11 @@ def parse_radio(address: str) -> RadioAddress:
         RadioError: there is no such kind, or the rest makes no sense for it.
     """
     kind, colon, place = address.partition(":")
-    if not colon or kind not in KINDS:
+    known_kind = kind_of(kind) if colon else None
+    if known_kind is None:
         forms = ", ".join(known.form for known in KINDS.values())
+        forms += "".join(f", {name}:…" for name in PLUGINS.others())
         raise RadioError(f"unknown radio {address!r}; a radio is one of {forms}")
-    if fault := KINDS[kind].check(place):
+    if fault := known_kind.check(place):
         raise RadioError(f"radio {address!r}: {fault}")
     return RadioAddress(kind, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gr_jscc.radio.address import KINDS, parse_radio
+from gr_jscc.radio.address import kind_of, parse_radio
 
 if TYPE_CHECKING:
     from gr_jscc.radio.profile import Profile
@@ -34,4 +34,4 @@ class RadioChoice:
     @property
     def is_device(self) -> bool:
         """Whether there are samples that it can lose."""
-        return KINDS[parse_radio(self.address).kind].device
+        return kind_of(parse_radio(self.address).kind).device

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from gr_jscc.channel.profiles import PROFILES
 from gr_jscc.errors import UserError
 from gr_jscc.files.toml import first_fault, read_named
 from gr_jscc.files.toml_tables import TomlTable, Whole
+from gr_jscc.plugins import absolute_place
 from gr_jscc.ratios import parse_ratio
 
 FOLDER = Path(__file__).parents[1] / "experiments"
@@ -77,12 +78,17 @@ class ImageSet(TomlTable):
     optional: bool = False
 
 
+def _codec(name: str, info: ValidationInfo) -> str:
+    """The same codec in any working directory: workers have others."""
+    return absolute_place(name, (info.context or {}).get("folder", "."))
+
+
 class Scheme(TomlTable):
     """A codec with its weights, under the name that plots and tables give it.
 
     Attributes:
         label: that name.
-        codec: as after ``--codec``.
+        codec: as after ``--codec``; a file's path is relative to the experiment's folder.
         weights: as after ``--weights``; ``{snr_db}`` stands for the SNR of each cell.
         refine: steps by which the transmitter refines its symbols, as after ``--refine``.
         images: names of the image sets that it is for; all when empty.
@@ -91,7 +97,7 @@ class Scheme(TomlTable):
     """
 
     label: Name
-    codec: Name
+    codec: Annotated[Name, AfterValidator(_codec)]
     weights: Annotated[str, AfterValidator(_usable_template)] = ""
     refine: Annotated[Whole, Field(ge=0, le=1000)] = 0
     images: list[str] = []
@@ -192,16 +198,21 @@ def load_experiment(name_or_path: str | Path) -> Experiment:
     path, values = read_named("experiment", name_or_path, shipped_experiments(), ExperimentError)
     if "name" in values:
         raise ExperimentError(f"experiment {path}: unknown key name: the name is that of the file")
-    return parse_experiment({**values, "name": path.stem}, f"experiment {path}")
+    return parse_experiment({**values, "name": path.stem}, f"experiment {path}", path.parent)
 
 
-def parse_experiment(values: dict, where: str) -> Experiment:
+def parse_experiment(values: dict, where: str, folder: str | Path = ".") -> Experiment:
     """An experiment from its keys.
+
+    Args:
+        values: by key.
+        where: for messages.
+        folder: to which files of codecs from outside are relative.
 
     Raises:
         ExperimentError: one does not fit; the message begins with ``where``.
     """
     try:
-        return Experiment.model_validate(values)
+        return Experiment.model_validate(values, context={"folder": folder})
     except ValidationError as error:
         raise ExperimentError(f"{where}: {first_fault(error)}") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from gr_jscc.errors import UserError
 from gr_jscc.files.names import safe_name
 from gr_jscc.files.toml import read_named
+from gr_jscc.plugins import absolute_place
 
 FOLDER = Path(__file__).parent / "recipes"
 PRECISIONS = ("bfloat16", "float32")
@@ -26,7 +27,8 @@ class Recipe:
 
     Attributes:
         model: name of the weights it makes.
-        codec: codec they are for.
+        codec: codec they are for; of one from outside its class, see `gr_jscc.codecs.registry.codec_class`. A file's
+            path is relative to the recipe's folder.
         network: keyword arguments of the codec's network.
         task: keyword arguments of the codec's training task (losses, SNR range, rates …).
         steps: optimiser steps in all.
@@ -108,6 +110,7 @@ def load_recipe(name: str | Path) -> Recipe:
     missing = [key for key in ("model", "codec") if key not in values]
     if missing:
         raise RecipeError(f"{path}: {missing[0]} is missing")
+    values["codec"] = absolute_place(values["codec"], path.parent)
     try:
         return Recipe(**values)
     except RecipeError as error:

@@ -22,7 +22,7 @@ from gr_jscc.training.checkpoint import (
 )
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.training.schedule import optimiser_of
-from gr_jscc.training.tasks import JudgedTask, Task
+from gr_jscc.training.tasks import JudgedTask, Task, codec_name
 from gr_jscc.weights import write_model
 
 ELSEWHERE = "; --out names another folder"
@@ -225,7 +225,7 @@ class TrainingState:
         """
         info = {"steps": str(self.step), "figures": json.dumps(self.figures)}
         average, config = self.average.network.state_dict(), self.network.config
-        write_model(self.weights, self.recipe.codec, config, average, info, self.recipe.compact)
+        write_model(self.weights, codec_name(self.recipe), config, average, info, self.recipe.compact)
 
     @property
     def is_exported(self) -> bool:

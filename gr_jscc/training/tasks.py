@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import math
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from gr_jscc.codecs.registry import PLUGINS as OUTSIDE
+from gr_jscc.codecs.registry import codec_class
+from gr_jscc.plugins import Group, is_place
 from gr_jscc.training.recipe import Recipe, RecipeError
 
 
@@ -36,6 +38,7 @@ class Adversary(Protocol):
         """
 
 
+@runtime_checkable
 class Task(Protocol):
     """What training a codec's network means: a frozen dataclass whose fields are the options of a recipe's ``[task]``.
 
@@ -92,7 +95,7 @@ class JudgedTask(Task, Protocol):
 
 
 # Codec → module and class of its training task.
-TASKS = {
+TASKS: dict[str, tuple[str, str]] = {
     "deepjscc": ("gr_jscc.training.deepjscc", "DeepJSCCTask"),
     "hjscc": ("gr_jscc.training.hjscc", "HJSCCTask"),
     "ntscc": ("gr_jscc.training.ntscc", "NTSCCTask"),
@@ -100,6 +103,7 @@ TASKS = {
     "successive-residual": ("gr_jscc.training.successive", "ResidualTask"),
     "successive-single": ("gr_jscc.training.successive", "SingleTask"),
 }
+PLUGINS = Group("training task", "gr_jscc.training_tasks", TASKS, RecipeError)
 MS_SSIM_SIDE = 6 * 2**4 + 1  # pixels that a window of 7 needs at the coarsest of five scales
 
 
@@ -108,20 +112,40 @@ def task_of(recipe: Recipe) -> Task:
 
     Raises:
         RecipeError: no such codec, or an option its task does not know, or of another type.
+        CodecError: a codec from outside that cannot be imported.
     """
-    if recipe.codec not in TASKS:
-        raise RecipeError(f"codec {recipe.codec!r} cannot be trained; known: {', '.join(TASKS)}")
-    module, name = TASKS[recipe.codec]
-    task = getattr(importlib.import_module(module), name)
+    task = _task_class(recipe.codec)
     options = {key: tuple(v) if isinstance(v, list) else v for key, v in recipe.task.items()}
     for field in dataclasses.fields(task):
         if field.name in options and not _is_like(options[field.name], field.default, "..." in str(field.type)):
-            given = recipe.task[field.name]
-            raise RecipeError(f"recipe {recipe.model}, [task]: {field.name} must be {field.type}, not {given!r}")
+            given, wanted = recipe.task[field.name], getattr(field.type, "__name__", field.type)
+            raise RecipeError(f"recipe {recipe.model}, [task]: {field.name} must be {wanted}, not {given!r}")
     try:
         return task(**options)
     except TypeError as error:
         raise RecipeError(f"recipe {recipe.model}, [task]: {error}") from error
+
+
+def codec_name(recipe: Recipe) -> str:
+    """What weights' files call a recipe's codec, however the recipe names it."""
+    return recipe.codec if recipe.codec in TASKS else codec_class(recipe.codec).name
+
+
+def _task_class(codec: str) -> type[Task]:
+    """Of a codec that ships, by `TASKS`; of one from outside what it names itself, else what a package announces."""
+    if codec in TASKS or codec in PLUGINS.others():
+        return PLUGINS.find(codec)
+    task = codec_class(codec).training_task if is_place(codec) or codec in OUTSIDE.others() else None
+    if task is None:
+        raise RecipeError(
+            f"codec {codec!r} cannot be trained; known: {', '.join([*TASKS, *PLUGINS.others()])}, and codecs from "
+            "outside with a training_task"
+        )
+    if not dataclasses.is_dataclass(task) or not isinstance(task, type) or not issubclass(task, Task):
+        raise RecipeError(
+            f"codec {codec}: its training_task must be a dataclass with build, prepare, loss and validate"
+        )
+    return task
 
 
 def _is_like(value: object, default: object, any_length: bool) -> bool:

@@ -43,7 +43,8 @@ def check_device(device: str) -> str:
     return device
 
 
-Codec = Annotated[str, typer.Option("--codec", rich_help_panel=panels.CODEC, help=f"Codec: {', '.join(CODECS)}.")]
+HELP = f"Codec: {', '.join(CODECS)}; or your own: path/to/file.py:Class, package.module:Class."
+Codec = Annotated[str, typer.Option("--codec", rich_help_panel=panels.CODEC, help=HELP)]
 Weights = Annotated[
     str,
     typer.Option(
