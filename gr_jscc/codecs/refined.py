@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gr_jscc.codecs.base import Codec, CodecError, Payload, Reception, Transmitter
 from gr_jscc.codecs.parts.pixels import to_pixels
-from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver, heard
+from gr_jscc.codecs.trained import Heard, NetworkCodec, TrainedReceiver, heard
 from gr_jscc.codecs.wrapped import Wrapped
 from gr_jscc.nn.channel import awgn
 
@@ -42,7 +42,7 @@ class Refined(Wrapped):
         self.steps, self.snr_db = steps, snr_db
         while isinstance(codec, Wrapped):
             codec = codec.codec
-        if not isinstance(codec, TrainedCodec):
+        if not isinstance(codec, NetworkCodec):
             raise CodecError(f"{codec.name} has no network through which symbols could be refined")
         if not 1 <= steps <= MOST_STEPS:
             raise CodecError(f"refinement takes 1 to {MOST_STEPS} steps, not {steps}")

@@ -17,7 +17,31 @@ from gr_jscc.weights import read_model
 from gr_jscc.weights.loading import load_network
 
 
-class TrainedCodec(Codec):
+class NetworkCodec(Codec):
+    """A codec whose halves run a network, and whose receivers are `TrainedReceiver`.
+
+    Attributes:
+        network: ready to encode and decode, on ``device``.
+        device: a torch device.
+    """
+
+    network: nn.Module
+    device: str
+
+    def place(self, network: nn.Module, device: str) -> None:
+        """Puts the network on a device, ready to run.
+
+        Raises:
+            CodecError: the device is not there.
+        """
+        try:
+            self.network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        except (RuntimeError, AssertionError) as error:  # torch's, also where it was built without CUDA
+            raise CodecError(f"device {device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error
+        self.device = device
+
+
+class TrainedCodec(NetworkCodec):
     """A codec with a loaded model; see `gr_jscc.codecs.base.Codec`.
 
     Args:
@@ -25,7 +49,6 @@ class TrainedCodec(Codec):
         device: a torch device.
 
     Attributes:
-        network: ready to encode and decode, on ``device``.
         weights_codec: the codec that its weights name; its own when empty.
 
     Raises:
@@ -38,12 +61,7 @@ class TrainedCodec(Codec):
 
     def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
         model = read_model(weights or self.default_weights, self.weights_codec or self.name)
-        network = load_network(self.build, model)
-        try:
-            self.network = network.requires_grad_(False).to(device, memory_format=torch.channels_last)
-        except (RuntimeError, AssertionError) as error:  # torch's, also where it was built without CUDA
-            raise CodecError(f"device {device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error
-        self.device = device
+        self.place(load_network(self.build, model), device)
         self._model = model
 
     @staticmethod
@@ -98,7 +116,7 @@ class TrainedReceiver(Receiver):
         height, width: of the picture.
     """
 
-    def __init__(self, codec: TrainedCodec, height: int, width: int) -> None:
+    def __init__(self, codec: NetworkCodec, height: int, width: int) -> None:
         self.codec, self.height, self.width = codec, height, width
 
     @abstractmethod
