@@ -178,45 +178,49 @@ class TorchCodec(NetworkCodec):
 
     @torch.inference_mode()
     def _learnt_layout(self) -> LatentLayout:
-        """Sends a grey picture through both modules, to learn how large z is and that they fit each other."""
-        side = self.tile or self.multiple
-        times = 1
+        """Sends grey pictures through both modules, to learn how large z is and that they fit each other."""
+        side, times = self.tile or self.multiple, 1
         while True:
             try:
-                z = self._tried(times * side)
+                z = self._tried(times * side, times * side)
+                wider = z if self.tile else self._tried(times * side, 2 * times * side)
                 break
             except CodecError:
                 raise
             except Exception as error:
                 times *= 2  # small pictures may be less than a kernel or a window
                 if self.tile or times * side > MOST_SIDE:
-                    raise CodecError(f"{self.name}: the modules do not work together: {blame(error)}") from error
-        shape = z.shape[1:]
-        if not self.tile:
-            if len(shape) != 3 or any(length % times for length in shape[1:]):
-                raise CodecError(
-                    f"{self.name}: the encoder makes {list(z.shape)} of a picture of {times * side} pixels a side: "
-                    f"set multiple to the pixels of which sides must be multiples, or tile to the only side there is"
-                )
-            shape = (shape[0], shape[1] // times, shape[2] // times)
-        return LatentLayout(side, tuple(shape), z.is_complex(), bool(self.tile))
+                    hint = "" if self.tile else "; if they take pictures of one size only, set tile to its side"
+                    raise CodecError(f"{self.name}: the modules do not work together: {blame(error)}{hint}") from error
+        if self.tile:
+            return LatentLayout(side, tuple(z.shape[1:]), z.is_complex(), tiled=True)
+        channels, *sides = z.shape[1:]
+        if len(sides) != 2 or any(length % times for length in sides):
+            wrong = f"{list(z.shape)} of a picture of {times * side} pixels a side"
+        elif list(wider.shape[1:]) != [channels, sides[0], 2 * sides[1]]:
+            wrong = f"{list(z.shape)} of a picture, and {list(wider.shape)} of one twice as wide"
+        else:
+            return LatentLayout(side, (channels, *(length // times for length in sides)), z.is_complex(), tiled=False)
+        raise CodecError(
+            f"{self.name}: the encoder makes {wrong}: set multiple to the pixels of which sides must be multiples, "
+            "or tile to the only side that pictures can have"
+        )
 
-    def _tried(self, side: int) -> Tensor:
+    def _tried(self, height: int, width: int) -> Tensor:
         """z of a grey picture.
 
         Raises:
             CodecError: the modules give something else than z and the picture.
             Exception: of the modules.
         """
-        pixels = torch.full((1, 3, side, side), sum(self.pixels) / 2, device=self.device)
+        pixels = torch.full((1, 3, height, width), sum(self.pixels) / 2, device=self.device)
         z = self.encode(pixels.to(_dtype(self.network["encoder"])))
         if not isinstance(z, Tensor) or z.ndim < 2:
             raise CodecError(f"{self.name}: the encoder gives {_shape(z)}, not a tensor [B, C, …]; override encode")
         shown = self.decode(z, torch.ones(z.shape, device=z.device), torch.full((1,), 10.0, device=z.device))
         if not isinstance(shown, Tensor) or shown.shape != pixels.shape:
-            raise CodecError(
-                f"{self.name}: the decoder gives {_shape(shown)} of a picture {list(pixels.shape)}; override decode"
-            )
+            picture = f"of a picture {list(pixels.shape)}"
+            raise CodecError(f"{self.name}: the decoder gives {_shape(shown)} {picture}; override decode")
         return z
 
 
@@ -309,6 +313,8 @@ def arguments(module: nn.Module) -> list[tuple[str, bool]]:
     """
     if isinstance(module, torch.jit.ScriptModule):
         return [(a.name, not a.has_default_value()) for a in module.forward.schema.arguments[1:]]
+    if names := getattr(module, "names", None):  # of an exported one
+        return [(name, True) for name in names]
     parameters = inspect.signature(module.forward).parameters.values()
     by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [(p.name, p.default is inspect.Parameter.empty) for p in parameters if p.kind in by_place]

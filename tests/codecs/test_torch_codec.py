@@ -1,5 +1,7 @@
 """Any pair of modules as a codec: what they are told, what crosses, and what comes out for any size."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -221,6 +223,16 @@ class Asks(nn.Module):
         return x
 
 
+class Grown(nn.Module):
+    """Of a single value whatever picture is wanted; it looks where nobody should."""
+
+    def forward(self, z, noise_var):
+        frame = inspect.currentframe().f_back
+        while "pixels" not in frame.f_locals:
+            frame = frame.f_back
+        return torch.zeros(frame.f_locals["pixels"].shape)
+
+
 class Fails(nn.Module):
     def forward(self, x):
         raise RuntimeError("no such\nkernel")
@@ -236,7 +248,13 @@ class Fails(nn.Module):
         (Asks(), Decoder(), {}, "the encoder takes 'mood', which is none of snr, .*: override encode"),
         (Encoder(), Asks(), {}, "the decoder takes 'mood'.* noise_var.*: override decode"),
         (Fails(), Decoder(), {}, r"test_torch_codec.py, line \d+: RuntimeError: no such kernel"),
-        (Flat(), Flat(False), {"multiple": 8}, r"the encoder makes \[1, 24\] of a picture of 8 pixels a side"),
+        (Flat(), Flat(False), {}, "mat1 and mat2 shapes cannot be multiplied .*one size only, set tile to its side"),
+        (
+            nn.AdaptiveAvgPool2d(1),
+            Grown(),
+            {},
+            r"makes \[1, 3, 1, 1\] of a picture, and \[1, 3, 1, 1\] of one twice as",
+        ),
         (lambda x: x, Decoder(), {}, "the encoder must be a torch.nn.Module, not function"),
     ],
 )
