@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import struct
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,6 +25,8 @@ from gr_jscc.codecs.parts.latent_layout import LatentLayout
 from gr_jscc.codecs.parts.pixels import to_pixels
 from gr_jscc.codecs.trained import Heard, NetworkCodec, TrainedReceiver
 from gr_jscc.plugins import blame
+from gr_jscc.weights import read_model
+from gr_jscc.weights.loading import load_network
 
 LOST = 1e6  # noise variance that a decoder is told of values that never arrived
 SIDE_INFO = struct.Struct(">eH")  # power scale, channels sent
@@ -119,6 +122,22 @@ class TorchCodec(NetworkCodec):
             raise TypeError(f"unknown option {min(unknown)!r}; known: {', '.join(OPTIONS)}")
         own = {"name": name, "modules": lambda self, weights: (encoder, decoder), **options}
         return type("OwnCodec", (cls,), own)(device=device)
+
+    def network_of(self, build: Callable[..., nn.Module], weights: str | Path | None) -> nn.Module:
+        """The network that ``gr-jscc train`` made weights of, or a fresh one, always the same.
+
+        Args:
+            build: makes a network of its configuration's keyword arguments; all have defaults.
+            weights: the ``.safetensors`` file; None for a fresh network.
+
+        Raises:
+            WeightsError: no such file, or weights of another codec or network.
+        """
+        if weights:
+            return load_network(lambda config: build(**config), read_model(weights, self.name))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            return build()
 
     def encode(self, pixels: Tensor) -> Tensor:
         """z of pictures [B, 3, H, W] with values as `pixels` says."""

@@ -75,7 +75,9 @@ def train(
         # Processes of their own can cut crops only where they have the pictures.
         dataset = open_dataset(recipe.dataset, data, recipe.crop, say, "cpu" if workers else device)
         check_crop(recipe, network, dataset.crop)
-        held_out = dataset.held_out(validation, multiple_of(network)) if validation and processes.first else []
+        multiple = multiple_of(network)
+        held_out = dataset.held_out(validation, multiple) if validation and processes.first else []
+        held_out = [photo[:, : h - h % multiple, : w - w % multiple] for photo in held_out for _, h, w in [photo.shape]]
         state = _begin(recipe, task, network, dataset, out, device, say)
         if state.step < recipe.steps:
             writable_folder(out)

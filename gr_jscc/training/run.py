@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from gr_jscc.files.whole import writing
+from gr_jscc.plugins import is_place
 from gr_jscc.training.log import Log
 from gr_jscc.training.processes import Processes
 from gr_jscc.training.recipe import Recipe
@@ -64,6 +65,8 @@ class Run:
                 with writing(state.out):
                     self.log = open_now.enter_context(contextlib.closing(Log(state.out)))
             spent = self.limit.spent()
+            if is_place(recipe.codec) and self.held_out:  # a slip in a task of one's own is found now, not at the end
+                self.task.validate(state.average.network, self.held_out[:1])
             for images in batches:
                 self._step(images, spent)
                 rate, spent = learning_rate(recipe, state.step, spent), self.limit.spent()

@@ -30,6 +30,11 @@ def blocks(page: Path) -> list[Block]:
     return [Block(name, text.count("\n", 0, found.start()) + 1, *found.groups()) for found in FENCED.finditer(text)]
 
 
+def code(page: Path) -> str:
+    """A page's blocks of Python, one after the other."""
+    return "\n\n".join(block.text for block in blocks(page) if block.language == "python")
+
+
 def without_blocks(page: Path) -> str:
     """A page's text, its blocks of code left out."""
     return FENCED.sub("", page.read_text(encoding="utf-8"))

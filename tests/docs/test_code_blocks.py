@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import typer
 import yaml
-from pages import PAGES, ROOT, blocks, without_blocks
+from pages import PAGES, ROOT, blocks, code, without_blocks
 
 from gr_jscc.channel.scenario import parse_scenario
 from gr_jscc.data import demo_image
@@ -167,6 +167,8 @@ def test_toml_is_what_its_reader_takes(block, folder):
         parse_experiment({**values, "name": "page"}, str(block))
     elif "codec" in values:
         (folder / "page.toml").write_text(block.text)
+        if file := re.search(r'codec = "(\w+\.py):', block.text):  # which is what the page's blocks are
+            (folder / file[1]).write_text(code(ROOT / block.page))
         recipe = load_recipe(folder / "page.toml")
         network_of(recipe, task_of(recipe))
     elif "device" in values:
