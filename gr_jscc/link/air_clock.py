@@ -35,6 +35,15 @@ class AirClock:
     Attributes:
         settled: sample of the receiver's stream before which no further burst will be found.
         last_start: at which the last burst began; -1 before the first.
+
+    Example:
+        >>> clock = AirClock()
+        >>> clock.sent((7, 0), start=1_000, first=True)  # the transmitter's counts, of two rounds
+        >>> clock.sent((7, 1), start=9_000, first=True)
+        >>> clock.heard((7, 0), start=51_000)  # the first of them came 50 000 samples later
+        >>> clock.progress(arrived=60_000, settled=60_000, busy=False)
+        >>> clock.has_come((7, 1))
+        True
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

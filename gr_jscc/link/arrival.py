@@ -22,6 +22,11 @@ class Arrival:
         cfo: mean carrier frequency offset, cycles per sample.
         evm_db: mean error vector magnitude of the cells that the receiver knows (preambles, headers and
             pilots; of analog symbols it has no reference), dB.
+
+    Example:
+        >>> lost = nothing(transfer=7, round_=0)
+        >>> lost.reception is None, lost.bursts_received, lost.side_info_bytes
+        (True, 0, 0)
     """
 
     transfer: int

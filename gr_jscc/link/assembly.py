@@ -29,6 +29,13 @@ class Progress:
     Attributes:
         manifest: whether it is known.
         received: bool[n], for each analog burst; empty while none was heard, and when the round has none.
+
+    Example:
+        >>> assembler = Assembler(most_open=2)
+        >>> assembler.set_manifest(7, 0, Manifest(b"jpeg", 32, 48, symbols=600, side_info=b"").pack())
+        []
+        >>> assembler.progress(7, 0).manifest, len(assembler.progress(7, 0).received)
+        (True, 0)
     """
 
     manifest: bool
@@ -54,6 +61,17 @@ class Assembler:
         strangers: bursts of others than ``session``, by sender.
         forged: manifests that ``session`` did not make, or that no sender can have made.
         too_large: those of rounds that would take more than ``memory``, which are left out as well.
+
+    Example:
+        >>> from gr_jscc.modem import BurstHeader, BurstKind
+        >>> header = BurstHeader(BurstKind.ANALOG, transfer=7, round=0, index=0, count=1, symbols=3)
+        >>> burst = ReceivedBurst(header, np.ones(3, np.complex64), np.full(3, 0.1, np.float32), 0, 0.0, 10.0, -10.0)
+        >>> assembler = Assembler()
+        >>> assembler.push(burst)  # nobody knows yet what it is of
+        []
+        >>> manifest = Manifest(b"jpeg", height=32, width=48, symbols=3, side_info=b"")
+        >>> [arrival.reception.symbols.shape for arrival in assembler.set_manifest(7, 0, manifest.pack())]
+        [(3,)]
     """
 
     def __init__(self, most_open: int = 1, codec: Codec | None = None, memory: int = MEMORY) -> None:

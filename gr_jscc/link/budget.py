@@ -22,6 +22,13 @@ class WithinTotal(Wrapped):
         codec: what is held to the bound.
         settings: how its rounds become bursts.
         numerology: of the modulator; says what a header costs.
+
+    Example:
+        >>> from gr_jscc.codecs.separation.codec import Separation
+        >>> within = WithinTotal(Separation("jpeg:ldpc-2/3:16qam"), LinkSettings())
+        >>> payload = within.transmitter(1 / 3).start(np.full((96, 128, 3), 90, np.uint8))
+        >>> len(payload.symbols) < within.total(payload, 96, 128) <= 96 * 128
+        True
     """
 
     def __init__(self, codec: Codec, settings: LinkSettings, numerology: Numerology = DEFAULT_NUMEROLOGY) -> None:

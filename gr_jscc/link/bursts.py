@@ -20,7 +20,14 @@ MARGIN_DB = 1.0  # below an SNR that was measured, for what it does not tell: fa
 
 
 class LinkError(UserError):
-    """A round that the link cannot carry; the message is one line for a person."""
+    """A round that the link cannot carry; the message is one line for a person.
+
+    Example:
+        >>> LinkSettings(burst_symbols=0)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.link.bursts.LinkError: burst_symbols must be 1 to 16383, not 0
+    """
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,13 @@ def settings_of(codec: Codec, asked: LinkSettings | None = None) -> LinkSettings
 
 @dataclass(frozen=True)
 class Burst:
-    """What the modulator is given: a header and complex64[header.symbols] of power about 1."""
+    """What the modulator is given: a header and complex64[header.symbols] of power about 1.
+
+    Example:
+        >>> bursts = analog_bursts(np.ones(5000, np.complex64), transfer=7, round_=0, settings=LinkSettings())
+        >>> [burst.header.symbols for burst in bursts]
+        [1667, 1667, 1666]
+    """
 
     header: BurstHeader
     symbols: np.ndarray

@@ -23,6 +23,13 @@ class Pictures:
     Attributes:
         refused: rounds of another codec or other weights.
         tell: is told in one line of a picture that the codec fails with.
+
+    Example:
+        >>> from gr_jscc.codecs.separation.codec import Separation
+        >>> from gr_jscc.link.arrival import nothing
+        >>> pictures = Pictures(Separation("jpeg:ldpc-2/3:16qam"))
+        >>> pictures.decode(nothing(transfer=7, round_=0)) is None, pictures.shows_grey(7)
+        (True, False)
     """
 
     def __init__(self, codec: Codec) -> None:

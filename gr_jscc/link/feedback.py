@@ -22,6 +22,15 @@ class Feedback:
         rounds: of a picture that are good enough; the transmitter is told to send no more. None wants all.
         snr_db: Es/N0 of a feedback channel to imitate, whose white noise only the transmitter's copy has; None for the
             back-channel as it is.
+
+    Example:
+        >>> from gr_jscc.codecs.separation.codec import Separation
+        >>> from gr_jscc.link.arrival import nothing
+        >>> told = []
+        >>> feedback = Feedback(Separation("jpeg:ldpc-2/3:16qam"), told.append, "int8", rounds=1, snr_db=None)
+        >>> arrival = feedback.send(nothing(transfer=7, round_=0))
+        >>> [type(message).__name__ for message in told]
+        ['Stop', 'ChannelState']
     """
 
     def __init__(

@@ -33,6 +33,19 @@ class Flights:
     Attributes:
         trains: what is sent next of them.
         given_up: transfers that ended before the receiver had them.
+
+    Example:
+        >>> from gr_jscc.codecs.separation.codec import Separation
+        >>> from gr_jscc.link.bursts import LinkSettings
+        >>> codec, image = Separation("jpeg:ldpc-2/3:16qam"), np.full((96, 128, 3), 90, np.uint8)
+        >>> alone = Presence(is_expected=False, patience=30.0, clock=lambda: 0.0)
+        >>> told = []
+        >>> flights = Flights(codec, SendingPolicy(), alone, told.append, on_event=lambda fields, picture: None)
+        >>> half = codec.transmitter(1 / 3)
+        >>> flight = Outgoing(7, "a.png", b"picture1", image, 1 / 3, half, LinkSettings(), started=0.0)
+        >>> flights.begin(flight, [half.start(image)], layered=False)
+        >>> told[0].content["event"], flights.trains.next()[0].header.transfer
+        ('sent', 7)
     """
 
     def __init__(

@@ -8,7 +8,15 @@ NOTHING = ChannelUses(0, 0, 0, 0)
 
 
 class GivenUp:
-    """Transfers that were given up, and what their pictures have cost so far."""
+    """Transfers that were given up, and what their pictures have cost so far.
+
+    Example:
+        >>> given_up, uses = GivenUp(), ChannelUses(payload=100, side_info=10, header=5, air=200)
+        >>> given_up.add(7, b"picture1", uses)
+        >>> given_up.charge(7, uses)  # a train that was on its way
+        >>> given_up.take(b"picture1").payload
+        200
+    """
 
     def __init__(self) -> None:
         self._pictures: dict[int, bytes] = {}  # keys of pictures, by transfer

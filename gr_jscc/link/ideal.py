@@ -28,6 +28,14 @@ class IdealRound:
         shows_grey: whether the estimate is the plain grey picture, as nothing was usable.
         encode_seconds, decode_seconds: the two halves took.
         finished: `time.monotonic` when the estimate was there.
+
+    Example:
+        >>> from gr_jscc.codecs.separation.codec import Separation
+        >>> codec, image = Separation("jpeg:ldpc-2/3:16qam"), np.full((64, 96, 3), 90, np.uint8)
+        >>> flat, rng = np.ones(1, np.complex64), np.random.default_rng(1)
+        >>> (crossed,) = ideal_transfer(codec, image, cbr=1 / 6, snr_db=20.0, taps=flat, rng=rng)
+        >>> crossed.picture.shape, crossed.shows_grey
+        ((64, 96, 3), False)
     """
 
     payload: Payload

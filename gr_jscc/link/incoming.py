@@ -44,7 +44,17 @@ def combine(first: ReceivedBurst, second: ReceivedBurst) -> ReceivedBurst:
 
 @dataclass
 class IncomingRound:
-    """Bursts of one round so far; those that were mostly lost count as missing where they may be sent again."""
+    """Bursts of one round so far; those that were mostly lost count as missing where they may be sent again.
+
+    Example:
+        >>> from gr_jscc.modem import BurstHeader
+        >>> header = BurstHeader(BurstKind.ANALOG, transfer=7, round=0, index=1, count=3, symbols=2)
+        >>> burst = ReceivedBurst(header, np.ones(2, np.complex64), np.full(2, 0.1, np.float32), 0, 0.0, 10.0, -10.0)
+        >>> incoming = IncomingRound(transfer=7, number=0, repeatable=True)
+        >>> incoming.add(burst)
+        >>> incoming.received().tolist(), incoming.complete
+        ([False, True, False], False)
+    """
 
     transfer: int
     number: int

@@ -8,7 +8,15 @@ from gr_jscc.modem import ReceivedBurst
 
 
 class Journal:
-    """Is told by `ReceivingEnd`; this one forgets it."""
+    """Is told by `ReceivingEnd`; this one forgets it.
+
+    Example:
+        >>> class Restarts(Journal):
+        ...     def restarted(self):
+        ...         print("the transmitter is a new process")
+        >>> Restarts().restarted()
+        the transmitter is a new process
+    """
 
     def burst(self, burst: ReceivedBurst, needed: bool) -> None:
         """A burst came; ``needed`` unless its round had been handed over."""

@@ -16,7 +16,14 @@ _AUTHENTICATED = 1 << REST_BITS
 
 
 class ManifestError(ValueError):
-    """Bytes that are no manifest."""
+    """Bytes that are no manifest.
+
+    Example:
+        >>> Manifest.unpack(b"short")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.link.manifest.ManifestError: a manifest has at least 14 bytes, not 5
+    """
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,11 @@ class Manifest:
         symbols: complex symbols of the round.
         side_info: the codec's bytes for the round.
         session: 15 bits of the sender's, see `Session.rest`.
+
+    Example:
+        >>> manifest = Manifest(b"abcd", height=512, width=768, symbols=98_304, side_info=b"means")
+        >>> len(manifest.pack()), Manifest.unpack(manifest.pack()).width
+        (19, 768)
     """
 
     weights_hash: bytes

@@ -35,6 +35,11 @@ class Announced:
         told: when the transmitter was last told that it is still coming in, seconds.
         heard: a burst of it came since then.
         again: nothing was sent since it was answered: only ``last`` is new.
+
+    Example:
+        >>> announced = Announced(attempt=1, last=False, since=0.0, settled=0, told=0.0)
+        >>> announced.heard, announced.again
+        (False, False)
     """
 
     attempt: int
@@ -57,6 +62,12 @@ class OnTheAir:
         announced: rounds that the transmitter says have left, and that were not answered yet; oldest first.
         samples: how far the stream has come.
         last_burst: when one last came, seconds.
+
+    Example:
+        >>> air = OnTheAir(Assembler(), clock=lambda: 0.0)
+        >>> air.announce(RoundSent(transfer=7, round=0, attempt=0, last=False), again=False)
+        >>> air.is_over((7, 0))  # its bursts may still come
+        False
     """
 
     def __init__(self, assembler: Assembler, clock: Callable[[], float]) -> None:

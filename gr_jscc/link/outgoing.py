@@ -27,6 +27,13 @@ class OutgoingRound:
             sender's clock; None before.
         repeating: bursts of the repeat that is under way.
         settled: nothing of it will be sent again.
+
+    Example:
+        >>> from gr_jscc.link.bursts import round_bursts
+        >>> bursts = round_bursts(Payload(np.ones(5000, np.complex64)), 64, 96, weights_hash=b"abcd", transfer=7)
+        >>> sent = OutgoingRound(bursts, side_info=b"")
+        >>> [burst.header.index for burst in sent.missing(manifest=True, received=np.array([True, False, True]))]
+        [1]
     """
 
     bursts: list[Burst]
@@ -79,6 +86,15 @@ class Outgoing:
         side_info_bytes: manifests and side information that went over the back-channel.
         feedback_rounds, feedback_bytes: that were of use.
         feedback_missed: rounds whose feedback came too late, or never.
+
+    Example:
+        >>> from gr_jscc.codecs.separation.codec import Separation
+        >>> image, half = np.full((64, 96, 3), 90, np.uint8), Separation("jpeg:ldpc-2/3:16qam").transmitter(1 / 6)
+        >>> flight = Outgoing(7, "a.png", b"picture1", image, 1 / 6, half, LinkSettings(), started=0.0)
+        >>> flight.rounds[0] = OutgoingRound([], b"", settled=True)
+        >>> flight.complete = True
+        >>> flight.settled
+        True
     """
 
     number: int

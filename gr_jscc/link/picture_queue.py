@@ -21,6 +21,11 @@ class WaitingPicture:
         image: uint8[H, W, 3].
         key: what identifies the picture in the run, 8 bytes.
         tries: 1, or more when it has to be sent from the beginning again.
+
+    Example:
+        >>> grey = np.full((64, 96, 3), 90, np.uint8)
+        >>> WaitingPicture("a.png", grey, picture_key("a.png", occurrence=0, image=grey, cbr=1 / 6)).tries
+        1
     """
 
     name: str
@@ -30,7 +35,16 @@ class WaitingPicture:
 
 
 class PictureQueue:
-    """Pictures in the order of sending."""
+    """Pictures in the order of sending.
+
+    Example:
+        >>> queue = PictureQueue()
+        >>> queue.requests()  # how many to ask the source for
+        2
+        >>> queue.add("a.png", np.full((64, 96, 3), 90, np.uint8), cbr=1 / 6)
+        >>> queue.next().name, bool(queue)
+        ('a.png', False)
+    """
 
     def __init__(self) -> None:
         self._waiting: collections.deque[WaitingPicture] = collections.deque()

@@ -16,6 +16,17 @@ class Presence:
     Attributes:
         connected: whether the back-channel is there.
         knows: whether the receiver has said which pictures it has, or need not be waited for any longer.
+
+    Example:
+        >>> now = 0.0
+        >>> presence = Presence(is_expected=True, patience=30.0, clock=lambda: now)
+        >>> presence.connection(True)
+        >>> presence.answers
+        True
+        >>> presence.connection(False)
+        >>> now = 31.0
+        >>> presence.gave_up_hope
+        True
     """
 
     def __init__(self, is_expected: bool, patience: float, clock: Callable[[], float]) -> None:

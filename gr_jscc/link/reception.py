@@ -46,6 +46,18 @@ class ReceivingEnd:
     Attributes:
         journal: is told what comes and what is decided.
         pictures: what was decoded of what was handed over; may be used in another thread.
+
+    Example:
+        >>> from gr_jscc.codecs.separation.codec import Separation
+        >>> from gr_jscc.link.bursts import round_bursts
+        >>> codec, image = Separation("jpeg:ldpc-2/3:16qam"), np.full((64, 96, 3), 90, np.uint8)
+        >>> end, payload = ReceivingEnd(codec), codec.transmitter(1 / 6).start(image)
+        >>> arrivals = []
+        >>> for start, sent in enumerate(round_bursts(payload, 64, 96, codec.weights_hash, transfer=7)):
+        ...     noise_var = np.full(len(sent.symbols), 0.01, np.float32)
+        ...     arrivals += end.burst(ReceivedBurst(sent.header, sent.symbols, noise_var, start, 0.0, 20.0, -20.0))
+        >>> [end.pictures.decode(arrival).shape for arrival in arrivals]
+        [(64, 96, 3)]
     """
 
     def __init__(

@@ -35,24 +35,27 @@ MOST_TRIES = 3  # of a picture that does not arrive, each with all its repeats
 class SendingEnd:
     """The state of all pictures on their way out.
 
-    What runs the codec is handed to ``defer`` and belongs in a thread of its own; all else returns at once. Safe to
-    call from several threads.
+    What runs the codec is handed to ``defer``, for a thread of its own; all else returns at once, in any thread.
 
     Args:
         codec: the codec.
         cbr: most complex symbols per colour value; may be changed, and holds for the pictures to come.
         defer: called with (function, arguments…) for what belongs in the codec's thread.
-        on_event: told (fields, picture or None) of what a person or a sink may want to know. ``event`` is ``sent``
-            (the picture went to the link), ``left_out`` (the codec cannot send it, for a ``reason``), ``done`` (nothing
-            of it will be sent again), ``stored``, ``skipped`` (the receiver has it from an earlier start), ``decoding``
-            (the receiver works on it), ``again``, ``failed``, ``state`` (of the channel, as reported) or ``late``
-            (feedback that came too late, or never).
+        on_event: told (fields, picture or None). ``event`` is ``sent`` (the picture went to the link), ``left_out``
+            (the codec cannot send it, for a ``reason``), ``done`` (nothing of it will be sent again), ``stored``,
+            ``skipped`` (the receiver has it from an earlier start), ``decoding`` (the receiver works on it), ``again``,
+            ``failed``, ``state`` (of the channel, as reported) or ``late`` (feedback that came too late, or never).
         settings: how rounds become bursts; None: as the codec asks. While a receiver reports its SNR, manifests and
             side information are coded for that. Their session is this start of the sender; transfers are numbered in
             it. Manifests are authenticated once a receiver on an encrypted back-channel was told its key.
         policy: how the back-channel is used.
         send: hands a message to the back-channel, false when it is refused; None without a back-channel.
         clock: seconds.
+
+    Example:
+        >>> from gr_jscc.codecs.separation.codec import Separation
+        >>> SendingEnd(Separation("jpeg:ldpc-2/3:16qam"), 1 / 6, defer=print, on_event=print).requests()  # pictures
+        2
     """
 
     def __init__(
@@ -149,8 +152,7 @@ class SendingEnd:
         """A train has left the modulator: charges it, and tells the receiver that it may look for holes.
 
         Args:
-            transfer, round_: whose it is.
-            uses: what it cost.
+            transfer, round_, uses: whose it is, and what it cost.
             papr_db: its peak over its mean power.
             start: sample, of all that the modulator made, at which its last burst begins; None where nobody counts.
         """

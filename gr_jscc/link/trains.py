@@ -8,7 +8,18 @@ from gr_jscc.link.bursts import Burst
 
 
 class Trains:
-    """Trains in the order of sending; all bursts of one are of the same round."""
+    """Trains in the order of sending; all bursts of one are of the same round.
+
+    Example:
+        >>> import numpy as np
+        >>> from gr_jscc.link.bursts import LinkSettings, analog_bursts
+        >>> bursts = analog_bursts(np.ones(5000, np.complex64), transfer=7, round_=0, settings=LinkSettings())
+        >>> trains = Trains()
+        >>> trains.add(bursts)
+        >>> trains.repeat(bursts[:1])
+        >>> len(trains.next()), len(trains.next())  # repeats come first
+        (1, 3)
+    """
 
     def __init__(self) -> None:
         self._new: collections.deque[list[Burst]] = collections.deque()

@@ -13,7 +13,14 @@ _IPC_MOST = 107  # bytes of the path of a Unix socket
 
 
 class BackChannelError(UserError):
-    """An address, a key or an end that cannot work; the message is one line for a person."""
+    """An address, a key or an end that cannot work; the message is one line for a person.
+
+    Example:
+        >>> parse_address("tcp://127.0.0.1:0", listening=False)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.link.back_channel.address.BackChannelError: tcp://127.0.0.1:0: a port is 1 to 65535
+    """
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,15 @@ class Outbox:
         session: of this process, in all its frames.
         clock: seconds, monotonic.
         first: sequence number of the first frame.
+
+    Example:
+        >>> outbox = Outbox(session=1)
+        >>> outbox.add(Kind.STOP, b"body"), len(outbox)
+        (True, 1)
+        >>> len(list(outbox.due()))  # frames; they stay until they are acknowledged
+        1
+        >>> outbox.acknowledge(1), len(outbox)
+        (True, 0)
     """
 
     def __init__(self, session: int, clock: Callable[[], float] = time.monotonic, first: int = 0) -> None:
@@ -128,6 +137,15 @@ class Inbox:
 
     Args:
         limits: largest body of each kind of message, bytes; others are not taken.
+
+    Example:
+        >>> from gr_jscc.link.back_channel.wire import decode
+        >>> inbox, frame = Inbox({Kind.STOP: 4}), decode(encode(Kind.STOP, session=1, sequence=0, body=b"body"))
+        >>> kind, body = inbox.take(frame)
+        >>> kind.name, bytes(body)
+        ('STOP', b'body')
+        >>> inbox.take(frame), inbox.duplicates  # it may come again
+        (None, 1)
     """
 
     def __init__(self, limits: dict[Kind, int]) -> None:

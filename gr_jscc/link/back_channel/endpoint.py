@@ -38,6 +38,20 @@ class BackChannel:
 
     Raises:
         BackChannelError: an address, or keys, that cannot be used.
+
+    Example:
+        >>> import tempfile
+        >>> from gr_jscc.link.back_channel.messages import Stop
+        >>> roles = ("receiver", "transmitter")
+        >>> hellos = [Hello(role, codec="deepjscc", weights="photo", weights_hash=b"abcd") for role in roles]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     receiver, transmitter = (BackChannel(f"ipc://{folder}/link", hello, print) for hello in hellos)
+        ...     receiver.start()
+        ...     transmitter.start()
+        ...     sent = transmitter.send(Stop(transfer=7))
+        ...     transmitter.close(linger=10)
+        ...     receiver.close()
+        Stop(transfer=7)
     """
 
     def __init__(

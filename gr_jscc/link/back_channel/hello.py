@@ -50,6 +50,11 @@ class Hello(Message):
         session: of a transmitter on the air, see `gr_jscc.link.session.Session.word`; 0 of a receiver.
         air_key: by which its manifests are authenticated, 16 bytes; zeros where the back-channel is not encrypted.
         software: name and version, up to 32 bytes.
+
+    Example:
+        >>> hello = Hello("receiver", codec="deepjscc", weights="photo", weights_hash=b"abcd")
+        >>> Hello.unpack(hello.pack()).weights
+        'photo'
     """
 
     kind: ClassVar[Kind] = Kind.HELLO

@@ -37,6 +37,13 @@ class Keys:
         role: of the end, ``transmitter`` or ``receiver``.
         public, secret: its own pair.
         peer_public: the only key that the other end may have.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     transmitter, receiver = map(read_keys, make_keys(folder))
+        >>> transmitter.peer_public == receiver.public
+        True
     """
 
     role: str
@@ -51,6 +58,11 @@ class Security:
 
     Attributes:
         keys: None for neither.
+
+    Example:
+        >>> everywhere = Address("tcp://*:5550", local=False)
+        >>> choose_keys(everywhere, "receiver", Security.none()) is None
+        True
     """
 
     keys: Keys | None

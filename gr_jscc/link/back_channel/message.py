@@ -10,7 +10,15 @@ from gr_jscc.plain_text import shown
 
 
 class MessageError(ValueError):
-    """Bytes that are no such message, or values that none can carry."""
+    """Bytes that are no such message, or values that none can carry.
+
+    Example:
+        >>> from gr_jscc.link.back_channel.messages import Stop
+        >>> Stop.unpack(b"seven")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.link.back_channel.message.MessageError: 5 bytes instead of 4
+    """
 
 
 class Message:
@@ -19,6 +27,13 @@ class Message:
     Attributes:
         kind: its number on the wire.
         limit: largest body, bytes.
+
+    Example:
+        >>> from gr_jscc.link.back_channel.messages import Stop
+        >>> isinstance(Stop(transfer=7), Message), Stop.limit
+        (True, 4)
+        >>> Stop.unpack(Stop(transfer=7).pack())
+        Stop(transfer=7)
     """
 
     kind: ClassVar[Kind]

@@ -219,6 +219,11 @@ class Have(Message):
     Attributes:
         run: eight bytes, as in `Hello`.
         images: eight bytes each, up to `MAX_IMAGES`; after so many another part follows.
+
+    Example:
+        >>> (part,) = Have.parts(run=bytes(8), images=[b"picture1", b"picture2"])
+        >>> len(Have.unpack(part.pack()).images), part.is_last
+        (2, True)
     """
 
     kind: ClassVar[Kind] = Kind.HAVE
@@ -254,7 +259,12 @@ class Have(Message):
 
 @dataclass(frozen=True)
 class Bye(Message):
-    """The orderly end of a run."""
+    """The orderly end of a run.
+
+    Example:
+        >>> Bye.unpack(Bye().pack())
+        Bye()
+    """
 
     kind: ClassVar[Kind] = Kind.BYE
     limit: ClassVar[int] = 0
@@ -271,7 +281,12 @@ class Bye(Message):
 
 @dataclass(frozen=True)
 class Refused(Message):
-    """Why the sender will not talk to its peer: one line of up to 512 bytes."""
+    """Why the sender will not talk to its peer: one line of up to 512 bytes.
+
+    Example:
+        >>> Refused.unpack(Refused("both ends are receivers").pack()).text
+        'both ends are receivers'
+    """
 
     kind: ClassVar[Kind] = Kind.REFUSED
     limit: ClassVar[int] = 512

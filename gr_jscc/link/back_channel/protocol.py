@@ -54,6 +54,11 @@ class Protocol:
     Attributes:
         events: messages and states to hand on, in order.
         connected: whether there is a peer, heard within the last `SILENCE` seconds.
+
+    Example:
+        >>> hello = Hello("transmitter", codec="deepjscc", weights="photo", weights_hash=b"abcd")
+        >>> Protocol(hello, transmit=lambda connection, data: print(decode(data).kind.name) is None).tick()
+        HELLO
     """
 
     def __init__(

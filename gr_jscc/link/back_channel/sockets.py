@@ -45,6 +45,12 @@ class Socket:
 
     Attributes:
         endpoint: where, with the port that port 0 became.
+
+    Example:
+        >>> used = Socket(Address("tcp://127.0.0.1:5550", local=True), keys=None)
+        >>> used.wake()
+        >>> used.wait(seconds=60.0)  # returns at once
+        >>> used.close()
     """
 
     endpoint: str
@@ -108,6 +114,14 @@ class ListeningSocket(Socket):
 
     Raises:
         BackChannelError: the address is in use, or not one of this machine.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     used = ListeningSocket(Address(f"ipc://{folder}/link", local=True), keys=None)
+        ...     print(used.send(b"nobody", b"frame"), used.receive())
+        ...     used.close()
+        False None
     """
 
     def __init__(self, address: Address, keys: Keys | None) -> None:
@@ -168,7 +182,16 @@ class ListeningSocket(Socket):
 
 
 class ConnectingSocket(Socket):
-    """The transmitter's: a DEALER that connects again and again."""
+    """The transmitter's: a DEALER that connects again and again.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     used = ConnectingSocket(Address(f"ipc://{folder}/link", local=True), keys=None)
+        ...     print(used.send(b"", b"frame"), used.receive())  # nobody listens there
+        ...     used.close()
+        False None
+    """
 
     def __init__(self, address: Address, keys: Keys | None) -> None:
         super().__init__(address, keys)

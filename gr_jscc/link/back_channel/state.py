@@ -14,6 +14,11 @@ class Connected:
     Attributes:
         peer: what it says of itself.
         restarted: whether it is another process than before.
+
+    Example:
+        >>> peer = Hello("receiver", codec="deepjscc", weights="photo", weights_hash=b"abcd")
+        >>> Connected(peer).restarted
+        False
     """
 
     peer: Hello
@@ -22,7 +27,12 @@ class Connected:
 
 @dataclass(frozen=True)
 class Disconnected:
-    """Nothing has been heard of the peer for so many seconds, or its connection has ended."""
+    """Nothing has been heard of the peer for so many seconds, or its connection has ended.
+
+    Example:
+        >>> Disconnected(seconds=3.0)
+        Disconnected(seconds=3.0)
+    """
 
     seconds: float
 
@@ -34,6 +44,14 @@ class RefusedPeer:
     Attributes:
         line: why, for a person.
         sure: whether it is known; else it is tried again, and may be nothing worse than a tunnel without a far end.
+
+    Example:
+        >>> from gr_jscc.link.back_channel.protocol import Protocol
+        >>> hello = Hello("receiver", codec="deepjscc", weights="photo", weights_hash=b"abcd")
+        >>> end = Protocol(hello, transmit=lambda connection, data: True)
+        >>> end.turned_away("another key than the transmitter's")
+        >>> end.events[0]
+        RefusedPeer(line="another key than the transmitter's", sure=True)
     """
 
     line: str
@@ -58,6 +76,14 @@ class Statistics:
         refused: attempts that ended in a refusal, by either end.
         dropped: messages that `send` did not take.
         reconnections: times the peer came back.
+
+    Example:
+        >>> from gr_jscc.link.back_channel.protocol import Protocol
+        >>> hello = Hello("receiver", codec="deepjscc", weights="photo", weights_hash=b"abcd")
+        >>> end = Protocol(hello, transmit=lambda connection, data: True)
+        >>> end.received(b"somebody", b"noise")
+        >>> end.statistics().malformed, end.statistics().bytes_received
+        (1, 5)
     """
 
     messages_sent: int = 0

@@ -25,7 +25,12 @@ MAX_FRAME = HEADER_SIZE + MAX_BODY
 
 
 class Kind(IntEnum):
-    """What a frame carries. Those below 16 keep the channel going and are not numbered by `sequence`."""
+    """What a frame carries. Those below 16 keep the channel going and are not numbered by `sequence`.
+
+    Example:
+        >>> decode(encode(Kind.HEARTBEAT, session=1, sequence=0)).kind
+        <Kind.HEARTBEAT: 3>
+    """
 
     HELLO = 1
     REFUSED = 2
@@ -46,11 +51,26 @@ _KINDS = {int(kind): kind for kind in Kind}
 
 
 class WireError(ValueError):
-    """Bytes that are no frame of this version."""
+    """Bytes that are no frame of this version.
+
+    Example:
+        >>> decode(b"noise")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.link.back_channel.wire.WireError: 5 bytes are no frame
+    """
 
 
 class OtherVersionError(WireError):
-    """A whole frame of another version of the protocol."""
+    """A whole frame of another version of the protocol.
+
+    Example:
+        >>> head = _HEADER.pack(MAGIC, 9, Kind.HELLO, False, 1, 0, 0)
+        >>> decode(head + _CRC.pack(zlib.crc32(head)))
+        Traceback (most recent call last):
+            ...
+        gr_jscc.link.back_channel.wire.OtherVersionError: a frame of version 9
+    """
 
     def __init__(self, version: int) -> None:
         super().__init__(f"a frame of version {version}")
@@ -67,6 +87,11 @@ class Frame:
         session: random number of the process that sent it.
         sequence: place among the sender's delivered frames; see `Kind` and `Hello` for the others.
         body: at most `MAX_BODY` bytes.
+
+    Example:
+        >>> frame = decode(encode(Kind.STOP, session=1, sequence=5, body=b"body"))
+        >>> frame.sequence, frame.more, bytes(frame.body)
+        (5, False, b'body')
     """
 
     kind: Kind
