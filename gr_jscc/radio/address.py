@@ -11,7 +11,14 @@ from gr_jscc.plugins import Group
 
 
 class RadioError(UserError):
-    """A radio that there is not, or that cannot be opened or used; the message is one line for a person."""
+    """A radio that there is not, or that cannot be opened or used; the message is one line for a person.
+
+    Example:
+        >>> parse_radio("file:")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.radio.address.RadioError: radio 'file:': the path of a file must follow
+    """
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,10 @@ class Kind:
         module: has ``sink`` and ``source``, see `gr_jscc.radio`.
         check: says what is wrong with a place, or nothing.
         device: whether it is a device, which a profile sets.
+
+    Example:
+        >>> KINDS["zmq"].device, KINDS["zmq"].check("tcp://127.0.0.1:70000")
+        (False, 'the port must be a number from 1 to 65535')
     """
 
     form: str

@@ -19,6 +19,11 @@ class ToConverter:
     Args:
         profile: with its amplitude and calibration.
         shift: in frequency, cycles a sample.
+
+    Example:
+        >>> from gr_jscc.radio.profile import load_profile
+        >>> ToConverter(load_profile("hackrf")).process(np.array([1, 8], np.complex64)).real.tolist()
+        [0.25, 1.0]
     """
 
     def __init__(self, profile: Profile, shift: float = 0.0) -> None:
@@ -44,6 +49,13 @@ class FromConverter:
     Args:
         profile: with its calibration.
         shift: in frequency, cycles a sample.
+
+    Example:
+        >>> from gr_jscc.radio.profile import load_profile
+        >>> samples = np.ones(3, np.complex64)
+        >>> FromConverter(load_profile("hackrf"), shift=0.5).process(samples)
+        >>> samples.real.round(3).tolist()
+        [1.0, -1.0, 1.0]
     """
 
     def __init__(self, profile: Profile, shift: float = 0.0) -> None:

@@ -26,6 +26,11 @@ class FoundDevice:
         profiles: names of shipped profiles that fit.
         limits: of ``tx`` and ``rx``; empty where they are not known without opening it for long, or it is in use.
         trouble: why it cannot be opened; "" where it can.
+
+    Example:
+        >>> found = FoundDevice("soapy:driver=hackrf", "hackrf", "HackRF One", None, profiles=["hackrf"], limits={})
+        >>> found.as_dict()["profiles"]
+        ['hackrf']
     """
 
     address: str

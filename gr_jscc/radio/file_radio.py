@@ -30,6 +30,17 @@ class FileSink(gr.sync_block):
 
     Attributes:
         statistics, tuned: as of other radios.
+
+    Example:
+        >>> import tempfile
+        >>> from gnuradio import blocks
+        >>> graph = gr.top_block()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     radio = sink(RadioAddress("file", f"{folder}/air.cf32"))
+        ...     graph.connect(blocks.vector_source_c([1j] * 100), radio)
+        ...     graph.run()
+        ...     radio.finish(), Path(folder, "air.cf32").stat().st_size
+        (True, 800)
     """
 
     statistics = RadioStatistics()
@@ -75,6 +86,18 @@ class FileSource(gr.sync_block):
 
     Attributes:
         statistics, tuned: as of other radios; the sample rate and frequency are the recording's.
+
+    Example:
+        >>> import tempfile
+        >>> from gnuradio import blocks
+        >>> graph, heard = gr.top_block(), blocks.vector_sink_c()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.ones(100, np.complex64).tofile(f"{folder}/air.cf32")
+        ...     radio = source(RadioAddress("file", f"{folder}/air.cf32"), silence=20)
+        ...     graph.connect(radio, heard)
+        ...     graph.run()
+        >>> len(heard.data())
+        120
     """
 
     statistics = RadioStatistics()

@@ -15,6 +15,12 @@ class JsonReader:
 
     Args:
         file: the text, from its beginning.
+
+    Example:
+        >>> import io
+        >>> reader = JsonReader(io.StringIO('{"rate": 5.5, "gains": [20, 14]}'))
+        >>> {key: list(reader.items()) if key == "gains" else reader.value() for key in reader.members()}
+        {'rate': 5.5, 'gains': [20, 14]}
     """
 
     def __init__(self, file: IO[str]) -> None:

@@ -17,7 +17,12 @@ OCCUPIED = 52 / 64  # of the sample rate that a burst takes, see `gr_jscc.modem.
 
 @dataclass(frozen=True)
 class Range:
-    """Values from low to high, every one or in steps."""
+    """Values from low to high, every one or in steps.
+
+    Example:
+        >>> 16.0 in Range(0.0, 40.0, step=8.0), 20.0 in Range(0.0, 40.0, step=8.0)
+        (True, False)
+    """
 
     low: float
     high: float
@@ -39,6 +44,12 @@ class Limits:
         frequencies: Hz.
         gains: dB by stage.
         antennas, clock_sources: names.
+
+    Example:
+        >>> check_gain(Limits(gains={"VGA": Range(0.0, 62.0, 2.0)}), "VGA", 63.0)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.radio.address.RadioError: the gain stage VGA does not take 63 dB; possible: 0 to 62 in steps of 2 dB
     """
 
     rates: Sequence[Range] = ()

@@ -20,6 +20,14 @@ class Pace(gr.sync_block):
 
     Args:
         sample_rate: samples per second, above 0.
+
+    Example:
+        >>> from gnuradio import blocks
+        >>> graph, pace, heard = gr.top_block(), Pace(sample_rate=1e6), blocks.vector_sink_c()
+        >>> graph.connect(blocks.vector_source_c([1j] * 1000), pace, heard)
+        >>> graph.run()
+        >>> len(heard.data())
+        1000
     """
 
     def __init__(self, sample_rate: float) -> None:

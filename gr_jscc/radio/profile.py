@@ -32,7 +32,12 @@ def _date(value: object) -> object:
 
 
 class ProfileError(UserError):
-    """A profile cannot be read or written, or makes no sense; the message is one line for a person."""
+    """A profile cannot be read or written, or makes no sense; the message is one line for a person.
+
+    Example:
+        >>> str(ProfileError("the profile has no table [tx]"))
+        'the profile has no table [tx]'
+    """
 
 
 class DeviceTable(TomlTable):
@@ -45,6 +50,10 @@ class DeviceTable(TomlTable):
         half_duplex: whether it either sends or receives.
         continuous: whether its transmit stream must never pause: zeros fill it between bursts.
         timed: whether bursts start at a time of the device's clock, which fills its buffers before.
+
+    Example:
+        >>> DeviceTable(name="HackRF One", radio="soapy", args="driver=hackrf").timed
+        False
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -67,6 +76,10 @@ class StreamTable(TomlTable):
         clock_source: "" leaves the device's own.
         arguments: of the API's stream, e.g. SoapyHackRF's ``buffers`` or UHD's ``num_send_frames``.
         device_samples: most transmit samples that the device's driver holds; so many zeros push out the last burst.
+
+    Example:
+        >>> StreamTable(sample_rate=5e6).buffer_seconds
+        0.2
     """
 
     sample_rate: Positive
@@ -93,13 +106,22 @@ class TxTable(_Direction):
         antenna: "" leaves the device's own.
         gains: dB by stage.
         amplitude: factor on samples whose mean power in a burst is 1: root mean square relative to digital full scale.
+
+    Example:
+        >>> TxTable(frequency=915e6, gains={"VGA": 30.0}).amplitude
+        0.2
     """
 
     amplitude: Annotated[float, Field(gt=0, le=1)] = 0.2
 
 
 class RxTable(_Direction):
-    """The receiver; its attributes are those of `TxTable` without an amplitude."""
+    """The receiver; its attributes are those of `TxTable` without an amplitude.
+
+    Example:
+        >>> RxTable(frequency=915e6, gains={"LNA": 16.0, "VGA": 20.0}).gains["LNA"]
+        16.0
+    """
 
 
 class RxCalibration(TomlTable):
@@ -111,6 +133,10 @@ class RxCalibration(TomlTable):
         iq: real and imaginary part of the image, see `gr_jscc.radio.correction`.
         ppm: by which the device's clock is too fast, parts per million.
         snr_bias_db: the SNR estimate minus the truth.
+
+    Example:
+        >>> RxCalibration(dc=[0.01, -0.02], ppm=1.5).dc
+        (0.01, -0.02)
     """
 
     noise_dbfs: float | None = None
@@ -131,6 +157,10 @@ class TxCalibration(TomlTable):
         compression_dbfs: mean power where the output is 1 dB less than a linear one's, relative to digital full scale.
         backoff_db: mean power of the profile's amplitude below that.
         snr_db_by_gain: pairs of that stage's gain in dB and the SNR at the receiver, dB.
+
+    Example:
+        >>> TxCalibration(stage="VGA", snr_db_by_gain=[(20.0, 11.5), (30.0, 21.0)]).snr_db_by_gain[1]
+        (30.0, 21.0)
     """
 
     dc: Pair | None = None
@@ -148,6 +178,10 @@ class LinkCalibration(TomlTable):
 
     Attributes:
         latency_samples: from a sample's time at the transmitter's API to that at the receiver's.
+
+    Example:
+        >>> LinkCalibration(latency_samples=431.5).latency_samples
+        431.5
     """
 
     latency_samples: float | None = None
@@ -159,6 +193,10 @@ class CalibrationTable(TomlTable):
     Attributes:
         date: when; an ISO date with or without a time.
         serial: of the device; "" where it has none.
+
+    Example:
+        >>> CalibrationTable(date="2026-01-02").warnings(serial=None, today=datetime.date(2026, 3, 1))
+        ['the calibration is 58 days old: gr-jscc calibrate makes a new one']
     """
 
     date: Annotated[datetime.datetime | datetime.date, BeforeValidator(_date)]

@@ -16,6 +16,20 @@ class Recorder(gr.sync_block):
 
     Args:
         file: to write to; whoever made it finishes it.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from gnuradio import blocks
+        >>> graph, heard = gr.top_block(), blocks.vector_sink_c()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = SigmfFile(Path(folder, "air"), "A hundred samples")
+        ...     recorder = Recorder(file)
+        ...     graph.connect(blocks.vector_source_c([1j] * 100), recorder, heard)
+        ...     graph.run()
+        ...     file.finish()
+        >>> file.samples, len(heard.data())
+        (100, 100)
     """
 
     def __init__(self, file: SigmfFile) -> None:

@@ -22,6 +22,17 @@ class SampleFile:
 
     Raises:
         RadioError: it cannot be written, or another program is writing it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = SampleFile(Path(folder, "air.cf32"))
+        ...     file.write(np.ones(100, np.complex64))
+        ...     file.path.exists(), file.part.exists()
+        ...     file.finish()
+        ...     file.path.stat().st_size
+        (False, True)
+        800
     """
 
     def __init__(self, path: Path) -> None:

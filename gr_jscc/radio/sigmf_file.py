@@ -43,6 +43,16 @@ class Recording:
         sample_rate: samples per second; None when it is not told.
         frequency: Hz, of the first segment; None when it is not told.
         fields: the whole global object.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = SigmfFile(Path(folder, "air"), "A hundred samples", sample_rate=1e6)
+        ...     file.write(np.ones(100, np.complex64))
+        ...     file.finish([{"core:sample_start": 20, "core:sample_count": 30}])
+        ...     recording = read_recording(Path(folder, "air"))
+        ...     recording.samples, recording.sample_rate, [recording.extent(mark) for mark in recording.annotations()]
+        (100, 1000000.0, [(20, 50)])
     """
 
     meta: Path
@@ -205,6 +215,15 @@ class SigmfFile:
 
     Raises:
         RadioError: it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = SigmfFile(Path(folder, "air"), "A hundred samples", sample_rate=1e6)
+        ...     file.write(np.ones(100, np.complex64))
+        ...     file.finish()
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['air.sigmf-data', 'air.sigmf-meta']
     """
 
     def __init__(

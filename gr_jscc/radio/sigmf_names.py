@@ -49,6 +49,12 @@ class Folder:
     Attributes:
         path: of the folder; of one in an archive, for messages only.
         members: of one in an archive, by name.
+
+    Example:
+        >>> archive = Path("walk.sigmf")
+        >>> folder = Folder(archive / "first", {"first.sigmf-meta": Part(archive, start=512, size=700)})
+        >>> folder.part("First.sigmf-meta").start
+        512
     """
 
     path: Path

@@ -18,7 +18,13 @@ RETRY_SECONDS = 0.5  # between attempts to reach a device that went away
 
 
 class SoapyBlock:
-    """A device of a block, and its settings, which it gets again when it is back."""
+    """A device of a block, and its settings, which it gets again when it is back.
+
+    Example:
+        >>> from gr_jscc.radio.soapy_source import SoapySource
+        >>> issubclass(SoapySource, SoapyBlock)
+        True
+    """
 
     failure: Exception | None
 

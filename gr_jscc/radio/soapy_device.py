@@ -21,7 +21,12 @@ _IN_USE: dict[str, str] = {}  # directions of half-duplex devices of this proces
 
 
 class DeviceGoneError(RadioError):
-    """A device that worked and now returns errors; it may come back."""
+    """A device that worked and now returns errors; it may come back.
+
+    Example:
+        >>> issubclass(DeviceGoneError, RadioError)
+        True
+    """
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class Block:
         count: samples; 0 when there were none in time.
         overflow: whether samples before these were lost.
         time: seconds of the device's clock, of the first sample; None where it does not tell.
+
+    Example:
+        >>> Block(count=0, overflow=True)
+        Block(count=0, overflow=True, time=None)
     """
 
     count: int
@@ -45,8 +54,11 @@ class Events:
 
     Attributes:
         underflows: times that it had none in the midst of a burst.
-        late: for each time that samples came after their time, when it noticed that, seconds of its clock; None where
-            it does not tell.
+        late: when it noticed, each time, that samples came after theirs, seconds of its clock; None: not told.
+
+    Example:
+        >>> len(Events(underflows=0, late=[10.05, None]).late)
+        2
     """
 
     underflows: int
@@ -57,18 +69,22 @@ class SoapyDevice:
     """Opens a device and sets it.
 
     Args:
-        address: for messages.
-        place: SoapySDR's arguments.
-        profile: the device's.
-        direction: ``tx`` or ``rx``.
+        address, place: for messages, and SoapySDR's arguments.
+        profile, direction: the device's, and ``tx`` or ``rx``.
 
     Attributes:
         conditioner: `ToConverter` or `FromConverter`, for the samples that go in or come out.
-        limits: what the device can do.
-        mtu: samples that it takes or gives at most at once.
+        limits, mtu: what the device can do, and samples that it takes or gives at most at once.
 
     Raises:
         RadioError: there is no such device, it is in use, or it cannot do what the profile says.
+
+    Example:
+        >>> from gr_jscc.radio.profile import load_profile
+        >>> SoapyDevice("soapy:driver=none", "driver=none", load_profile("hackrf"), "tx")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.radio.address.RadioError: soapy:driver=none: no such device is there; gr-jscc devices lists what is
     """
 
     def __init__(self, address: str, place: str, profile: Profile, direction: Literal["tx", "rx"]) -> None:

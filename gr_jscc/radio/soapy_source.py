@@ -25,6 +25,13 @@ class SoapySource(SoapyBlock, gr.sync_block):
 
     Raises:
         RadioError: it cannot be opened or cannot do what the profile says.
+
+    Example:
+        >>> from gr_jscc.radio.profile import load_profile
+        >>> SoapySource(RadioAddress("soapy", "driver=none"), load_profile("hackrf"))
+        Traceback (most recent call last):
+            ...
+        gr_jscc.radio.address.RadioError: soapy:driver=none: no such device is there; gr-jscc devices lists what is
     """
 
     def __init__(self, address: RadioAddress, profile: Profile, reconnect: bool = False) -> None:

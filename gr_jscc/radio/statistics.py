@@ -19,6 +19,10 @@ class RadioStatistics:
         late_bursts: times that a burst came too late for its time and was sent again.
         lost_samples: that overflows cost, from the device's time stamps; 0 where it has none.
         reconnects: times that the device went away and came back.
+
+    Example:
+        >>> radio_report("zmq:tcp://127.0.0.1:5551", None, None, RadioStatistics(overflows=2))["overflows"]
+        2
     """
 
     overflows: int = 0
@@ -37,6 +41,11 @@ class Tuned:
         sample_rate: samples per second.
         frequency: Hz, of the middle of the band.
         gains: dB by stage.
+
+    Example:
+        >>> tuned = Tuned(sample_rate=5e6, frequency=915e6, gains={"VGA": 30.0})
+        >>> radio_report("soapy:driver=hackrf", None, tuned, RadioStatistics())["gains"]
+        {'VGA': 30.0}
     """
 
     serial: str | None = None

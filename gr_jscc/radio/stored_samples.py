@@ -21,6 +21,10 @@ class Datatype:
 
     Attributes:
         name: SigMF's, such as ``ci16_le``.
+
+    Example:
+        >>> Datatype("ci8").convert(bytes([64, 192])).tolist()
+        [(0.5-0.5j)]
     """
 
     name: str
@@ -68,6 +72,13 @@ class Part:
     Attributes:
         path: of the file.
         start, size: of the part, bytes.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     np.ones(100, np.complex64).tofile(file.name)
+        ...     Part.whole(Path(file.name)).size
+        800
     """
 
     path: Path
@@ -108,6 +119,13 @@ class StoredSamples:
         datatype: of the samples.
         count: how many there are.
         left_over: bytes at the end that are no whole sample, as after a crash; they are left out.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     np.arange(100).astype(np.complex64).tofile(file.name)
+        ...     stored_samples(Part.whole(Path(file.name))).read(first=98, count=10).real.tolist()
+        [98.0, 99.0]
     """
 
     path: Path

@@ -36,6 +36,14 @@ class TimedBursts:
     Attributes:
         late: bursts that came too late, each attempt counted.
         pending: whether a burst has begun of which it is not sure yet; no other may begin before.
+
+    Example:
+        >>> bursts = TimedBursts("uhd:", sample_rate=1e6, lead=0.05, clock=lambda: 0.0)
+        >>> bursts.begin(now=10.0)
+        10.05
+        >>> bursts.handed_over(np.ones(1000, np.complex64))
+        >>> len(bursts.listen(lambda: [10.06])), bursts.late  # the device got it too late: it is sent again
+        (1000, 1)
     """
 
     def __init__(

@@ -25,7 +25,17 @@ TIME_ERROR, UNDERFLOWS = pmt.intern("time_error"), (pmt.intern("underflow"), pmt
 
 
 class BurstQueue(gr.sync_block):
-    """Puts samples into a queue and ends it with the stream; stream in: complex64, tagged ``burst`` or not at all."""
+    """Puts samples into a queue and ends it with the stream; stream in: complex64, tagged ``burst`` or not at all.
+
+    Example:
+        >>> from gnuradio import blocks
+        >>> queue, graph = TransmitQueue(capacity=1000, prefill=0), gr.top_block()
+        >>> filling = BurstQueue(queue)
+        >>> graph.connect(blocks.vector_source_c([1j] * 100), filling)
+        >>> graph.run()
+        >>> len(queue)
+        100
+    """
 
     def __init__(self, queue: TransmitQueue) -> None:
         gr.sync_block.__init__(self, name="Burst Queue", in_sig=[np.complex64], out_sig=None)
@@ -48,6 +58,13 @@ class SinkEvents(gr.basic_block):
 
     Attributes:
         underflows: times that it had nothing to send in the midst of a burst.
+
+    Example:
+        >>> events = SinkEvents()
+        >>> happened = pmt.dict_add(pmt.make_dict(), CODES, pmt.list1(pmt.intern("underflow")))
+        >>> events.handle_event(pmt.cons(pmt.intern("uhd_async_msg"), happened))
+        >>> events.underflows
+        1
     """
 
     def __init__(self) -> None:
@@ -88,6 +105,20 @@ class BurstTagger(gr.sync_block):
         now: the device's time in seconds; None for bursts that start at once.
         bursts: gives them their times.
         events: what the device tells.
+
+    Example:
+        >>> from gnuradio import blocks
+        >>> from gr_jscc.radio.profile import load_profile
+        >>> queue, conditioner = TransmitQueue(capacity=1000, prefill=0), ToConverter(load_profile("b210-uhd"))
+        >>> queue.put(np.ones(100, np.complex64), starts=[0])
+        100
+        >>> queue.finish()
+        >>> tagger = BurstTagger(queue, conditioner, None, TimedBursts("uhd:", 1e6, 0.05), SinkEvents())
+        >>> graph, device = gr.top_block(), blocks.vector_sink_c()
+        >>> graph.connect(tagger, device)
+        >>> graph.run()
+        >>> [(tag.offset, str(tag.key)) for tag in device.tags()]
+        [(0, 'tx_sob'), (99, 'tx_eob')]
     """
 
     def __init__(

@@ -30,6 +30,19 @@ class OverflowCounter(gr.sync_block):
     Attributes:
         overflows, lost_samples: see `RadioStatistics`.
         heard: `time.monotonic` of the latest samples.
+
+    Example:
+        >>> from gnuradio import blocks
+        >>> from gr_jscc.radio.profile import load_profile
+        >>> counter = OverflowCounter(1e6, FromConverter(load_profile("b210-uhd")))
+        >>> times = {0: 0.0, 50: 150e-6}  # seconds of the device's clock, by sample: a hundred are missing
+        >>> pairs = {at: pmt.make_tuple(pmt.from_uint64(0), pmt.from_double(when)) for at, when in times.items()}
+        >>> tags = [gr.python_to_tag((at, RX_TIME, pair, pmt.PMT_F)) for at, pair in pairs.items()]
+        >>> graph, heard = gr.top_block(), blocks.vector_sink_c()
+        >>> graph.connect(blocks.vector_source_c([1j] * 100, False, 1, tags), counter, heard)
+        >>> graph.run()
+        >>> counter.overflows, counter.lost_samples
+        (1, 100)
     """
 
     def __init__(self, sample_rate: float, conditioner: FromConverter) -> None:

@@ -85,6 +85,13 @@ class UhdSink(_UhdBlock):
 
     Raises:
         RadioError: there is no such device, or it cannot do what the profile says.
+
+    Example:
+        >>> from gr_jscc.radio.profile import load_profile
+        >>> UhdSink(RadioAddress("uhd", "type=none"), load_profile("b210-uhd"))
+        Traceback (most recent call last):
+            ...
+        gr_jscc.radio.address.RadioError: uhd:type=none: no such device is there; gr-jscc devices lists what is
     """
 
     def __init__(self, address: RadioAddress, profile: Profile) -> None:
@@ -126,6 +133,13 @@ class UhdSource(_UhdBlock):
 
     Raises:
         RadioError: there is no such device, or it cannot do what the profile says.
+
+    Example:
+        >>> from gr_jscc.radio.profile import load_profile
+        >>> UhdSource(RadioAddress("uhd", "type=none"), load_profile("b210-uhd"))
+        Traceback (most recent call last):
+            ...
+        gr_jscc.radio.address.RadioError: uhd:type=none: no such device is there; gr-jscc devices lists what is
     """
 
     def __init__(self, address: RadioAddress, profile: Profile) -> None:

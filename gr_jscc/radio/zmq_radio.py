@@ -37,6 +37,10 @@ class Pattern:
         sink, source: makers of the in-tree blocks.
         queue: messages queued at each end.
         keeps: whether the sink holds back what nobody takes.
+
+    Example:
+        >>> PATTERNS["zmq"].keeps, PATTERNS["zmq-pub"].keeps
+        (True, False)
     """
 
     sink: Callable[..., gr.sync_block]
@@ -57,6 +61,16 @@ class ZmqSink(gr.hier_block2):
 
     Raises:
         RadioError: nothing can listen there.
+
+    Example:
+        >>> import tempfile
+        >>> graph = gr.top_block()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     radio = ZmqSink(RadioAddress("zmq-pub", f"ipc://{folder}/air"))
+        ...     graph.connect(blocks.vector_source_c([1j] * 100), radio)
+        ...     graph.run()
+        >>> radio.taken, radio.finish()  # published, whether anybody listens or not
+        (100, True)
     """
 
     statistics = RadioStatistics()  # it loses nothing that it could tell of
@@ -116,6 +130,12 @@ class ZmqSource(gr.hier_block2):
 
     Raises:
         RadioError: there is no such host.
+
+    Example:
+        >>> ZmqSource(RadioAddress("zmq", "tcp://*:5551"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        gr_jscc.radio.address.RadioError: cannot connect to tcp://*:5551: a receiver connects to a transmitter, ...
     """
 
     statistics = RadioStatistics()  # it loses nothing that it could tell of
