@@ -40,6 +40,20 @@ class BurstEstimate:
         early_error: float64[bursts], squared errors of the early cells, summed.
         pilot_error: float64[bursts, payload's symbols], mean squared error of each symbol's pilots, each carrier's in
             proportion to its shape.
+
+    Example:
+        >>> from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY as layout
+        >>> rng = np.random.default_rng(1)
+        >>> early = np.ones((1, 8, layout.used_count), np.complex64)  # as over a flat channel
+        >>> late = np.ones((1, 20, layout.pilot_count), np.complex64)
+        >>> late += 0.1 * rng.standard_normal(late.shape, np.float32)
+        >>> early += 0.1 * rng.standard_normal(early.shape, np.float32)
+        >>> noise_var, shape = np.full(1, 0.01), np.ones((1, layout.used_count))
+        >>> counts = np.full(shape.shape, 8.0)
+        >>> first = estimate_channel(early.sum(axis=1), counts, noise_var, shape, None, layout, steps=2)
+        >>> estimate = estimate_bursts(early, late, first.response, first.profile, noise_var, shape, layout)
+        >>> bool(np.abs(estimate.response - 1).max() < 0.1), bool(estimate.trust.all())
+        (True, True)
     """
 
     response: np.ndarray

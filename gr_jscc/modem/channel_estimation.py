@@ -39,6 +39,13 @@ class ChannelEstimate:
         variance: float64[bursts, used_count], of its error.
         freedom: float64[bursts], degrees of freedom that the estimate took from the observations.
         profile: float64[bursts, taps], prior variances learnt, to start the next estimate from.
+
+    Example:
+        >>> from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY as layout
+        >>> seen, white = np.ones((1, layout.used_count), np.complex64), np.ones((1, layout.used_count))
+        >>> channel = estimate_channel(seen, white, np.full(1, 1e-3), white, None, layout, steps=3)  # each carrier once
+        >>> bool(np.abs(channel.response - 1).max() < 0.01), bool(channel.freedom[0] < 4)
+        (True, True)
     """
 
     response: np.ndarray

@@ -62,6 +62,14 @@ class ReceivedBurst:
         cfo: carrier frequency offset in cycles per sample.
         snr_db: Es/N0 per data subcarrier as received, before equalisation, in dB.
         evm_db: error of the known cells of preamble and header relative to their power, in dB.
+
+    Example:
+        >>> header = BurstHeader(BurstKind.ANALOG, transfer=1, round=0, index=0, count=1, symbols=480)
+        >>> samples = np.concatenate([np.zeros(700), modulate(header, np.ones(480, np.complex64)), np.zeros(2000)])
+        >>> demodulator = StreamDemodulator()
+        >>> (burst,) = demodulator.push(samples) + demodulator.flush()
+        >>> burst.start, len(burst.symbols), bool(burst.noise_var.max() < 1e-3)
+        (700, 480, True)
     """
 
     header: BurstHeader
@@ -83,6 +91,16 @@ class DemodulatorCounters:
         headers_failed: of those, how many had no valid header.
         bursts: bursts handed out.
         truncated: bursts whose header was read but whose payload the end of the stream cut off.
+
+    Example:
+        >>> header = BurstHeader(BurstKind.ANALOG, transfer=1, round=0, index=0, count=1, symbols=480)
+        >>> demodulator = StreamDemodulator()
+        >>> demodulator.push(modulate(header, np.ones(480, np.complex64))[:-200])
+        []
+        >>> demodulator.flush()
+        []
+        >>> demodulator.counters.candidates, demodulator.counters.bursts, demodulator.counters.truncated
+        (1, 0, 1)
     """
 
     samples: int = 0

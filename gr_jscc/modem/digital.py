@@ -37,7 +37,16 @@ _CRC_BYTES = 4
 
 
 class ChannelCode(Protocol):
-    """A code with its interleaver, for messages of any length on a constellation of `bits_per_symbol` bits."""
+    """A code with its interleaver, for messages of any length on a constellation of `bits_per_symbol` bits.
+
+    Example:
+        >>> code = MCS[1].code
+        >>> coded = code.coded_bits(100)
+        >>> sent = code.encode(np.ones(100, np.uint8), coded, bits_per_symbol=2)
+        >>> llr = (1 - 2.0 * sent).astype(np.float32)
+        >>> coded, int(code.decode(llr, 100, bits_per_symbol=2).sum())
+        (212, 100)
+    """
 
     rate: Fraction
 
@@ -129,6 +138,11 @@ class Mcs:
         name: for people.
         bits_per_symbol: coded bits on one complex symbol: 1 BPSK, 2 QPSK, 4 16-QAM, 6 64-QAM (Gray).
         code: the code.
+
+    Example:
+        >>> scheme = MCS[7]
+        >>> scheme.name, scheme.bits_per_symbol, round(scheme.efficiency, 2)
+        ('16-QAM LDPC 2/3', 4, 2.67)
     """
 
     name: str

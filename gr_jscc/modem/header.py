@@ -58,11 +58,23 @@ _WHITENING = (permutation(0x5C4A, _FIELD_BITS + _CRC_BITS) % 2).astype(np.uint8)
 
 
 class HeaderError(ValueError):
-    """A header that no transmitter of this version can have sent."""
+    """A header that no transmitter of this version can have sent.
+
+    Example:
+        >>> BurstHeader(BurstKind.ANALOG, transfer=5, round=0, index=4, count=4, symbols=2400)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.modem.header.HeaderError: burst 4 of 4 cannot be
+    """
 
 
 class BurstKind(IntEnum):
-    """What a burst carries."""
+    """What a burst carries.
+
+    Example:
+        >>> BurstHeader(BurstKind.DIGITAL, transfer=5, round=0, index=0, count=1, symbols=400, mcs=1).kind.name
+        'DIGITAL'
+    """
 
     ANALOG = 0
     DIGITAL = 1

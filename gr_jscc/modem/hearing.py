@@ -39,6 +39,12 @@ class Hearing:
 
     Args:
         demodulator: which.
+
+    Example:
+        >>> demodulator = StreamDemodulator()
+        >>> hearing = Hearing(demodulator)
+        >>> hearing.push(np.zeros(1000, np.complex64)) is None  # silence: there is nothing to say
+        True
     """
 
     def __init__(self, demodulator: StreamDemodulator) -> None:

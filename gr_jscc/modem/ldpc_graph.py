@@ -38,6 +38,11 @@ class LiftedGraph:
         column: int32[entries].
         shift: int32[entries], 0 to z - 1.
         core_shift: of the first parity column in the sum of the core rows, where the others cancel.
+
+    Example:
+        >>> code = lifted_graph(graph=1, z=choose_lifting(bits=8448, graph=1))
+        >>> code.z, code.info_columns * code.z, code.rows
+        (384, 8448, 46)
     """
 
     graph: int

@@ -104,7 +104,14 @@ def _offsets(correlations, slope, first):
 
 @dataclass(frozen=True)
 class PhaseWalk:
-    """What the line leaves of the phase: float64[bursts, n] radians, and float64[bursts], its error's variance."""
+    """What the line leaves of the phase: float64[bursts, n] radians, and float64[bursts], its error's variance.
+
+    Example:
+        >>> steps = np.random.default_rng(1).normal(0, 0.2, (1, 200))
+        >>> walk = smooth_walk(np.cumsum(steps, axis=1), variance=np.full(1, 0.01))
+        >>> walk.phase.shape, bool(walk.variance[0] < 0.01)
+        ((1, 200), True)
+    """
 
     phase: np.ndarray
     variance: np.ndarray

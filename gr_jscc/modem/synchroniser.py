@@ -136,6 +136,16 @@ class Acquisition:
     Attributes:
         window: int64[c], first sample of the FFT's window of the first preamble symbol.
         cfo: float64[c], cycles per sample.
+
+    Example:
+        >>> from gr_jscc.modem import BurstHeader, BurstKind, modulate
+        >>> from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY as layout
+        >>> header = BurstHeader(BurstKind.ANALOG, transfer=1, round=0, index=0, count=1, symbols=480)
+        >>> quiet = np.zeros(1000, np.complex64)
+        >>> samples = np.concatenate([quiet, modulate(header, np.ones(480, np.complex64)), quiet])
+        >>> found = acquire(samples, *find_candidates(samples, layout), layout)
+        >>> found.window.tolist(), bool(abs(found.cfo[0]) < 1e-4)  # within the cyclic prefix
+        ([1014], True)
     """
 
     window: np.ndarray
