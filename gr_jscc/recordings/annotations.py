@@ -37,7 +37,15 @@ AT_ONCE = 500  # annotations read from the disk together
 
 
 class RecordError(UserError):
-    """Annotations cannot be stored; the message is one line for a person."""
+    """Annotations cannot be stored; the message is one line for a person.
+
+    Example:
+        >>> from gr_jscc.modem import DEFAULT_NUMEROLOGY
+        >>> Annotations(Path("/nowhere/marks"), DEFAULT_NUMEROLOGY, sample_rate=1e6, frequency=None)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.recordings.annotations.RecordError: cannot write /nowhere/marks: unable to open database file
+    """
 
 
 def picture_digest(picture: np.ndarray) -> str:
@@ -61,6 +69,18 @@ class Annotations(Journal):
 
     Raises:
         RecordError: the scratch file cannot be made.
+
+    Example:
+        >>> import tempfile
+        >>> from gr_jscc.modem import DEFAULT_NUMEROLOGY
+        >>> header = BurstHeader(BurstKind.ANALOG, transfer=7, round=0, index=0, count=3, symbols=2)
+        >>> burst = ReceivedBurst(header, np.ones(2, np.complex64), np.ones(2, np.float32), 5000, 0.0, 12.0, -20.0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     marks = Annotations(Path(folder, "marks"), DEFAULT_NUMEROLOGY, sample_rate=1e6, frequency=None)
+        ...     marks.burst(burst, needed=True)
+        ...     [(mark["core:sample_start"], mark["core:label"]) for mark in marks]
+        ...     marks.close()
+        [(5000, '7.0 1/3')]
     """
 
     def __init__(self, scratch: Path, layout: Numerology, sample_rate: float, frequency: float | None) -> None:

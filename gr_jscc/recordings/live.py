@@ -23,6 +23,11 @@ class About:
     Attributes:
         weights, radio, feedback_format, originals: as they were given.
         back_channel: whether there is one.
+
+    Example:
+        >>> about = About("photo", "zmq:tcp://127.0.0.1:5551", back_channel=True, feedback_format="int8", originals="")
+        >>> about.feedback_format
+        'int8'
     """
 
     weights: str
@@ -49,6 +54,16 @@ class LiveRecording:
 
     Raises:
         UserError: it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> demodulator, decoder = ofdm_demodulator(), jscc_decoder("separation", "jpeg:ldpc-2/3:16qam")
+        >>> about = About("jpeg:ldpc-2/3:16qam", "file:air.cf32", False, "complex64", originals="")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     recording = LiveRecording(Path(folder, "heard"), demodulator, decoder, sample_rate=1e6, about=about)
+        ...     recording.finish()  # nothing was heard, as `recording.block` was not connected
+        ...     recording.meta.name, recording.meta.is_file(), recording.seconds
+        ('heard.sigmf-meta', True, 0.0)
     """
 
     def __init__(

@@ -40,7 +40,12 @@ STEP = 65_536  # samples that the demodulator takes at once, where the recording
 
 
 class ReplayError(UserError):
-    """A recording that cannot be replayed; the message is one line for a person."""
+    """A recording that cannot be replayed; the message is one line for a person.
+
+    Example:
+        >>> str(ReplayError("heard.sigmf-meta is of version 2.0.0, this program knows 1"))
+        'heard.sigmf-meta is of version 2.0.0, this program knows 1'
+    """
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,11 @@ class Replayed:
         result: as a receiver would have made it.
         live: the report of the receiver that was recorded; None where there is none.
         same: whether the picture is the receiver's to the last bit; None where that is not known.
+
+    Example:
+        >>> replayed = Replayed(Result(7, 0, original=None, received=None, report={}), live=None, same=None)
+        >>> replayed.result.final
+        True
     """
 
     result: Result
@@ -93,6 +103,24 @@ class Replay:
     Raises:
         ReplayError: it was recorded with other weights, by a version that cannot be understood, or is cut off; or its
             annotations make no sense.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from gr_jscc.codecs.separation.codec import Separation
+        >>> from gr_jscc.link.bursts import round_bursts
+        >>> from gr_jscc.modem import modulate
+        >>> from gr_jscc.radio.sigmf_file import SigmfFile, read_recording
+        >>> codec = Separation("jpeg:ldpc-2/3:16qam")
+        >>> payload = codec.transmitter(1 / 6).start(np.full((64, 96, 3), 90, np.uint8))
+        >>> sent = round_bursts(payload, 64, 96, codec.weights_hash, transfer=7)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = SigmfFile(Path(folder, "heard"), "One picture")
+        ...     file.write(np.concatenate([modulate(burst.header, burst.symbols) for burst in sent]))
+        ...     file.finish()
+        ...     pictures = list(Replay(read_recording(Path(folder, "heard")), codec).run())
+        >>> pictures[-1].result.final, pictures[-1].result.received.shape
+        (True, (64, 96, 3))
     """
 
     def __init__(
