@@ -45,6 +45,11 @@ class back_channel(gr.basic_block):  # noqa: N801
 
     Raises:
         BackChannelError: keys that cannot be used.
+
+    Example:
+        >>> block = back_channel("ipc:///tmp/link")  # opened when the flowgraph runs and says which end this is
+        >>> block.connected, block.refusal
+        (False, None)
     """
 
     def __init__(self, address: str = "tcp://127.0.0.1:5550", keys: str = "", insecure: bool = False) -> None:

@@ -44,6 +44,12 @@ class ImageSink(gr.basic_block):
 
     Raises:
         ImageError: the folder of originals holds no picture.
+
+    Example:
+        >>> sink = ImageSink("My Sink", channel="awgn", snr_db=10.0, sample_rate=1e6)
+        >>> sink.set_snr_db(5.0)
+        >>> sink.collector.snr_db
+        5.0
     """
 
     def __init__(

@@ -34,6 +34,12 @@ class image_view_sink(ImageSink):  # noqa: N801
 
     Raises:
         ImageError: there are no originals.
+
+    Example:
+        >>> from PyQt5.QtWidgets import QApplication
+        >>> application = QApplication.instance() or QApplication(["gr-jscc", "-platform", "offscreen"])
+        >>> image_view_sink(average=5).name()
+        'JSCC Image View'
     """
 
     def __init__(
@@ -91,6 +97,12 @@ class ImageView(QWidget):
 
     Attributes:
         result: what is shown, or None.
+
+    Example:
+        >>> from PyQt5.QtWidgets import QApplication
+        >>> application = QApplication.instance() or QApplication(["gr-jscc", "-platform", "offscreen"])
+        >>> ImageView(average=5).result is None
+        True
     """
 
     def __init__(self, average: int = 10, parent: QWidget | None = None) -> None:
@@ -194,7 +206,14 @@ class ImageView(QWidget):
 
 
 class PicturePane(QWidget):
-    """A picture as large as fits, in its proportions, under a title; or a message in its place."""
+    """A picture as large as fits, in its proportions, under a title; or a message in its place.
+
+    Example:
+        >>> from PyQt5.QtWidgets import QApplication
+        >>> application = QApplication.instance() or QApplication(["gr-jscc", "-platform", "offscreen"])
+        >>> PicturePane("Sent").message[1]
+        'waiting for the first picture'
+    """
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -270,7 +289,14 @@ class PicturePane(QWidget):
 
 
 class Figure(QWidget):
-    """A name, a value in large print, and a remark."""
+    """A name, a value in large print, and a remark.
+
+    Example:
+        >>> from PyQt5.QtWidgets import QApplication
+        >>> application = QApplication.instance() or QApplication(["gr-jscc", "-platform", "offscreen"])
+        >>> Figure("PSNR").value
+        '–'
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__()

@@ -27,6 +27,17 @@ class ChannelFlowgraph(gr.top_block):
 
     Raises:
         RadioError: an address makes no sense, or cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> noisy = Scenario({"awgn": {"snr_db": 10}})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.ones(5000, np.complex64).tofile(f"{folder}/sent.cf32")
+        ...     graph = ChannelFlowgraph(f"file:{folder}/sent.cf32", f"file:{folder}/heard.cf32", noisy)
+        ...     graph.run()
+        ...     graph.finish(patience=5.0), graph.samples >= 5000, graph.bursts
+        (True, True, 0)
     """
 
     def __init__(

@@ -19,6 +19,11 @@ class HostFlowgraph(gr.top_block):
         channel: the back-channel's block; None without one.
         choice: the radio as it was chosen, and ``radio``, its block.
         own_blocks: that may fail.
+
+    Example:
+        >>> from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
+        >>> issubclass(TransmitFlowgraph, HostFlowgraph)
+        True
     """
 
     channel: back_channel | None

@@ -77,6 +77,13 @@ class LoopbackFlowgraph(gr.top_block):
         air: the channel.
         settings: how rounds become bursts.
         probe: keep some equalised symbols for `symbols`.
+
+    Example:
+        >>> from gr_jscc.data import demo_image
+        >>> encoding = Encoding("separation", cbr=1 / 6, weights="jpeg:ldpc-2/3:16qam")
+        >>> graph = LoopbackFlowgraph([demo_image()], encoding, Air(snr_db=20.0))
+        >>> graph.at_work, len(graph.symbols)  # before `results` runs it
+        (False, 0)
     """
 
     def __init__(

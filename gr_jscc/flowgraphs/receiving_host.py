@@ -34,6 +34,16 @@ class ReceiveFlowgraph(HostFlowgraph):
         channel: the back-channel's block; None for none.
         originals: folder with the pictures that are sent, for PSNR; "" for none.
         record: SigMF file for all that is received; None for none.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> decoding = Decoding("separation", weights="jpeg:ldpc-2/3:16qam")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.zeros(100, np.complex64).tofile(f"{folder}/heard.cf32")
+        ...     graph = ReceiveFlowgraph(RadioChoice(f"file:{folder}/heard.cf32"), Path(folder), decoding)
+        ...     list(graph.results())  # silence
+        []
     """
 
     def __init__(

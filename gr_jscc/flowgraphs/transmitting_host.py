@@ -35,6 +35,15 @@ class TransmitFlowgraph(HostFlowgraph):
         settings: how rounds become bursts.
         run: name of the run.
         papr_limit_db: the modulator's.
+
+    Example:
+        >>> import tempfile
+        >>> from gr_jscc.data import demo_image
+        >>> encoding = Encoding("separation", cbr=1 / 6, weights="jpeg:ldpc-2/3:16qam")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     graph = TransmitFlowgraph([demo_image()], RadioChoice(f"file:{folder}/air.cf32"), encoding)
+        ...     graph.connected, graph.radio_report()["overflows"]  # before `events` runs it
+        (None, 0)
     """
 
     def __init__(

@@ -30,6 +30,11 @@ class Opening:
         run: eight bytes.
         session: the transmitter's on the air, see `gr_jscc.link.session.Session.word`.
         air_key: its key, sixteen bytes.
+
+    Example:
+        >>> opening = Opening("receiver", codec="deepjscc", weights="photo", weights_hash=b"abcd")
+        >>> read_control(control_message(opening)) == opening
+        True
     """
 
     role: str
@@ -52,6 +57,10 @@ class Connection:
         session: a transmitter's on the air, see `gr_jscc.link.session.Session.word`.
         air_key: its key, sixteen bytes; zeros where nothing is encrypted.
         encrypted: whether the back-channel is.
+
+    Example:
+        >>> read_control(control_message(Connection(connected=True, restarted=True))).restarted
+        True
     """
 
     connected: bool
@@ -100,6 +109,15 @@ class SignsOfLife:
     Args:
         send: hands a message to the back-channel.
         clock: seconds.
+
+    Example:
+        >>> now, sent = 0.0, []
+        >>> signs = SignsOfLife(sent.append, clock=lambda: now)
+        >>> now = 3.0
+        >>> signs.give(transfer=7)
+        >>> signs.give(transfer=7)  # too soon after the other
+        >>> [report.content for report in sent]
+        [{'event': 'working'}]
     """
 
     SECONDS = 2.0  # between two of them

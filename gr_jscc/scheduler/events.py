@@ -28,6 +28,10 @@ class Kind:
         of: the block that tells it.
         needs: types of the fields that each has.
         may: of those that some have.
+
+    Example:
+        >>> KINDS["air"].of, KINDS["air"].needs["bursts"]
+        ('ofdm_modulator', <class 'int'>)
     """
 
     of: str

@@ -21,6 +21,15 @@ class Ticker:
         block: the block.
         port: its port; the handler gets ``PMT_T``.
         beat: called as often, in a thread of its own, however long the block is at work.
+
+    Example:
+        >>> from gr_jscc.blocks import event_queue
+        >>> block, beaten = event_queue(), threading.Event()
+        >>> ticker = Ticker(block, "events", beat=beaten.set)
+        >>> ticker.start()
+        >>> beaten.wait(10.0)
+        True
+        >>> ticker.stop()
     """
 
     def __init__(self, block: gr.basic_block, port: str, beat: Callable[[], object] = lambda: None) -> None:
