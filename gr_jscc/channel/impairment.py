@@ -23,6 +23,19 @@ class Impairment:
     Subclasses are dataclasses. Their fields are the parameters, checked when made and when changed; what they
     remember of the stream is kept apart, so that a parameter may change in mid-stream. What comes out does not depend
     on how the stream is cut into calls.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Attenuation(Impairment):
+        ...     factor: float = 0.5
+        ...     def prepare(self):
+        ...         check_number("factor", self.factor, low=0.0, high=1.0)
+        ...     def process(self, samples):
+        ...         return samples * np.float32(self.factor)
+        >>> cable = Attenuation()
+        >>> cable.change(factor=0.25)
+        >>> cable.process(np.ones(2, np.complex64)).real.tolist()
+        [0.25, 0.25]
     """
 
     #: Whether fewer or more samples may come out than went in.

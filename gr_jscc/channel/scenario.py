@@ -69,7 +69,14 @@ _ORDER = list(STAGES)
 
 
 class ScenarioError(UserError):
-    """A scenario that cannot be read or makes no sense; the message is one line for a person."""
+    """A scenario that cannot be read or makes no sense; the message is one line for a person.
+
+    Example:
+        >>> Scenario({"awgn": {"snr_db": "high"}})
+        Traceback (most recent call last):
+            ...
+        gr_jscc.channel.scenario.ScenarioError: awgn: snr_db must be a number at least -100 and at most 200, not 'high'
+    """
 
 
 PLUGINS = Group(

@@ -9,7 +9,12 @@ APT = "sudo apt-get update && sudo apt-get install --no-install-recommends "
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the table."""
+    """One line of the table.
+
+    Example:
+        >>> Check("PyQt5", ok=False, found="missing", needed_for="windows", remedy="pip install PyQt5").as_dict()["ok"]
+        False
+    """
 
     name: str
     ok: bool

@@ -19,6 +19,10 @@ class Probe:
         answer: what the code set ``answer`` to; None when it did not come to that.
         trouble: why not, in one line.
         log: all that it wrote then.
+
+    Example:
+        >>> probe("import nothing_of_this_name; answer = 1").trouble
+        "ModuleNotFoundError: No module named 'nothing_of_this_name'"
     """
 
     answer: object = None
