@@ -29,6 +29,13 @@ class CarrierOffset:
         ppm: by which the receiver's reference is fast against the transmitter's.
         clock_ppm: the same, from the sample clock; None where it was not measured. It differs from `ppm` only where
             carrier and sample clock do not share a reference.
+
+    Example:
+        >>> from gr_jscc.calibration.comb import comb_samples, receive_comb
+        >>> samples = comb_samples(65_536, amplitude=0.5) * np.exp(2j * np.pi * 1e-3 * np.arange(65_536))
+        >>> found = tone_offset(receive_comb(samples), expected=0.0, frequency=915e6, sample_rate=1e6)
+        >>> round(found.hz), round(found.ppm, 2)
+        (1000, -1.09)
     """
 
     hz: float

@@ -25,7 +25,14 @@ LEAST_SNR_DB = 10.0  # of a tone over the median of the spectrum's bins
 
 
 class CalibrationError(UserError):
-    """A capture that shows nothing, or too much; the message says in one line what to do."""
+    """A capture that shows nothing, or too much; the message says in one line what to do.
+
+    Example:
+        >>> receive_comb(np.zeros(100, np.complex64))
+        Traceback (most recent call last):
+            ...
+        gr_jscc.calibration.comb.CalibrationError: a capture of 100 samples is too short: 16384 at least
+    """
 
 
 def comb_samples(count: int, amplitude: float) -> np.ndarray:
@@ -58,6 +65,11 @@ class ReceivedComb:
         clock: samples of the transmitter in one of the receiver: 1 and a few 10⁻⁶.
         period_phase: float64[segments], 2π times the place in the period, at the beginning of each segment.
         amplitudes: complex128[segments, 2], of the two tones at the beginning of each segment.
+
+    Example:
+        >>> comb = receive_comb(comb_samples(65_536, amplitude=0.5))
+        >>> round(comb.power_dbfs, 1), abs(comb.lo) < 1e-7
+        (-9.0, True)
     """
 
     lo: float
@@ -150,6 +162,12 @@ class Components:
         receiver_images, transmitter_images: of the tones, complex128[segments, 2].
         leakage: of the transmitter's local oscillator, complex128[segments].
         offset: the receiver's DC offset, complex128[segments].
+
+    Example:
+        >>> samples = comb_samples(65_536, amplitude=0.5) * np.exp(2j * np.pi * 0.15 * np.arange(65_536)) + 0.01
+        >>> parts = components(samples, receive_comb(samples))
+        >>> round(float(abs(parts.offset.mean())), 4)
+        0.01
     """
 
     tones: np.ndarray

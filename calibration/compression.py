@@ -39,6 +39,11 @@ class AmplitudeCurve:
     Attributes:
         input_dbfs: float64[n], power of the tone as sent, relative to digital full scale.
         gain_db: float64[n], gain at each relative to that at low levels.
+
+    Example:
+        >>> curve = AmplitudeCurve(input_dbfs=np.array([-20.0, -10.0, 0.0]), gain_db=np.array([0.0, -0.5, -1.5]))
+        >>> curve.compression_dbfs
+        -5.0
     """
 
     input_dbfs: np.ndarray

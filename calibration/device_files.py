@@ -11,7 +11,13 @@ from gr_jscc.radio.profile import CalibrationTable, Profile, load_profile, save_
 
 @dataclass(frozen=True)
 class DeviceFiles:
-    """The files of transmitter and receiver; the same for one device."""
+    """The files of transmitter and receiver; the same for one device.
+
+    Example:
+        >>> files = DeviceFiles.beside(Path("bench.toml"), one_device=False)
+        >>> files.tx.name, files.rx.name
+        ('bench-tx.toml', 'bench-rx.toml')
+    """
 
     tx: Path
     rx: Path

@@ -43,6 +43,11 @@ class ErrorBudget:
         cfo: carrier offset, cycles per sample.
         bursts: of which this was measured.
         missed: share of the bursts that did not arrive.
+
+    Example:
+        >>> budget = ErrorBudget(3e-3, 1e-4, 2e-4, 1e-4, 1e-4, 24.5, -40.0, 0.0, -9.0, 1e-5, bursts=80, missed=0.0)
+        >>> budget.largest, round(budget.without_db("noise"), 1)
+        ('noise', 8.5)
     """
 
     noise: float

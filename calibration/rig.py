@@ -30,6 +30,11 @@ class Capture:
     Attributes:
         samples: complex64[n], full scale 1.
         statistics: the receiver's, of this capture.
+
+    Example:
+        >>> capture = Capture(np.zeros(1000, np.complex64), RadioStatistics(overflows=1))
+        >>> len(capture.samples), capture.statistics.overflows
+        (1000, 1)
     """
 
     samples: np.ndarray
@@ -91,6 +96,12 @@ class Rig:
 
     Raises:
         CalibrationError: they are not.
+
+    Example:
+        >>> from gr_jscc.radio.profile import load_profile
+        >>> profile = load_profile("hackrf")
+        >>> Rig("soapy:driver=hackrf,serial=1", "soapy:driver=hackrf,serial=2", profile, profile).sample_rate
+        4000000.0
     """
 
     def __init__(self, tx: str, rx: str, tx_profile: Profile, rx_profile: Profile) -> None:

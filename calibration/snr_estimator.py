@@ -25,6 +25,10 @@ class EstimatorTrial:
         true_db: SNR from the known payload.
         estimated_db: mean of the receiver's estimates.
         bursts: they are of.
+
+    Example:
+        >>> EstimatorTrial(true_db=10.0, estimated_db=10.5, bursts=80).bias_db
+        0.5
     """
 
     true_db: float

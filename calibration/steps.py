@@ -41,6 +41,10 @@ class Findings:
         data: of the plots, by step.
         figures: for people and programs.
         warnings: for people, a line each.
+
+    Example:
+        >>> Findings(rx={"ppm": 1.5, "noise_dbfs": -62.0}).tuning().rx.ppm
+        1.5
     """
 
     rx: dict = field(default_factory=dict)
@@ -72,6 +76,10 @@ class Wanted:
         evm_db: distortion that the transmitter may add.
         stage: gain stage that the tables vary.
         gains: its gains in dB, ascending; at least one.
+
+    Example:
+        >>> Wanted(evm_db=-35.0, stage="VGA", gains=(0.0, 10.0, 20.0)).gains[-1]
+        20.0
     """
 
     evm_db: float
@@ -253,6 +261,10 @@ class Step:
     Attributes:
         title: what it does.
         run: does it.
+
+    Example:
+        >>> STEPS["noise"].title
+        'noise floor of the receiver'
     """
 
     title: str

@@ -29,6 +29,10 @@ class Faults:
         noise_dbfs: of its receiver; None leaves the model's.
         compression_dbfs: its 1 dB point; None for none.
         loss_db, delay: of the path to it.
+
+    Example:
+        >>> Faults(ppm=5.0, tx_iq=(0.5, 0.0)).arguments()
+        ',ppm=5.0,tx_iq_gain_db=0.5'
     """
 
     ppm: float = 0.0
@@ -87,6 +91,11 @@ class Recovered:
         tx_rejection_db, rx_rejection_db: image rejection.
         tx_dc_dbc, rx_dc_dbc: over the test signal.
         ppm_error: of the carrier.
+
+    Example:
+        >>> left = Recovered(61.0, 64.5, tx_dc_dbc=-58.0, rx_dc_dbc=-62.0, ppm_error=0.01)
+        >>> min(left.tx_rejection_db, left.rx_rejection_db)
+        61.0
     """
 
     tx_rejection_db: float

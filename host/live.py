@@ -28,6 +28,12 @@ class LiveView:
         columns: heads of the table of pictures.
         json_lines: print one JSON object a picture on standard output, and nothing else.
         quiet: show nothing.
+
+    Example:
+        >>> with LiveView("rx", columns=["picture", "PSNR"], json_lines=True) as view:
+        ...     view.update(SNR="12.5 dB")
+        ...     view.picture("a", cells=["a.png", "31.20"], record={"name": "a.png", "psnr_db": 31.2})
+        {"name": "a.png", "psnr_db": 31.2}
     """
 
     def __init__(self, title: str, columns: list[str], json_lines: bool = False, quiet: bool = False) -> None:

@@ -133,7 +133,17 @@ def choose_radio(
 
 
 class RadioWatch:
-    """Tells a person when a radio goes away and comes back, and shows what it lost."""
+    """Tells a person when a radio goes away and comes back, and shows what it lost.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from gr_jscc.radio.statistics import RadioStatistics
+        >>> graph = SimpleNamespace(away=True, radio=SimpleNamespace(statistics=RadioStatistics(overflows=2)))
+        >>> view = SimpleNamespace(note=print, update=lambda **facts: print(facts))
+        >>> RadioWatch().look(graph, view)
+        the radio is gone and is waited for
+        {'overflows': 2, 'underflows': None}
+    """
 
     def __init__(self) -> None:
         self._away = False
