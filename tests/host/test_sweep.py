@@ -126,10 +126,11 @@ def dask_cluster(folder):
         ]
     try:
         end = time.monotonic() + PATIENCE
-        while not (folder / "scheduler.json").exists():
+        description = folder / "scheduler.json"  # it comes into being empty
+        while not (description.exists() and description.read_text().rstrip().endswith("}")):
             assert time.monotonic() < end, (folder / "log").read_text()
             time.sleep(0.05)
-        yield json.loads((folder / "scheduler.json").read_text())["address"]
+        yield json.loads(description.read_text())["address"]
     finally:
         for process in processes:
             process.kill()
