@@ -21,6 +21,7 @@ from gr_jscc.host import (
     loopback,
     lpips,
     models,
+    new_codec,
     replay,
     report,
     reproduce,
@@ -51,6 +52,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("devices")(devices.devices)
 app.command("demo")(demo.demo)
 app.command("models")(models.models)
+app.command("new-codec")(new_codec.new_codec)
 app.command("lpips")(lpips.lpips)
 app.command("train")(train.train)
 app.command("reproduce")(reproduce.reproduce)
