@@ -11,14 +11,14 @@ LOW_PEAK_DBFS = -24.0
 STILL = 1e-7  # noise over the signal, below which the silence is one value of the converter
 
 _LARGEST = {
-    "noise": "Noise of the receiver limits the link: more transmit gain or a shorter path helps, or more receive gain "
+    "noise": "Receiver noise limits the link: raise the transmit gain, shorten the path, or raise the receive gain "
     "as long as it does not clip.",
-    "image": "IQ imbalance limits the link: gr-jscc calibrate --steps iq measures what removes it.",
+    "image": "IQ imbalance limits the link: correct it with gr-jscc calibrate --steps iq.",
     "compression": "Compression limits the link: lower the transmit gain or the amplitude; if the transmitter is far "
-    "from its limit, lower the first gain of the receiver.",
-    "phase_noise": "Phase noise limits the link: a better reference, a lower frequency or a wider subcarrier spacing "
-    "helps, more power does not.",
-    "rest": "Something unknown limits the link: look for interference on another frequency.",
+    "from its limit, lower the receiver's first gain stage.",
+    "phase_noise": "Phase noise limits the link: use a better reference, a lower frequency or a wider subcarrier "
+    "spacing; more power does not help.",
+    "rest": "An unknown effect limits the link, perhaps interference: try another frequency.",
 }
 
 
@@ -31,18 +31,18 @@ def advice(budget: ErrorBudget, overflows: int = 0) -> str:
     """
     if overflows or budget.missed > LOST:
         if overflows:
-            return f"Samples are lost ({overflows} overflows): lower the sample rate, or close what else runs here."
-        return f"{100 * budget.missed:.0f} % of the bursts are not received: more signal, or less interference, helps."
+            return f"Samples are lost ({overflows} overflows): lower the sample rate or close other programs."
+        return f"{100 * budget.missed:.0f} % of the bursts are missed: increase the signal or reduce interference."
     if budget.clipped > CLIPPED:
         return f"The receiver clips {100 * budget.clipped:.2g} % of the samples: lower its gain or add an attenuator."
     if budget.dc_dbc > STRONG_DC_DBC:
         return (
-            f"The DC offset is {budget.dc_dbc:.0f} dB over the signal and takes the converter's range: set an LO "
-            "offset, or calibrate with --steps dc."
+            f"The DC offset is {budget.dc_dbc:.0f} dB above the signal and uses up the converter's range: set an LO "
+            "offset or calibrate with --steps dc."
         )
     if budget.largest == "rest" and (budget.peak_dbfs < LOW_PEAK_DBFS or budget.noise < STILL):
         return (
-            f"The converter's steps limit the link, as peaks reach {budget.peak_dbfs:.0f} dBFS"
-            f"{' and noise moves it not at all' if budget.noise < STILL else ''}: raise the receive gain."
+            f"Converter resolution limits the link: peaks reach only {budget.peak_dbfs:.0f} dBFS"
+            f"{' and noise does not change its output' if budget.noise < STILL else ''}: raise the receive gain."
         )
     return _LARGEST[budget.largest]

@@ -106,7 +106,7 @@ def receive_comb(samples: np.ndarray) -> ReceivedComb:
         CalibrationError: there is none.
     """
     if len(samples) < 4 * SEGMENT:
-        raise CalibrationError(f"a capture of {len(samples)} samples is too short: {4 * SEGMENT} at least")
+        raise CalibrationError(f"a capture of {len(samples)} samples is too short: at least {4 * SEGMENT} are needed")
     first, second = _coarse(samples)
     count = len(samples) // SEGMENT
     starts = SEGMENT * np.arange(count)
@@ -138,7 +138,7 @@ def _coarse(samples: np.ndarray) -> tuple[float, float]:
     pair = np.minimum(spectrum, np.roll(spectrum, -count // PERIOD))
     place = int(np.argmax(pair))
     if pair[place] <= 10 ** (LEAST_SNR_DB / 10) * np.median(spectrum) / np.log(2):
-        raise CalibrationError("nothing of the test signal arrives: check the cable, the frequency and the gains")
+        raise CalibrationError("the test signal does not arrive: check the cable, the frequency and the gains")
     found = []
     for peak in (place, place + count // PERIOD):
         near = (peak + np.arange(-4, 5)) % count
@@ -192,7 +192,7 @@ def components(samples: np.ndarray, comb: ReceivedComb) -> Components:
     frequencies = np.array([*tones, *-tones, *images, comb.lo, 0.0])
     apart = (frequencies[:, None] - frequencies[None, :] + 0.5) % 1 - 0.5
     if np.min(np.abs(apart[~np.eye(len(apart), dtype=bool)])) < LEAST_APART:
-        raise CalibrationError("signal and images of transmitter and receiver fall together: choose another LO offset")
+        raise CalibrationError("the signal overlaps the images of transmitter and receiver: choose another LO offset")
     found = follow(samples, frequencies)
     return Components(found[:, :2], found[:, 2:4], found[:, 4:6], found[:, 6], found[:, 7])
 

@@ -79,7 +79,7 @@ def amplitude_curve(samples: np.ndarray) -> AmplitudeCurve:
     """
     period = STEP_SAMPLES * len(LEVELS_DBFS)
     if len(samples) < 2 * period:
-        raise CalibrationError(f"a capture of {len(samples)} samples is too short: {2 * period} at least")
+        raise CalibrationError(f"a capture of {len(samples)} samples is too short: at least {2 * period} are needed")
     tone = _tone_frequency(samples)
     start = _start(samples, tone, period)
     margin = STEP_SAMPLES // 8
@@ -125,7 +125,7 @@ def _start(samples: np.ndarray, tone: float, period: int) -> int:
     fine = near + np.arange(-STEP_SAMPLES // _BLOCK, STEP_SAMPLES // _BLOCK + 1)
     match = [np.corrcoef(np.roll(pattern, shift), level[:span])[0, 1] for shift in fine]
     if max(match) < 0.8:
-        raise CalibrationError("nothing of the test signal arrives: check the cable, the frequency and the gains")
+        raise CalibrationError("the test signal does not arrive: check the cable, the frequency and the gains")
     return int(fine[int(np.argmax(match))] % span) * _BLOCK
 
 

@@ -81,29 +81,31 @@ def _front_end(axes: Axes, data: tuple[np.ndarray, np.ndarray]) -> None:
         axes.annotate(name, (np.mean(places), 4 + 5 * row), ha="center", fontsize=8)
         for place in places:
             axes.axvline(place, color="grey", linewidth=0.5, linestyle=":")
-    axes.set(xlabel="frequency, cycles per sample", ylabel="power of a bin over the tones, dB", ylim=(-90, 32))
+    axes.set(xlabel="frequency, cycles per sample", ylabel="bin power relative to the tones, dB", ylim=(-90, 32))
     _finish(axes)
 
 
 def _compression(axes: Axes, data: tuple[AmplitudeCurve, float]) -> None:
     curve, power = data
-    axes.plot(curve.input_dbfs, curve.gain_db, ".-", label="gain of a tone over that at low levels")
+    axes.plot(curve.input_dbfs, curve.gain_db, ".-", label="tone gain relative to low levels")
     axes.axhline(-1, color="grey", linestyle=":")
     if curve.compression_dbfs is not None:
-        axes.axvline(curve.compression_dbfs, color="red", label=f"1 dB point at {curve.compression_dbfs:.1f} dBFS")
-    axes.axvline(power, color="green", linestyle="--", label=f"mean power of bursts, {power:.2f} dBFS")
-    axes.set(xlabel="power as sent, dBFS", ylabel="gain, dB", title="Compression of the transmitter")
+        axes.axvline(
+            curve.compression_dbfs, color="red", label=f"1 dB compression point at {curve.compression_dbfs:.1f} dBFS"
+        )
+    axes.axvline(power, color="green", linestyle="--", label=f"mean burst power, {power:.2f} dBFS")
+    axes.set(xlabel="transmitted power, dBFS", ylabel="gain, dB", title="Compression of the transmitter")
     other = axes.twinx()
     means = np.arange(-20.0, -2.0)
     other.plot(means, [distortion_db(curve, mean) for mean in means], color="tab:orange", linewidth=1)
-    other.set_ylabel("distortion of bursts, dB", color="tab:orange")
+    other.set_ylabel("burst distortion, dB", color="tab:orange")
     _finish(axes, "lower left")
 
 
 def _power(axes: Axes, table: list[tuple[float, float]]) -> None:
     gains, levels = np.array(table).T
     axes.plot(gains, levels, "o-", label="measured")
-    axes.plot(gains, gains + np.median(levels - gains), "k:", label="1 dB by the dB")
+    axes.plot(gains, gains + np.median(levels - gains), "k:", label="1 dB per dB")
     axes.set(xlabel="transmit gain, dB", ylabel="a full-scale tone at the receiver, dBFS", title="Output power")
     _finish(axes)
 
@@ -111,7 +113,9 @@ def _power(axes: Axes, table: list[tuple[float, float]]) -> None:
 def _snr(axes: Axes, table: list[tuple[float, float]]) -> None:
     gains, snr = np.array(table).T
     axes.plot(gains, snr, "o-")
-    axes.set(xlabel="transmit gain, dB", ylabel="SNR (Es/N0 per data subcarrier), dB", title="SNR over transmit gain")
+    axes.set(
+        xlabel="transmit gain, dB", ylabel="SNR (Es/N0 per data subcarrier), dB", title="SNR against transmit gain"
+    )
     _finish(axes)
 
 

@@ -81,9 +81,7 @@ class _Collector(gr.sync_block):
     def _begin_anew(self) -> None:
         self._losses += 1
         if self._losses > MOST_LOSSES:
-            raise CalibrationError(
-                "the receiver loses samples again and again: close other programs, or take a lower sample rate"
-            )
+            raise CalibrationError("the receiver keeps losing samples: close other programs or lower the sample rate")
         self.kept = 0
 
 
@@ -107,7 +105,7 @@ class Rig:
     def __init__(self, tx: str, rx: str, tx_profile: Profile, rx_profile: Profile) -> None:
         if tx_profile.stream.sample_rate != rx_profile.stream.sample_rate:
             raise CalibrationError(
-                "both radios must run at one sample rate, but the profiles say "
+                "both radios must use the same sample rate, but the profiles say "
                 f"{tx_profile.stream.sample_rate:g} and {rx_profile.stream.sample_rate:g}"
             )
         self.tx, self.rx, self.tx_profile, self.rx_profile = tx, rx, tx_profile, rx_profile
@@ -261,5 +259,5 @@ def _wait(done: Callable[[], bool], watched: list, progress: Callable[[], int], 
         if progress() != seen:
             seen, since = progress(), time.monotonic()
         if time.monotonic() - since > START_SECONDS:
-            raise CalibrationError(f"{who} does nothing for {START_SECONDS:g} s")
+            raise CalibrationError(f"{who} made no progress for {START_SECONDS:g} s")
         time.sleep(POLL_SECONDS)

@@ -95,7 +95,9 @@ def measure_noise(rig: Rig, findings: Findings, wanted: Wanted) -> None:
     findings.data["noise"] = found
     findings.figures.append(Figure("noise_dbfs", found.dbfs, "dBFS", {"spurs": len(found.spurs)}))
     if len(np.unique(capture.samples.real)) < LEAST_VALUES:
-        findings.warnings.append("the receiver's noise hardly moves its converter: raise the receive gain")
+        findings.warnings.append(
+            "the receiver's noise is below the resolution of its converter: raise the receive gain"
+        )
 
 
 def measure_carrier(rig: Rig, findings: Findings, wanted: Wanted) -> None:
@@ -188,7 +190,7 @@ def measure_power(rig: Rig, findings: Findings, wanted: Wanted) -> None:
             if table:
                 raise
     if len(table) < 2:
-        raise CalibrationError("the test signal arrives at no more than one gain: check the cable and the gains")
+        raise CalibrationError("the test signal arrives at fewer than two gains: check the cable and the gains")
     findings.tx["stage"], findings.tx["output_dbfs_by_gain"] = wanted.stage, table
     findings.data["power"] = table
     usual = rig.tx_profile.direction("tx").gains.get(wanted.stage, wanted.gains[-1])
@@ -275,7 +277,7 @@ class Step:
 STEPS: dict[str, Step] = {
     "noise": Step("noise floor of the receiver", measure_noise),
     "carrier": Step("carrier frequency offset", measure_carrier),
-    "dc": Step("DC offset and leakage of the oscillators", measure_dc),
+    "dc": Step("DC offset and oscillator leakage", measure_dc),
     "iq": Step("IQ imbalance of both ends", measure_iq),
     "compression": Step("compression of the transmitter", measure_compression),
     "power": Step("transmit gain against received power", measure_power),

@@ -62,7 +62,9 @@ def _measured(sender: SoapyDevice, receiver: SoapyDevice, rate: float) -> float 
             if not sender.events().late:
                 break
         else:
-            raise CalibrationError(f"the timed burst came too late with {ahead:g} s to spare: close other programs")
+            raise CalibrationError(
+                f"the timed burst was late although it was sent {ahead:g} s ahead: close other programs"
+            )
     finally:
         sender.stop()
         receiver.stop()
@@ -78,7 +80,7 @@ def _write(sender: SoapyDevice, samples: np.ndarray, when: float) -> None:
         count = sender.write(left, end=True, time=when if len(left) == len(samples) else None)
         left = left[max(count, 0) :]
         if time.monotonic() - begun > PATIENCE:
-            raise CalibrationError("the transmitter does not take the timed burst")
+            raise CalibrationError("the transmitter does not accept the timed burst")
 
 
 def _read_until(receiver: SoapyDevice, end: float) -> tuple[np.ndarray, float]:
@@ -90,7 +92,7 @@ def _read_until(receiver: SoapyDevice, end: float) -> tuple[np.ndarray, float]:
     while due is None or due < end:
         block = receiver.read(out)
         if time.monotonic() - begun > PATIENCE:
-            raise CalibrationError("the receiver gives no samples with time stamps")
+            raise CalibrationError("the receiver's samples have no time stamps")
         if not block.count:
             continue
         if block.time is not None and (due is None or abs(block.time - due) * rate > 0.5):

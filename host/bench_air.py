@@ -20,7 +20,7 @@ def air(
     seconds: Annotated[float, typer.Option(min=1, help="How long to stream, after warming up.")] = 60.0,
     json_lines: options.Json = False,
 ) -> None:
-    """Stream bursts at 20 dB from one process to another, as fast as this machine can; count what is lost."""
+    """Stream bursts at 20 dB from one process to another, as fast as this machine can, and count the losses."""
     print_figures(_figures(seconds), "virtual air", json_lines)
 
 

@@ -20,12 +20,12 @@ SYMBOLS = 10_000
 
 def back_channel(
     quick: Annotated[
-        bool, typer.Option("--quick", help="A tenth of the trials and a cut of 5 s, for a quick look.")
+        bool, typer.Option("--quick", help="A tenth of the trials and an outage of 5 s, for a quick look.")
     ] = False,
     seed: options.Seed = 1,
     json_lines: options.Json = False,
 ) -> None:
-    """Measure the back-channel between processes on this machine: latency, hostile messages, a cut."""
+    """Measure the back-channel between processes on this machine: latency, hostile messages, an outage."""
     share = 0.1 if quick else 1.0
     parts = [
         lambda: latency(round(2000 * share)),

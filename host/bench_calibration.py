@@ -15,18 +15,19 @@ from gr_jscc.host.printing import print_figures
 
 
 def calibration(
-    seeds: Annotated[int, typer.Option(min=1, help="Draws of faults.")] = 4,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random sets of faults.")] = 4,
     images: Annotated[
         Path | None,
         typer.Option(
-            help="Also send the pictures of this folder over such radios, calibrated and not, and over sound ones.",
+            help="Also send the pictures in this folder over such radios, uncalibrated and calibrated, and over "
+            "radios without faults.",
             show_default=False,
         ),
     ] = None,
     snr: options.Snr = 20.0,
     json_lines: options.Json = False,
 ) -> None:
-    """Put faults into virtual radios and measure what calibration recovers of them."""
+    """Put faults into virtual radios and measure how well calibration corrects them."""
     if images is not None and not images.is_dir():
         raise UserError(f"--images: there is no folder {images}")
     options.check_snr(snr)

@@ -20,8 +20,8 @@ def ldpc(
     table: Annotated[
         Path | None,
         typer.Option(
-            help="Measure instead, in minutes, the SNR that each code needs, and write it as CSV; the codec chooses by "
-            "gr_jscc/codecs/separation/table.csv."
+            help="Instead measure the SNR that each code needs, which takes minutes, and write it as CSV; the codec "
+            "chooses its code from gr_jscc/codecs/separation/table.csv."
         ),
     ] = None,
     seed: options.Seed = 1,

@@ -20,7 +20,7 @@ def modem(
     images: Annotated[
         list[Path] | None, typer.Option(help="Images for the PSNR figures; default: the demo photo.")
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only figures whose name holds this.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only figures whose name contains this text.")] = None,
     seed: options.Seed = 1,
     json_lines: options.Json = False,
 ) -> None:

@@ -30,7 +30,7 @@ SWEPT_DB = 20.0  # above the profile's gain that the tables go, unless told othe
 GAINS = 10  # rows of the tables, about
 
 BEFORE = """\
-Connect the transmitter's output to the receiver's input by a cable with an attenuator of at least 30 dB (60 dB for
+Connect the transmitter's output to the receiver's input with a cable and an attenuator of at least 30 dB (60 dB for
 outputs above 10 dBm). Without it the receiver can be destroyed. Both radios send and receive at {frequency:.3f} MHz;
 the transmitter goes up to {highest:g} dB of its stage {stage} and to digital full scale. Let both warm up for ten
 minutes, as oscillators drift meanwhile."""
@@ -50,18 +50,18 @@ def calibrate(
         typer.Option(
             "--rx",
             rich_help_panel=panels.RADIO,
-            help="Address of the radio that receives; the same for one that does both at a time.",
+            help="Address of the radio that receives; may be the same radio if it is full-duplex.",
         ),
     ],
     profile: Annotated[
         str,
         typer.Option(
             rich_help_panel=panels.RADIO,
-            help="Profile of both, or of the receiver: a shipped one's name or a TOML file.",
+            help="Profile of both radios, or of the receiver: a shipped profile's name or a TOML file.",
         ),
     ] = "",
     tx_profile: Annotated[
-        str, typer.Option(rich_help_panel=panels.RADIO, help="Profile of the transmitter, where it is another.")
+        str, typer.Option(rich_help_panel=panels.RADIO, help="Profile of the transmitter, if it differs.")
     ] = "",
     out: Annotated[
         Path | None,
@@ -76,7 +76,7 @@ def calibrate(
         typer.Option(rich_help_panel=panels.OUTPUT, help="Folder for a plot of each step.", show_default=False),
     ] = None,
     steps: Annotated[
-        str, typer.Option(help=f"Only these, of {','.join(STEPS)}; what --out holds of the others is kept.")
+        str, typer.Option(help=f"Only these, of {','.join(STEPS)}; results of other steps in --out are kept.")
     ] = "",
     evm: Annotated[
         float, typer.Option(min=-60, max=-10, help="Distortion that the transmitter may add, dB: sets its amplitude.")
@@ -106,13 +106,13 @@ def calibrate(
         ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only say what limits the link now; nothing is written.")
+        bool, typer.Option("--check", help="Only report what limits the link now; write nothing.")
     ] = False,
     seconds: Annotated[float, typer.Option(min=0, help="How long --check measures.")] = 120.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether everything is connected.")] = False,
     json_lines: options.Json = False,
 ) -> None:
-    """Calibrate two radios on a cable, or one with itself, step by step; or check what limits a link.
+    """Calibrate two radios over a cable, or one radio with itself, step by step; or check what limits a link.
 
     Measures noise floor, carrier offset, DC offset, IQ imbalance, compression, power and SNR over gain, the SNR
     estimator and latency, and writes a profile that tx and rx use (--profile FILE).
@@ -124,7 +124,7 @@ def calibrate(
     chosen = _chosen(steps)
     if not check:
         if out is None:
-            raise UserError("--out is missing: the profile to write; --check only measures")
+            raise UserError("give the profile to write with --out, or only measure with --check")
         writable_folder(out.parent)  # told before anything is measured
     profiles = []
     for address, name in ((tx, tx_profile or profile), (rx, profile)):
@@ -191,7 +191,7 @@ def _wanted(rig: Rig, limits: Limits, stage: str, max_gain: float | None, evm_db
     usual = rig.tx_profile.direction("tx").gains.get(stage, allowed.low)
     most = min(allowed.high, usual + SWEPT_DB if max_gain is None else max_gain)
     if most <= allowed.low:
-        raise UserError(f"--max-gain must be above {allowed.low:g} dB, the least of the stage {stage}")
+        raise UserError(f"--max-gain must be above {allowed.low:g} dB, the minimum of the stage {stage}")
     step = max(allowed.step, 1.0)
     step *= max(1, round((most - allowed.low) / GAINS / step))
     count = int((most - allowed.low) / step + 1e-9) + 1
@@ -208,7 +208,7 @@ def _ask(rig: Rig, wanted: Wanted | None, yes: bool, console: Console) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UserError("nobody is there to say whether the cable and the attenuator are connected: if so, give --yes")
+        raise UserError("cannot ask whether the cable and the attenuator are connected: if they are, give --yes")
     if wanted is not None:
         frequency = rig.frequency / 1e6
         console.print(BEFORE.format(frequency=frequency, highest=wanted.gains[-1], stage=wanted.stage), highlight=False)
@@ -238,7 +238,7 @@ def _measure(rig: Rig, findings, wanted: Wanted, chosen: list[str], console: Con
             if quiet:
                 continue
             told = ", ".join(_told(figure) for figure in findings.figures[before:])
-            told = told or "not measured, as these devices know no times"
+            told = told or "not measured: these devices have no time stamps"
             progress.console.print(f"{PROCEDURES[name].title}: {told}", highlight=False, soft_wrap=True)
 
 

@@ -38,7 +38,7 @@ def channel(
         typer.Option(
             "--from",
             rich_help_panel=panels.RADIO,
-            help=f"Where the transmitter's samples come in: {RADIO}.",
+            help=f"Where the transmitter's samples come from: {RADIO}.",
             show_default=False,
         ),
     ],
@@ -94,13 +94,13 @@ def channel(
             rich_help_panel=panels.RADIO,
             min=1.0,
             max=options.HIGHEST_HZ,
-            help="Limit in samples per second, as a radio has one; default: as fast as possible.",
+            help="Limit in samples per second, as a real radio has; default: as fast as possible.",
         ),
     ] = None,
     json_lines: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Stand between two radios and do to the samples what a channel does, in one direction or both.
+    """Simulate the channel between two radios, in one direction or both.
 
     Transmitter, channel and receiver may start in any order, and each may be restarted. Ends with Ctrl-C or SIGTERM,
     or with the recording that it reads.
@@ -109,14 +109,14 @@ def channel(
     taps(profile)
     routes = [("forward", source, sink)]
     if bool(back_source) != bool(back_sink):
-        raise UserError("--back-from and --back-to belong together: give both or none")
+        raise UserError("--back-from and --back-to belong together: give both or neither")
     if back_source:
         routes.append(("back", back_source, back_sink))
     addresses = [address for _, *ends in routes for address in ends]
     for address in addresses:
         parse_radio(address)
     if len({address.partition(":")[2] for address in addresses}) < len(addresses):
-        raise UserError("every radio needs an address of its own")
+        raise UserError("each radio needs its own address")
 
     tables: dict[str, dict] = {"awgn": {"snr_db": snr}}
     if profile != "awgn":

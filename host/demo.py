@@ -36,7 +36,7 @@ def demo(
     console = terminal()
     photo, codec, cbr, channel = Path(demo_image()), "deepjscc", 1 / 12, "awgn"
     if (writable_folder(out) / REPORT).exists():
-        console.print(shown(f"{out}: replacing an earlier run's results"), soft_wrap=True)
+        console.print(shown(f"{out}: replacing the results of an earlier run"), soft_wrap=True)
     clear_results(out)
     loaded = load_codec(codec)
     curves: dict[str, list[tuple[float, float]]] = {"OFDM flowgraph": [], "ideal channel": []}

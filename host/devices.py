@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 NOTHING = """\
 No radio is connected, or its driver is not installed. On Debian and Ubuntu SoapySDR's drivers are packages:
     HackRF  soapysdr-module-hackrf      USRP  soapysdr-module-uhd      others  apt-cache search soapysdr-module
-gr-jscc doctor tells which are there."""
+gr-jscc doctor lists those that are installed."""
 VIRTUAL = """\
 Without a radio, in two terminals:
     gr-jscc rx --profile virtual-hackrf --out received
@@ -50,7 +50,7 @@ def _lines(device: FoundDevice) -> list[str]:
     if device.trouble:
         lines.append(f"    {device.trouble}")
     lines += [f"    {way}: {_limits(limits)}" for way, limits in device.limits.items()]
-    lines.append(f"    profiles: {', '.join(device.profiles) or 'none ships'}")
+    lines.append(f"    profiles: {', '.join(device.profiles) or 'none shipped'}")
     return lines
 
 

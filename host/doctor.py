@@ -1,4 +1,4 @@
-"""``gr-jscc doctor``: what is installed, what is missing, and the command that mends it."""
+"""``gr-jscc doctor``: what is installed, what is missing, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gr_jscc.host.console import terminal
 
 
 def doctor(json_lines: options.Json = False) -> None:
-    """Check this machine: what is installed, what is missing, and the command that mends it.
+    """Check this machine: what is installed, what is missing, and the command that fixes it.
 
     The exit code is 1 when something that the programs need is missing.
     """

@@ -16,11 +16,11 @@ app = typer.Typer(help="Make and show keys of back-channels and clusters.", no_a
 @app.command()
 def make(
     folder: Annotated[Path, typer.Argument(help="Where to write them.", show_default=False)],
-    force: Annotated[bool, typer.Option("--force", help="Overwrite keys that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing keys.")] = False,
 ) -> None:
     """Make keys for two hosts: FOLDER/transmitter.key and FOLDER/receiver.key.
 
-    Bring each file to its host, by a way that nobody else can read, and keep no other copy: each holds a secret key.
+    Copy each file to its host over a channel that nobody else can read, and keep no other copy: each holds a secret key.
     """
     for path in make_keys(folder, force):
         typer.echo(f"{path}: for the {path.stem}'s host only")
@@ -30,7 +30,7 @@ def make(
 def cluster(file: Annotated[Path, typer.Argument(help="Where to write it.", show_default=False)]) -> None:
     """Make the key of a Dask cluster on which sweeps run: one file for the scheduler, all workers and gr-jscc sweep.
 
-    Bring it to all machines, by a way that nobody else can read: whoever has it can run programs on the workers.
+    Copy it to all machines over a channel that nobody else can read: whoever has it can run programs on the workers.
     """
     make_cluster_key(file)
     typer.echo(f"{file}: for all machines of the cluster, and nobody else")

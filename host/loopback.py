@@ -57,14 +57,14 @@ def loopback(
     """Send images through a simulated link on this machine and report what arrived.
 
     Runs a GNU Radio flowgraph: encoder, OFDM modulator, channel model, OFDM demodulator, decoder.
-    With --ideal the symbols meet white noise only, as in the papers.
+    With --ideal only white noise is added to the symbols, as in the papers.
     """
     ratio = options.parse_cbr(cbr_max or cbr)
     options.check_snr(snr)
     options.check_device(device)
     taps(channel)
     if ideal and (loss or scenario):
-        raise UserError("--loss and --scenario need the OFDM link: leave --ideal out")
+        raise UserError("--loss and --scenario need the OFDM link: remove --ideal")
     air = load_scenario(scenario) if scenario else None
     settings = LinkSettings(control_snr_db=control_snr)
     console = terminal(stderr=True)
@@ -80,7 +80,7 @@ def loopback(
         simulated = Air(channel, snr, cfo, loss, air, sample_rate, seed)
         results = flowgraph_results(files, encoding, simulated, settings=settings)
     if replaced := archive.to_be_replaced(readable(path.name) for path in files):
-        console.print(shown(f"{out}: replacing an earlier run's results of {some_of(replaced)}"), soft_wrap=True)
+        console.print(shown(f"{out}: replacing an earlier run's results for {some_of(replaced)}"), soft_wrap=True)
     quiet = json_lines or not console.is_terminal
     reports = []
     for result in track(results, "sending", total=len(files), console=console, disable=quiet):

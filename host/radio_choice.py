@@ -23,7 +23,7 @@ Radio = Annotated[
         "--radio",
         rich_help_panel=panels.RADIO,
         help="The radio: soapy:driver=NAME or uhd:ARGUMENTS for a device (see gr-jscc devices), zmq:tcp://HOST:PORT "
-        "for the virtual air, or file:PATH. The profile's where only that is given.",
+        "for the virtual air, or file:PATH. Default: the profile's.",
         show_default=False,
     ),
 ]
@@ -32,7 +32,7 @@ ProfileName = Annotated[
     typer.Option(
         "--profile",
         rich_help_panel=panels.RADIO,
-        help="How a device is set: a shipped profile (gr-jscc devices) or a TOML file; see docs/guide/radios.md.",
+        help="Device settings: a shipped profile (gr-jscc devices) or a TOML file; see docs/guide/radios.md.",
         show_default=False,
     ),
 ]
@@ -54,7 +54,8 @@ SampleRate = Annotated[
         rich_help_panel=panels.RADIO,
         min=1.0,
         max=options.HIGHEST_HZ,
-        help="Samples per second: of a device, instead of the profile's; else for Hz and seconds in reports, 1e6.",
+        help="Samples per second: for a device, instead of the profile's; otherwise for Hz and seconds in reports, "
+        "default 1e6.",
         show_default=False,
     ),
 ]
@@ -63,7 +64,7 @@ Gain = Annotated[
     typer.Option(
         "--gain",
         rich_help_panel=panels.RADIO,
-        help="A gain stage, NAME=DB, instead of the profile's; again for others.",
+        help="A gain stage, NAME=DB, instead of the profile's; repeat for other stages.",
         show_default=False,
     ),
 ]
@@ -126,7 +127,7 @@ def choose_radio(
     if snr_db is not None:
         stage, gain = gain_for_snr(profile, options.check_snr(snr_db))
         if stage in stages:
-            raise UserError(f"--tx-snr sets the gain stage {stage}: leave out --gain {stage}=…")
+            raise UserError(f"--tx-snr sets the gain stage {stage}: remove --gain {stage}=…")
         stages[stage] = gain
     profile = profile.adjusted(direction, frequency, sample_rate, stages, antenna)
     return RadioChoice(address, profile, reconnect, profile.stream.sample_rate)
@@ -152,7 +153,7 @@ class RadioWatch:
         """Looks at a flowgraph of `gr_jscc.flowgraphs`."""
         if graph.away != self._away:
             self._away = graph.away
-            view.note("the radio is gone and is waited for" if self._away else "the radio is back")
+            view.note("the radio has disconnected; waiting for it" if self._away else "the radio is back")
         told = graph.radio.statistics
         view.update(**{name: getattr(told, name) or None for name in ("overflows", "underflows")})
 

@@ -37,7 +37,7 @@ def replay(
         str,
         typer.Option(
             rich_help_panel=panels.INPUT,
-            help="Folder with the images that were sent, for PSNR; the receiver's, if it is still there.",
+            help="Folder with the images that were sent, for PSNR; default: the receiver's, if it still exists.",
             show_default=False,
         ),
     ] = "",
@@ -49,7 +49,7 @@ def replay(
         typer.Option(
             "--codec",
             rich_help_panel=panels.CODEC,
-            help="Codec, where the recording does not name it.",
+            help="Codec, if the recording does not name it.",
             show_default=False,
         ),
     ] = "",
@@ -69,7 +69,7 @@ def replay(
             rich_help_panel=panels.INPUT,
             min=1.0,
             max=options.HIGHEST_HZ,
-            help="Samples per second, where the recording does not say.",
+            help="Samples per second, if the recording does not say.",
         ),
     ] = 1e6,
     device: options.Device = "cpu",
@@ -77,8 +77,8 @@ def replay(
 ) -> None:
     """Receive again from a recording, without a radio or a transmitter, and compare with the live run.
 
-    Of a recording by gr-jscc rx --record every picture comes out as it did then. Any other SigMF recording of complex
-    samples is received as it stands.
+    A recording made by gr-jscc rx --record gives every picture exactly as in the live run. Any other SigMF
+    recording of complex samples is received as it is.
     """
     options.check_device(device)
 
@@ -123,10 +123,12 @@ def replay(
             if json_lines:
                 print(json.dumps(line), flush=True)
     if archive.replaced:
-        told = f"{out}: replaced an earlier run's results of {some_of(archive.replaced)}"
+        told = f"{out}: replaced an earlier run's results for {some_of(archive.replaced)}"
         console.print(shown(told), soft_wrap=True)
     if again.refused:
-        console.print(f"{again.refused} rounds came from other weights or another codec: see --codec and --weights")
+        console.print(
+            f"{again.refused} rounds were made with other weights or another codec: see --codec and --weights"
+        )
     comparison.conclude(recording, out, json_lines)
 
 
@@ -202,7 +204,7 @@ class _Comparison:
             console.print(f"mean PSNR {np.mean(known):.2f} dB")
         same = [row["live"]["same_picture"] for row in self.rows if row["live"]["same_picture"] is not None]
         if same:
-            console.print(f"{sum(same)} of {len(same)} pictures as in the live run, to the last bit")
+            console.print(f"{sum(same)} of {len(same)} pictures identical to the live run, bit for bit")
         console.print(shown(f"pictures and reports: {out}/"), soft_wrap=True)
 
     def _figures(self) -> list[Figure]:

@@ -20,14 +20,14 @@ def report(
         list[str] | None,
         typer.Option(help="Only this experiment of the store; may be given more than once.", show_default=False),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the report; STORE/report if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report; default: STORE/report.")] = None,
     docs: Annotated[
-        Path | None, typer.Option(help="Write a Markdown page here instead, its pictures in images/ beside it.")
+        Path | None, typer.Option(help="Write a Markdown page here instead, with its pictures in images/ beside it.")
     ] = None,
 ) -> None:
-    """Make tables (Markdown, LaTeX, CSV), plots (PNG, PDF) and one page of what is in a store.
+    """Make tables (Markdown, LaTeX, CSV), plots (PNG, PDF) and one page from a store of results.
 
-    The page index.html holds all of it and needs nothing else. A sweep may still be running.
+    The page index.html is self-contained. The sweep may still be running.
     """
     from gr_jscc import __version__
     from gr_jscc.sweeps.page.content import sections

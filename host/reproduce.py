@@ -39,14 +39,14 @@ def reproduce(
     seed: options.Seed = 1,
     json_lines: options.Json = False,
 ) -> None:
-    """Measure what a paper reports with the models that ship, beside the paper's own figures.
+    """Repeat a paper's measurements with the shipped models and compare with the paper's own figures.
 
     successive: Kurka & Gündüz 2019, successive refinement on CIFAR-10: Table I and the curves of figures 3 and 4.
 
     separation: BPG + LDPC and BPG + capacity at 10 dB, and the cliff beside DeepJSCC through the flowgraph.
 
-    hjscc: HJSCC with and without feedback over SNR, with a wrong belief, after each latent, and between two hosts with
-    faults of the feedback and 1 to 8 pictures in flight.
+    hjscc: HJSCC with and without feedback over SNR, with a wrong SNR at the transmitter, after each latent, and
+    between two hosts with faults of the feedback and 1 to 8 pictures in flight.
 
     banana: section IV-B of Dai et al. 2022 (NTSCC): a source of two numbers; trains the rivals, which takes minutes.
     """

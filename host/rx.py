@@ -43,7 +43,10 @@ def rx(
     idle: Annotated[
         float | None,
         typer.Option(
-            rich_help_panel=panels.LINK, min=0.1, help="End after so many seconds without an image.", show_default=False
+            rich_help_panel=panels.LINK,
+            min=0.1,
+            help="End after this many seconds without an image.",
+            show_default=False,
         ),
     ] = None,
     layers: Annotated[
@@ -51,7 +54,7 @@ def rx(
         typer.Option(
             rich_help_panel=panels.LINK,
             min=0,
-            help="Stop the transmitter after so many layers of an image; 0: receive all.",
+            help="Stop the transmitter after this many layers of an image; 0: receive all.",
         ),
     ] = 0,
     feedback: Annotated[
@@ -103,8 +106,8 @@ def rx(
 ) -> None:
     """Receive images from a transmitter on another host (gr-jscc tx), over a radio.
 
-    Runs until it is interrupted, unless told when to end. Every image gets a folder with received.png and
-    report.json. With a back-channel lost bursts are asked for again. Either side may start first, and either may be
+    Runs until it is interrupted, unless an option says when to end. Every image gets a folder with received.png and
+    report.json. With a back-channel, lost bursts are sent again. Either side may start first, and either may be
     started again.
     """
     from gr_jscc.link.back_channel import FORMATS
@@ -156,7 +159,7 @@ class _Shown:
         if connected is not None:
             if connected != self._connected:
                 if self._connected and not graph.sink.said_bye.is_set():
-                    view.note("back-channel lost: images arrive without repeats")
+                    view.note("back-channel lost: lost bursts are not repeated")
                 self._connected = connected
                 view.update(**{"back-channel": "connected" if connected else "waiting"})
             if graph.channel.refusal not in (None, self._refusal):
@@ -187,7 +190,7 @@ class _Shown:
         """Says once that something came which this receiver cannot decode."""
         if graph.decoder.refused and not self._told_of_weights:
             self._told_of_weights = True
-            view.note("rounds came that other weights made: start rx with the transmitter's --codec and --weights")
+            view.note("received rounds made with other weights: start rx with the transmitter's --codec and --weights")
 
     @property
     def _mean(self) -> float | None:
@@ -208,8 +211,8 @@ class _Shown:
             print(f"{self._images} images{psnr}: {out}/", flush=True)
             if strangers:
                 heard = f"{sum(strangers.values())} bursts of {len(strangers)} other transmitters"
-                print(f"{heard} were heard and left out", flush=True)
+                print(f"ignored {heard}", flush=True)
             if graph.decoder.forged:
-                print(f"{graph.decoder.forged} manifests that its transmitter did not send were left out", flush=True)
+                print(f"ignored {graph.decoder.forged} manifests that its transmitter did not send", flush=True)
             if graph.recording:
                 print(f"{graph.recording.seconds:.3g} s recorded: {graph.recording.meta}", flush=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def sweep(
     experiment: Annotated[
-        str, typer.Argument(help="An experiment that ships (--list), or a TOML file.", show_default=False)
+        str, typer.Argument(help="A shipped experiment (--list) or a TOML file.", show_default=False)
     ] = "",
     store: Annotated[
         Path, typer.Option(rich_help_panel=panels.OUTPUT, help="Folder for the results; sweeps may share one.")
@@ -40,7 +40,7 @@ def sweep(
         Path | None,
         typer.Option(
             rich_help_panel=panels.INPUT,
-            help="Folder with the image sets, such as kodak/; the current one if not given.",
+            help="Folder with the image sets, such as kodak/; default: the current folder.",
             show_default=False,
         ),
     ] = None,
@@ -71,14 +71,14 @@ def sweep(
             help="Use a scheduler that others can reach, tcp://HOST:PORT, without a key.",
         ),
     ] = False,
-    list_them: Annotated[bool, typer.Option("--list", help="List the experiments that ship.")] = False,
+    list_them: Annotated[bool, typer.Option("--list", help="List the shipped experiments.")] = False,
     device: options.Device = "cpu",
     json_lines: options.Json = False,
 ) -> None:
     """Measure codecs × pictures × SNR × CBR × channels × seeds, and keep every figure.
 
-    Whatever ends a sweep, what was measured is in the store, and the same command goes on from there. gr-jscc report
-    makes tables, plots and a page of it. docs/guide/sweeps.md explains how experiments are written.
+    If a sweep is interrupted, its results are in the store, and the same command continues from there. gr-jscc report
+    makes tables, plots and a page from it. docs/guide/sweeps.md explains how to write experiments.
     """
     from gr_jscc.sweeps.cluster_key import cluster_security
     from gr_jscc.sweeps.experiment import load_experiment, shipped_experiments
@@ -111,7 +111,7 @@ def sweep(
         command = shlex.join(["gr-jscc", "sweep", experiment, "--store", str(store), *chosen])
         content, before = plan_content(plan, command), kept.experiments().get(wanted.name)
         if before and before["experiment"] != content["experiment"]:
-            line = f"{store} had another experiment {wanted.name}, which this one replaces; what it measured stays"
+            line = f"{store} had another experiment {wanted.name}, which this one replaces; its results stay"
             console.print(shown(line), soft_wrap=True)
         kept.save_experiment(wanted.name, content)
         work = work_left(plan, kept)
@@ -161,7 +161,7 @@ def _run(
             seconds = time.monotonic() - begun
             threads = sum(client.nthreads().values())
     except KeyboardInterrupt:
-        console.print(f"{done} of {work.cells} cells were measured; the same command goes on", soft_wrap=True)
+        console.print(f"{done} of {work.cells} cells were measured; the same command continues", soft_wrap=True)
         raise
     if json_lines:
         at = {"workers": threads}

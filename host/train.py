@@ -16,13 +16,15 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name or a TOML file.")],
     data: Annotated[list[Path], typer.Option(help="Folder of training images; may be given several times.")],
     validation: Annotated[list[Path] | None, typer.Option(help="Folder of validation images.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder; an unfinished run in it goes on.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; an unfinished run in it is continued.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: cuda when there is one.")] = "auto",
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps in all, instead of the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Total number of steps, instead of the recipe's.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that prepare crops.")] = 0,
-    max_minutes: Annotated[float, typer.Option(min=0, help="Stop with a checkpoint after so long; 0: no limit.")] = 0,
+    max_minutes: Annotated[
+        float, typer.Option(min=0, help="Stop with a checkpoint after this many minutes; 0: no limit.")
+    ] = 0,
 ) -> None:
-    """Train a codec's networks from a recipe; call again to go on where a run stopped.
+    """Train a codec's networks from a recipe; the same command continues an interrupted run.
 
     Writes checkpoints, log.jsonl, TensorBoard events and MODEL.safetensors to --out (runs/MODEL).
     On several GPUs: torchrun --nproc-per-node 4 -m host train RECIPE …

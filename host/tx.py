@@ -53,7 +53,7 @@ def tx(
             rich_help_panel=panels.LINK,
             min=0,
             max=64,
-            help="Most layers or rounds of an image; 0 for all that the codec has.",
+            help="Maximum layers or rounds of an image; 0: all that the codec has.",
         ),
     ] = 0,
     adapt: Annotated[
@@ -61,19 +61,19 @@ def tx(
         typer.Option(
             "--adapt",
             rich_help_panel=panels.LINK,
-            help="Let the CBR follow the SNR that the receiver reports: --cbr holds at 10 dB, and elsewhere the rate "
-            "that would carry as much, by the capacity of the channel. Needs a back-channel.",
+            help="Let the CBR follow the SNR that the receiver reports: --cbr applies at 10 dB; at other SNRs the "
+            "CBR changes so that the channel's capacity carries as much. Needs a back-channel.",
         ),
     ] = False,
     in_flight: Annotated[
-        int, typer.Option(rich_help_panel=panels.LINK, min=1, max=64, help="Images on their way at a time.")
+        int, typer.Option(rich_help_panel=panels.LINK, min=1, max=64, help="Images in flight at a time.")
     ] = 8,
     feedback_timeout: Annotated[
         float,
         typer.Option(
             rich_help_panel=panels.LINK,
             min=0.01,
-            help="Seconds that a codec waits for feedback on a round that has left the air.",
+            help="Seconds that a codec waits for feedback after a round has been sent.",
         ),
     ] = 5.0,
     patience: options.Patience = 30.0,
@@ -82,7 +82,7 @@ def tx(
         typer.Option(
             "--again",
             rich_help_panel=panels.INPUT,
-            help="Send images anew that the receiver has from the same command.",
+            help="Send images again that the receiver already has from the same command.",
         ),
     ] = False,
     papr_limit: Annotated[
@@ -91,7 +91,7 @@ def tx(
             rich_help_panel=panels.RADIO,
             min=0,
             max=30,
-            help="Clip and filter peaks to so many dB over the mean; 0 leaves them.",
+            help="Clip and filter peaks to this many dB above the mean; 0: no clipping.",
         ),
     ] = 0.0,
     profile: radio_choice.ProfileName = "",
@@ -103,7 +103,7 @@ def tx(
         float | None,
         typer.Option(
             rich_help_panel=panels.RADIO,
-            help="Es/N0 in dB that the receiver shall have: sets the transmit gain by the profile's calibration.",
+            help="Es/N0 in dB to reach at the receiver: sets the transmit gain by the profile's calibration.",
             show_default=False,
         ),
     ] = None,
@@ -117,7 +117,7 @@ def tx(
     """Send images to a receiver on another host (gr-jscc rx), over a radio.
 
     With a back-channel lost bursts are sent again, and codecs that use feedback get it. Either side may start first,
-    and either may be started again: images that the receiver has are not sent twice by the same command.
+    and either may be started again: the same command does not resend what the receiver has.
     """
     ratio = options.parse_cbr(cbr_max or cbr)
     options.check_device(device)
@@ -180,13 +180,13 @@ class _Log:
             view.note(self._remark)
         if self.has_back_channel and connected != self._was_connected:
             if self._was_connected is False and connected and self.sent and not self._untold:
-                view.note("back-channel is there")
+                view.note("back-channel connected")
             self._was_connected, self._untold = connected, self._was_connected is True
             view.update(**{"back-channel": "connected" if connected else "waiting"})
         if event is None:
             # Only now is it known that news of the last picture is not waiting: a receiver that has all may leave.
             if self._untold and self.stored + self.failed + self.skipped < self.images:
-                view.note("back-channel lost: sending goes on without feedback")
+                view.note("back-channel lost: continuing without feedback")
             self._untold = False
             return
         kind, transfer = event["event"], event.get("transfer", -1)
@@ -253,8 +253,8 @@ class _Log:
             UserError: images that did not arrive.
         """
         if self.skipped:
-            view.note(f"{self.skipped} of {self.images} images were there already; --again sends them anew")
+            view.note(f"the receiver already had {self.skipped} of {self.images} images; --again sends them again")
         if self.failed:
             raise UserError(f"{self.failed} of {self.images} images did not arrive")
         if self.unconfirmed:
-            view.note(f"{self.unconfirmed} images were sent, and the receiver did not say whether they arrived")
+            view.note(f"{self.unconfirmed} images were sent, but the receiver did not confirm them")

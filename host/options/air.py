@@ -44,7 +44,7 @@ Loss = Annotated[
         rich_help_panel=panels.CHANNEL,
         min=0,
         max=1,
-        help="Share of the bursts that are erased in the air, at random.",
+        help="Share of bursts that are erased at random on the air.",
     ),
 ]
 Scenario = Annotated[
@@ -53,7 +53,7 @@ Scenario = Annotated[
         "--scenario",
         rich_help_panel=panels.CHANNEL,
         help="TOML file of a channel with more faults, which may vary with time; see docs/reference/channel.md. "
-        "What it does not set is as the other options say.",
+        "The other options apply to whatever it does not set.",
         show_default=False,
     ),
 ]

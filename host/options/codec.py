@@ -50,8 +50,8 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         rich_help_panel=panels.CODEC,
-        help="A shipped model's name (gr-jscc models) or a .safetensors file; for separation what it is made of, such "
-        "as hevc:ldpc-2/3:16qam, or hevc:5dB for what suits 5 dB.",
+        help="A shipped model's name (gr-jscc models) or a .safetensors file; for separation its picture and channel "
+        "code, such as hevc:ldpc-2/3:16qam, or hevc:5dB for the code that suits 5 dB.",
     ),
 ]
 Cbr = Annotated[
@@ -67,7 +67,7 @@ CbrMax = Annotated[
     typer.Option(
         "--cbr-max",
         rich_help_panel=panels.CODEC,
-        help="In place of --cbr: a bound on all that is charged, with side information and headers.",
+        help="Instead of --cbr: a limit on everything that is charged, including side information and headers.",
         show_default=False,
     ),
 ]
@@ -76,7 +76,7 @@ Eta = Annotated[
     typer.Option(
         "--eta",
         rich_help_panel=panels.CODEC,
-        help="For ntscc and hjscc: real channel values per bit of the source. Unless given, what fits the CBR.",
+        help="For ntscc and hjscc: real channel values per bit of the source. Default: what fits the CBR.",
         show_default=False,
     ),
 ]
@@ -88,7 +88,8 @@ Refine = Annotated[
         min=0,
         max=1000,
         help="For learned codecs: steps by which the transmitter improves the symbols of each round, through the "
-        "receiver's network and a simulated channel. About 20 steps gain 0.3 dB; each costs about two decodings.",
+        "receiver's network and a simulated channel. About 20 steps gain 0.3 dB; each takes about as long as "
+        "two decodings.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", rich_help_panel=panels.CODEC, help="Where networks run: cpu or cuda.")]

@@ -39,7 +39,7 @@ Images = Annotated[list[Path], typer.Argument(help="Image files, or folders of t
 Json = Annotated[
     bool,
     typer.Option(
-        "--json", rich_help_panel=panels.OUTPUT, help="Print figures as JSON, one object a line, and nothing else."
+        "--json", rich_help_panel=panels.OUTPUT, help="Print figures as JSON, one object per line, and nothing else."
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", rich_help_panel=panels.OUTPUT, help="Show nothing but errors.")]

@@ -93,7 +93,7 @@ def test_a_step_that_fails_leaves_nothing(call, tmp_path):
     code, out, err = call("calibrate", *far, "--out", "far.toml", "--steps", "noise,carrier", "--yes", "--json")
     assert code == 2 and out == "" and list(tmp_path.iterdir()) == []
     assert err == (
-        "gr-jscc: step carrier: nothing of the test signal arrives: check the cable, the frequency and the gains; "
+        "gr-jscc: step carrier: the test signal does not arrive: check the cable, the frequency and the gains; "
         "nothing was written\n"
     )
 
@@ -116,7 +116,7 @@ def test_what_the_receiver_loses_is_not_measured(call, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "--out is missing"),
+        ([], "give the profile to write with --out"),
         (["--out", "x.toml", "--steps", "noise,magic", "--yes"], "there is no step 'magic'; there are noise, carrier"),
         (["--out", "x.toml", "--stage", "XYZ", "--yes"], "no gain stage 'XYZ'; it has PGA"),
         (["--out", "x.toml", "--max-gain", -3, "--yes"], "--max-gain must be above 0 dB"),

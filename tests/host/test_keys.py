@@ -41,7 +41,7 @@ def test_keys_are_not_overwritten_by_mistake(tmp_path):
     before = (tmp_path / "receiver.key").read_text()
     (tmp_path / "transmitter.key").unlink()
     code, _, error = call("make", tmp_path)
-    assert code != 0 and "is there already" in error and "\n" not in error
+    assert code != 0 and "already exists" in error and "\n" not in error
     assert (tmp_path / "receiver.key").read_text() == before and not (tmp_path / "transmitter.key").exists()
     assert call("make", tmp_path, "--force")[0] == 0
     assert (tmp_path / "receiver.key").read_text() != before

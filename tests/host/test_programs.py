@@ -131,7 +131,7 @@ def test_sixteen_bit_and_grey_pictures_are_sent(call, tmp_path, small_photo):
         (["--cbr", "1/0"], "--cbr must be a ratio"),
         (["--cbr", "nan"], "--cbr must be a ratio"),
         (["--cbr", "many"], "--cbr must be a ratio"),
-        (["--cbr", "1/2"], "serves a CBR from 1/48 to 1/6"),
+        (["--cbr", "1/2"], "supports a CBR from 1/48 to 1/6"),
         (["--snr", "nan"], "--snr must be from"),
         (["--snr", "inf"], "--snr must be from"),
         (["--snr", "loud"], "--snr"),

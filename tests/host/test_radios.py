@@ -105,7 +105,7 @@ def test_an_old_calibration_of_another_device_is_told(air, tmp_path, capsys, mon
         (["rx", "--radio", "soapy:driver=nosuch"], "no profile ships for soapy:driver=nosuch"),
         (["rx", "--radio", "soapy:driver=jscc", "--profile", "b210-uhd"], "is for uhd: radios"),
         (["rx", "--radio", "zmq:tcp://127.0.0.1:6999", "--gain", "A=1"], "are for devices"),
-        (["rx", "--radio", "uhd:type=b200,serial=nosuch"], "no such device is there"),
+        (["rx", "--radio", "uhd:type=b200,serial=nosuch"], "no such device is connected"),
         (["tx", "p.png", "--profile", "virtual", "--tx-snr", "10"], "has no table of transmit gain and SNR"),
         (["tx", "p.png", "--radio", "uhd:type=b200", "--reconnect"], "to reconnect use soapy:driver=uhd"),
     ],

@@ -182,7 +182,7 @@ def test_a_cut_recording_in_capital_letters_is_replayed_and_drawn_and_told(tmp_p
     (tmp_path / "AIR.SIGMF-DATA").write_bytes(on_air[0].tobytes() + b"xyz")
     code, out, err = run(capsys, "replay", "AIR.SIGMF-META", "--json", "--plot", "plots/air.png")
     assert code == 0 and lines(out)[0]["bursts"]["lost"] == 0 and (tmp_path / "plots/air.png").is_file()
-    assert err == "gr-jscc: AIR.SIGMF-DATA is cut off within a sample: its last 3 bytes are left out\n"
+    assert err == "gr-jscc: AIR.SIGMF-DATA ends within a sample: its last 3 bytes are ignored\n"
 
 
 @pytest.mark.parametrize(

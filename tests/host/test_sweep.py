@@ -196,7 +196,7 @@ def test_a_clusters_key_is_its_owners_alone_and_is_not_written_over(tmp_path, ca
     text = path.read_text()
     assert code == 0 and path.stat().st_mode & 0o077 == 0 and "PRIVATE KEY" in text and "CERTIFICATE" in text
     code, told = run(capsys, "keys", "cluster", path)
-    assert code == 2 and "is there already" in told and path.read_text() == text
+    assert code == 2 and "already exists" in told and path.read_text() == text
 
 
 def test_nobody_at_the_scheduler(folder, monkeypatch, capsys):
@@ -212,7 +212,7 @@ def test_failed_cells_are_told_and_the_others_go_on(folder, cluster, capsys):
     (folder / "half.toml").write_text(text)
     code, told = run(capsys, "sweep", folder / "half.toml", "--store", folder / "store")
     assert code == 2 and "gr-jscc: 4 of 8 cells failed" in told
-    assert "failed: A, demo.png, 0 dB, CBR 0.5, ideal: CodecError: deepjscc with deepjscc-photo serves a CBR" in told
+    assert "failed: A, demo.png, 0 dB, CBR 0.5, ideal: CodecError: deepjscc with deepjscc-photo supports a CBR" in told
     rows = Store(folder / "store").rows().values()
     assert sum(bool(row["error"]) for row in rows) == 4 and len(rows) == 8
     code, told = run(capsys, "sweep", folder / "half.toml", "--store", folder / "store")

@@ -158,7 +158,7 @@ def test_a_command_that_was_complete_sends_nothing_twice_unless_asked(programs):
     programs.wait("tx")
     programs.wait("rx")
     programs.check_complete()
-    assert "8 of 8 images were there already" in (programs.folder / "tx.log").read_text()
+    assert "the receiver already had 8 of 8 images" in (programs.folder / "tx.log").read_text()
     programs.rx()
     programs.tx("--again")
     programs.wait("tx")
@@ -279,4 +279,4 @@ def test_pictures_arrive_while_the_back_channel_is_cut(programs, mended):
     programs.running["rx"].send_signal(signal.SIGINT)
     programs.wait("rx", 130)
     assert len(programs.reports()) == 8
-    assert "did not say whether they arrived" in log
+    assert "the receiver did not confirm them" in log

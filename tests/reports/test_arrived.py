@@ -180,7 +180,7 @@ def test_pictures_of_earlier_runs_do_not_stay_beside_a_lost_one(tmp_path, capsys
             main([*run, *more])
         assert ended.value.code == 0
         told.append(capsys.readouterr())
-    assert "replacing" not in told[0].err and told[1].err == "o: replacing an earlier run's results of black\n"
+    assert "replacing" not in told[0].err and told[1].err == "o: replacing an earlier run's results for black\n"
     assert "100.00" in told[0].out and "did not arrive" not in told[0].out
     lines = [json.loads(line) for line in told[1].out.splitlines()]
     assert lines[0]["arrived"] is False and [line["figure"] for line in lines[1:]] == ["images_lost"]
