@@ -25,7 +25,7 @@ def ensure_home() -> str:
     data = Path(old, ".local", "share")
     if os.access(data / "gr-jscc", os.R_OK | os.X_OK):
         os.environ.setdefault("XDG_DATA_HOME", str(data))
-    return f"the home folder {old} cannot be written: settings and caches go to {folder} and may be lost"
+    return f"cannot write to the home folder {old}: settings and caches go to {folder} and may be lost"
 
 
 def _own_folder(wanted: Path) -> Path:

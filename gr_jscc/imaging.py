@@ -153,7 +153,7 @@ def _open(path: Path) -> Image.Image:
     try:
         return Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
     except UnidentifiedImageError:
-        raise ImageError(f"{path}: not an image, or one of an unknown kind or cut off at its start") from None
+        raise ImageError(f"{path}: not an image, of an unknown format, or truncated at its start") from None
     except Image.DecompressionBombError as error:
         # Pillow gives up at 179 megapixels, from the header.
         raise ImageError(f"{path}: image too large, {_limits()}") from error

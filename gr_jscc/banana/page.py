@@ -46,12 +46,13 @@ def write_banana_report(
         "",
         "<!-- written by: gr-jscc reproduce banana -->",
         "",
-        "Two correlated numbers, sent over a real Gaussian channel at 5 dB, as in section IV-B of the NTSCC paper. CBR"
-        " is real channel uses per number. *NTSCC* counts as the paper does: the receiver knows for nothing how many"
-        " channel values each sample has. *Rates charged* adds the entropy of that number, at capacity. The transmitter"
-        " chooses quality, η and the largest number of a sample's values, 1 or 15. Below CBR 0.5 the number itself"
-        " tells most of what the receiver learns: charged for it, nothing is gained there. Rates follow the latents as"
-        " they are sent; by the paper's rule, which takes rounded ones, NTSCC stays below DeepJSCC at CBR 0.5.",
+        "Two correlated numbers, sent over a real Gaussian channel at 5 dB, as in section IV-B of the NTSCC paper. "
+        "CBR is real channel uses per number. *NTSCC* counts as the paper does: the receiver knows without charge "
+        "how many channel values each sample has. *Rates charged* adds the entropy of that number, at capacity. The "
+        "transmitter chooses the quality, η and the largest number of values per sample, 1 or 15. Below CBR 0.5 most "
+        "of what the receiver learns comes from that number itself, so there is no gain once it is charged. Rates "
+        "are computed from the latents as sent; with the paper's rule, which uses rounded latents, NTSCC stays below "
+        "DeepJSCC at CBR 0.5.",
         "",
         "![SDR over CBR](images/banana-sdr.webp)",
         "",
@@ -59,8 +60,9 @@ def write_banana_report(
         "",
         "![Source, learned density, channel uses](images/banana-source.webp)",
         "",
-        "At such rates hardly more than the place along the parabola is coded, so the entropy model's density, drawn at"
-        " the finest quality, follows the source along it and not across: the paper's figure 9b is not reproduced.",
+        "At such rates little more than the position along the parabola is coded. The entropy model's density, drawn "
+        "at the finest quality, therefore follows the source along the parabola but not across it: the paper's "
+        "figure 9b is not reproduced.",
         "",
         "![Where DeepJSCC and NTSCC are good](images/banana-quality.webp)",
         "",

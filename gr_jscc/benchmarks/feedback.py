@@ -151,7 +151,7 @@ def _run(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, faul
         try:
             codes = transmitter.wait(PATIENCE_SECONDS), receiver.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired as error:
-            raise UserError(f"no end in {PATIENCE_SECONDS} s with fault: {fault.name}") from error
+            raise UserError(f"not finished after {PATIENCE_SECONDS} s with fault: {fault.name}") from error
         found = sorted(out.glob("*/report.json"))
         reports = [(json.loads(path.read_text()), path.stat().st_mtime) for path in found]
         if any(codes) or len(reports) != len(pictures):

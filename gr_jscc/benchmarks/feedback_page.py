@@ -12,13 +12,13 @@ def feedback_lines(figures: list[Figure]) -> list[str]:
         return []
     at = crossed[0].at
     lines = [
-        "## Direct feedback between two hosts, and what faults of it cost",
+        "## Direct feedback between two hosts, and the cost of its faults",
         "",
         f"{at['images']} of the pictures, {at['codec']} at CBR 1/{1 / at['cbr']:.0f}, {at['snr_db']:g} dB: `tx`,"
         " `channel` and `rx` in three processes; the first rows are the codec's two halves over the ideal channel."
-        " Missed are rounds whose feedback did not come in time: the transmitter goes on without.",
+        " A round is missed if its feedback did not arrive in time; the transmitter then continues without it.",
         "",
-        "| channel | feedback | fault | PSNR, dB | lost by the fault, dB | missed | bytes fed back for a picture |",
+        "| channel | feedback | fault | PSNR, dB | loss due to the fault, dB | missed | bytes fed back per picture |",
         "|---|---|---|---|---|---|---|",
     ]
     by_fault = {

@@ -33,25 +33,26 @@ def write_hjscc_report(figures: list[Figure], folder: Path) -> Path:
     plot_psnr_over_snr(
         pictures / "hjscc-belief.webp",
         {name: list(row.items()) for name, row in beliefs.items()},
-        f"CBR 1/16, {DESIGN_SNR_DB:g} dB, and a transmitter that believes another SNR",
-        "error of the SNR that the transmitter believes in, dB",
+        f"CBR 1/16, {DESIGN_SNR_DB:g} dB, with a wrong SNR at the transmitter",
+        "error of the transmitter's SNR, dB",
     )
     lines = [
         "# HJSCC, measured",
         "",
         "<!-- written by: gr-jscc reproduce hjscc -->",
         "",
-        f"{figures[0].at['images']} pictures at CBR 1/16 (symbols of all rounds), ideal channel: mean PSNR. HJSCC is"
-        " told the SNR, which decides how it spreads its symbols and not what the receiver does; the others are not.",
+        f"{figures[0].at['images']} pictures at CBR 1/16 (symbols of all rounds), ideal channel: mean PSNR. HJSCC is "
+        "given the SNR, which decides how the transmitter spreads its symbols but not what the receiver does; the "
+        "other codecs are not given it.",
         "",
-        "## Over the SNR",
+        "## PSNR over SNR",
         "",
         "![PSNR over SNR](images/hjscc-snr.webp)",
         "",
         *_table("PSNR, dB, at", over_snr, SNRS_DB, (*CODECS, *RIVALS)),
         "## When the transmitter is wrong about the SNR",
         "",
-        f"At {DESIGN_SNR_DB:g} dB. With feedback the error lasts for one round only.",
+        f"At {DESIGN_SNR_DB:g} dB. With feedback the error lasts only one round.",
         "",
         "![PSNR over the error of the belief](images/hjscc-belief.webp)",
         "",
@@ -93,7 +94,7 @@ def _latents(figures: list[Figure]) -> list[str]:
         "",
         "| latents | " + " | ".join(map(str, numbers)) + " |",
         "|---|" + "---|" * len(numbers),
-        "| CBR of this one | " + " | ".join(f"{after['cbr_payload'][number]:.4f}" for number in numbers) + " |",
+        "| CBR of this latent | " + " | ".join(f"{after['cbr_payload'][number]:.4f}" for number in numbers) + " |",
         "| PSNR, dB | " + " | ".join(f"{after['psnr_db'][number]:.2f}" for number in numbers) + " |",
         "",
     ]
@@ -104,7 +105,7 @@ def _seconds(figures: list[Figure]) -> list[str]:
     lines = [
         "## Time",
         "",
-        "Seconds of a picture in the two halves, all rounds together, on the machine that wrote this page.",
+        "Seconds per picture in encoder and decoder, all rounds together, on the machine that wrote this page.",
         "",
         "| codec | encode | decode |",
         "|---|---|---|",
@@ -116,10 +117,10 @@ def _seconds(figures: list[Figure]) -> list[str]:
         at = flights[0].at
         lines += [
             "",
-            f"Between two hosts, {at['codec']}, {at['images']} pictures, those first in flight not counted:",
+            f"Between two hosts, {at['codec']}, {at['images']} pictures, not counting those first in flight:",
             "",
             "| pictures in flight | " + " | ".join(str(f.at["in_flight"]) for f in flights) + " |",
             "|---|" + "---|" * len(flights),
-            "| seconds a picture | " + " | ".join(f"{f.value:.2f}" for f in flights) + " |",
+            "| seconds per picture | " + " | ".join(f"{f.value:.2f}" for f in flights) + " |",
         ]
     return [*lines, ""]

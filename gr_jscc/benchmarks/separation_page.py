@@ -13,7 +13,7 @@ BEGIN = "<!-- written by: gr-jscc reproduce separation -->"
 END = "<!-- end of what it wrote -->"
 PLOT = "separation-cliff.webp"
 NAMES = {
-    "separation": "HEVC + LDPC, 16-QAM 2/3, made for 10 dB",
+    "separation": "HEVC + LDPC, 16-QAM 2/3, designed for 10 dB",
     "separation-capacity": "HEVC + capacity",
     "deepjscc": "DeepJSCC, one model",
 }
@@ -32,7 +32,9 @@ def write_separation_report(figures: list[Figure], folder: Path) -> Path:
     (folder / "images").mkdir(parents=True, exist_ok=True)
     lines = [BEGIN, "", *_kodak(figures), *_cliff(figures, folder / "images" / PLOT), END]
     page = folder / "separation.md"
-    text = page.read_text(encoding="utf-8") if page.is_file() else f"# The digital rival, measured\n\n{BEGIN}\n{END}\n"
+    text = (
+        page.read_text(encoding="utf-8") if page.is_file() else f"# The digital baseline, measured\n\n{BEGIN}\n{END}\n"
+    )
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     write_whole(page, before + "\n".join(lines) + after)
@@ -74,12 +76,12 @@ def _cliff(figures: list[Figure], plot: Path) -> list[str]:
     costs = {codec: value["cbr_total", codec, snrs[-1]] for codec in codecs}
     cost = ", ".join(f"{cbr:.4f} ({NAMES[codec].split(',')[0]})" for codec, cbr in costs.items())
     return [
-        f"{title}, white noise; an image that is lost is shown grey and counts with the PSNR that it then has. With "
+        f"{title}, white noise; a lost image is shown grey and counted with the PSNR of that grey picture. With "
         f"headers, manifests and side information the CBR is {cost}.",
         "",
         *rows,
         "",
-        f"![PSNR over SNR: the digital scheme falls off a cliff, DeepJSCC bends](images/{plot.name})",
+        f"![PSNR over SNR: the digital scheme falls off a cliff, DeepJSCC degrades gradually](images/{plot.name})",
         "",
     ]
 

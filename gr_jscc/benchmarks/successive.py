@@ -166,7 +166,7 @@ def successive_figures(
     quality: dict[tuple[str, float], list[float]] = {}
     codecs = {model.weights: find_codec(model, runs, device) for model in MODELS}
     if not any(codecs.values()):
-        raise UserError("no weights of successive refinement are shipped or in the folder of runs")
+        raise UserError("no weights for successive refinement are shipped or in the folder of runs")
     residual = codecs["successive-residual-2"]
     if residual is not None:
         yield from _table_figures(residual_table(residual, images, DESIGN_SNR_DB, REALISATIONS, draws, seed), at)

@@ -19,7 +19,7 @@ PLOTS = {
     ),
     "successive-five.webp": ("Multiple decoders, five layers of CBR 1/12, white noise", ("successive-multiple-5",)),
     "successive-rayleigh.webp": (
-        "Two layers of CBR 1/12, slow Rayleigh fading that nobody measured",
+        "Two layers of CBR 1/12, slow Rayleigh fading, unknown to both ends",
         ("successive-rayleigh-2",),
     ),
 }
@@ -42,8 +42,8 @@ def write_successive_report(figures: list[Figure], folder: Path) -> Path:
         "<!-- written by: gr-jscc reproduce successive -->",
         "",
         f"{at['images']} test pictures of CIFAR-10, {at['draws']} channel draws each, ideal channels; mean of the PSNR"
-        " in RGB of pictures rounded to 8 bits. The paper is Kurka & Gündüz (2019). Outside the first table, a"
-        " transmitter of residuals is told what arrived.",
+        " in RGB of pictures rounded to 8 bits. The paper is Kurka & Gündüz (2019). Except in the first table, a"
+        " transmitter of residuals knows what arrived.",
         "",
     ]
     lines += _table(figures)
@@ -137,7 +137,7 @@ def _one_snr(curves: dict[tuple[str, int], Curve]) -> list[str]:
         return []
     paper = (f"{value}" for snr in snrs for value in PAPER_CNN[snr])
     return [
-        "## Beside the paper's network at matched SNR",
+        "## Compared with the paper's network at matched SNR",
         "",
         "| PSNR, dB | " + " | ".join(f"{snr} dB, CBR 1/12 | {snr} dB, CBR 1/6" for snr in snrs) + " |",
         "|---|" + "---|---|" * len(snrs),

@@ -151,7 +151,10 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             opening = Opening("receiver", self.codec.name, self.codec.weights_name, self.codec.weights_hash)
             self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
         elif self._ticker and self.codec.uses_feedback:
-            warn(self, f"{self.codec.name} does better with feedback, and there is no back-channel: it gets none")
+            warn(
+                self,
+                f"{self.codec.name} works better with feedback, but there is no back-channel: it continues without",
+            )
         return True
 
     def stop(self) -> bool:
@@ -200,7 +203,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             if self._waiting + size <= self._memory:
                 self._waiting += size
                 return arrival
-        warn(self, f"a round of {size >> 20} MiB is lost: what waits for the decoder takes all memory that it may")
+        warn(self, f"a round of {size >> 20} MiB was dropped: the decoder's queue has reached its memory limit")
         return replace(arrival, reception=None)
 
     @guarded
@@ -208,10 +211,10 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self._queue(self._receiving.tick())
         if self._receiving.strangers and not self._told_of_strangers:
             self._told_of_strangers = True
-            warn(self, "another transmitter is on the air: its bursts are left out")
+            warn(self, "another transmitter is on the air: its bursts are ignored")
         if self._receiving.too_large and not self._told_of_size:
             self._told_of_size = True
-            warn(self, "a picture is left out whose rounds take more memory than they may (--memory-limit)")
+            warn(self, "skipped a picture whose rounds exceed the memory limit (--memory-limit)")
         if self._receiving.quiet and not self._quiet:
             self._quiet = True
             self.message_port_pub(pmt.intern("received"), event_message("quiet"))
@@ -299,7 +302,11 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         picture = self._receiving.pictures.decode(arrival)
         if self._receiving.pictures.refused > refused == 0:
             ours = f"{self.codec.name} with {self.codec.weights_name}"
-            warn(self, f"rounds came that another codec or other weights made, not {ours}: they give no picture", True)
+            warn(
+                self,
+                f"received rounds made with another codec or other weights than {ours}: they cannot be decoded",
+                True,
+            )
         meta = {
             "transfer": arrival.transfer, "round": arrival.round,
             "snr_db": arrival.snr_db, "cfo": arrival.cfo, "evm_db": arrival.evm_db,

@@ -119,7 +119,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             )  # fmt: skip
             self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
         elif self.codec.uses_feedback:
-            warn(self, f"{self.codec.name} does better with feedback, and there is no back-channel: it sends without")
+            warn(self, f"{self.codec.name} works better with feedback, but there is no back-channel: it sends without")
         self._ask()
         return True
 
@@ -153,7 +153,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         """Tells once of a picture that the codec cannot send, in the codec's thread."""
         if self._left_out.get(name) != reason:
             self._left_out[name] = reason
-            warn(self, f"left out {len(self._left_out)} so far, the latest {name}: {reason}")
+            warn(self, f"skipped {len(self._left_out)} so far, most recently {name}: {reason}")
         self._ticker.now()
 
     def _send(self, message: object) -> None:

@@ -99,7 +99,7 @@ def _as_taps(values: object) -> np.ndarray:
 def _as_tap(value: object) -> complex:
     parts = value if isinstance(value, (list, tuple)) else [value]
     if any(isinstance(part, (bool, str)) for part in parts):  # which Python would take for numbers
-        raise TypeError("no number")
+        raise TypeError("not a number")
     return complex(*parts)
 
 

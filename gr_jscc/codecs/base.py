@@ -247,7 +247,7 @@ class Codec(ABC):
         lowest, highest = self.cbr_range
         if not (cbr > 0 and lowest * (1 - CBR_SLACK) <= cbr <= highest * (1 + CBR_SLACK)):
             served = f"from 1/{1 / lowest:g} to 1/{1 / highest:g}" if lowest else f"above 0 and at most {highest:g}"
-            raise CodecError(f"{self.name} with {self.weights_name} serves a CBR {served}, not {cbr:g}")
+            raise CodecError(f"{self.name} with {self.weights_name} supports a CBR {served}, not {cbr:g}")
 
     def too_small(self, height: int, width: int, cbr: float) -> CodecError:
         """What to raise for a picture whose padding alone breaks the CBR."""

@@ -43,7 +43,7 @@ class Refined(Wrapped):
         while isinstance(codec, Wrapped):
             codec = codec.codec
         if not isinstance(codec, NetworkCodec):
-            raise CodecError(f"{codec.name} has no network through which symbols could be refined")
+            raise CodecError(f"{codec.name} has no network with which to refine symbols")
         if not 1 <= steps <= MOST_STEPS:
             raise CodecError(f"refinement takes 1 to {MOST_STEPS} steps, not {steps}")
         self.trained = codec

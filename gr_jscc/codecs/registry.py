@@ -98,5 +98,5 @@ def load_codec_for_air(name: str, weights: str | Path | None = None, device: str
     """
     codec = load_codec(name, weights, device)
     if codec.ideal_only:
-        raise CodecError(f"{name} is a bound, not something that can be sent: use gr-jscc loopback --ideal")
+        raise CodecError(f"{name} is a theoretical bound and cannot be sent: use gr-jscc loopback --ideal")
     return codec

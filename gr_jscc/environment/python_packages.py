@@ -65,7 +65,7 @@ def check_numpy() -> Check:
     ok = installed.numbers(version) >= MINIMUM_NUMPY and not installed.numpy_too_new(version, radio)
     found = f"numpy {version}, " + (f"GNU Radio {radio}" if radio else "no GNU Radio")
     if not ok:
-        found += f" wants {installed.numpy_bound(radio)}"
+        found += f" requires {installed.numpy_bound(radio)}"
     return Check("numpy fits", ok, found, needed_for, "" if ok else installed.pip_install(installed.numpy_bound(radio)))
 
 

@@ -29,7 +29,7 @@ def check_virtual_radio() -> Check:
     """Whether the SoapySDR driver of the virtual radio is built, and loads."""
     from gr_jscc.radio.virtual import module_folder
 
-    name, needed_for, folder = "virtual radio", "trying radios without hardware, tests", module_folder()
+    name, needed_for, folder = "virtual radio", "trying out radios without hardware, tests", module_folder()
     if folder is None:
         missing = [tool for tool in ("cmake", "g++") if not shutil.which(tool)]
         missing += [] if Path("/usr/include/SoapySDR/Device.hpp").exists() else ["libsoapysdr-dev"]

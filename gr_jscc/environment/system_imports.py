@@ -32,7 +32,7 @@ def explain_system_import(module: str, packages: str, probe: probing.Probe, need
     if str(installed.SYSTEM_PACKAGES) not in sys.path:
         site = sysconfig.get_path("purelib")
         remedy = f"echo {installed.SYSTEM_PACKAGES} > {shlex.quote(site + '/system-gnuradio.pth')}"
-        return "installed, but this virtual environment does not look there", needed_for, remedy
+        return "installed, but this virtual environment cannot see it", needed_for, remedy
 
     reinstall = "sudo apt-get install --reinstall --no-install-recommends " + packages
     return f"installed, but fails: {probe.trouble}", needed_for, reinstall

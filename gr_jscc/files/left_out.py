@@ -11,7 +11,7 @@ NAMED = 12  # the others are only counted
 
 
 def left_out_line(left_out: Sequence[tuple[Path, str]], total: int, what: str = "images") -> str:
-    """Such as ``left out 1 of 3 images: a.png (damaged)``; no more than `NAMED` are named.
+    """Such as ``skipped 1 of 3 images: a.png (damaged)``; no more than `NAMED` are named.
 
     Args:
         left_out: files and why, in a few words; at least one.
@@ -20,7 +20,7 @@ def left_out_line(left_out: Sequence[tuple[Path, str]], total: int, what: str = 
     """
     named = [f"{shown(path.name)} ({shown(reason)})" for path, reason in left_out[:NAMED]]
     more = len(left_out) - len(named)
-    return f"left out {len(left_out)} of {total} {what}: {', '.join(named)}" + (f" and {more} more" if more else "")
+    return f"skipped {len(left_out)} of {total} {what}: {', '.join(named)}" + (f" and {more} more" if more else "")
 
 
 def why(path: Path, error: Exception) -> str:

@@ -151,7 +151,7 @@ class LoopbackFlowgraph(gr.top_block):
                         moved, since = self._moved(), time.monotonic()
                     if time.monotonic() - since > STALLED_SECONDS:
                         raise UserError(
-                            f"the flowgraph stands still: no sample, burst or picture moved for {STALLED_SECONDS:.0f} s"
+                            f"the flowgraph has stalled: no sample, burst or picture moved for {STALLED_SECONDS:.0f} s"
                         ) from None
                     continue
                 if result is None:

@@ -112,7 +112,7 @@ class ReceiveFlowgraph(HostFlowgraph):
         """After an interruption: what is decoded and in work is finished and stored; another one ends even that."""
         try:
             if dropped := self.decoder.leave_off():
-                remark("rx", f"interrupted: {dropped} rounds that waited for the decoder are dropped")
+                remark("rx", f"interrupted: dropped {dropped} rounds that were waiting for the decoder")
             while self.decoder.decoding and self.decoder.failure is None:
                 time.sleep(POLL_SECONDS)
             self.decoder.tell_end()

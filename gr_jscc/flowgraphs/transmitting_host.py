@@ -97,7 +97,7 @@ class TransmitFlowgraph(HostFlowgraph):
         complete = self.radio.finish()
         self.give_back()
         if not complete and not confirmed:
-            raise RadioError("the radio's other end took nothing for some time: the last samples were not sent")
+            raise RadioError("the radio's other end has stopped reading: the last samples were not sent")
 
     def _wait_for_the_tail(self) -> None:
         """Waits until what the encoder made has reached the radio, unless that takes nothing."""

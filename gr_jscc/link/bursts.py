@@ -120,7 +120,7 @@ def analog_bursts(symbols: np.ndarray, transfer: int, round_: int, settings: Lin
     size = burst_size(len(symbols), -(-len(symbols) // settings.burst_symbols))
     count = -(-len(symbols) // size)
     if count > MAX_BURSTS:
-        raise LinkError(f"{len(symbols)} symbols need {count} bursts; {MAX_BURSTS} is the most")
+        raise LinkError(f"{len(symbols)} symbols need {count} bursts; the maximum is {MAX_BURSTS}")
     spread = interleave(symbols)
     cuts = [spread[i * size : (i + 1) * size] for i in range(count)]
     return [
@@ -138,7 +138,7 @@ def digital_bursts(data: bytes, transfer: int, round_: int, settings: LinkSettin
     room = max_digital_bytes(mcs, settings.burst_symbols)
     parts = [data[i : i + room] for i in range(0, len(data), room)]
     if len(parts) > MAX_BURSTS:
-        raise LinkError(f"{len(data)} bytes need {len(parts)} bursts; {MAX_BURSTS} is the most")
+        raise LinkError(f"{len(data)} bytes need {len(parts)} bursts; the maximum is {MAX_BURSTS}")
     bursts = []
     for i, part in enumerate(parts):
         symbols = encode_digital(part, mcs)
@@ -154,7 +154,7 @@ def manifest_of(payload: Payload, height: int, width: int, weights_hash: bytes, 
         LinkError: a picture too large to be described.
     """
     if not 0 < height < 65536 or not 0 < width < 65536:
-        raise LinkError(f"a {width}x{height} picture cannot be described: 65535 pixels a side is the most")
+        raise LinkError(f"a {width}x{height} picture cannot be described: the maximum is 65535 pixels a side")
     return Manifest(weights_hash, height, width, len(payload.symbols), payload.side_info, session.rest)
 
 

@@ -89,7 +89,7 @@ class Manifest:
             raise ManifestError("a manifest of another session")
         if session is not None and session.key:
             if body is data or not session.is_authentic(data[-MAC_BYTES:], body, transfer, round_):
-                raise ManifestError("a manifest that its sender did not make")
+                raise ManifestError("a manifest that its sender did not authenticate")
         if not height or not width:
             raise ManifestError("a manifest of a picture without pixels")
         return cls(weights_hash, height, width, symbols, body[_LAYOUT.size :], rest)

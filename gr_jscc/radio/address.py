@@ -70,7 +70,7 @@ def _endpoint_fault(endpoint: str) -> str:
         return "ZMQ's endpoint must be tcp://HOST:PORT or ipc://PATH"
     host, _, port = rest.rpartition(":")
     if ":" in host or "[" in host:
-        return "GNU Radio's ZMQ blocks know no IPv6: use an IPv4 address or a name"
+        return "GNU Radio's ZMQ blocks do not support IPv6: use an IPv4 address or a host name"
     if not re.fullmatch(r"[\w.-]+|\*", host):
         return "the host is missing: tcp://HOST:PORT"
     if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 1 <= int(port) <= 65535:
@@ -86,7 +86,7 @@ def _arguments_fault(arguments: str) -> str:
     for part in arguments.split(","):
         name, equals, _ = part.partition("=")
         if arguments and not (name.strip() and equals):
-            return "a device's arguments are NAME=VALUE, with commas between them"
+            return "device arguments must be NAME=VALUE, separated by commas"
     return ""
 
 

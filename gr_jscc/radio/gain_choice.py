@@ -34,6 +34,6 @@ def gain_for_snr(profile: Profile, snr_db: float) -> tuple[str, float]:
     gains, snrs = gains[rising], np.maximum.accumulate(snrs[rising])
     if not snrs[0] - TABLE_MARGIN_DB <= snr_db <= snrs[-1] + TABLE_MARGIN_DB:
         raise RadioError(
-            f"an SNR of {snr_db:g} dB is not within the calibration's table, {snrs[0]:.1f} to {snrs[-1]:.1f} dB"
+            f"an SNR of {snr_db:g} dB is outside the calibration's table, {snrs[0]:.1f} to {snrs[-1]:.1f} dB"
         )
     return table.stage, float(math.floor(np.interp(snr_db, snrs, gains) + 0.5))

@@ -38,7 +38,7 @@ class JsonReader:
         while self._peek() != "}":
             key = self.value()
             if not isinstance(key, str):
-                raise ValueError(f"{key!r} is no key")
+                raise ValueError(f"{key!r} is not a key")
             self._expect(":")
             yield key
             self._comma("}")
@@ -81,7 +81,7 @@ class JsonReader:
         if self._peek() != closing:
             self._expect(",")
             if self._peek() == closing:
-                raise ValueError("a comma with nothing behind it")
+                raise ValueError("a comma with nothing after it")
 
     def _expect(self, character: str) -> None:
         found = self._peek()

@@ -106,8 +106,9 @@ def check_shift(lo_offset: float, sample_rate: float) -> None:
     room = (1 - OCCUPIED) / 2 * sample_rate
     if abs(lo_offset) > room:
         raise RadioError(
-            f"the device cannot tune beside its local oscillator, and with a lo_offset of {lo_offset / 1e3:g} kHz "
-            f"bursts do not fit into {sample_rate / 1e6:g} Msps; at most {room / 1e3:g} kHz"
+            "the device cannot offset its local oscillator by itself, and with a lo_offset of "
+            f"{lo_offset / 1e3:g} kHz bursts do not fit into {sample_rate / 1e6:g} Msps; use at most {room / 1e3:g} "
+            "kHz"
         )
 
 

@@ -39,7 +39,7 @@ class SampleFile:
         self.path, self.part = path, path.with_name(path.name + ".part")
         self.samples = 0
         if path.exists() and not path.is_file():
-            raise RadioError(f"cannot write {path}: it is no file")
+            raise RadioError(f"cannot write {path}: not a regular file")
         try:
             self._file = open_alone(self.part)
         except BlockingIOError as error:

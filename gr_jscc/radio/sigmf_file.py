@@ -142,9 +142,11 @@ def read_recording(path: Path) -> Recording:
         data_name = only_name(fields["core:dataset"], meta)
     _validate(meta, fields, captures)
     if fields.get("core:num_channels", 1) != 1:
-        raise RadioError(f"cannot read {meta}: {fields['core:num_channels']} channels in one file: one is needed")
+        raise RadioError(
+            f"cannot read {meta}: {fields['core:num_channels']} channels in one file, but only one is supported"
+        )
     if fields.get("core:metadata_only"):
-        raise RadioError(f"cannot read {meta}: it is given out without its samples (core:metadata_only)")
+        raise RadioError(f"cannot read {meta}: it is distributed without its samples (core:metadata_only)")
     try:
         datatype = Datatype(fields["core:datatype"])
     except RadioError as error:
@@ -182,7 +184,7 @@ def _read_head(meta: Path, text: Part) -> tuple[dict, list[dict]]:
     except OSError as error:
         raise RadioError(f"cannot read {meta}: {error.strerror}") from error
     except ValueError as error:
-        raise RadioError(f"cannot read {meta}: it is no SigMF metadata ({error})") from error
+        raise RadioError(f"cannot read {meta}: not SigMF metadata ({error})") from error
     return parts["global"], parts["captures"]
 
 
@@ -196,7 +198,7 @@ def _validate(meta: Path, fields: dict, captures: list[dict]) -> None:
             validate({"global": fields, "captures": captures, "annotations": []})
     except ValidationError as error:
         where = "".join(f"{step}: " for step in error.absolute_path)
-        raise RadioError(f"cannot read {meta}: it is no SigMF metadata ({where}{error.message[:120]})") from error
+        raise RadioError(f"cannot read {meta}: not SigMF metadata ({where}{error.message[:120]})") from error
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ class SigmfFile:
     ) -> None:
         self.meta, data = recording_paths(path)
         if self.meta.exists() and not self.meta.is_file():
-            raise RadioError(f"cannot write {self.meta}: it is no file")
+            raise RadioError(f"cannot write {self.meta}: not a regular file")
         self._samples = SampleFile(data)
         self._begin: datetime | None = None
         self._frequency = frequency

@@ -160,7 +160,7 @@ def _in_archive(archive: Path, wanted: str) -> tuple[Folder, str, str]:
                 if member.isreg() and not member.issparse()
             }
     except tarfile.TarError as error:
-        raise RadioError(f"cannot read {archive}: it is no SigMF archive, or a compressed one ({error})") from error
+        raise RadioError(f"cannot read {archive}: not a SigMF archive, or compressed ({error})") from error
     except OSError as error:
         raise RadioError(f"cannot read {archive}: {error.strerror or error}") from error
     metas = sorted(path for path in members if path.suffix.lower() == META)
@@ -185,7 +185,9 @@ def _named(meta: PurePosixPath) -> set[str]:
 def _choose_one(path: Path, names: list[str], form: str) -> RadioError:
     if not names:
         return RadioError(f"cannot read {path}: there is no recording in it")
-    return RadioError(f"cannot read {path}: which recording? {form} names one of {', '.join(names)}")
+    return RadioError(
+        f"cannot read {path}: it holds several recordings: name one as {form}, with NAME one of {', '.join(names)}"
+    )
 
 
 # --- collections -------------------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ def _in_collection(path: Path) -> str:
     except OSError as error:
         raise RadioError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise RadioError(f"cannot read {path}: it is no SigMF collection ({error!r})") from error
+        raise RadioError(f"cannot read {path}: not a SigMF collection ({error!r})") from error
     if len(names) != 1:
         raise _choose_one(path, names, str(path.with_name("NAME")))
     return only_name(names[0], path)
@@ -214,5 +216,5 @@ def only_name(name: str, origin: Path) -> str:
         RadioError: it leads to another folder, or is none.
     """
     if name in ("", ".", "..") or set(name) & set("/\\\0"):
-        raise RadioError(f"cannot read {origin}: it names {name!r}; only the name of a file beside it is allowed")
+        raise RadioError(f"cannot read {origin}: it names {name!r}; only files in the same folder are allowed")
     return name

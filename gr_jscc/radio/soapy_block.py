@@ -95,7 +95,7 @@ class SoapyBlock:
         if now - max(self._progress, self._looked) > STALL_SECONDS:
             self._looked = now
             if not found_devices(self._address.place):
-                raise DeviceGoneError(f"{self._address}: the device is not there any more; is it unplugged?")
+                raise DeviceGoneError(f"{self._address}: the device is no longer there; is it unplugged?")
 
     def _come_back(self) -> bool:
         """Tries once to reach the device again, after a while."""
@@ -117,4 +117,4 @@ class SoapyBlock:
         """The device is gone and waited for."""
         if not self.away:
             self.away = True
-            warn(self, "the radio is gone and is waited for", kept=True)
+            warn(self, "the radio has disconnected; waiting for it", kept=True)

@@ -125,7 +125,7 @@ class SoapyDevice:
         if not has_module(driver):
             raise RadioError(missing_module(driver))
         if not found_devices(place):
-            raise RadioError(f"{self.address}: no such device is there; gr-jscc devices lists what is")
+            raise RadioError(f"{self.address}: no such device is connected; gr-jscc devices lists those that are")
         try:
             return self._api.Device(place)
         except RuntimeError as error:
@@ -153,7 +153,7 @@ class SoapyDevice:
         rate = device.getSampleRate(way, CHANNEL)
         if abs(rate - stream.sample_rate) > RATE_TOLERANCE * stream.sample_rate:
             raise RadioError(
-                f"{self.address}: the device makes {rate / 1e6:.9g} Msps of {stream.sample_rate / 1e6:.9g} Msps"
+                f"{self.address}: the device set {rate / 1e6:.9g} Msps instead of {stream.sample_rate / 1e6:.9g} Msps"
             )
         if table.antenna:
             device.setAntenna(way, CHANNEL, table.antenna)

@@ -32,7 +32,7 @@ class Datatype:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"c(f32|f64|i32|u32|i16|u16|i8|u8)(_le|_be)?", self.name):
             kind = "real samples" if self.name.startswith("r") else "samples of an unknown type"
-            raise RadioError(f"{kind}, {self.name}: complex ones are needed")
+            raise RadioError(f"{kind}, {self.name}: complex samples are needed")
 
     @cached_property
     def real(self) -> np.dtype:
@@ -94,7 +94,7 @@ class Part:
         """
         try:
             if path.exists() and not path.is_file():
-                raise RadioError(f"cannot read {path}: it is no file")
+                raise RadioError(f"cannot read {path}: not a regular file")
             with open(path, "rb") as file:
                 return cls(path, 0, os.fstat(file.fileno()).st_size)
         except OSError as error:
@@ -139,7 +139,7 @@ class StoredSamples:
         """What a person should know of them, in one line; None when there is nothing to say."""
         if not self.left_over:
             return None
-        return f"{self.path} is cut off within a sample: its last {self.left_over} bytes are left out"
+        return f"{self.path} ends within a sample: its last {self.left_over} bytes are ignored"
 
     def read(self, first: int, count: int) -> np.ndarray:
         """Samples from ``first`` on as complex64, fewer than ``count`` at the end.

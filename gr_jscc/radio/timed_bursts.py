@@ -105,14 +105,14 @@ class TimedBursts:
         self._tries += 1
         if self.late == 1:
             _log.warning(
-                "%s: a burst came too late for its time and is sent again; if that goes on, close other programs or "
+                "%s: a burst missed its transmit time and is sent again; if this continues, close other programs or "
                 "raise lead_seconds in the profile's [stream]",
                 self._address,
             )
         if self._tries >= MOST_TRIES:
             raise RadioError(
-                f"{self._address}: a burst came too late {self._tries} times, at last with {self._lead:g} s to spare: "
-                "set timed = false in the profile's [device]"
+                f"{self._address}: a burst missed its transmit time {self._tries} times, the last although it was "
+                f"sent {self._lead:g} s ahead: set timed = false in the profile's [device]"
             )
         self._lead = min(2 * self._lead, MOST_LEAD_SECONDS)
         samples, self._kept = np.concatenate(self._kept), []

@@ -20,7 +20,9 @@ def uhd() -> ModuleType:
     try:
         return import_module("gnuradio.uhd")
     except ImportError as error:
-        raise RadioError("GNU Radio's UHD blocks are missing; gr-jscc doctor names the command") from error
+        raise RadioError(
+            "GNU Radio's UHD blocks are missing; gr-jscc doctor names the command that installs them"
+        ) from error
 
 
 def found_devices(place: str = "") -> list[dict[str, str]]:
@@ -49,7 +51,7 @@ def open_block(address: RadioAddress, profile: Profile, name: str):
         return getattr(api, name)(api.device_addr(address.place), stream)
     except RuntimeError as error:
         if "No devices found" in str(error):
-            raise RadioError(f"{address}: no such device is there; gr-jscc devices lists what is") from error
+            raise RadioError(f"{address}: no such device is connected; gr-jscc devices lists those that are") from error
         raise RadioError(f"{address}: {first_line(error)}") from error
 
 

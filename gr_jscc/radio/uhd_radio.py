@@ -183,7 +183,7 @@ def _range(found) -> Range:
 
 def _refuse_reconnect(address: RadioAddress, reconnect: bool) -> None:
     if reconnect:
-        raise RadioError(f"{address}: UHD's blocks cannot be opened anew; to reconnect use soapy:driver=uhd")
+        raise RadioError(f"{address}: UHD's blocks cannot be reopened; to reconnect use soapy:driver=uhd")
 
 
 def sink(address: RadioAddress, profile: Profile, reconnect: bool) -> UhdSink:

@@ -187,7 +187,7 @@ def _to_bind(endpoint: str) -> str:
         return f"tcp://{_resolved(place)}:{port}"
     path = Path(place)
     if path.exists() and not path.is_socket():
-        raise OSError("there is a file of that name")
+        raise OSError("a file of that name exists")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(place)
@@ -201,7 +201,7 @@ def _check_to_connect(endpoint: str) -> None:
     transport, place, _ = _split(endpoint)
     if transport == "tcp":
         if place == "*":
-            raise OSError("a receiver connects to a transmitter, whose host must be named instead of *")
+            raise OSError("a receiver needs the transmitter's host instead of *")
         _resolved(place)
 
 
@@ -209,7 +209,7 @@ def _resolved(host: str) -> str:
     try:
         return socket.gethostbyname(host)
     except OSError as error:
-        raise OSError(f"no IPv4 address of {host!r} is known") from error
+        raise OSError(f"no IPv4 address found for {host!r}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -180,10 +180,10 @@ class Replay:
         known = int(EXTENSION["version"].partition(".")[0])
         for extension in fields.get("core:extensions", []):
             if extension["name"] == EXTENSION["name"] and not extension["version"].startswith(f"{known}."):
-                raise ReplayError(f"{meta} is of version {extension['version']}, this program knows {known}")
+                raise ReplayError(f"{meta} is of version {extension['version']}, but this program supports {known}")
         recorded = fields.get("jscc:samples")
         if isinstance(recorded, int) and self.recording.samples < recorded:
-            raise ReplayError(f"{self.recording.data} is cut off: {self.recording.samples} samples of {recorded}")
+            raise ReplayError(f"{self.recording.data} is truncated: {self.recording.samples} samples of {recorded}")
         wanted = fields.get("jscc:weights_hash", self._codec.weights_hash.hex())
         if wanted != self._codec.weights_hash.hex():
             raise ReplayError(

@@ -67,7 +67,7 @@ def plot_recording(path: Path, recording: Recording, sample_rate: float = 1e6) -
     figure = Figure(figsize=(13, 7 if bursts else 4), layout="constrained")
     axes = figure.subplots(2 if bursts else 1, 1, squeeze=False)[:, 0]
     _draw(axes[0], recording, rate, 0, recording.samples)
-    left_out = f"; {outside} annotations mark nothing in it" if outside else ""
+    left_out = f"; {outside} annotations lie outside it" if outside else ""
     title = f"{recording.meta.name}: {recording.samples / rate:.3g} s at {rate / 1e6:g} Msps{left_out}"
     axes[0].set_title(title, parse_math=False)
     for mark in pictures:
@@ -76,7 +76,7 @@ def plot_recording(path: Path, recording: Recording, sample_rate: float = 1e6) -
         first = max(0, bursts[0].first - 500)
         last = min(recording.samples, max(mark.end for mark in bursts) + 500)
         _draw(axes[1], recording, rate, first, last - first)
-        axes[1].set_title("the first bursts")
+        axes[1].set_title("first bursts")
         for mark in bursts:
             _mark(axes[1], recording, rate, mark, COLOURS.get(str(mark.fields.get("jscc:kind")), COLOURS["analog"]))
     try:

@@ -185,7 +185,7 @@ class Inbox:
         original = self._original(name)
         if original is not None and original.shape != state.pictures[last].image.shape:
             if final:
-                telling.remark("originals", f"no PSNR: {name} is of another size among the originals than on the air")
+                telling.remark("originals", f"no PSNR: the original {name} has another size than the received picture")
             original = None
         sent = Sent(
             name, original, told.text(about, "codec"), told.text(about, "weights"),

@@ -89,13 +89,13 @@ def read_control(message: pmt.pmt_base) -> Message | Opening | Connection:
         ValueError: anything else.
     """
     if not pmt.is_pair(message):
-        raise ValueError("a back-channel's message is a pair")
+        raise ValueError("a back-channel's message must be a pair")
     head, data = pmt.car(message), pmt.cdr(message)
     if pmt.is_symbol(head):
         try:
             cls = DELIVERED[Kind[pmt.symbol_to_string(head)]]
         except KeyError:
-            raise ValueError(f"no message {pmt.symbol_to_string(head)}") from None
+            raise ValueError(f"unknown message {pmt.symbol_to_string(head)}") from None
         return cls.unpack(bytes_of_u8vector(data))
     fields = message_fields(message)
     cls = _CLASSES[fields.pop("class")]

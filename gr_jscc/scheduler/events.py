@@ -121,7 +121,7 @@ def check_event(event: object, fields: Mapping[str, object]) -> None:
         ValueError: an unknown kind, fields that are missing, of another type, or too many.
     """
     if not isinstance(event, str) or event not in KINDS:
-        raise ValueError(f"{event!r} is no event; known are {', '.join(KINDS)}")
+        raise ValueError(f"unknown event {event!r}; known: {', '.join(KINDS)}")
     kind = KINDS[event]
     known = {**kind.needs, **kind.may}
     if missing := kind.needs.keys() - fields.keys():

@@ -55,12 +55,12 @@ def message_fields(message: pmt.pmt_base) -> dict:
         ValueError: not a pair with a dictionary first.
     """
     if not pmt.is_pair(message):
-        raise ValueError("a message of these blocks is a pair (dictionary . data)")
+        raise ValueError("a message of these blocks must be a pair (dictionary . data)")
     fields = pmt.to_python(pmt.car(message))
     if fields is None:
         fields = {}
     if not isinstance(fields, dict):
-        raise ValueError("the first part of a message is a dictionary")
+        raise ValueError("the first part of a message must be a dictionary")
     return {key: _read(value) for key, value in fields.items()}
 
 
@@ -80,7 +80,7 @@ def message_image(message: pmt.pmt_base) -> np.ndarray | None:
         return None
     fields = message_fields(message)
     if not {"height", "width"} <= fields.keys():
-        raise ValueError("a picture's message says its height and width")
+        raise ValueError("a picture's message must give its height and width")
     size = pmt.length(data)
     height, width = int(fields["height"]), int(fields["width"])
     if size != height * width * 3:

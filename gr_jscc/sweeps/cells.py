@@ -127,7 +127,7 @@ def make_plan(experiment: Experiment, data: Path | None, load: Callable[..., Cod
         except ExperimentError:
             if not images.optional:
                 raise
-            remarks.append(f"left out: the image set {images.name}, which is not there")
+            remarks.append(f"skipped: the image set {images.name}, which is missing")
         except UserError as error:
             if not images.optional:
                 raise
@@ -140,13 +140,13 @@ def make_plan(experiment: Experiment, data: Path | None, load: Callable[..., Cod
             if not scheme.optional:
                 raise
             reason = str(error).partition(";")[0]
-            remarks.append(f"left out: {scheme.label}, which does not ship: {reason}")
+            remarks.append(f"skipped: {scheme.label}, which does not ship: {reason}")
     remarks += [*_without_ms_ssim(experiment, sets), *_without_strip(experiment, sets, cells)]
     # Picture by picture: what codecs remember of one, such as its encodings at several rates, serves all its cells.
     places = {(name, picture.name): place for name in sets for place, picture in enumerate(sets[name])}
     cells.sort(key=lambda planned: places[planned.images, planned.picture.name])
     if not cells:
-        raise ExperimentError(f"experiment {experiment.name}: nothing is left to measure; " + "; ".join(remarks))
+        raise ExperimentError(f"experiment {experiment.name}: nothing to measure; " + "; ".join(remarks))
     return Plan(experiment, cells, remarks, parameters)
 
 
@@ -223,7 +223,7 @@ def _without_strip(experiment: Experiment, sets: dict[str, list[Picture]], cells
         if strip.images in sets and not any(_is_in(strip, experiment, p.cell, p.images) for p in cells):
             snr_db, cbr = strip_point(experiment, strip)
             where = f"in {strip.images!r} at {snr_db:g} dB and CBR {cbr:.4g}"
-            yield f"no strip of {strip.image}: it is not measured {where}"
+            yield f"no strip of {strip.image}: not measured {where}"
 
 
 def _without_ms_ssim(experiment: Experiment, sets: dict[str, list[Picture]]) -> Iterator[str]:
@@ -232,6 +232,6 @@ def _without_ms_ssim(experiment: Experiment, sets: dict[str, list[Picture]]) -> 
         small = sum(min(picture.size) < SMALLEST_MS_SSIM_SIDE for picture in pictures)
         if small:
             yield (
-                f"image set {name!r}: no MS-SSIM of {small} of {len(pictures)} pictures: "
+                f"image set {name!r}: no MS-SSIM for {small} of {len(pictures)} pictures: "
                 f"it needs sides over {SMALLEST_MS_SSIM_SIDE - 1} pixels"
             )

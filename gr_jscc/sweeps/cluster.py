@@ -50,7 +50,7 @@ def _local_cluster(workers: int, starts: int = STARTS) -> LocalCluster:
         )
     except RuntimeError as error:
         if starts == 1:
-            raise UserError(f"the workers end while they start: {_one_line(error)}") from error
+            raise UserError(f"the workers exit during start-up: {_one_line(error)}") from error
     return _local_cluster(workers, starts - 1)
 
 

@@ -60,7 +60,7 @@ def make_cluster_key(path: Path) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(text)
     except FileExistsError as error:
-        raise ClusterKeyError(f"{path} is there already; remove it, and bring the new one to all machines") from error
+        raise ClusterKeyError(f"{path} already exists; remove it, and copy the new one to all machines") from error
     except OSError as error:
         raise ClusterKeyError(f"cannot write {path}: {error.strerror}") from error
 
@@ -81,12 +81,12 @@ def cluster_security(address: str, key: Path | None, insecure: bool) -> Security
             raise ClusterKeyError(f"{address} needs the cluster's key: --cluster-key FILE")
         if not insecure and not _is_local(address):
             raise ClusterKeyError(
-                f"{address} can be reached by other machines, which could run what they like on its workers: make a "
-                "key with gr-jscc keys cluster and start all with it (docs/guide/sweeps.md), or say --insecure"
+                f"{address} can be reached by other machines, which could run any program on its workers: make a "
+                "key with gr-jscc keys cluster and start all with it (docs/guide/sweeps.md), or give --insecure"
             )
         return None
     if not address.startswith("tls://"):
-        raise ClusterKeyError(f"with a cluster's key the scheduler's address begins with tls://, not {address}")
+        raise ClusterKeyError(f"with a cluster's key the scheduler's address must begin with tls://, not {address}")
     if not key.is_file():
         raise ClusterKeyError(f"no such key: {key}")
     from distributed.security import Security

@@ -42,7 +42,7 @@ def _known_channel(name: str) -> str:
 
 def _usable_template(text: str) -> str:
     if set(text.replace(SNR_DB, "")) & set("{}"):
-        raise ValueError(f"may name {SNR_DB} in braces and nothing else")
+        raise ValueError(f"may contain {SNR_DB} in braces but no other braces")
     return text
 
 
@@ -177,10 +177,10 @@ class Experiment(TomlTable):
             if len(set(names)) < len(names):
                 raise ValueError(f"two {what} of the same name")
         if self.anchor and self.anchor not in labels:
-            raise ValueError(f"anchor {self.anchor!r} is none of the schemes: {', '.join(labels)}")
+            raise ValueError(f"anchor {self.anchor!r} is not one of the schemes: {', '.join(labels)}")
         for name in [name for scheme in self.schemes for name in scheme.images] + [s.images for s in self.strips]:
             if name not in sets:
-                raise ValueError(f"{name!r} is none of the image sets: {', '.join(sets)}")
+                raise ValueError(f"{name!r} is not one of the image sets: {', '.join(sets)}")
         return self
 
 
@@ -197,7 +197,7 @@ def load_experiment(name_or_path: str | Path) -> Experiment:
     """
     path, values = read_named("experiment", name_or_path, shipped_experiments(), ExperimentError)
     if "name" in values:
-        raise ExperimentError(f"experiment {path}: unknown key name: the name is that of the file")
+        raise ExperimentError(f"experiment {path}: unknown key name: an experiment is named after its file")
     return parse_experiment({**values, "name": path.stem}, f"experiment {path}", path.parent)
 
 

@@ -49,7 +49,9 @@ def check_weights(cell: Cell, codec: Codec) -> None:
         ValueError: they are not.
     """
     if codec.weights_hash.hex() != cell.weights_hash:
-        raise ValueError(f"other weights here than where the sweep was started: {cell.codec} {codec.weights_name}")
+        raise ValueError(
+            f"the weights here are not those where the sweep was started: {cell.codec} {codec.weights_name}"
+        )
 
 
 def measure(send: Send, cells: Sequence[Cell], pictures: Sequence[np.ndarray]) -> list[Measured]:

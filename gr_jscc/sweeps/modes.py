@@ -108,7 +108,7 @@ def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
     lost = {event["name"] for event in events if event["event"] == "failed"}
     if failed and not all(path.name in lost or (out / path.stem / REPORT).is_file() for path in files):
         lines = log.read_text(errors="replace").strip().splitlines()
-        raise UserError((lines or ["tx or rx failed without a word"])[-1])
+        raise UserError((lines or ["tx or rx failed without a message"])[-1])
     return [_lost(cell, path, device) if path.name in lost else _result(out / path.stem) for path in files]
 
 

@@ -82,7 +82,9 @@ def _readers(images: ImageSet, folder: Path) -> Iterator[tuple[str, Callable[[],
         yield Path(demo_image()).name, partial(load_image, demo_image())
         return
     if not folder.is_dir():
-        raise ExperimentError(f"image set {images.name!r}: folder not found: {folder}; --data names where it lies")
+        raise ExperimentError(
+            f"image set {images.name!r}: folder not found: {folder}; --data gives the folder that holds it"
+        )
     if images.kind == "cifar10":
         from gr_jscc.datasets.cifar import read_cifar10
 

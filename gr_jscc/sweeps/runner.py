@@ -99,7 +99,7 @@ def run_work(
 def _result(future, task: list[Planned]) -> list[Measured]:
     """What the workers made of it; where they died of it, or could not even begin, that."""
     if future.cancelled():
-        raise UserError("the connection to the scheduler was lost; what was measured is in the store")
+        raise UserError("the connection to the scheduler was lost; the results so far are in the store")
     error = future.exception()
     return future.result() if error is None else [failed(planned.cell, error) for planned in task]
 

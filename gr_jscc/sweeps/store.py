@@ -61,7 +61,7 @@ class Store:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         if not (self.folder / "experiments").is_dir():
-            raise StoreError(f"no store of a sweep: {self.folder}")
+            raise StoreError(f"not a sweep's store: {self.folder}")
         self._segment: io.FileIO | None = None
         self._header: list[str] = []
         self._lock: int | None = None
@@ -217,7 +217,7 @@ class Store:
 def strays_line(strays: list[Path]) -> str:
     """A line for a person about `Store.strays`."""
     more = f" and {len(strays) - NAMED} more" if len(strays) > NAMED else ""
-    return f"not of this store, and not read: {', '.join(str(path) for path in strays[:NAMED])}{more}"
+    return f"ignored, not part of this store: {', '.join(str(path) for path in strays[:NAMED])}{more}"
 
 
 def _experiment(path: Path) -> dict | None:

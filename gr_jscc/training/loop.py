@@ -85,7 +85,7 @@ def train(
             run = Run(recipe, task, state, held_out, device, processes, limit)
             run.go_on(_loader(recipe, dataset, state.step, processes, workers))
         else:
-            say(f"{recipe.model} in {out} has all of its {state.step} steps already")
+            say(f"{recipe.model} in {out} has already completed its {state.step} steps")
             if processes.first and not state.is_exported:
                 with writing(out):
                     state.export()
@@ -107,7 +107,7 @@ def _place(folder: Path) -> Iterator[None]:
             try:
                 held.enter_context(locked(folder))
             except BlockingIOError as error:
-                raise UserError(f"another training run is at work in {folder}") from error
+                raise UserError(f"another training run is using {folder}") from error
             yield
     finally:
         if is_new:

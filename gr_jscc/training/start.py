@@ -42,7 +42,7 @@ def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
     try:
         tensors = _fitted(network, tensors)
     except (KeyError, RuntimeError) as error:
-        raise RecipeError(f"start_from: {name} is a model of another kind than the network") from error
+        raise RecipeError(f"start_from: {name} is another kind of model than the network") from error
     own, copied = network.state_dict(), 0
     for key, value in tensors.items():
         target = own.get(key)

@@ -25,7 +25,7 @@ from gr_jscc.training.schedule import optimiser_of
 from gr_jscc.training.tasks import JudgedTask, Task, codec_name
 from gr_jscc.weights import write_model
 
-ELSEWHERE = "; --out names another folder"
+ELSEWHERE = "; choose another folder with --out"
 PATIENCE = 50  # steps in a row without a finite loss or gradient, that no bad picture explains
 
 
@@ -123,7 +123,7 @@ class TrainingState:
 
     def _diverged(self, reason: str) -> DivergedError:
         kept = checkpoints(self.out)
-        last = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint of it yet"
+        last = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint yet"
         return DivergedError(
             f"training of {self.recipe.model} diverged by step {self.step}: {reason}; {last}. "
             "A lower learning_rate or clip may help"
@@ -178,10 +178,10 @@ class TrainingState:
                 reason = changed or " ".join(str(error).split())[:200]
                 raise RecipeError(f"{path} does not fit recipe {self.recipe.model}: {reason}{ELSEWHERE}") from error
             if changed:
-                say(f"going on from {path}, though {changed}")
+                say(f"continuing from {path}, although {changed}")
             return True
         if found:
-            raise CheckpointError(f"no checkpoint in {self.out} is whole: remove them, or choose another folder")
+            raise CheckpointError(f"no checkpoint in {self.out} is intact: remove them, or choose another folder")
         return False
 
     def _check_whose(self, path: Path, state: dict) -> None:

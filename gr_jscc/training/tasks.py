@@ -180,7 +180,9 @@ def network_of(recipe: Recipe, task: Task) -> nn.Module:
         raise
     except (TypeError, ValueError, KeyError, IndexError, AssertionError, RuntimeError, ZeroDivisionError) as error:
         reason = " ".join(str(error).split())
-        raise RecipeError(f"recipe {recipe.model}, [network] makes no network of {recipe.codec}: {reason}") from error
+        raise RecipeError(
+            f"recipe {recipe.model}, [network] does not describe a {recipe.codec} network: {reason}"
+        ) from error
 
 
 def multiple_of(network: nn.Module) -> int:
@@ -202,7 +204,7 @@ def check_crop(recipe: Recipe, network: nn.Module, crop: int) -> None:
     multiple = multiple_of(network)
     if crop % multiple:
         raise RecipeError(
-            f"recipe {recipe.model}: a crop of {crop} pixels is no multiple of {recipe.codec}'s {multiple}"
+            f"recipe {recipe.model}: a crop of {crop} pixels is not a multiple of {recipe.codec}'s {multiple}"
         )
     if recipe.task.get("distortion") == "ms-ssim" and crop < MS_SSIM_SIDE:
         raise RecipeError(

@@ -60,7 +60,7 @@ def test_a_graph_that_stands_still_is_told(small_file, cut):
     else:  # what was decoded is never heard of
         receiver = graph.receiver
         receiver.msg_disconnect(receiver.decoder, "received", receiver.sink, "events")
-    with pytest.raises(UserError, match="stands still") as told:
+    with pytest.raises(UserError, match="has stalled") as told:
         list(graph.results())
     assert "\n" not in str(told.value)
 
@@ -78,7 +78,7 @@ def test_the_program_that_stands_still_ends_with_a_line_and_exit_code_2(small_fi
         main(["loopback", str(small_file), "--json"])
     _, err = capsys.readouterr()
     assert asked and ended.value.code == 2
-    assert err.startswith("gr-jscc: ") and err.count("\n") == 1 and "stands still" in err
+    assert err.startswith("gr-jscc: ") and err.count("\n") == 1 and "has stalled" in err
 
 
 def test_a_worker_is_busy_until_all_is_done_and_never_after_a_failure():

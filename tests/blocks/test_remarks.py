@@ -49,7 +49,7 @@ def test_a_feedback_codec_without_a_back_channel_says_so(told, codec, with_polic
     encoder = jscc_encoder(codec, 1 / 12, policy=SendingPolicy() if with_policy else None)
     encoder.start()
     encoder.stop()
-    line = f"{codec} does better with feedback, and there is no back-channel: it sends without"
+    line = f"{codec} works better with feedback, but there is no back-channel: it sends without"
     assert told == ([(line, False)] if remark else [])
 
 
@@ -59,7 +59,9 @@ def test_a_receiving_host_without_a_back_channel_says_so(told, live, back, remar
     decoder.start()
     decoder.stop()
     assert [line for line, _ in told] == (
-        ["hjscc-feedback does better with feedback, and there is no back-channel: it gets none"] if remark else []
+        ["hjscc-feedback works better with feedback, but there is no back-channel: it continues without"]
+        if remark
+        else []
     )
 
 

@@ -87,7 +87,7 @@ def test_a_total_is_used_but_for_a_few_per_cent(codec, photo, cbr, size):
 
 @pytest.mark.parametrize("cbr", [0.0, -1.0, 0.3, 1.0, 1 / 100, float("nan")])
 def test_a_rate_out_of_range_is_refused(codec, cbr):
-    with pytest.raises(CodecError, match="serves a CBR from 1/48 to 1/6"):
+    with pytest.raises(CodecError, match="supports a CBR from 1/48 to 1/6"):
         codec.transmitter(cbr)
 
 

@@ -37,5 +37,5 @@ def test_what_is_not_served_is_told_in_one_line_that_says_what_is(name):
     for cbr in (lowest or 1e-3, highest, highest * (1 + 1e-12)):
         codec.check_cbr(cbr)
     for cbr in (0.0, -1.0, math.nan, lowest / 1.001, highest * 1.001):
-        with pytest.raises(CodecError, match=f"^{name} with .* serves a CBR .*, not [^\n]*$"):
+        with pytest.raises(CodecError, match=f"^{name} with .* supports a CBR .*, not [^\n]*$"):
             codec.transmitter(cbr)

@@ -71,7 +71,7 @@ def test_what_cannot_be_sent_of_a_folder_is_left_out_and_named_once(tmp_path, rn
     (line,) = lines
     left_out = {"b.png", "cut.png"} | ({"d.png"} if "d.png" in line else set())  # HEVC can send a line of 200 pixels
     assert {path.name for path in files} == {"a.png", "b.png", "c.png", "d.png", "cut.png"} - left_out
-    assert line.startswith(f"left out {len(left_out)} of 5 images: ")
+    assert line.startswith(f"skipped {len(left_out)} of 5 images: ")
     assert all(line.count(f"{left} (") == 1 for left in left_out)
     assert "b.png (a 1x1 picture" in line and "cut.png (damaged" in line
 
@@ -84,9 +84,9 @@ def test_what_was_named_is_refused_before_anything_is_sent(tmp_path, rng):
         sendable([tmp_path / "a.png", tmp_path / "b.png"], codec, 1 / 12, print)
     with pytest.raises(ImageError, match="not an image"):
         sendable([tmp_path / "bad.png"], codec, 1 / 12, print)
-    with pytest.raises(CodecError, match="serves a CBR from"):
+    with pytest.raises(CodecError, match="supports a CBR from"):
         sendable([tmp_path], codec, 1 / 2, print)
     (tmp_path / "a.png").unlink()
-    with pytest.raises(CodecError, match=r"nothing to send: left out 2 of 2 images: b\.png .*, bad\.png") as told:
+    with pytest.raises(CodecError, match=r"nothing to send: skipped 2 of 2 images: b\.png .*, bad\.png") as told:
         sendable([tmp_path], codec, 1 / 12, print)
     assert "\n" not in str(told.value)

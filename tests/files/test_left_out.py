@@ -39,7 +39,7 @@ def run(capsys, *arguments):
 
 
 def check(line):
-    assert line.startswith("left out 7 of 10 images: "), line
+    assert line.startswith("skipped 7 of 10 images: "), line
     for left_out in ("b.png", "f.png", "cut.png", "page.jpg", "album.png", "gone.jpg", "pipe.gif"):
         assert line.count(f"{left_out} (") == 1
     assert "b.png (a 1x1 picture" in line and "page.jpg (not an image" in line
@@ -80,5 +80,5 @@ def test_a_folder_of_which_nothing_can_be_sent(capsys, tmp_path, folder, program
     radio = ["--radio", f"file:{tmp_path}/air.cf32"] if program == "tx" else []
     code, out, err = run(capsys, program, folder, *radio)
     assert code == 2 and out == ""
-    assert err.startswith("gr-jscc: nothing to send: left out 7 of 7 images: ") and len(err.splitlines()) == 1
+    assert err.startswith("gr-jscc: nothing to send: skipped 7 of 7 images: ") and len(err.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]  # nothing was begun

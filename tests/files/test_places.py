@@ -84,7 +84,7 @@ def test_a_run_without_a_home_leaves_its_picture(tmp_path, set_to):
     assert run.returncode == 0 and "Traceback" not in run.stderr, run.stderr
     assert (tmp_path / "o" / "p" / "received.png").is_file()
     if set_to["HOME"]:
-        assert run.stderr.count("the home folder /proc/none cannot be written") == 1
+        assert run.stderr.count("cannot write to the home folder /proc/none: settings") == 1
 
 
 @pytest.mark.gnuradio
@@ -118,5 +118,5 @@ def test_a_home_that_is_only_read_is_read_and_what_is_compiled_goes_elsewhere():
             pytest.skip("another user cannot read this checkout")
         assert run.returncode == 0, run.stderr
         remark, data = run.stdout.strip().split("|")
-        assert f"the home folder {place / 'home'} cannot be written" in remark
+        assert f"cannot write to the home folder {place / 'home'}: settings" in remark
         assert data == str(place / "home" / ".local" / "share")

@@ -29,7 +29,7 @@ def main(program, screenshot, radio, back, folder):
     end = time.monotonic() + WAIT_SECONDS
     while view.result is None or not view.result.final:
         if time.monotonic() > end:
-            raise TimeoutError("no picture came")
+            raise TimeoutError("no picture arrived")
         application.processEvents()
         time.sleep(0.02)
     until = time.monotonic() + STORING_SECONDS

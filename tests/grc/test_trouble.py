@@ -82,10 +82,10 @@ def test_broken_pictures_in_the_midst_of_a_folder_are_left_out_and_named(run, tm
     assert code == 0
     assert sorted(path.name for path in (tmp_path / "received").iterdir()) == ["a", "e"]
     source = [line for line in lines if line.startswith("JSCC Image Source")]
-    assert len(source) == 2 and "left out 1 of 5 images: b-cut.png (damaged" in source[0]
-    assert "left out 2 of 5 images: b-cut.png" in source[1] and "c-text.jpg (not an image" in source[1]
+    assert len(source) == 2 and "skipped 1 of 5 images: b-cut.png (damaged" in source[0]
+    assert "skipped 2 of 5 images: b-cut.png" in source[1] and "c-text.jpg (not an image" in source[1]
     assert [line for line in lines if line not in source] == [
-        "JSCC Encoder :warning: left out 1 so far, the latest d-tiny.png: "
+        "JSCC Encoder :warning: skipped 1 so far, most recently d-tiny.png: "
         "a 1x1 picture is too small to be sent by deepjscc at CBR 0.08333"
     ]
 
@@ -132,12 +132,12 @@ def watch(programs, display, tmp_path):
 def test_the_window_shows_the_other_pictures_and_names_what_was_left_out(watch):
     said = watch("shown", 2)
     assert sorted(said["names"]) == ["a.png", "e.png"]
-    assert "left out 2 of 5 images: b-cut.png" in said["trouble"] and "d-tiny.png" in said["trouble"]
+    assert "skipped 2 of 5 images: b-cut.png" in said["trouble"] and "d-tiny.png" in said["trouble"]
 
 
 @pytest.mark.gui
 def test_the_window_names_the_numerology_that_is_heard(watch):
     said = watch("deaf", 0)
     assert said["trouble"] == (
-        "bursts of FFT size 128 and cyclic prefix 32 are heard, but this end is set to FFT size 64 and cyclic prefix 16"
+        "received bursts of FFT size 128 and cyclic prefix 32, but this end is set to FFT size 64 and cyclic prefix 16"
     )

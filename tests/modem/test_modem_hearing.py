@@ -36,7 +36,7 @@ def test_the_other_ends_numerology_is_named_once(rng, sent, own):
     samples = np.concatenate([stream(numerology(*sent), rng, scale=0.01), stream(numerology(*sent), rng, scale=0.01)])
     (line,) = told(numerology(*own), np.resize(samples, 500_000))
     assert line == (
-        f"bursts of FFT size {sent[0]} and cyclic prefix {sent[1]} are heard, "
+        f"received bursts of FFT size {sent[0]} and cyclic prefix {sent[1]}, "
         f"but this end is set to FFT size {own[0]} and cyclic prefix {own[1]}"
     )
 
@@ -46,7 +46,7 @@ def test_bursts_between_long_noise_are_found(rng):
     burst = stream(numerology(128, 32), rng, bursts=4)
     samples[150_000 : 150_000 + len(burst)] += burst
     (line,) = told(numerology(64, 16), samples)
-    assert "FFT size 128 and cyclic prefix 32 are heard" in line
+    assert "received bursts of FFT size 128 and cyclic prefix 32" in line
 
 
 def test_nothing_is_said_where_bursts_come_or_nothing_is_sent(rng):
@@ -72,7 +72,7 @@ def test_preambles_whose_headers_cannot_be_read_are_told(rng, monkeypatch):
         first = burst * length + 320
         samples[first : first + 900] = noise((900,), 1.0, rng)
     (line,) = told(own, np.resize(samples, 400_000))
-    assert "times there was something like its preamble, but no header" in line
+    assert "times its preamble seemed to be there, but no readable header" in line
 
 
 def test_after_a_burst_it_may_be_told_again(rng):

@@ -79,18 +79,18 @@ def test_a_file_that_is_cut_within_a_sample_gives_the_whole_ones_and_says_so(tmp
     with telling.told_by_program(told.append):
         run(radio_source(f"file:{tmp_path}/air"), read)
     assert np.array_equal(np.array(read.data(), np.complex64), samples)
-    assert told == [f"{tmp_path}/air is cut off within a sample: its last {left} bytes are left out"]
+    assert told == [f"{tmp_path}/air ends within a sample: its last {left} bytes are ignored"]
 
 
 def test_devices_and_pipes_are_neither_read_nor_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in ("/dev/null", tmp_path / "pipe"):
         for radio in (radio_sink, radio_source):
-            with pytest.raises(RadioError, match="it is no file"):
+            with pytest.raises(RadioError, match="not a regular file"):
                 radio(f"file:{path}")
 
 
-@pytest.mark.parametrize(("place", "message"), [("nowhere/air", "No such file"), ("", "it is no file")])
+@pytest.mark.parametrize(("place", "message"), [("nowhere/air", "No such file"), ("", "not a regular file")])
 def test_what_cannot_be_written_is_told_in_one_line(tmp_path, place, message):
     with pytest.raises(RadioError, match=message):
         radio_sink(f"file:{tmp_path}/{place}")

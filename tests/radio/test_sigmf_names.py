@@ -90,7 +90,7 @@ def test_of_several_recordings_the_one_that_is_named(tmp_path, wanted, descripti
 @pytest.mark.parametrize(
     ("members", "wanted", "message"),
     [
-        (SEVERAL, "", "which recording.*/NAME names one of one/one, three/two, two/two"),
+        (SEVERAL, "", "several recordings: name one as .*/NAME, with NAME one of one/one, three/two, two/two"),
         (SEVERAL, "four", "which recording"),
         (SEVERAL, "two", "which recording"),
         ({"README": b"?"}, "", "no recording in it"),
@@ -137,7 +137,7 @@ def test_a_collection_of_one_is_that_recording(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("a", "b"), "names one of a, b"),
+        (("a", "b"), "NAME one of a, b"),
         ((), "no recording"),
         (("../a",), "only the name"),
         (("gone",), "No such file"),

@@ -122,7 +122,12 @@ def test_a_burst_that_came_too_late_is_sent_again(air, noise, count, caplog):
     assert np.count_nonzero(np.abs(received) > 1e-3) < 1.01 * count  # it is there once
     assert sink.statistics.late_bursts >= 1 and sink.statistics.underflows == 0
     told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 1 and "a burst came too late" in told[0] and "lead_seconds" in told[0] and "\n" not in told[0]
+    assert (
+        len(told) == 1
+        and "a burst missed its transmit time" in told[0]
+        and "lead_seconds" in told[0]
+        and "\n" not in told[0]
+    )
 
 
 def test_one_device_hears_itself(air, noise):
@@ -324,5 +329,5 @@ class TestRefused:
 
     def test_a_device_that_is_not_there(self):
         assert found_devices("driver=nosuch") == []
-        with pytest.raises(RadioError, match="soapy:driver=nosuch: no such device is there; gr-jscc devices lists"):
+        with pytest.raises(RadioError, match="soapy:driver=nosuch: no such device is connected; gr-jscc devices lists"):
             radio_source("soapy:driver=nosuch", profile="hackrf")

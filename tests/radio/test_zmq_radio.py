@@ -253,7 +253,7 @@ def test_an_address_is_free_again_when_the_flowgraph_is_gone(endpoint, ramp):
 def test_a_file_where_the_socket_should_be_is_left_alone(tmp_path):
     path = tmp_path / "precious"
     path.write_text("data")
-    with pytest.raises(RadioError, match="there is a file of that name"):
+    with pytest.raises(RadioError, match="a file of that name exists"):
         radio_sink(f"zmq:ipc://{path}")
     assert path.read_text() == "data"
     os.unlink(path)
@@ -265,8 +265,8 @@ def test_a_file_where_the_socket_should_be_is_left_alone(tmp_path):
     ("radio", "place", "message"),
     [
         (radio_sink, "tcp://192.0.2.1:5555", "cannot assign requested address"),
-        (radio_sink, "tcp://nosuch.invalid:5555", "no IPv4 address of 'nosuch.invalid' is known"),
-        (radio_source, "tcp://nosuch.invalid:5555", "no IPv4 address of 'nosuch.invalid' is known"),
+        (radio_sink, "tcp://nosuch.invalid:5555", "no IPv4 address found for 'nosuch.invalid'"),
+        (radio_source, "tcp://nosuch.invalid:5555", "no IPv4 address found for 'nosuch.invalid'"),
         (radio_source, "tcp://*:5555", "must be named instead of *"),
         (radio_sink, "ipc:///nosuch/air", "no such file or directory"),
         (radio_sink, "ipc:///" + "x" * 120, "file name too long"),

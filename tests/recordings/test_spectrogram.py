@@ -82,7 +82,7 @@ def test_marks_count_from_where_the_metadata_begin(drawn, offset):
 def test_without_a_mark_inside_there_is_no_lower_panel_and_the_title_says_so(drawn, annotations):
     axes, _ = drawn(annotations, [{"core:sample_start": 10_000}], offset=10_000)
     (upper,) = axes
-    assert marks(upper) == [] and "1 annotations mark nothing in it" in upper.get_title()
+    assert marks(upper) == [] and "1 annotations lie outside it" in upper.get_title()
 
 
 def test_marks_at_the_edges_end_with_the_samples_and_time_runs_forwards(drawn):

@@ -70,7 +70,7 @@ def test_a_store_from_before_is_still_read(tmp_path):
 
     store = store_of(tmp_path / "s", version=False, psnr=psnr)
     page = write_report(sections(store), tmp_path / "out", "Mine", WRITTEN).read_text()
-    assert "with gr-jscc a version that did not tell" in page
+    assert "with gr-jscc an unknown version" in page
     assert {row["pictures_lost"] for row in points(tmp_path / "out")} == {"1"}
 
 
@@ -86,7 +86,7 @@ def test_exact_pictures_enter_the_mean_and_grey_ones_are_told_as_lost(tmp_path):
     assert found["B", "5.0"]["pictures_lost"] == "4" and float(found["B", "5.0"]["psnr_db"]) == 12
     assert found["B", "10.0"]["pictures_lost"] == "0"
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert "B: did not arrive: 4 of 4 at 5; those shown plain grey are in the mean." in page
+    assert "B: did not arrive: 4 of 4 at 5; those shown plain grey count in the mean." in page
 
 
 def test_schemes_are_compared_picture_by_picture(tmp_path):
@@ -99,7 +99,7 @@ def test_schemes_are_compared_picture_by_picture(tmp_path):
 def test_metrics_that_no_picture_has_are_told(tmp_path):
     store = store_of(tmp_path / "s", metrics=["psnr_db", "ms_ssim_db"], times=True)
     (section,) = sections(store)
-    assert [line for line in section.remarks if "MS-SSIM is asked for" in line and "160 pixels" in line]
+    assert [line for line in section.remarks if "MS-SSIM was requested" in line and "160 pixels" in line]
 
 
 def test_an_earlier_reports_files_go_and_others_stay(tmp_path):

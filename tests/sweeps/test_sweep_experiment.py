@@ -59,14 +59,17 @@ def plan_of(changes=(), data=None):
         ({"snr_db": ["loud"]}, "snr_db.0: "),
         ({"channels": ["moon"]}, "channels.0: must be one of awgn, multipath"),
         ({"modes": ["telepathy"]}, "modes.0: "),
-        ({"anchor": "B"}, "anchor 'B' is none of the schemes: A"),
+        ({"anchor": "B"}, "anchor 'B' is not one of the schemes: A"),
         ({"schemes": SMALL["schemes"] * 2}, "two schemes of the same name"),
         ({"schemes": [{"label": "A"}]}, "schemes.0.codec is missing"),
         *(
-            ({"schemes": [{"label": "A", "codec": "one", "weights": text}]}, "schemes.0.weights: may name {snr_db}")
+            ({"schemes": [{"label": "A", "codec": "one", "weights": text}]}, "schemes.0.weights: may contain {snr_db}")
             for text in ("{cbr}", "{snr_db:g}", "{snr_db:999999999999}", "{snr_db.real}", "{", "{0}")
         ),
-        ({"schemes": [{"label": "A", "codec": "one", "images": ["moon"]}]}, "'moon' is none of the image sets: demo"),
+        (
+            {"schemes": [{"label": "A", "codec": "one", "images": ["moon"]}]},
+            "'moon' is not one of the image sets: demo",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_one_line_that_names_the_place(changes, told):
@@ -103,9 +106,9 @@ def test_pictures_that_cannot_be_sent_are_left_out_and_named_once(tmp_path, rng)
     sent = {(p.cell.image, p.cell.cbr) for p in plan.cells}
     assert sent == {("large.png", 1 / 24), ("large.png", 1 / 12), ("small.png", 1 / 12)}
     assert plan.remarks == [
-        "A at CBR 0.04167: left out 2 of 3 images: "
+        "A at CBR 0.04167: skipped 2 of 3 images: "
         "small.png (a 24x16 picture is too small), tiny.png (a 4x4 picture is too small)",
-        "A at CBR 0.08333: left out 1 of 3 images: tiny.png (a 4x4 picture is too small)",
+        "A at CBR 0.08333: skipped 1 of 3 images: tiny.png (a 4x4 picture is too small)",
     ]  # fmt: skip
 
 
@@ -117,10 +120,10 @@ def test_pictures_that_cannot_be_read_or_cropped_are_left_out_and_named(tmp_path
     plan = plan_of({"images": [{"name": "mine", "crop": 64}]}, tmp_path)
     assert {p.cell.image for p in plan.cells} == {"good.png"}
     (line,) = plan.remarks
-    assert line.startswith("image set 'mine': left out 3 of 4 images: cut.png (damaged")
+    assert line.startswith("image set 'mine': skipped 3 of 4 images: cut.png (damaged")
     assert "narrow.png (60x300 is too small for crops of 64 pixels)" in line and "page.jpg (not an image" in line
     (tmp_path / "mine" / "good.png").unlink()
-    with pytest.raises(UserError, match="image set 'mine': left out 3 of 3"):
+    with pytest.raises(UserError, match="image set 'mine': skipped 3 of 3"):
         plan_of({"images": [{"name": "mine", "crop": 64}]}, tmp_path)
 
 
@@ -186,7 +189,7 @@ def test_strips_say_which_pictures_are_kept():
 def test_a_strip_of_what_is_not_measured_is_told(change):
     strip = {"images": "demo", "image": "demo.png"} | change
     (line,) = plan_of({"strips": [strip]}).remarks
-    assert line.startswith(f"no strip of {strip['image']}: it is not measured in 'demo' at ")
+    assert line.startswith(f"no strip of {strip['image']}: not measured in 'demo' at ")
 
 
 def test_pictures_too_small_for_ms_ssim_are_counted_where_it_is_asked_for(tmp_path, rng):
@@ -194,7 +197,7 @@ def test_pictures_too_small_for_ms_ssim_are_counted_where_it_is_asked_for(tmp_pa
         save_image(tmp_path / "mine" / f"{name}.png", rng.integers(0, 256, (*size, 3), np.uint8))
     changes = {"images": [{"name": "mine"}, *SMALL["images"]], "metrics": ["psnr_db", "ms_ssim_db"]}
     assert plan_of(changes, tmp_path).remarks == [
-        "image set 'mine': no MS-SSIM of 2 of 3 pictures: it needs sides over 160 pixels",
-        "image set 'demo': no MS-SSIM of 1 of 1 pictures: it needs sides over 160 pixels",
+        "image set 'mine': no MS-SSIM for 2 of 3 pictures: it needs sides over 160 pixels",
+        "image set 'demo': no MS-SSIM for 1 of 1 pictures: it needs sides over 160 pixels",
     ]
     assert plan_of(changes | {"metrics": ["psnr_db"]}, tmp_path).remarks == []

@@ -92,7 +92,7 @@ def test_what_is_left_out_of_a_folder_is_counted_and_named_once(tmp_path):
     lines = []
     assert len(read_photos([tmp_path], 32, lines.append)) == 2
     (line,) = lines
-    assert f"left out {len(names)} of {len(names) + 2} training images" in line and "\n" not in line
+    assert f"skipped {len(names)} of {len(names) + 2} training images" in line and "\n" not in line
     for name in names:
         assert line.count(f"{name} (") == 1, name
     assert "strip.bmp (200×24, below 32 pixels a side)" in line and "cut.jpg (damaged" in line
@@ -105,8 +105,8 @@ def test_a_run_goes_on_with_what_is_left_and_says_so(tmp_path):
     weights = train(TINY, [tmp_path / "data"], [tmp_path / "data"], tmp_path / "run", "cpu", say=lines.append)
     assert weights.is_file()
     assert [line.partition(":")[0] for line in lines] == [
-        "left out 7 of 9 training images",
-        "left out 6 of 9 validation images",  # the strip is no crop, but a picture
+        "skipped 7 of 9 training images",
+        "skipped 6 of 9 validation images",  # the strip is no crop, but a picture
     ]
 
 
@@ -116,14 +116,14 @@ def test_many_are_counted_and_only_some_named(tmp_path):
         (tmp_path / f"bad{i:02}.png").write_bytes(b"x")
     lines = []
     read_photos([tmp_path], 1, lines.append)
-    assert "left out 40 of 41" in lines[0] and "bad00.png" in lines[0] and lines[0].endswith("and 28 more")
+    assert "skipped 40 of 41" in lines[0] and "bad00.png" in lines[0] and lines[0].endswith("and 28 more")
 
 
 @pytest.mark.parametrize("size", [(7, 200), (4, 4), (1, 1)])
 def test_validation_pictures_below_the_stride_are_left_out_before_training(tmp_path, photos, size):
     (tmp_path / "small").mkdir()
     Image.fromarray(noise(*size)).save(tmp_path / "small" / "tiny.png")
-    with pytest.raises(DataError, match=r"no usable validation images; left out 1 of 1 .*tiny\.png") as told:
+    with pytest.raises(DataError, match=r"no usable validation images; skipped 1 of 1 .*tiny\.png") as told:
         train(TINY, [photos], [tmp_path / "small"], tmp_path / "run", "cpu")
     assert "\n" not in str(told.value)
     assert not (tmp_path / "run" / "log.jsonl").exists()  # nothing was begun
@@ -136,7 +136,7 @@ def test_validation_pictures_below_the_stride_are_left_out_before_training(tmp_p
 def test_no_usable_training_image_is_one_line(tmp_path):
     for name in ("a.png", "b.jpg"):
         (tmp_path / name).write_bytes(b"rubbish")
-    with pytest.raises(DataError, match="no usable training images; left out 2 of 2"):
+    with pytest.raises(DataError, match="no usable training images; skipped 2 of 2"):
         train(TINY, [tmp_path], [], tmp_path / "run", "cpu")
     with pytest.raises(DataError, match="data folder not found"):
         image_files([tmp_path / "a.png"])
@@ -145,7 +145,7 @@ def test_no_usable_training_image_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("name", "changed", "message"),
     [
-        ("deepjscc-photo", {"crop": 30}, "crop of 30 pixels is no multiple of deepjscc's 8"),
+        ("deepjscc-photo", {"crop": 30}, "crop of 30 pixels is not a multiple of deepjscc's 8"),
         ("ntscc-photo", {"crop": 24}, "no multiple of ntscc's 16"),
         ("ntscc-photo", {"crop": 96, "task": {"distortion": "ms-ssim"}}, "MS-SSIM needs crops of at least 97"),
         ("ntscc-cifar", {"dataset": "photos", "task": {"distortion": "ms-ssim"}}, "MS-SSIM needs crops of at least 97"),

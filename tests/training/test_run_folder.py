@@ -76,7 +76,7 @@ def test_a_finished_run_that_is_called_again_changes_nothing(run, photos, valida
     train(TINY, [photos], [photos] if validated else [], run, "cpu", say=lines.append)
     train(dataclasses.replace(TINY, steps=3), [photos], [], run, "cpu", say=lines.append)
     assert content(run) == before
-    assert lines == [f"tiny in {run} has all of its 4 steps already"] * 2
+    assert lines == [f"tiny in {run} has already completed its 4 steps"] * 2
 
 
 def test_weights_of_a_finished_run_that_were_removed_come_back_with_their_figures(run, photos):
@@ -421,7 +421,7 @@ def test_values_that_no_run_can_have_are_refused(changed, message):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"network": {"latents": "many"}}, r"\[network\] makes no network of deepjscc"),
+        ({"network": {"latents": "many"}}, r"\[network\] does not describe a deepjscc"),
         ({"network": {"fines": 8}}, "unexpected keyword argument 'fines'"),
         ({"network": TINY.network | {"encoder_blocks": [1]}}, r"\[network\] makes no network"),
         ({"task": {"rates": [8, 32]}}, "even, from 2 to the network's 16 latents, not 32"),

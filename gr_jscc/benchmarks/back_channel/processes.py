@@ -74,7 +74,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError("the back-channel did not get there")
+            raise TimeoutError("the back-channel did not reach the expected state in time")
         time.sleep(0.005)
 
 

@@ -60,7 +60,7 @@ def round_trips(trips: int, symbols: int) -> dict[str, np.ndarray]:
                 back.clear()
                 channel.send(message)
                 if not back.wait(PATIENCE):
-                    raise TimeoutError("nothing came back")
+                    raise TimeoutError("no answer came back")
 
             for first in range(-TOGETHER, trips, TOGETHER):  # the first round warms up
                 for name, taken in times.items():

@@ -82,7 +82,7 @@ class ChannelCode:
         """
         length = self.message_bytes(len(symbols))
         if length < 1:
-            raise ValueError(f"{len(symbols)} symbols of {self.name} carry nothing")
+            raise ValueError(f"{len(symbols)} symbols of {self.name} cannot carry any data")
         ratios = demap_symbols(symbols, noise_var, self.bits_per_symbol)
         ratios = np.where(_scrambler(len(ratios)), -ratios, ratios)
         bits, _ = decode_segments(ratios, 8 * length, self.bits_per_symbol)

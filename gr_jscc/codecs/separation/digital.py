@@ -52,5 +52,5 @@ class DigitalCodec(Codec):
 
     def _too_large(self, height: int, width: int, cbr: float) -> CodecError:
         return CodecError(
-            f"a {width}x{height} picture needs more than CBR {cbr:.4g} by {self.name} ({self.weights_name})"
+            f"a {width}x{height} picture needs more than CBR {cbr:.4g} with {self.name} ({self.weights_name})"
         )

@@ -36,8 +36,8 @@ def parse_separation(text: str) -> tuple[str, ChannelCode]:
     snr_db = _snr_db(rest)
     if snr_db is None:
         raise CodecError(
-            f"{text!r} is no choice for separation: {rest!r} is neither an SNR such as 10dB nor a channel code such as "
-            f"ldpc-2/3:16qam (rates 1/3, 1/2, 2/3, 3/4, 5/6; qpsk, 16qam, 64qam)"
+            f"{text!r} is not a valid choice for separation: {rest!r} is neither an SNR such as 10dB nor a channel "
+            "code such as ldpc-2/3:16qam (rates 1/3, 1/2, 2/3, 3/4, 5/6; qpsk, 16qam, 64qam)"
         )
     return source, best_code(snr_db)
 
@@ -51,7 +51,7 @@ def parse_capacity(text: str) -> tuple[str, float]:
     source, rest = _source(text)
     snr_db = _snr_db(rest)
     if snr_db is None:
-        raise CodecError(f"{text!r} is no choice for separation-capacity: {rest!r} is not an SNR such as 10dB")
+        raise CodecError(f"{text!r} is not a valid choice for separation-capacity: {rest!r} is not an SNR such as 10dB")
     return source, snr_db
 
 
@@ -60,7 +60,7 @@ def _source(text: str) -> tuple[str, str]:
     source, _, rest = (text or DEFAULT_SOURCE).strip().lower().partition(":")
     if source not in PICTURE_CODECS:
         raise CodecError(
-            f"{text!r} is no choice for a separation codec: picture codecs are {', '.join(PICTURE_CODECS)}; "
+            f"{text!r} is not a valid choice for a separation codec: picture codecs are {', '.join(PICTURE_CODECS)}; "
             "for example hevc:10dB"
         )
     return source, rest

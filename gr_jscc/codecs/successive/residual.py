@@ -53,7 +53,7 @@ class SuccessiveResidual(SuccessiveCodec):
     def __init__(self, weights: str | Path | None = None, device: str = "cpu", realisations: int = 10) -> None:
         super().__init__(weights, device)
         if realisations < 1:
-            raise CodecError(f"at least one reception has to be simulated, not {realisations}")
+            raise CodecError(f"at least one reception must be simulated, not {realisations}")
         self.realisations = realisations
 
     @staticmethod

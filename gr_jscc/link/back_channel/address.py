@@ -63,17 +63,17 @@ def parse_address(text: str, listening: bool) -> Address:
         raise BackChannelError(f"a back-channel's address is tcp://HOST:PORT or ipc://PATH, not {text!r}")
     host, port = match[1], int(match[2])
     if port > 65535 or (port == 0 and not listening):
-        raise BackChannelError(f"{text}: a port is 1 to 65535")
+        raise BackChannelError(f"{text}: the port must be 1 to 65535")
     if host == "localhost":
         host = "127.0.0.1"
     try:
         number = ipaddress.ip_address(host.strip("[]"))
     except ValueError as error:
         if host.startswith("["):
-            raise BackChannelError(f"{text}: no IPv6 address") from error
+            raise BackChannelError(f"{text}: not an IPv6 address") from error
         number = None  # a name, an interface, or *
     everywhere = host == "*" or (number is not None and number.is_unspecified)
     if everywhere and not listening:
-        raise BackChannelError(f"{text}: connecting needs the address of the receiving host")
+        raise BackChannelError(f"{text}: give the address of the receiving host to connect to")
     local = number is not None and number.is_loopback
     return Address(f"tcp://{host}:{port}", local, ipv6=host.startswith("["))

@@ -91,7 +91,7 @@ class Hello(Message):
     def unpack(cls, data: bytes | memoryview) -> Hello:
         (role, hash_, run, session, key, *lengths), rest = unpack_head(cls._head, data)
         if role >= len(ROLES) or sum(lengths) != len(rest):
-            raise MessageError("no hello")
+            raise MessageError("not a hello")
         texts, start = {}, 0
         for (name, most), length in zip(cls._texts.items(), lengths):
             texts[name] = read_text(name, rest[start : start + length], most)

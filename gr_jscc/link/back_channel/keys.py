@@ -95,7 +95,7 @@ def choose_keys(address: Address, role: str, security: Security | None) -> Keys 
             )
         return None
     if security.keys is not None and security.keys.role != role:
-        raise BackChannelError(f"this is the {role}, but the keys are the {security.keys.role}'s")
+        raise BackChannelError(f"this host is the {role}, but the keys are the {security.keys.role}'s")
     return security.keys
 
 
@@ -122,7 +122,7 @@ def make_keys(folder: Path | str, force: bool = False) -> list[Path]:
         with locked(folder):  # two that make keys must not leave one file each
             there = [path for path in paths.values() if path.exists()]
             if there and not force:
-                line = f"{there[0]} is there already; --force overwrites it, and both hosts need the new keys"
+                line = f"{there[0]} already exists; --force overwrites it, and both hosts then need the new keys"
                 raise BackChannelError(line)
             for role, peer in (ROLES, ROLES[::-1]):
                 public, secret = pairs[role]
@@ -145,7 +145,7 @@ def read_keys(path: Path | str) -> Keys:
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise BackChannelError(f"others can read the secret key in {path}; mend it with chmod 600 {path}")
+                raise BackChannelError(f"others can read the secret key in {path}; fix it with chmod 600 {path}")
             text = file.read(65536).decode()
     except OSError as error:
         raise BackChannelError(f"cannot read the keys {path}: {error.strerror}") from error

@@ -82,7 +82,7 @@ def unpack_head(layout: struct.Struct, data: bytes | memoryview) -> tuple[tuple,
 def unpack_bool(value: int) -> bool:
     """A byte that is 0 or 1."""
     if value > 1:
-        raise MessageError(f"a truth value of {value}")
+        raise MessageError(f"a boolean of value {value}")
     return bool(value)
 
 
@@ -97,14 +97,14 @@ def check_text(name: str, text: str, most: int) -> bytes:
         raise MessageError(f"{name} must be printable text")
     data = text.encode()
     if len(data) > most:
-        raise MessageError(f"{name} of {len(data)} bytes; {most} is the most")
+        raise MessageError(f"{name} of {len(data)} bytes; the maximum is {most}")
     return data
 
 
 def read_text(name: str, data: bytes | memoryview, most: int) -> str:
     """Undoes `check_text`."""
     if len(data) > most:
-        raise MessageError(f"{name} of {len(data)} bytes; {most} is the most")
+        raise MessageError(f"{name} of {len(data)} bytes; the maximum is {most}")
     try:
         text = bytes(data).decode()
     except UnicodeDecodeError as error:

@@ -119,7 +119,7 @@ class BurstMap(Message):
             raise MessageError(f"a map of {count} bursts in {len(rest)} bytes")
         bits = np.unpackbits(np.frombuffer(rest, np.uint8)).astype(bool)
         if bits[count:].any():
-            raise MessageError("a burst map that says more than its count")
+            raise MessageError("a burst map with bits beyond its count")
         return cls(transfer, round_, unpack_bool(manifest), bits[:count])
 
 
@@ -146,14 +146,14 @@ class SideInfo(Message):
 
     def pack(self) -> bytes:
         if len(self.data) > MAX_SIDE_INFO:
-            raise MessageError(f"{len(self.data)} bytes of side information; {MAX_SIDE_INFO} is the most")
+            raise MessageError(f"{len(self.data)} bytes of side information; the maximum is {MAX_SIDE_INFO}")
         return pack_fields(self._head, self.transfer, self.round) + self.data
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> SideInfo:
         (transfer, round_), rest = unpack_head(cls._head, data)
         if len(rest) > MAX_SIDE_INFO:
-            raise MessageError(f"{len(rest)} bytes of side information; {MAX_SIDE_INFO} is the most")
+            raise MessageError(f"{len(rest)} bytes of side information; the maximum is {MAX_SIDE_INFO}")
         return cls(transfer, round_, bytes(rest))
 
 
@@ -245,7 +245,7 @@ class Have(Message):
 
     def pack(self) -> bytes:
         if len(self.images) > MAX_IMAGES:
-            raise MessageError(f"{len(self.images)} images; {MAX_IMAGES} is the most")
+            raise MessageError(f"{len(self.images)} images; the maximum is {MAX_IMAGES}")
         ids = b"".join(check_bytes("an image's name", name, ID_BYTES) for name in self.images)
         return pack_fields(self._head, check_bytes("run", self.run, 8), len(self.images)) + ids
 
@@ -275,7 +275,7 @@ class Bye(Message):
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Bye:
         if len(data):
-            raise MessageError("a farewell holds nothing")
+            raise MessageError("a farewell must be empty")
         return cls()
 
 

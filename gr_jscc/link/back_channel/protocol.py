@@ -203,7 +203,7 @@ class Protocol:
         elif frame.session in self._past:
             self._statistics.foreign += 1
             if self._listens:
-                self._refuse(connection, f"another {hello.role} took this one's place; start it again")
+                self._refuse(connection, f"another {hello.role} replaced this one; restart it")
         elif self._is_peer(connection, frame):
             self._link.hello = hello
             if self._listens:

@@ -40,14 +40,14 @@ class Report(Message):
         _check(self.content)
         text = json.dumps(self.content, ensure_ascii=False, separators=(",", ":")).encode()
         if len(text) > MAX_JSON:
-            raise MessageError(f"a report of {len(text)} bytes; {MAX_JSON} is the most")
+            raise MessageError(f"a report of {len(text)} bytes; the maximum is {MAX_JSON}")
         return pack_fields(_HEAD, self.transfer) + text
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Report:
         (transfer,), rest = unpack_head(_HEAD, data)
         if len(rest) > MAX_JSON:
-            raise MessageError(f"a report of {len(rest)} bytes; {MAX_JSON} is the most")
+            raise MessageError(f"a report of {len(rest)} bytes; the maximum is {MAX_JSON}")
         try:
             content = json.loads(bytes(rest).decode(), parse_constant=_refuse, parse_int=_integer)
         except (ValueError, RecursionError) as error:
@@ -77,7 +77,7 @@ def _check_value(value: object, depth: int) -> None:
         try:
             value.encode()
         except UnicodeEncodeError as error:  # half a surrogate pair, which "\ud800" in JSON makes
-            raise MessageError("a report with text that is no Unicode") from error
+            raise MessageError("a report with text that is not Unicode") from error
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise MessageError("a report with NaN or infinity")
@@ -89,10 +89,10 @@ def _check_value(value: object, depth: int) -> None:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _integer(digits: str) -> int:
     if len(digits) > 20:  # no 64 bits are longer, and reading long ones takes quadratic time
-        raise ValueError("an integer too long")
+        raise ValueError("the integer is too long")
     return int(digits)

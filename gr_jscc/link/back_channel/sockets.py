@@ -31,8 +31,9 @@ CURVE_BYTES = 33  # by which CURVE makes a frame longer: "\x07MESSAGE", a nonce 
 _ZAP = "inproc://zeromq.zap.01"
 _FAILURES = {
     zmq.EVENT_HANDSHAKE_FAILED_AUTH: "the receiver does not accept this transmitter's key",
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "only one of the two ends uses keys, or the other is no receiver",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "it closes at once: no receiver there yet, or one with another key",
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "only one of the two ends uses keys, or the other is not a receiver",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "the connection closes at once: no receiver is there yet, or it has "
+    "another key",
 }
 
 
@@ -144,8 +145,8 @@ class ListeningSocket(Socket):
         except zmq.ZMQError as error:
             self.close()
             used = error.errno == zmq.EADDRINUSE
-            reason = "is in use" if used else f"cannot be listened at: {zmq.strerror(error.errno)}"
-            raise BackChannelError(f"{address.endpoint} {reason}") from error
+            reason = "it is in use" if used else zmq.strerror(error.errno)
+            raise BackChannelError(f"cannot listen on {address.endpoint}: {reason}") from error
         self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._poller.register(self._socket, zmq.POLLIN)
 
@@ -158,7 +159,7 @@ class ListeningSocket(Socket):
             self._zap.send_multipart([b"1.0", request, status, text, b"", b""])
             if not welcome:
                 host = source.decode(errors="replace")
-                protocol.turned_away(f"turned away {host}, which has another key than the transmitter")
+                protocol.turned_away(f"rejected {host}: its key is not the transmitter's")
 
     def receive(self) -> tuple[Connection, bytes] | None:
         """The next message and the connection that it came over; None when there is none."""

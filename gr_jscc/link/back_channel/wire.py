@@ -115,10 +115,10 @@ def decode(data: bytes) -> Frame:
         OtherVersionError: an intact frame of another version.
     """
     if not HEADER_SIZE <= len(data) <= MAX_FRAME:
-        raise WireError(f"{len(data)} bytes are no frame")
+        raise WireError(f"{len(data)} bytes are not a frame")
     magic, version, kind, more, session, sequence, length = _HEADER.unpack_from(data)
     if magic != MAGIC or length != len(data) - HEADER_SIZE:
-        raise WireError("no frame of the back-channel")
+        raise WireError("not a back-channel frame")
     view = memoryview(data)
     if zlib.crc32(view[HEADER_SIZE:], zlib.crc32(view[: _HEADER.size])) != _CRC.unpack_from(data, _HEADER.size)[0]:
         raise WireError("damaged")

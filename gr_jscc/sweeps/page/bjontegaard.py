@@ -47,7 +47,7 @@ def bd_tables(experiment: Experiment, points: Points) -> Iterator[Table]:
         quality = f"BD-{METRICS[view.metric]}"
         columns = ["scheme", "BD-CBR", quality] + (["BD-CBR, paper", f"{quality}, paper"] if published else [])
         title = f"BD-CBR and {quality} against {experiment.anchor} {view.place}"
-        notes = ["Below 0, BD-CBR says how many channel uses are saved at the same quality."]
+        notes = ["A negative BD-CBR is the share of channel uses saved at the same quality."]
         if published:
             notes.append("Paper: NTSCC, tables I and II; its anchor is BPG + LDPC at rate 2/3 with 16-QAM.")
         yield Table(f"bd-{view.name}", title, columns, rows, notes)

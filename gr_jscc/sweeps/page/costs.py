@@ -24,7 +24,7 @@ def times_table(conditions: Conditions, place: str, points: list[Point], paramet
             total = reference.seconds[conditions.images]
             row = [f"{reference.scheme}, published", _millions(reference.parameters), NOTHING, NOTHING]
             rows.append([*row, *_seconds(total), reference.device])
-    title = f"Parameters and time a picture, {place}"
+    title = f"Parameters and time per picture, {place}"
     columns = ["scheme", "parameters", "encode, s", "decode, s", "both, s", "on"]
     name = re.sub(r"[^a-z0-9]+", "-", title.lower())
     return Table(name, title, columns, rows, ["Medians over all cells; one thread of this machine's CPU."])

@@ -16,7 +16,7 @@ def measured(cells: list[dict], rows: dict[str, dict]) -> str:
     if not times:
         return ""
     versions = sorted({row.get("version") or "" for row in done})
-    told = ", ".join(version or "a version that did not tell" for version in versions)
+    told = ", ".join(version or "an unknown version" for version in versions)
     begun, ended = (time.replace("T", " ").removesuffix("+00:00") for time in (times[0], times[-1]))
     return f"Measured {begun} to {ended} UTC with gr-jscc {told}."
 
@@ -37,13 +37,13 @@ def weights_tables(cells: list[dict], rows: dict[str, dict]) -> list[Table]:
 def without_figures(experiment: Experiment, points: Points) -> list[str]:
     """Metrics that were asked for, and that no picture has."""
     why = {
-        "psnr_db": "no picture came",
+        "psnr_db": "no picture arrived",
         "ms_ssim_db": f"it needs pictures with both sides over {SMALLEST_MS_SSIM_SIDE - 1} pixels",
-        "lpips": "the machines that measured lacked it, or the pictures are too small",
+        "lpips": "it was not installed on the machines that measured, or the pictures are too small",
     }
     found = [point for group in points.values() for point in group]
     without = [m for m in experiment.metrics if found and not any(point.values[m] for point in found)]
-    return [f"{METRICS[metric]} is asked for, and there is none: {why[metric]}." for metric in without]
+    return [f"{METRICS[metric]} was requested, but there is none: {why[metric]}." for metric in without]
 
 
 def progress(cells: list[dict], rows: dict[str, dict]) -> list[str]:

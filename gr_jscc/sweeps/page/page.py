@@ -166,7 +166,9 @@ def _html(sections: Iterable[Section], title: str, images: dict[tuple[str, str],
             body.append(part.html() if is_table else _figure(part, images[section.name, part.name]))
         body += [f'<p class="note">{html.escape(remark)}</p>' for remark in section.remarks]
         body += [f'<p class="note">{html.escape(section.measured)}{_by(section.command)}</p>'] * bool(section.measured)
-        body += [f"<p>Nothing is measured yet: gr-jscc sweep {html.escape(section.name)}</p>"] * (not section.points)
+        body += [f"<p>Nothing has been measured yet; run gr-jscc sweep {html.escape(section.name)}</p>"] * (
+            not section.points
+        )
     body.append(f'<p class="note">{html.escape(written)}</p>')
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -28,7 +28,7 @@ def plot_of(view: View, styles: dict[str, int], references: list[ReferenceCurve]
     with_bars = any(point[2] is not None for line in lines for point in line.points)
     notes = ["Bars: 95 % intervals of the mean over pictures of this kind."] if with_bars else []
     if len(by_scheme(view.points)) > 1:
-        notes.append("All schemes have the same pictures: whether one is better, the table of differences tells.")
+        notes.append("All schemes sent the same pictures: the table of differences shows whether one is better.")
     return Plot(view.name, view.title, AXES[view.over], label, lines, notes)
 
 
@@ -71,8 +71,11 @@ def differences(view: View, anchor: str) -> Iterator[Table]:
     unit = "" if view.metric == "lpips" else ", dB"
     title = f"{METRICS[view.metric]} minus that of {anchor}{unit}, {view.place}"
     with_margin = any(value and value.margin is not None for values in found.values() for value in values)
-    told = "; ± half its 95 % interval (Student's t, paired). An interval that does not reach 0 tells the two apart."
-    notes = ["Mean of the differences picture by picture" + (told if with_margin else TOO_FEW)]
+    told = (
+        "; ± half its 95 % interval (Student's t, paired). The difference is significant if its interval does not "
+        "include 0."
+    )
+    notes = ["Mean of the per-picture differences" + (told if with_margin else TOO_FEW)]
     yield Table(f"difference-{view.name}", title, ["scheme", *_heads(view, xs)], rows, notes)
 
 
@@ -91,13 +94,13 @@ def _table_notes(view: View, schemes: dict[str, list[Point]]) -> list[str]:
     with_margin = any(point.estimate(view.metric).margin is not None for point in view.points)
     notes = [f"Mean of {of}" + (f"; ± half the 95 % interval (Student's t over {over})." if with_margin else TOO_FEW)]
     if not view.everything:
-        notes.append("Only the pictures that all schemes have here; some have more.")
+        notes.append("Only pictures measured with all schemes; some schemes have more.")
     elif count == seeds == 1:
         notes = ["One picture, sent once."]
     for scheme, points in schemes.items():
         lost = [f"{point.lost} of {point.cells} at {view.x(point):.4g}" for point in points if point.lost]
         if lost:
-            notes.append(f"{scheme}: did not arrive: {', '.join(lost)}; those shown plain grey are in the mean.")
+            notes.append(f"{scheme}: did not arrive: {', '.join(lost)}; those shown plain grey count in the mean.")
         if any(abs(point.mean_cbr / point.asked - 1) > 0.02 for point in points):
             counted = ", ".join(f"{point.mean_cbr:.4f}" for point in sorted(points, key=view.x))
             notes.append(f"{scheme}: CBR as counted: {counted}.")

@@ -93,7 +93,7 @@ def _draw_scale(figure: Figure, grid: list[Axes], norm: LogNorm) -> None:
     )  # fmt: skip
     scale.ax.set_facecolor("0.5")  # the colours as they look over a picture's middle grey
     scale.minorticks_off()
-    scale.set_label("complex channel uses of a patch", fontsize=8.5)
+    scale.set_label("complex channel uses per patch", fontsize=8.5)
     scale.ax.tick_params(labelsize=8.5)
 
 

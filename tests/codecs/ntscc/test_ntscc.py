@@ -109,7 +109,7 @@ def test_payload_keeps_to_the_rate_and_has_power_one(codecs, photo, name, size):
 
 @pytest.mark.parametrize("cbr", [0.0, -1.0, 0.9, float("nan")])
 def test_a_rate_out_of_range_is_refused(codecs, cbr):
-    with pytest.raises(CodecError, match="serves a CBR from 1/48 to 1/3, not"):
+    with pytest.raises(CodecError, match="supports a CBR from 1/48 to 1/3, not"):
         codecs["windows"].transmitter(cbr)
 
 

@@ -146,7 +146,7 @@ def test_forged_pictures_are_refused(crop, name):
 def test_a_size_within_av1_is_not_believed(crop):
     codec = picture_codec("avif")
     large = codec.encode(np.zeros((1000, 2000, 3), np.uint8), 0)
-    with pytest.raises(DamagedPictureError, match="no AV1 still picture"):
+    with pytest.raises(DamagedPictureError, match="not an AV1 still picture"):
         codec.decode(large, *crop.shape[:2])
 
 

@@ -122,7 +122,7 @@ def test_layers_keep_to_the_rate_and_have_power_one(tiny, rng, scheme, size):
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("cbr", [0.0, 0.08, 0.26, 1.0, float("nan")])
 def test_a_rate_out_of_range_is_refused(tiny, scheme, cbr):
-    with pytest.raises(CodecError, match="serves a CBR from 1/12 to 1/4"):
+    with pytest.raises(CodecError, match="supports a CBR from 1/12 to 1/4"):
         tiny(scheme).transmitter(cbr)
 
 

@@ -184,10 +184,10 @@ def test_a_full_queue_is_said_and_nothing_waits(end):
 def test_an_address_in_use_or_elsewhere_is_one_line(end, tmp_path):
     for address in (LOOPBACK, f"ipc://{tmp_path}/back"):
         receiver = end(address, "receiver")
-        with pytest.raises(BackChannelError, match=rf"^{receiver.address} is in use$"):
+        with pytest.raises(BackChannelError, match=rf"^cannot listen on {receiver.address}: it is in use$"):
             End(receiver.address, "receiver").start()
     for address in ("tcp://192.0.2.1:5555", "ipc:///nowhere/at/all"):
-        with pytest.raises(BackChannelError, match=rf"^{address} cannot be listened at: [\w ]+$"):
+        with pytest.raises(BackChannelError, match=rf"^cannot listen on {address}: [\w ]+$"):
             End(address, "receiver", Security.none()).start()
 
 
@@ -315,7 +315,7 @@ def test_a_stranger_without_the_key_learns_nothing_and_changes_nothing(end, keys
             pass
     assert len(heard) <= 64 and b"jscc" not in heard  # ZMQ's own greeting
     assert receiver.numbers == list(range(50)) and transmitter.numbers == [9]
-    assert receiver.refusals == ["turned away 127.0.0.1, which has another key than the transmitter"]
+    assert receiver.refusals == ["rejected 127.0.0.1: its key is not the transmitter's"]
     counted = receiver.statistics()
     assert (counted.malformed, counted.foreign, counted.duplicates, counted.messages_received) == (0, 0, 0, 50)
 

@@ -335,7 +335,7 @@ def test_a_second_transmitter_is_refused_while_the_first_lives(world):
     assert world.receiver.messages == [Stop(1), Stop(66)] and b.protocol.connected
     world.dial("a")  # its place is taken, for good
     world.run(3)
-    assert lines(a) == ["another transmitter took this one's place; start it again"]
+    assert lines(a) == ["another transmitter replaced this one; restart it"]
     assert b.protocol.connected and not a.protocol.connected
 
 

@@ -45,14 +45,14 @@ class Avif(PictureCodec):
         picture = file[file.index(b"mdat") + 4 :]
         container, (_, before) = _container(*image.shape[:2], len(picture)), _plain_beginning(*image.shape[:2])
         if file != container + picture or not picture.startswith(before):
-            raise RuntimeError("libavif wrote another beginning for another picture of the same size")
+            raise RuntimeError("libavif wrote different headers for two pictures of the same size")
         return picture
 
     def read(self, data: bytes, height: int, width: int) -> np.ndarray:
         # The decoder goes by the size in AV1's own header, whatever the container says of it.
         _, before = _plain_beginning(height, width)
         if not data.startswith(before) or not _is_frame(data[len(before) :]):
-            raise DamagedPictureError("no AV1 still picture")
+            raise DamagedPictureError("not an AV1 still picture")
         return read_file(_container(height, width, len(data)) + data, "AVIF", height, width)
 
 

@@ -51,7 +51,7 @@ class PictureCodec(ABC):
         except DamagedPictureError:
             raise
         except Exception as error:  # the libraries raise what they like: OSError, SyntaxError, struct.error, …
-            raise DamagedPictureError(f"no {self.name} picture of {width}x{height}: {error}") from error
+            raise DamagedPictureError(f"not a {self.name} picture of {width}x{height}: {error}") from error
 
     @abstractmethod
     def read(self, data: bytes, height: int, width: int) -> np.ndarray:

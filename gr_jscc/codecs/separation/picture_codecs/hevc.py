@@ -61,7 +61,7 @@ class Hevc(PictureCodec):
     def read(self, data: bytes, height: int, width: int) -> np.ndarray:
         # A slice holds no start code. Behind one there might be other parameter sets, of any size, or more pictures.
         if len(data) < 2 or data[0] > 2 * MOST_CHROMA_OFFSET or START_CODE[1:] in data:
-            raise DamagedPictureError("no slice of an HEVC picture")
+            raise DamagedPictureError("not a slice of an HEVC picture")
         rows, columns = max(height, SMALLEST_SIDE), max(width, SMALLEST_SIDE)
         sets = _parameter_sets(rows, columns, data[0] - MOST_CHROMA_OFFSET)
         decoder = av.CodecContext.create("hevc", "r")
@@ -69,7 +69,7 @@ class Hevc(PictureCodec):
         packet = av.Packet(sets + START_CODE + SLICE_HEADER + data[1:])
         frames = decoder.decode(packet) + decoder.decode(None)
         if len(frames) != 1 or (frames[0].height, frames[0].width) != (rows, columns):
-            raise DamagedPictureError(f"no HEVC picture of {columns}x{rows}")
+            raise DamagedPictureError(f"not an HEVC picture of {columns}x{rows}")
         return rgb_from_ycbcr([_plane(plane, rows) for plane in frames[0].planes], BITS)[:height, :width]
 
 

@@ -43,14 +43,14 @@ class Jpeg(PictureCodec):
         head = _head(*image.shape[:2], setting)
         file = write_file(image, "JPEG", **_options(setting))
         if not file.startswith(head):
-            raise RuntimeError("libjpeg wrote another head for another picture of the same size")
+            raise RuntimeError("libjpeg wrote different headers for two pictures of the same size")
         return bytes([setting[0] << 7 | setting[1]]) + file[len(head) :]
 
     def read(self, data: bytes, height: int, width: int) -> np.ndarray:
         setting = (data[0] >> 7, data[0] & 0x7F) if data else (0, 0)
         # A few bytes are a scan, and each is a pass over the whole picture.
         if setting[1] not in QUALITIES or not data[1:].startswith(TABLES) or data.count(SCAN) > SCANS:
-            raise DamagedPictureError("no JPEG picture")
+            raise DamagedPictureError("not a JPEG picture")
         return read_file(_head(height, width, setting) + data[1:], "JPEG", height, width)
 
 

@@ -38,14 +38,14 @@ class Jpeg2000(PictureCodec):
         header = _main_header(*image.shape[:2])
         file = write_file(image, "JPEG2000", **_options(*image.shape[:2], setting))
         if not file.startswith(header):
-            raise RuntimeError("OpenJPEG wrote another main header for another picture of the same size")
+            raise RuntimeError("OpenJPEG wrote different main headers for two pictures of the same size")
         return file[len(header) :]
 
     def read(self, data: bytes, height: int, width: int) -> np.ndarray:
         # One tile in one part, without a header of its own, which might ask for millions of precincts.
         head = TILE_HEADER.pack(TILE, 10, 0, max(0, len(data) - len(END)), 0, 1, DATA)
         if not data.startswith(head) or not data.endswith(END):
-            raise DamagedPictureError("no tile of a JPEG 2000 picture")
+            raise DamagedPictureError("not a tile of a JPEG 2000 picture")
         return read_file(_main_header(height, width) + data, "JPEG2000", height, width)
 
 

@@ -34,4 +34,4 @@ def read_file(data: bytes, kind: str, height: int, width: int) -> np.ndarray:
     with Image.open(io.BytesIO(data), formats=[kind]) as image:
         if image.size == (width, height):
             return np.array(image.convert("RGB"))
-    raise DamagedPictureError(f"no {kind} picture of {width}x{height}")
+    raise DamagedPictureError(f"not a {kind} picture of {width}x{height}")
