@@ -20,7 +20,8 @@ def make(
 ) -> None:
     """Make keys for two hosts: FOLDER/transmitter.key and FOLDER/receiver.key.
 
-    Copy each file to its host over a channel that nobody else can read, and keep no other copy: each holds a secret key.
+    Copy each file to its host over a channel that nobody else can read, and keep no other copy: each file holds a
+    secret key.
     """
     for path in make_keys(folder, force):
         typer.echo(f"{path}: for the {path.stem}'s host only")
