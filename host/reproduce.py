@@ -48,7 +48,7 @@ def reproduce(
     hjscc: HJSCC with and without feedback over SNR, with a wrong SNR at the transmitter, after each latent, and
     between two hosts with faults of the feedback and 1 to 8 pictures in flight.
 
-    banana: section IV-B of Dai et al. 2022 (NTSCC): a source of two numbers; trains the rivals, which takes minutes.
+    banana: section IV-B of Dai et al. 2022 (NTSCC): a source of two numbers; trains the models, which takes minutes.
     """
     options.check_choice("NAME", name, ("successive", "separation", "banana", "hjscc"))
     if name != "banana" and not data:

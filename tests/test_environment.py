@@ -130,7 +130,7 @@ def test_gnuradio_out_of_the_virtual_environments_sight(monkeypatch, system):
     (system / "gnuradio").mkdir()
     failing_probe(monkeypatch)
     check = gnu_radio.check_gnuradio()
-    assert "does not look there" in check.found
+    assert "cannot see it" in check.found
     assert check.remedy.startswith(f"echo {system} > ") and check.remedy.endswith("system-gnuradio.pth")
 
 

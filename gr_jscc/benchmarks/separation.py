@@ -1,4 +1,4 @@
-"""The digital rival over the ideal channel, beside figures from the literature, and its cliff over a real link."""
+"""The digital baseline over the ideal channel, beside figures from the literature, and its cliff over a real link."""
 
 from __future__ import annotations
 

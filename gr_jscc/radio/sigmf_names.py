@@ -160,7 +160,7 @@ def _in_archive(archive: Path, wanted: str) -> tuple[Folder, str, str]:
                 if member.isreg() and not member.issparse()
             }
     except tarfile.TarError as error:
-        raise RadioError(f"cannot read {archive}: not a SigMF archive, or compressed ({error})") from error
+        raise RadioError(f"cannot read {archive}: not a SigMF archive, or a compressed one ({error})") from error
     except OSError as error:
         raise RadioError(f"cannot read {archive}: {error.strerror or error}") from error
     metas = sorted(path for path in members if path.suffix.lower() == META)

@@ -72,7 +72,7 @@ def _flowgraph(cell: Cell, files: list[Path], device: str) -> Sent:
 
 
 def _settings(cell: Cell) -> LinkSettings:
-    """Manifests and side information are coded for the cell's SNR, as the digital rival's pictures are."""
+    """Manifests and side information are coded for the cell's SNR, as the digital baseline's pictures are."""
     return LinkSettings(control_snr_db=cell.snr_db)
 
 

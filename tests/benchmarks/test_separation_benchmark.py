@@ -55,7 +55,7 @@ def test_a_cliff_where_the_learned_codec_bends(figures):
 def test_the_page_keeps_what_people_wrote(figures, tmp_path):
     page = write_separation_report(figures, tmp_path)
     first = page.read_text()
-    assert first.startswith("# The digital rival") and first.count(BEGIN) == first.count(END) == 1
+    assert first.startswith("# The digital baseline") and first.count(BEGIN) == first.count(END) == 1
     for value in values(figures, "psnr_db"):
         assert f" {value:.2f} " in first
     page.write_text("Before.\n" + first + "After.\n")

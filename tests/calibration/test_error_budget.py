@@ -84,7 +84,7 @@ def test_coarse_steps(sent):
     found = budget(sent, level=0.02, bits=8, snr_db=60)
     assert found.largest == "rest" and "converter's steps" in advice(found)
     louder = budget(sent, level=0.1, bits=6, snr_db=70)  # noise of a hundredth of a step
-    assert louder.peak_dbfs > -15 and "noise moves it not at all" in advice(louder)
+    assert louder.peak_dbfs > -15 and "noise does not change its output" in advice(louder)
     assert "converter" not in advice(dataclasses.replace(louder, noise=louder.rest / 10))
 
 

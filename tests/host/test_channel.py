@@ -278,8 +278,8 @@ def test_a_pace_is_kept_and_idle_time_is_not_made_up_for(endpoint, bursts):
     [
         ({"source": "zmq:5555"}, "must be tcp://HOST:PORT"),
         ({"sink": "air"}, "unknown radio 'air'"),
-        ({"sink": "zmq:tcp://127.0.0.1:1111"}, "address of its own"),
-        ({"sink": "zmq-pub:tcp://127.0.0.1:1111"}, "address of its own"),
+        ({"sink": "zmq:tcp://127.0.0.1:1111"}, "its own address"),
+        ({"sink": "zmq-pub:tcp://127.0.0.1:1111"}, "its own address"),
         ({"back_source": "zmq:tcp://127.0.0.1:3333"}, "give both or neither"),
         ({"back_source": "zmq:x", "back_sink": "file:y"}, "must be tcp://HOST:PORT"),
         ({"source": "file:/nosuch/file"}, "cannot read /nosuch/file: No such file"),

@@ -64,5 +64,5 @@ def test_a_scenario_with_its_own_noise(file):
 
 
 def test_losses_need_the_ofdm_link(file):
-    with pytest.raises(UserError, match="leave --ideal out"):
+    with pytest.raises(UserError, match="remove --ideal"):
         loopback([file], ideal=True, loss=0.1)

@@ -181,7 +181,7 @@ def test_a_cell_alone_gives_what_it_gave_in_the_sweep(folder, unbroken):
         (["--scheduler", "tcp://192.0.2.1:8786"], "can be reached by other machines"),
         (["--scheduler", "tcp://lab-7:8786"], "can be reached by other machines"),
         (["--scheduler", "tls://lab-7:8786"], "needs the cluster's key"),
-        (["--scheduler", "tcp://lab-7:8786", "--cluster-key", "none.pem"], "begins with tls://"),
+        (["--scheduler", "tcp://lab-7:8786", "--cluster-key", "none.pem"], "must begin with tls://"),
         (["--scheduler", "tls://lab-7:8786", "--cluster-key", "none.pem"], "no such key"),
     ],
 )
@@ -278,7 +278,7 @@ def test_the_report_as_a_document(folder, unbroken, capsys):
     code, told = run(capsys, "report", unbroken, "--experiment", "moon")
     assert code == 2 and "no experiment 'moon'" in told
     code, told = run(capsys, "report", folder / "docs")
-    assert code == 2 and "no store of a sweep" in told
+    assert code == 2 and "not a sweep's store" in told
 
 
 def run(capsys, *arguments):

@@ -85,7 +85,7 @@ def _without(key):
 @pytest.mark.parametrize(
     "data, told",
     [
-        (pickle.dumps({"AlexNet_0": Command()}), "no numpy array"),
+        (pickle.dumps({"AlexNet_0": Command()}), "not a numpy array"),
         (pickle.dumps(_without("NetLinLayer_3")), "NetLinLayer_3"),
         (pickle.dumps(content())[:1000], "not as expected"),
         (pickle.dumps({**content(), "NetLinLayer_2": {"Conv_0": {"kernel": np.zeros((1, 1, 4, 1))}}}), "float64"),

@@ -45,7 +45,7 @@ def test_addresses_are_taken_apart(address, kind, place):
         ("zmq:tcp://127.0.0.1:99999", "from 1 to 65535"),
         ("zmq:tcp://127.0.0.1:*", "from 1 to 65535"),
         ("zmq:tcp://127.0.0.1:٣٣", "from 1 to 65535"),
-        ("zmq:tcp://[::1]:5555", "no IPv6"),
+        ("zmq:tcp://[::1]:5555", "do not support IPv6"),
         ("zmq-req:ipc://", "path of a socket"),
         ("zmq:ipc://*", "path of a socket"),
         ("file:", "the path of a file"),

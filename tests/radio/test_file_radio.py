@@ -61,7 +61,7 @@ def test_silence_follows_when_asked_for(tmp_path, samples):
     ("name", "content", "message"),
     [
         ("missing", None, "No such file"), ("empty", b"", "0 bytes hold no cf32_le sample"),
-        ("short", bytes(7), "7 bytes hold no cf32_le sample"), ("", None, "is no file"),
+        ("short", bytes(7), "7 bytes hold no cf32_le sample"), ("", None, "not a regular file"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path, name, content, message):

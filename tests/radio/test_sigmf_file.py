@@ -157,18 +157,18 @@ def test_samples_in_a_file_of_another_name(foreign, tmp_path):
         ({"data": b"x"}, "1 bytes hold no ci8 sample"),
         ({"data": b""}, "0 bytes hold no ci8 sample"),
         ({"dataset": "gone"}, "No such file"),
-        ({"dataset": "../them.sigmf-data"}, "only the name of a file beside it"),
-        ({"dataset": "/etc/passwd"}, "only the name of a file beside it"),
-        ({"dataset": "C:\\air\\them.sigmf-data"}, "only the name of a file beside it"),
-        ({"dataset": ".."}, "only the name of a file beside it"),
-        ({"dataset": "a\0b"}, "only the name of a file beside it"),
-        ({"dataset": ""}, "only the name of a file beside it"),
+        ({"dataset": "../them.sigmf-data"}, "only files in the same folder"),
+        ({"dataset": "/etc/passwd"}, "only files in the same folder"),
+        ({"dataset": "C:\\air\\them.sigmf-data"}, "only files in the same folder"),
+        ({"dataset": ".."}, "only files in the same folder"),
+        ({"dataset": "a\0b"}, "only files in the same folder"),
+        ({"dataset": ""}, "only files in the same folder"),
         ({"metadata_only": True}, "without its samples"),
-        ({"text": "what?"}, "no SigMF metadata"),
-        ({"text": "[1, 2]"}, "no SigMF metadata"),
-        ({"text": '{"global": {"core:datatype": "ci8"'}, "no SigMF metadata"),
-        ({"text": "{}"}, "no SigMF metadata"),
-        ({"text": '{"annotations": 5}'}, "no SigMF metadata"),
+        ({"text": "what?"}, "not SigMF metadata"),
+        ({"text": "[1, 2]"}, "not SigMF metadata"),
+        ({"text": '{"global": {"core:datatype": "ci8"'}, "not SigMF metadata"),
+        ({"text": "{}"}, "not SigMF metadata"),
+        ({"text": '{"annotations": 5}'}, "not SigMF metadata"),
     ],
 )
 def test_what_cannot_be_received_is_told_in_one_line(foreign, tmp_path, change, message):
@@ -301,7 +301,7 @@ def test_missing_files_and_bytes_that_are_no_text_are_told_in_one_line(tmp_path,
         read_recording(tmp_path / "nowhere")
     path = foreign()
     path.write_bytes(b"\xff\xfe{}")
-    with pytest.raises(RadioError, match="no SigMF metadata"):
+    with pytest.raises(RadioError, match="not SigMF metadata"):
         read_recording(path)
 
 

@@ -91,12 +91,12 @@ def test_of_several_recordings_the_one_that_is_named(tmp_path, wanted, descripti
     ("members", "wanted", "message"),
     [
         (SEVERAL, "", "several recordings: name one as .*/NAME, with NAME one of one/one, three/two, two/two"),
-        (SEVERAL, "four", "which recording"),
-        (SEVERAL, "two", "which recording"),
+        (SEVERAL, "four", "several recordings"),
+        (SEVERAL, "two", "several recordings"),
         ({"README": b"?"}, "", "no recording in it"),
         ({"a.sigmf-meta": meta()}, "", "a.sigmf-data: no such file in the archive"),
-        ({"a.sigmf-meta": meta(dataset="../a.sigmf-data"), "a.sigmf-data": samples(0, 4)}, "", "only the name"),
-        ({"a.sigmf-meta": b"{}", "a.sigmf-data": samples(0, 4)}, "", "no SigMF metadata"),
+        ({"a.sigmf-meta": meta(dataset="../a.sigmf-data"), "a.sigmf-data": samples(0, 4)}, "", "only files in the same folder"),
+        ({"a.sigmf-meta": b"{}", "a.sigmf-data": samples(0, 4)}, "", "not SigMF metadata"),
     ],
 )
 def test_what_an_archive_cannot_give_is_told_in_one_line(tmp_path, members, wanted, message):
@@ -108,14 +108,14 @@ def test_what_an_archive_cannot_give_is_told_in_one_line(tmp_path, members, want
 @pytest.mark.parametrize("content", [b"", b"no tar at all", b"\x1f\x8b\x08\0" + bytes(600), b"PK\3\4" + bytes(600)])
 def test_what_is_no_archive_is_told_in_one_line(tmp_path, content):
     (tmp_path / "x.sigmf").write_bytes(content)
-    with pytest.raises(RadioError, match="no SigMF archive|no recording in it"):
+    with pytest.raises(RadioError, match="not a SigMF archive|no recording in it"):
         read_recording(tmp_path / "x.sigmf")
 
 
 def test_a_cut_and_a_compressed_archive_are_told_in_one_line(tmp_path):
     whole = archive(tmp_path / "x.sigmf", SEVERAL).read_bytes()
     (tmp_path / "x.sigmf").write_bytes(whole[:3000])
-    with pytest.raises(RadioError, match="no SigMF archive"):
+    with pytest.raises(RadioError, match="not a SigMF archive"):
         read_recording(tmp_path / "x.sigmf")
     (tmp_path / "x.sigmf.gz").write_bytes(b"?")
     with pytest.raises(RadioError, match="unpack it first"):
@@ -139,7 +139,7 @@ def test_a_collection_of_one_is_that_recording(tmp_path):
     [
         (("a", "b"), "NAME one of a, b"),
         ((), "no recording"),
-        (("../a",), "only the name"),
+        (("../a",), "only files in the same folder"),
         (("gone",), "No such file"),
     ],
 )
@@ -151,7 +151,7 @@ def test_what_a_collection_cannot_give_is_told_in_one_line(tmp_path, names, mess
 @pytest.mark.parametrize("text", ["", "[]", '{"collection": 5}', '{"collection": {"core:streams": [7]}}'])
 def test_what_is_no_collection_is_told_in_one_line(tmp_path, text):
     (tmp_path / "all.sigmf-collection").write_text(text)
-    with pytest.raises(RadioError, match="no SigMF collection"):
+    with pytest.raises(RadioError, match="not a SigMF collection"):
         read_recording(tmp_path / "all.sigmf-collection")
 
 

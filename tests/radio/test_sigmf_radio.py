@@ -100,7 +100,7 @@ def test_archives_and_collections_are_not_written(tmp_path, name):
 
 def test_a_recording_that_is_none_is_told_in_one_line(tmp_path):
     (tmp_path / "air.sigmf-meta").write_text("{}")
-    with pytest.raises(RadioError, match="no SigMF metadata"):
+    with pytest.raises(RadioError, match="not SigMF metadata"):
         radio_source(f"file:{tmp_path}/air.sigmf-meta")
 
 

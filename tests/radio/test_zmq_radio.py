@@ -267,7 +267,7 @@ def test_a_file_where_the_socket_should_be_is_left_alone(tmp_path):
         (radio_sink, "tcp://192.0.2.1:5555", "cannot assign requested address"),
         (radio_sink, "tcp://nosuch.invalid:5555", "no IPv4 address found for 'nosuch.invalid'"),
         (radio_source, "tcp://nosuch.invalid:5555", "no IPv4 address found for 'nosuch.invalid'"),
-        (radio_source, "tcp://*:5555", "must be named instead of *"),
+        (radio_source, "tcp://*:5555", "needs the transmitter's host instead of *"),
         (radio_sink, "ipc:///nosuch/air", "no such file or directory"),
         (radio_sink, "ipc:///" + "x" * 120, "file name too long"),
     ],

@@ -98,7 +98,7 @@ def test_marks_at_the_edges_end_with_the_samples_and_time_runs_forwards(drawn):
         assert marks(one) == [] or marks(one)[:3] == expected
         left, right = one.get_xlim()
         assert 0 <= left < right <= 0.01 + 1e-9
-    assert marks(axes[1]) == expected and "1 annotations mark nothing" in axes[0].get_title()
+    assert marks(axes[1]) == expected and "1 annotations lie outside it" in axes[0].get_title()
 
 
 def test_a_mark_without_a_length_reaches_to_the_end_of_its_segment(drawn):

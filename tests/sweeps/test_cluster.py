@@ -37,7 +37,7 @@ def test_a_cluster_that_fails_to_start_is_started_again(faltering):
 def test_one_that_never_starts_is_told_in_a_line(faltering):
     tried = faltering(STARTS)
     with (
-        pytest.raises(UserError, match="workers end while they start: .*Nanny failed to start") as told,
+        pytest.raises(UserError, match="workers exit during start-up: .*Nanny failed to start") as told,
         local_client(1),
     ):
         pass

@@ -168,7 +168,7 @@ def test_what_is_optional_is_left_out_with_a_line_and_what_is_not_is_an_error(tm
         plan_of({"schemes": [{"label": "B", "codec": "absent"}]})
     with pytest.raises(ExperimentError, match="folder not found"):
         plan_of({"images": [{"name": "moon"}]}, tmp_path)
-    with pytest.raises(ExperimentError, match="nothing is left to measure"):
+    with pytest.raises(ExperimentError, match="nothing to measure"):
         plan_of({"schemes": schemes[1:]})
 
 

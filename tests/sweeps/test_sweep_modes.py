@@ -50,7 +50,7 @@ def test_pictures_between_two_hosts(small_photo):
 def test_other_weights_than_the_plan_s_are_an_error_and_not_a_figure(small_photo):
     picture = small_photo[:64, :64]
     (row,) = rows_of([cell_of(picture, weights_hash="00000000")], [picture])
-    assert row["error"].startswith("ValueError: other weights here") and "psnr_db" not in row
+    assert row["error"].startswith("ValueError: the weights here are not those") and "psnr_db" not in row
 
 
 def test_pictures_that_nothing_came_of_are_measured_as_lost(small_photo):

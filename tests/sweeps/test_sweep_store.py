@@ -89,7 +89,7 @@ def test_only_one_program_writes(tmp_path):
     Store(tmp_path).rows()  # reading is free
     first.close()
     Store.create(tmp_path).close()
-    with pytest.raises(StoreError, match="no store"):
+    with pytest.raises(StoreError, match="not a sweep's store"):
         Store(tmp_path / "nowhere")
 
 

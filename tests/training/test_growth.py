@@ -197,7 +197,7 @@ def test_a_start_that_cannot_be_had_is_one_line(tmp_path):
             start_from(network, str(tmp_path / f"{name}.safetensors"), tmp_path)
         assert "\n" not in str(told.value)
     for name in ("banana", "successive-single-2"):
-        with pytest.raises(RecipeError, match=f"start_from: {name} is a model of another kind"):
+        with pytest.raises(RecipeError, match=f"start_from: {name} is another kind of model"):
             start_from(network, name, tmp_path)
     with pytest.raises(RecipeError, match="banana has no tensor in common"):
         start_from(WindowAttention(12, 8, 2, 4, 0), "banana", tmp_path)

@@ -146,10 +146,10 @@ def test_no_usable_training_image_is_one_line(tmp_path):
     ("name", "changed", "message"),
     [
         ("deepjscc-photo", {"crop": 30}, "crop of 30 pixels is not a multiple of deepjscc's 8"),
-        ("ntscc-photo", {"crop": 24}, "no multiple of ntscc's 16"),
+        ("ntscc-photo", {"crop": 24}, "not a multiple of ntscc's 16"),
         ("ntscc-photo", {"crop": 96, "task": {"distortion": "ms-ssim"}}, "MS-SSIM needs crops of at least 97"),
         ("ntscc-cifar", {"dataset": "photos", "task": {"distortion": "ms-ssim"}}, "MS-SSIM needs crops of at least 97"),
-        ("successive-photo", {"crop": 100}, "no multiple"),
+        ("successive-photo", {"crop": 100}, "not a multiple"),
     ],
 )
 def test_crops_that_suit_no_network_or_loss_are_told_before_training(tmp_path, photos, name, changed, message):

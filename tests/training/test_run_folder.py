@@ -179,7 +179,7 @@ def test_where_no_checkpoint_is_whole_nothing_is_begun_anew(run, photos, damage)
     for path in checkpoints(run):
         DAMAGES[damage](path)
     before = content(run)
-    with pytest.raises(CheckpointError, match="no checkpoint in .* is whole") as told:
+    with pytest.raises(CheckpointError, match="no checkpoint in .* is intact") as told:
         train(dataclasses.replace(TINY, steps=6), [photos], [], run, "cpu")
     assert "\n" not in str(told.value) and content(run) == before
 
@@ -423,7 +423,7 @@ def test_values_that_no_run_can_have_are_refused(changed, message):
     [
         ({"network": {"latents": "many"}}, r"\[network\] does not describe a deepjscc"),
         ({"network": {"fines": 8}}, "unexpected keyword argument 'fines'"),
-        ({"network": TINY.network | {"encoder_blocks": [1]}}, r"\[network\] makes no network"),
+        ({"network": TINY.network | {"encoder_blocks": [1]}}, r"\[network\] does not describe a"),
         ({"task": {"rates": [8, 32]}}, "even, from 2 to the network's 16 latents, not 32"),
         ({"task": {"rates": [7]}}, "even, from 2"),
         ({"task": {"rates": []}}, "rates must be"),
@@ -471,6 +471,6 @@ def test_two_runs_do_not_share_a_folder(photos, tmp_path):
     out = tmp_path / "run"
     out.mkdir()
     with locked(out):
-        with pytest.raises(UserError, match="another training run is at work"):
+        with pytest.raises(UserError, match="another training run is using"):
             train(TINY, [photos], [photos], out, "cpu")
     assert list(out.iterdir()) == []

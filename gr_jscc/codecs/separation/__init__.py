@@ -1,1 +1,1 @@
-"""The digital rivals: a picture codec and a channel code, or the channel's capacity."""
+"""The digital baselines: a picture codec and a channel code, or the channel's capacity."""

@@ -1,4 +1,4 @@
-"""Separate source and channel coding, the digital rival: a picture codec, an LDPC code and QAM; one round.
+"""Separate source and channel coding, the digital baseline: a picture codec, an LDPC code and QAM; one round.
 
 What papers call *BPG + LDPC*, with BPG's core (HEVC intra) or another picture codec. The rate control fills the channel
 uses that the CBR allows and never exceeds them. The message is the picture's bytes and a CRC-32; its length follows

@@ -1,4 +1,4 @@
-"""The digital rival: it keeps to its channel uses, shows pictures whole or not at all, and counts what it must."""
+"""The digital baseline: it keeps to its channel uses, shows pictures whole or not at all, and counts what it must."""
 
 import subprocess
 import sys

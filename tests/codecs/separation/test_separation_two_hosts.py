@@ -1,4 +1,4 @@
-"""The digital rival between two hosts: transmitter, air and receiver are three processes."""
+"""The digital baseline between two hosts: transmitter, air and receiver are three processes."""
 
 import json
 import os

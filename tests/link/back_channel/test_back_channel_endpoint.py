@@ -246,7 +246,7 @@ def test_addresses_that_are_none(text, listening):
 
 
 def test_with_keys_the_two_ends_talk(end, keys):
-    with pytest.raises(BackChannelError, match="this is the receiver, but the keys are the transmitter's"):
+    with pytest.raises(BackChannelError, match="this host is the receiver, but the keys are the transmitter's"):
         End(LOOPBACK, "receiver", keys[0])
     receiver = end(LOOPBACK, "receiver", keys[1])
     transmitter = end(receiver.address, "transmitter", keys[0])
