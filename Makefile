@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 TORCH ?=
 # What `make test` hands on to pytest, e.g. PYTEST_ARGS="tests/test_imaging.py -x".
 PYTEST_ARGS ?=
-# Of `make gpu-pack` and `make gpu-run`: folders of photos, and recipes with the minutes that each is given.
+# For `make gpu-pack` and `make gpu-run`: folders of photos, and recipes with the minutes that each is given.
 PHOTOS ?=
 VALIDATION ?=
 RUNS ?= ntscc-gpu:9
@@ -20,15 +20,15 @@ help:
 	@echo "make test    run all tests          (PYTEST_ARGS=\"…\" is passed on to pytest)"
 	@echo "make grc     open GNU Radio Companion with the JSCC blocks  (FLOWGRAPH=file.grc)"
 	@echo "make lint    check the style"
-	@echo "make docs    build the documentation's site: build/site/index.html"
+	@echo "make docs    build the documentation site: build/site/index.html"
 	@echo "make setup   only set up: Debian packages, virtual environment, this project"
 	@echo "             with an NVIDIA GPU: make setup TORCH=torch  (CUDA build, several GB)"
 	@echo "make virtual-radio   build the SoapySDR driver of a radio without hardware (docs/guide/virtual-radio.md)"
 	@echo "make gpu-pack PHOTOS=\"…\" VALIDATION=…   pack photos for a GPU machine that gets a copy of this folder"
-	@echo "make gpu-run RUNS=ntscc-gpu:9   there: train a recipe for so many minutes  (docs/guide/training.md)"
+	@echo "make gpu-run RUNS=ntscc-gpu:9   there: train a recipe for the given minutes  (docs/guide/training.md)"
 	@echo "make clean   remove the virtual environment, caches and results"
 	@echo
-	@echo "demo, test, grc, lint and docs do the set-up themselves and ask for sudo only if a Debian package is missing."
+	@echo "demo, test, grc, lint and docs do the setup themselves and ask for sudo only if a Debian package is missing."
 
 setup:
 	@TORCH="$(TORCH)" scripts/setup.sh

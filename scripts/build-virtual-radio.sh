@@ -22,7 +22,7 @@ configure() { cmake -S "$SOURCE" -B "$BUILD"; }
 if ! { { configure || { rm -rf "$BUILD/CMakeCache.txt" "$BUILD/CMakeFiles"; configure; }; } &&
        cmake --build "$BUILD" --parallel 2; } >"$LOG" 2>&1; then
   grep -m 3 -E 'error|Error' "$LOG" >&2 || tail -n 3 "$LOG" >&2
-  echo "the virtual radio could not be built; all of it: $LOG" >&2
+  echo "the virtual radio could not be built; full log: $LOG" >&2
   exit 1
 fi
 echo "$STAMP" > "$BUILD/stamp"

@@ -49,7 +49,7 @@ missing_packages() {
 install_packages() {
   local missing=("$@") as_root=() unknown=()
   local by_hand="apt-get update && apt-get install --no-install-recommends ${missing[*]}"
-  command -v apt-get >/dev/null || die "apt-get not found; install by your system's means: ${missing[*]}"
+  command -v apt-get >/dev/null || die "apt-get not found; install with your system's package manager: ${missing[*]}"
   if [[ $EUID -ne 0 ]]; then
     command -v sudo >/dev/null || die "Debian packages are missing and there is no sudo. As root, run: $by_hand"
     say "Debian packages are missing (sudo may ask for your password): ${missing[*]}"
@@ -61,14 +61,14 @@ install_packages() {
   # stderr stays visible: errors of apt, and debconf's harmless remark where apt-utils is missing
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq
              -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0)
-  "${apt[@]}" update || say "apt-get update had problems; trying with the package lists at hand"
+  "${apt[@]}" update || say "apt-get update had problems; trying with the existing package lists"
   for package in "${missing[@]}"; do
     apt-cache show --no-all-versions "$package" >/dev/null 2>&1 || unknown+=("$package")
   done
   [[ ${#unknown[@]} -eq 0 ]] ||
     die "apt does not know: ${unknown[*]} (Debian 12+ or Ubuntu 22.04+ with 'universe' needed; is the network up?)"
   "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
-    die "apt-get could not install the packages; mend what it says above and call again. By hand: $by_hand"
+    die "apt-get could not install the packages; fix the errors above and try again. By hand: $by_hand"
 }
 
 # ------------------------------------------------------------------------------------------ virtual environment
@@ -94,7 +94,7 @@ write_constraints() {
   { sed -e '' "${drop[@]}" constraints.txt; echo "$bound"; } > "$STATE/constraints.txt"
 }
 
-pip_failed() { grep -E '^ *(ERROR|error):' "$LOG" | tail -n 3 >&2; die "$1; is the network up? All of it: $LOG"; }
+pip_failed() { grep -E '^ *(ERROR|error):' "$LOG" | tail -n 3 >&2; die "$1; is the network up? Full log: $LOG"; }
 
 # pip with one line a package, everything in $LOG.
 pip_install() {
@@ -113,12 +113,12 @@ install_torch() {
     # PyPI's build for x86 brings gigabytes of CUDA; the CPU build has its own index.
     pip_install -c "$STATE/constraints.txt" "$pinned+cpu" ||
       pip_install -c "$STATE/constraints.txt" "$pinned+cpu" --extra-index-url "$TORCH_CPU_INDEX" ||
-      { say "No CPU build of PyTorch within reach; installing PyPI's (several GB on x86)"
+      { say "No CPU build of PyTorch found; installing PyPI's (several GB on x86)"
         pip_install -c "$STATE/constraints.txt" "$pinned"; } ||
       pip_failed "pip could not install PyTorch"
   else
     [[ -z $installed || $(cat "$STATE/torch" 2>/dev/null) != "$torch" ]] || return 0
-    say "Installing PyTorch as asked: $torch"
+    say "Installing PyTorch as requested: $torch"
     rm -f "$STATE/torch"
     "$VENV/bin/python" -m pip uninstall -q -y torch >/dev/null 2>&1 || true
     read -ra words <<<"$torch"
@@ -159,7 +159,7 @@ build_venv() {
   say "Installing with $bound (GNU Radio $(gnuradio_version))"
   pip_install -c "$STATE/constraints.txt" --upgrade pip || pip_failed "pip could not update itself"
   install_torch "$torch"
-  say "Installing gr-jscc and what it needs (about 200 MB)"
+  say "Installing gr-jscc and its dependencies (about 200 MB)"
   pip_install -c "$STATE/constraints.txt" -e '.[test,train,lint]' || pip_failed "pip could not install gr-jscc"
   show_system_packages
 }
@@ -174,7 +174,7 @@ show_system_packages() { system_folders > "$(site_packages)/system-gnuradio.pth"
 
 install_docs() {
   ! "$VENV/bin/python" -c 'import material, mkdocstrings_handlers.python' 2>/dev/null || return 0
-  say "Installing what builds the site (about 20 MB)"
+  say "Installing the tools that build the site (about 20 MB)"
   hide_system_packages
   pip_install -c "$STATE/constraints.txt" -e '.[docs]' || { show_system_packages; pip_failed "pip could not install mkdocs"; }
   show_system_packages
@@ -210,4 +210,4 @@ fi
 
 [[ -z ${DOCS:-} ]] || install_docs
 
-scripts/build-virtual-radio.sh || say "Going on without the virtual radio (driver=jscc); '$VENV/bin/gr-jscc doctor' says what it lacks"
+scripts/build-virtual-radio.sh || say "Continuing without the virtual radio (driver=jscc); '$VENV/bin/gr-jscc doctor' says what is missing"

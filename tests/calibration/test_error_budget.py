@@ -45,7 +45,7 @@ def test_noise(sent, snr_db):
     assert found.largest == "noise" and db(found.noise) == pytest.approx(-snr_db, abs=0.2)
     assert db(found.total) == pytest.approx(-snr_db, abs=0.3)
     assert found.bursts == 16 and found.missed == 0 and found.cfo == pytest.approx(0.01, abs=1e-6)
-    assert "Noise" in advice(found)
+    assert "Receiver noise" in advice(found)
 
 
 @pytest.mark.parametrize("where", ["before", "after"])
@@ -82,7 +82,7 @@ def test_clipping(sent):
 
 def test_coarse_steps(sent):
     found = budget(sent, level=0.02, bits=8, snr_db=60)
-    assert found.largest == "rest" and "converter's steps" in advice(found)
+    assert found.largest == "rest" and "Converter resolution" in advice(found)
     louder = budget(sent, level=0.1, bits=6, snr_db=70)  # noise of a hundredth of a step
     assert louder.peak_dbfs > -15 and "noise does not change its output" in advice(louder)
     assert "converter" not in advice(dataclasses.replace(louder, noise=louder.rest / 10))
@@ -115,7 +115,7 @@ def test_several_captures_together(sent):
 def test_what_is_lost_comes_first(sent):
     found = budget(sent, snr_db=20)
     assert "3 overflows" in advice(found, overflows=3)
-    assert "not received" in advice(dataclasses.replace(found, missed=0.2))
+    assert "are missed" in advice(dataclasses.replace(found, missed=0.2))
 
 
 def test_silence_has_no_budget():
