@@ -95,7 +95,11 @@ def test_of_several_recordings_the_one_that_is_named(tmp_path, wanted, descripti
         (SEVERAL, "two", "several recordings"),
         ({"README": b"?"}, "", "no recording in it"),
         ({"a.sigmf-meta": meta()}, "", "a.sigmf-data: no such file in the archive"),
-        ({"a.sigmf-meta": meta(dataset="../a.sigmf-data"), "a.sigmf-data": samples(0, 4)}, "", "only files in the same folder"),
+        (
+            {"a.sigmf-meta": meta(dataset="../a.sigmf-data"), "a.sigmf-data": samples(0, 4)},
+            "",
+            "only files in the same",
+        ),
         ({"a.sigmf-meta": b"{}", "a.sigmf-data": samples(0, 4)}, "", "not SigMF metadata"),
     ],
 )
@@ -139,7 +143,7 @@ def test_a_collection_of_one_is_that_recording(tmp_path):
     [
         (("a", "b"), "NAME one of a, b"),
         ((), "no recording"),
-        (("../a",), "only files in the same folder"),
+        (("../a",), "only files in the same"),
         (("gone",), "No such file"),
     ],
 )
