@@ -108,7 +108,7 @@ def rx(
 
     Runs until it is interrupted, unless an option says when to end. Every image gets a folder with received.png and
     report.json. With a back-channel, lost bursts are sent again. Either side may start first, and either may be
-    started again.
+    restarted.
     """
     from gr_jscc.link.back_channel import FORMATS
 

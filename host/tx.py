@@ -62,7 +62,7 @@ def tx(
             "--adapt",
             rich_help_panel=panels.LINK,
             help="Let the CBR follow the SNR that the receiver reports: --cbr applies at 10 dB; at other SNRs the "
-            "CBR changes so that the channel's capacity carries as much. Needs a back-channel.",
+            "CBR changes so that the same information fits the channel's capacity. Needs a back-channel.",
         ),
     ] = False,
     in_flight: Annotated[
@@ -117,7 +117,7 @@ def tx(
     """Send images to a receiver on another host (gr-jscc rx), over a radio.
 
     With a back-channel lost bursts are sent again, and codecs that use feedback get it. Either side may start first,
-    and either may be started again: the same command does not resend what the receiver has.
+    and either may be restarted: the same command does not resend what the receiver has.
     """
     ratio = options.parse_cbr(cbr_max or cbr)
     options.check_device(device)

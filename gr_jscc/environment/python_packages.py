@@ -24,13 +24,13 @@ DEPENDENCIES = {
     "rich": "the gr-jscc command",
     "numba": "error correction",
     "pytorch-msssim": "MS-SSIM, training",
-    "pydantic": "profiles of radios",
-    "tomlkit": "writing profiles of radios",
+    "pydantic": "radio profiles",
+    "tomlkit": "writing radio profiles",
     "sigmf": "recordings",
-    "av": "HEVC of the separation codecs",
+    "av": "HEVC in the separation codecs",
     "constriction": "side information of ntscc",
     "distributed": "sweeps",
-    "bjontegaard": "reports of sweeps",
+    "bjontegaard": "sweep reports",
 }
 OPTIONAL_DEPENDENCIES = {"tensorboard": "training logs", "pytest": "make test", "pytest-timeout": "make test"}
 

@@ -55,7 +55,7 @@ def check_blocks() -> Check:
 def check_xvfb() -> Check:
     found = shutil.which("Xvfb")
     remedy = "" if found else APT + "xvfb xauth"
-    return Check("Xvfb", found is not None, found or "missing", "tests of windows", remedy, required=False)
+    return Check("Xvfb", found is not None, found or "missing", "tests with windows", remedy, required=False)
 
 
 def _companion_folders() -> set[Path]:
