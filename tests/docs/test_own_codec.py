@@ -97,10 +97,13 @@ def test_through_the_flowgraph_and_between_two_programs(weights):
         [*command, "rx", "--radio", f"zmq:{address}", *given, "--once", "--out", "far", "--originals", "photos"],
         env=ENVIRONMENT, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    sent = subprocess.run(
-        [*command, "tx", "photos/one.png", "--radio", f"zmq:{address}", *given], env=ENVIRONMENT, timeout=PATIENCE
-    )
-    assert sent.returncode == 0 and receiver.wait(PATIENCE) == 0
+    try:
+        transmitter = [*command, "tx", "photos/one.png", "--radio", f"zmq:{address}", *given]
+        assert subprocess.run(transmitter, env=ENVIRONMENT, timeout=PATIENCE).returncode == 0
+        assert receiver.wait(PATIENCE) == 0
+    finally:
+        receiver.kill()
+        receiver.wait()
     assert report("far/one")["codec"] == "toy" and report("far/one")["psnr_db"] > 12
 
 
