@@ -26,7 +26,15 @@ from gr_jscc.errors import UserError
 
 
 class CodecError(UserError):
-    """A codec was asked for something it cannot do; the message is one line for a person."""
+    """A codec was asked for something it cannot do; the message is one line for a person.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> load_codec("separation").check_cbr(2)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.base.CodecError: separation with hevc:ldpc-2/3:16qam serves a CBR above 0 and at most 1, not 2
+    """
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,13 @@ class UseMap:
     Attributes:
         uses: float32[h, w], complex channel uses of every patch.
         stride: pixels of a patch's side; those at the right and bottom edge may reach beyond the picture.
+
+    Example:
+        >>> import numpy as np
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> spent = load_codec("ntscc", "ntscc-cifar").use_map(np.full((32, 32, 3), 90, np.uint8), cbr=1 / 12)
+        >>> spent.stride, spent.uses.shape
+        (4, (8, 8))
     """
 
     uses: np.ndarray
@@ -123,6 +138,11 @@ class Insight:
         blind_from: the part of the picture (latent, layer), from 0, from which on the transmitter sent without knowing
             what had arrived before; None: it always knew.
         drifted: rounds whose transmitter took the receiver to hold something else than it does.
+
+    Example:
+        >>> insight = Insight(blind_from=2, drifted=0)
+        >>> insight.blind_from is None  # did the transmitter always know?
+        False
     """
 
     blind_from: int | None
@@ -130,7 +150,19 @@ class Insight:
 
 
 class Transmitter(ABC):
-    """The sending half, for one image at a time."""
+    """The sending half, for one image at a time.
+
+    Example:
+        >>> import numpy as np
+        >>> class Greys(Transmitter):
+        ...     def start(self, image):
+        ...         grey = image.mean(axis=2).ravel() - 127.5
+        ...         return Payload((grey / np.sqrt(np.mean(grey**2))).astype(np.complex64))
+        ...
+        >>> payload = Greys().start(np.full((2, 4, 3), 200, np.uint8))
+        >>> payload.symbols.shape, Greys().next(feedback=None) is None
+        ((8,), True)
+    """
 
     @abstractmethod
     def start(self, image: np.ndarray) -> Payload:
@@ -152,6 +184,17 @@ class Receiver(ABC):
         insight: see there; None for codecs that send nothing of it along, and before anything arrived.
         shows_grey: whether the latest estimate is the plain grey picture, because nothing of the one that was sent was
             usable. A grey picture that was sent and arrived is none such.
+
+    Example:
+        >>> import numpy as np
+        >>> class Patient(Receiver):
+        ...     def push(self, reception):
+        ...         return self.grey(2, 3)
+        ...
+        >>> receiver = Patient()
+        >>> picture = receiver.push(Reception(np.zeros(1, np.complex64), np.ones(1, np.float32), None))
+        >>> picture.shape, receiver.shows_grey
+        ((2, 3, 3), True)
     """
 
     insight: Insight | None = None
@@ -182,6 +225,16 @@ class Codec(ABC):
             The most robust suits a few bytes; a codec with hundreds of them pays too much for it.
         side_info_copies: how often they are sent; None leaves it to the link.
         training_task: of a codec from outside, the class that trains it, see `gr_jscc.training.tasks.Task`.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> codec = load_codec("separation")
+        >>> isinstance(codec, Codec), codec.uses_feedback, codec.ideal_only, codec.cbr_range
+        (True, False, False, (0.0, 1.0))
+        >>> codec.set_eta(0.5)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.base.CodecError: separation has no eta: it does not adapt its rate to the content
     """
 
     name: ClassVar[str]

@@ -16,6 +16,16 @@ class RateAdaptiveCodec(TrainedCodec):
 
     Attributes:
         eta: real channel values per bit, see `set_eta`; None: what fits the CBR. With it, only the quality follows.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> codec = load_codec("ntscc", "ntscc-cifar")
+        >>> isinstance(codec, RateAdaptiveCodec)
+        True
+        >>> codec.set_eta(0)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.base.CodecError: eta must be from 0.001 to 1000, not 0
     """
 
     side_info_mcs = 3  # QPSK and LDPC of rate 1/2

@@ -35,6 +35,16 @@ class Refined(Wrapped):
 
     Raises:
         CodecError: no learned codec, or a number of steps that makes no sense.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> refined = Refined(load_codec("successive-single", "successive-single-2"), steps=20)
+        >>> refined.name, refined.steps
+        ('successive-single', 20)
+        >>> Refined(load_codec("separation"), steps=20)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.base.CodecError: separation has no network through which symbols could be refined
     """
 
     def __init__(self, codec: Codec, steps: int, snr_db: float = 10.0) -> None:

@@ -54,6 +54,12 @@ class TrainedCodec(NetworkCodec):
     Raises:
         WeightsError: weights missing, damaged, of another codec, or with a bad configuration.
         CodecError: the device is not there.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> codec = load_codec("successive-single", "successive-single-2")
+        >>> isinstance(codec, TrainedCodec), codec.weights_name, len(codec.weights_hash)
+        (True, 'successive-single-2', 4)
     """
 
     default_weights: ClassVar[str]
@@ -90,6 +96,12 @@ class Heard:
         symbols: complex64[k].
         noise_var: float32[k].
         side_info: bytes, or None when they were lost.
+
+    Example:
+        >>> Heard(torch.zeros(2, dtype=torch.complex64), torch.tensor([0.1, torch.inf]), b"").is_lost
+        False
+        >>> Heard(torch.zeros(2, dtype=torch.complex64), torch.tensor([torch.inf] * 2), b"").is_lost
+        True
     """
 
     symbols: Tensor
@@ -114,6 +126,13 @@ class TrainedReceiver(Receiver):
     Args:
         codec: whose.
         height, width: of the picture.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> receiver = load_codec("successive-single", "successive-single-2").receiver(16, 24)
+        >>> nothing = heard(Reception(np.zeros(0, np.complex64), np.zeros(0, np.float32), None), "cpu")
+        >>> isinstance(receiver, TrainedReceiver), receiver.pixels(nothing)
+        (True, None)
     """
 
     def __init__(self, codec: NetworkCodec, height: int, width: int) -> None:

@@ -12,6 +12,12 @@ class Wrapped(Codec):
 
     Args:
         codec: what is wrapped.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> wrapped = Wrapped(load_codec("separation"))
+        >>> wrapped.name, wrapped.cbr_range
+        ('separation', (0.0, 1.0))
     """
 
     def __init__(self, codec: Codec) -> None:

@@ -40,6 +40,13 @@ class HJSCC(RateAdaptiveCodec):
 
     Attributes:
         snr_db: Es/N0 that the transmitter believes in, until feedback tells it.
+
+    Example:
+        >>> codec = HJSCC("hjscc-cifar")
+        >>> codec.grid(32, 48)
+        (2, 3)
+        >>> codec.map_sizes(*codec.grid(32, 32))
+        [(2, 2), (2, 2), (2, 2), (2, 2)]
     """
 
     name = "hjscc"
@@ -102,7 +109,15 @@ class HJSCC(RateAdaptiveCodec):
 
 
 class HJSCCFeedback(HJSCC):
-    """The same, told what arrived: every latent is one round."""
+    """The same, told what arrived: every latent is one round.
+
+    Example:
+        >>> codec = HJSCCFeedback("hjscc-cifar")
+        >>> codec.uses_feedback, codec.weights_name
+        (True, 'hjscc-cifar')
+        >>> codec.receiver(32, 48).push(Reception(np.zeros(0, np.complex64), np.zeros(0, np.float32), None)).shape
+        (32, 48, 3)
+    """
 
     name = "hjscc-feedback"
     weights_codec = "hjscc"

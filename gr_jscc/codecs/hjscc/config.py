@@ -23,6 +23,13 @@ class HJSCCConfig:
         attention: False: no rate attention module.
         expected: whether rates follow the entropy that the prior expects, and not the one that the picture has, where
             both ends have the same prior, so that the receiver can work them out.
+
+    Example:
+        >>> transforms = {"kind": "windows", "latents": 8, "widths": [8, 8], "blocks": [0, 0], "heads": 1, "window": 4}
+        >>> level = {"channels": 4, "shares": [1.0], "rates": [0, 2, 4], "group": 2}
+        >>> config = HJSCCConfig(transforms, [level], width=8, hidden=8, eta=0.7)
+        >>> config.as_dict()["eta"], config.as_dict()["steps"]
+        (0.7, [100.0, 8.0])
     """
 
     transforms: dict

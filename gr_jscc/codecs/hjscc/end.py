@@ -27,6 +27,12 @@ class End:
         latent: the last that is in the state; −1 before the first.
         state: of the top-down path.
         history: of every latent so far, checksums of its rate indexes and of what arrived.
+
+    Example:
+        >>> from gr_jscc.codecs.hjscc.codec import HJSCC
+        >>> end = End.start(HJSCC("hjscc-cifar").network, quality=0.5, rows=1, columns=2)
+        >>> end.latent, end.after_nothing().latent, end.after_nothing().picture().shape
+        (-1, 0, torch.Size([1, 3, 16, 32]))
     """
 
     network: HJSCCNetwork

@@ -22,6 +22,26 @@ SPREAD = (1e-4, 1e4)  # limits of a prior's variance over the table's
 
 
 @dataclass(frozen=True)
+class Source:
+    """A picture as the bottom-up path gives it, coarsest level first.
+
+    Attributes:
+        coefficients: float32[B, C, h, w] of every level.
+        taps: float32[B, W, h, w] of every level.
+
+    Example:
+        >>> from gr_jscc.codecs.hjscc.codec import HJSCC
+        >>> network = HJSCC("hjscc-cifar").network
+        >>> source = network.analyse(torch.zeros(1, 3, 32, 32), quality=torch.tensor([0.5]))
+        >>> [tuple(level.shape) for level in source.coefficients]
+        [(1, 32, 2, 2), (1, 32, 4, 4), (1, 48, 8, 8)]
+    """
+
+    coefficients: list[Tensor]
+    taps: list[Tensor]
+
+
+@dataclass(frozen=True)
 class State:
     """What one end holds on one level, from all latents so far.
 
@@ -34,6 +54,13 @@ class State:
             which coefficients are sent next.
         ranking_untold: the same where the transmitter is not told what arrived.
         sent: float32[B], channel values sent so far.
+
+    Example:
+        >>> from gr_jscc.codecs.hjscc.codec import HJSCC
+        >>> network = HJSCC("hjscc-cifar").network
+        >>> state = network.begin(network.given(torch.tensor([0.5])), rows=2, columns=3)
+        >>> state.estimate.shape, float(state.sent)
+        (torch.Size([1, 32, 2, 3]), 0.0)
     """
 
     features: Tensor
@@ -54,6 +81,14 @@ class Prior:
         mean, variance: float32[B, C, h, w].
         ranking: float64[B, C, h, w], see `State`.
         order: int64[B, C, h, w]: 0 for the most uncertain coefficient of a position, and so on.
+
+    Example:
+        >>> from gr_jscc.codecs.hjscc.codec import HJSCC
+        >>> network = HJSCC("hjscc-cifar").network
+        >>> condition = network.given(torch.tensor([0.5]))
+        >>> prior = network.prior(0, network.begin(condition, rows=2, columns=3), condition, aware=True)
+        >>> prior.variance.shape, sorted(prior.order[0, :, 0, 0].tolist()) == list(range(prior.order.shape[1]))
+        (torch.Size([1, 32, 2, 3]), True)
     """
 
     state: State
@@ -74,6 +109,13 @@ class Sent:
         index: int64[B, ⌈h/group⌉, ⌈w/group⌉], rate indexes.
         mask: bool[B, C, h, w], the values that are sent.
         values: float32[B, C, h, w], not scaled to a power; 0 where nothing is sent.
+
+    Example:
+        >>> nothing = torch.zeros(1, 4, 2, 2)
+        >>> mask = torch.ones(1, 4, 2, 2, dtype=torch.bool)
+        >>> sent = Sent(nothing, nothing[:, 0], torch.full((1, 2, 2), 3), mask, nothing)
+        >>> int(sent.mask.sum()) // 2  # complex symbols
+        8
     """
 
     target: Tensor
@@ -95,6 +137,11 @@ class Latent(nn.Module):
         group: positions of a side of the groups that share a rate.
         first: whether it is its level's first.
         attention: whether there is a rate attention module.
+
+    Example:
+        >>> latent = Latent(4, width=8, hidden=8, condition=8, rates=[0, 2, 4], group=1, first=True, attention=False)
+        >>> latent.rate_index(bits=torch.tensor([[[0.5, 4.0, 20.0]]]), eta=torch.tensor([0.5]))
+        tensor([[[0, 1, 2]]])
     """
 
     def __init__(

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gr_jscc.codecs.hjscc.config import HJSCCConfig
-from gr_jscc.codecs.hjscc.latent import Latent, Prior, Sent, State
+from gr_jscc.codecs.hjscc.latent import Latent, Prior, Sent, Source, State
 from gr_jscc.codecs.hjscc.pyramid import Pyramid
 from gr_jscc.codecs.hjscc.transforms import KINDS
 from gr_jscc.codecs.parts.power_scale import known_scale
@@ -35,24 +35,18 @@ SCALE_STEPS = 24  # codes per octave of a power scale: 0.25 dB apart, from 2^-5.
 PROBE = 0.1  # deviation, in standard deviations of a latent, by which its influence on the picture is measured
 
 
-@dataclass(frozen=True)
-class Source:
-    """A picture as the bottom-up path gives it, coarsest level first.
-
-    Attributes:
-        coefficients: float32[B, C, h, w] of every level.
-        taps: float32[B, W, h, w] of every level.
-    """
-
-    coefficients: list[Tensor]
-    taps: list[Tensor]
-
-
 class HJSCCNetwork(nn.Module):
     """Transforms, hierarchy and codecs; images float32[B, 3, H, W] in [0, 1], sides multiples of `multiple`.
 
     Args:
         config: what it is made of.
+
+    Example:
+        >>> windows = {"kind": "windows", "latents": 8, "widths": [8, 8], "blocks": [0, 0], "heads": 1, "window": 4}
+        >>> level = {"channels": 4, "shares": [1.0], "rates": [0, 2, 4], "group": 1}
+        >>> network = HJSCCNetwork(HJSCCConfig(windows, [level | {"kept": 4}, level], width=8, hidden=8))
+        >>> network.multiple, network.level_of
+        (8, [0, 1])
     """
 
     def __init__(self, config: HJSCCConfig) -> None:

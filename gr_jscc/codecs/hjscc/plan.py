@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.hjscc.end import End
-from gr_jscc.codecs.hjscc.network import HJSCCNetwork, Source, encoder_numbers, over, power_scale
+from gr_jscc.codecs.hjscc.latent import Source
+from gr_jscc.codecs.hjscc.network import HJSCCNetwork, encoder_numbers, over, power_scale
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, largest_eta, quality_code
 from gr_jscc.nn.channel import awgn
 from gr_jscc.nn.rate_attention import of_group
@@ -34,6 +35,11 @@ class Wish:
         bits: float32[rows, columns], mean of a group's positions, times the latent's share of η.
         positions: int64[rows, columns], of each group.
         rates: int64[rates], channel values.
+
+    Example:
+        >>> wish = Wish(np.array([[0.5, 4.0, 20.0]]), np.array([[1, 1, 1]]), rates=np.array([0, 2, 4]))
+        >>> wish.index(eta=0.5), wish.symbols(eta=0.5)
+        (array([[0, 1, 2]]), 3)
     """
 
     bits: np.ndarray
@@ -65,6 +71,14 @@ class Plan:
         wishes: of every latent.
         source: the picture at that quality.
         end: of the transmitter, before all latents.
+
+    Example:
+        >>> from gr_jscc.codecs.hjscc.codec import HJSCC
+        >>> end = End.start(HJSCC("hjscc-cifar").network, quality=200 / 255, rows=1, columns=1)
+        >>> wish = Wish(np.array([[4.0]]), np.array([[16]]), rates=np.array([0, 2, 4]))
+        >>> plan = Plan(quality=200, eta=0.5, wishes=[wish, wish], source=Source([], []), end=end)
+        >>> symbols_of(plan.wishes, plan.eta)
+        32
     """
 
     quality: int

@@ -19,6 +19,11 @@ class Pyramid(nn.Module):
         latents: C of the transforms' latents.
         channels: coefficients at a position of each level, coarsest first; the finest has at most C.
         kept: of the strongest coefficients of each level but the coarsest, how many the next coarser one describes.
+
+    Example:
+        >>> pyramid = Pyramid(latents=8, channels=[6, 8], kept=[4])
+        >>> [tuple(level.shape) for level in pyramid.analyse(torch.zeros(1, 8, 4, 6))]
+        [(1, 6, 2, 3), (1, 8, 4, 6)]
     """
 
     def __init__(self, latents: int, channels: list[int], kept: list[int]) -> None:

@@ -37,6 +37,16 @@ class SideInfo:
         eta: code of the η from which the receiver works out the map; 0: maps are sent.
         maps: int64[rows, columns] rate indexes for each latent of the round; none with an η.
         exceptions: with an η, rate indexes by place in the flattened map.
+
+    Example:
+        >>> side = SideInfo(1, told=2, quality=200, scale=128, state=7, masks=9, eta=0, maps=[np.array([[0, 2]])])
+        >>> data = pack(side, rates=[3, 3], height=32, width=64)
+        >>> unpack(data, rates=[3, 3], sizes=[(1, 1), (1, 2)], height=32, width=64).maps
+        [array([[0, 2]])]
+        >>> unpack(data[:-1], rates=[3, 3], sizes=[(1, 1), (1, 2)], height=32, width=64)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.parts.entropy_coding.CodingError: side information is damaged
     """
 
     latent: int

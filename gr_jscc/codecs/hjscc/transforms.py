@@ -15,6 +15,11 @@ class ConvNeXtStage(nn.Module):
     Args:
         channels: of the blocks.
         blocks: how many.
+
+    Example:
+        >>> import torch
+        >>> ConvNeXtStage(channels=8, blocks=2)(torch.zeros(1, 8, 4, 6)).shape
+        torch.Size([1, 8, 4, 6])
     """
 
     def __init__(self, channels: int, blocks: int) -> None:
@@ -35,6 +40,12 @@ class ConvNeXtTransforms(WindowTransforms):
         widths: channels of the stages at strides 2, 4, 8 …
         blocks: of each stage.
         condition: length of the condition vectors.
+
+    Example:
+        >>> import torch
+        >>> transforms = ConvNeXtTransforms(latents=12, widths=[8, 8], blocks=[1, 1])
+        >>> transforms.stride, transforms.analyse(torch.zeros(1, 3, 16, 24)).shape
+        (4, torch.Size([1, 12, 4, 6]))
     """
 
     def __init__(self, latents: int, widths: list[int], blocks: list[int], condition: int = 64) -> None:

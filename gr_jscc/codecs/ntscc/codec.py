@@ -46,6 +46,13 @@ class Plan:
         hyper: float32[1, Z, h', w'], rounded and limited; None without refinement.
         index: int64[h, w], rate indexes.
         eta: real channel values per bit.
+
+    Example:
+        >>> codec = NTSCC("ntscc-cifar")
+        >>> image = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+        >>> plan = codec.plan_for(image, cbr=1 / 12)
+        >>> plan.index.shape, bool(codec.rates[plan.index].sum() // 2 <= 32 * 32 * 3 // 12)
+        ((8, 8), True)
     """
 
     quality: int

@@ -21,6 +21,13 @@ class NTSCCConfig:
         eta: real channel values per bit that the first steps are made for.
         innovations: hidden channels of f_e's mixture; 0: latents are sent as they are, not what the hyperprior leaves
             open of them. See `gr_jscc.codecs.ntscc.jscc`.
+
+    Example:
+        >>> windows = {"kind": "windows", "widths": [8, 8], "blocks": [0, 0], "heads": 1, "window": 4}
+        >>> attention = {"blocks": 1, "inner": 8, "heads": 1, "window": 4, "hidden": 8}
+        >>> config = NTSCCConfig(8, windows, [2, 4, 8], attention, {"width": 8, "channels": 3, "kernel": 3}, refine=8)
+        >>> config.as_dict()["rates"], config.as_dict()["multipliers"]
+        ([2, 4, 8], [8000.0, 150.0])
     """
 
     latents: int

@@ -21,6 +21,12 @@ class Hyperprior(nn.Module):
         channels: Z of the hyperlatents float32[B, Z, ⌈h/4⌉, ⌈w/4⌉].
         kernel: side of the inner kernels; the paper has 5.
         padding: what the convolutions see beyond the edges, ``zeros`` or ``replicate``.
+
+    Example:
+        >>> hyperprior = Hyperprior(latents=8, width=8, channels=3, kernel=3)
+        >>> hyper = hyperprior.summarise(torch.zeros(1, 8, 6, 10))
+        >>> hyper.shape, [tuple(part.shape) for part in hyperprior.describe(hyper, 6, 10)]
+        (torch.Size([1, 3, 2, 3]), [(1, 8, 6, 10), (1, 8, 6, 10)])
     """
 
     def __init__(self, latents: int, width: int, channels: int, kernel: int, padding: str = "zeros") -> None:

@@ -31,6 +31,13 @@ class Prior:
 
     Attributes:
         mean, variance: by the hyperprior; 0 and 1 without one.
+
+    Example:
+        >>> attention = {"inner": 4, "heads": 1, "window": 4, "hidden": 4}
+        >>> encoder = JSCCEncoder(latents=4, rates=2, blocks=1, attention=attention, innovations=4)
+        >>> prior = Prior(mean=torch.zeros(1, 4, 1, 1), variance=torch.full((1, 4, 1, 1), 16.0))
+        >>> encoder.gain(torch.zeros(1, 1, 1, dtype=torch.int64), prior).detach().flatten()  # 16^(-1/4)
+        tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
 
     mean: Tensor
@@ -46,6 +53,15 @@ class JSCCEncoder(nn.Module):
         blocks: attention blocks.
         attention: keyword arguments of `WindowBlocks`.
         innovations: hidden channels of what mixes latents, means and variances; 0: latents are sent as they are.
+
+    Example:
+        >>> attention = {"inner": 4, "heads": 1, "window": 4, "hidden": 4}
+        >>> encoder = JSCCEncoder(latents=4, rates=2, blocks=1, attention=attention)
+        >>> latents, index = torch.ones(1, 4, 1, 2), torch.tensor([[[0, 1]]])
+        >>> sent = torch.arange(4)[None, :, None, None] < torch.tensor([2, 4])[index][:, None]
+        >>> values = encoder(latents, index, sent, Prior(torch.zeros_like(latents), torch.ones_like(latents)))
+        >>> values.count_nonzero(dim=1)
+        tensor([[[2, 4]]])
     """
 
     def __init__(self, latents: int, rates: int, blocks: int, attention: dict, innovations: int = 0) -> None:
@@ -105,6 +121,15 @@ class JSCCDecoder(nn.Module):
     Args:
         latents, rates, blocks, attention: as `JSCCEncoder`.
         refine: hidden channels of the refinement; 0 for none (Comparison-I of the paper).
+
+    Example:
+        >>> attention = {"inner": 4, "heads": 1, "window": 4, "hidden": 4}
+        >>> decoder = JSCCDecoder(latents=4, rates=2, blocks=1, attention=attention, refine=0)
+        >>> one, none = torch.ones(1, 4, 1, 2), torch.zeros(1, 4, 1, 2)
+        >>> index, known = torch.zeros(1, 1, 2, dtype=torch.int64), Prior(none, one)
+        >>> _, trust = decoder(one, one, gain=one, offset=none, index=index, sent=one.bool(), prior=known)
+        >>> float(trust.mean())  # as strong as the noise
+        0.5
     """
 
     def __init__(self, latents: int, rates: int, blocks: int, attention: dict, refine: int) -> None:

@@ -39,6 +39,14 @@ class Modelled:
         bits: float32[B, h, w], of every latent vector.
         hyper_bits: float32[B], of the hyperlatents.
         mean, scale: float32[B, C, h, w], of the normalised latents.
+
+    Example:
+        >>> from gr_jscc.codecs.ntscc.codec import NTSCC
+        >>> network = NTSCC("ntscc-cifar").network
+        >>> latents = network.transforms.analyse(torch.zeros(2, 3, 32, 32))
+        >>> modelled = network.model(latents, quality=torch.tensor([0.0, 1.0]))
+        >>> modelled.bits.shape, modelled.hyper_bits.shape
+        (torch.Size([2, 8, 8]), torch.Size([2]))
     """
 
     counted: Tensor
@@ -53,6 +61,14 @@ class NTSCCNetwork(nn.Module):
 
     Args:
         config: what it is made of.
+
+    Example:
+        >>> windows = {"kind": "windows", "widths": [8, 8], "blocks": [0, 0], "heads": 1, "window": 4}
+        >>> attention = {"blocks": 1, "inner": 8, "heads": 1, "window": 4, "hidden": 8}
+        >>> hyper = {"width": 8, "channels": 3, "kernel": 3}
+        >>> network = NTSCCNetwork(NTSCCConfig(8, windows, [2, 8], attention, hyper, refine=8))
+        >>> network.stride, network.sent(torch.tensor([[[0, 1]]])).sum(dim=1)
+        (4, tensor([[[2, 8]]]))
     """
 
     def __init__(self, config: NTSCCConfig) -> None:

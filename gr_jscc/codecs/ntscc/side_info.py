@@ -28,6 +28,12 @@ class SideInfo:
         quality: code of the quality, 0 to 255.
         hyper: int64[Z, h', w'], within ±`LARGEST`; None where the model refines nothing.
         index: int64[h, w], rate indexes.
+
+    Example:
+        >>> side = SideInfo(scale=120, quality=255, hyper=None, index=np.array([[0, 1], [1, 1]]))
+        >>> data = SideInfoCoder(prior=None, rates=2, adaptive=True).pack(side, height=32, width=32)
+        >>> list(data[3:5])
+        [120, 255]
     """
 
     scale: int
@@ -43,6 +49,13 @@ class SideInfoCoder:
         prior: of the hyperlatents; None where the model refines nothing.
         rates: how many rates there are.
         adaptive: whether the rate indexes of a picture can differ.
+
+    Example:
+        >>> coder = SideInfoCoder(FactorisedPrior(1), rates=3, adaptive=True)
+        >>> side = SideInfo(120, 255, hyper=np.array([[[-2]]]), index=np.array([[0, 2], [1, 1]]))
+        >>> coder.unpack(coder.pack(side, 32, 32), 32, 32, map_size=(2, 2), hyper_size=(1, 1))
+        SideInfo(scale=120, quality=255, hyper=array([[[-2]]]), index=array([[0, 2],
+               [1, 1]]))
     """
 
     def __init__(self, prior: FactorisedPrior | None, rates: int, adaptive: bool) -> None:

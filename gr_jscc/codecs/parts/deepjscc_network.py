@@ -31,6 +31,12 @@ class DeepJSCCNetwork(nn.Module):
         hidden: bottleneck channels.
         encoder_blocks, decoder_blocks: (fine, coarse) numbers of residual blocks.
         condition: length of the condition vectors.
+
+    Example:
+        >>> network = DeepJSCCNetwork(8, fine=8, coarse=8, hidden=8, encoder_blocks=(1, 1), decoder_blocks=(1, 1))
+        >>> latents = network.encode(torch.zeros(1, 3, 16, 24), rate=torch.tensor([4]))
+        >>> latents.shape, bool(latents[:, 4:].any())
+        (torch.Size([1, 8, 2, 3]), False)
     """
 
     stride = multiple = STRIDE

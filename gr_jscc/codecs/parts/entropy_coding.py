@@ -18,7 +18,15 @@ _WORD = 4  # bytes that the range coder works in
 
 
 class CodingError(ValueError):
-    """Bytes that no encoder made."""
+    """Bytes that no encoder made.
+
+    Example:
+        >>> from gr_jscc.codecs.parts.side_info_check import unprotect
+        >>> unprotect(b"damaged", height=32, width=32, at_least=2)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.parts.entropy_coding.CodingError: side information is damaged
+    """
 
 
 # In place of a model: an alphabet of one symbol, which takes no bits. constriction has no model for it.
@@ -76,7 +84,14 @@ def mixture_frequencies(mean: np.ndarray, log_scale: np.ndarray, log_weight: np.
 
 
 class Encoder:
-    """Takes symbols one after the other; `bytes` ends the stream."""
+    """Takes symbols one after the other; `bytes` ends the stream.
+
+    Example:
+        >>> encoder = Encoder()
+        >>> encoder.encode(np.tile(np.array([0, 0, 0, 1], np.int32), 64), table(np.array([3 << 14, 1 << 14])))
+        >>> len(encoder.bytes())  # of 256 symbols at 0.81 bit
+        28
+    """
 
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
@@ -96,6 +111,12 @@ class Decoder:
 
     Raises:
         CodingError: from `decode`, when the bytes cannot be an encoder's. Others may decode to anything: protect them.
+
+    Example:
+        >>> encoder, coin = Encoder(), table(np.array([1 << 15, 1 << 15]))
+        >>> encoder.encode(np.array([1, 0, 1], np.int32), coin)
+        >>> Decoder(encoder.bytes()).decode(coin, count=3)
+        array([1, 0, 1], dtype=int32)
     """
 
     def __init__(self, data: bytes) -> None:

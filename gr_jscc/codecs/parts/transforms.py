@@ -30,6 +30,16 @@ class Transforms(nn.Module):
     Attributes:
         latents: C.
         stride: pixels of a latent position's side.
+
+    Example:
+        >>> sorted(KINDS)
+        ['mixed', 'windows']
+        >>> issubclass(WindowTransforms, Transforms)
+        True
+        >>> Transforms().analyse(torch.zeros(1, 3, 16, 16))
+        Traceback (most recent call last):
+            ...
+        NotImplementedError
     """
 
     latents: int
@@ -84,6 +94,11 @@ class MixedOptions:
         condition: length of the condition vectors.
         padding: what the convolutions see beyond the picture's edges: ``zeros``, as a DeepJSCC that it starts from, or
             ``replicate``, by which an edge is no detail that costs channel uses.
+
+    Example:
+        >>> attention = {"inner": 8, "heads": 1, "window": 4, "hidden": 8}
+        >>> MixedOptions(8, 16, 8, analysis_blocks=[1, 1, 1], synthesis_blocks=[1, 2, 1], attention=attention).padding
+        'zeros'
     """
 
     fine: int
@@ -102,6 +117,12 @@ class MixedTransforms(Transforms):
     Args:
         latents: C; four of them are one channel at stride 8.
         options: the rest.
+
+    Example:
+        >>> attention = {"inner": 8, "heads": 1, "window": 4, "hidden": 8}
+        >>> options = MixedOptions(8, 16, 8, analysis_blocks=[1, 1, 1], synthesis_blocks=[1, 2, 1], attention=attention)
+        >>> MixedTransforms(latents=32, options=options).analyse(torch.zeros(1, 3, 32, 48)).shape
+        torch.Size([1, 32, 2, 3])
     """
 
     stride = 16
@@ -201,6 +222,11 @@ class WindowTransforms(Transforms):
         heads, window: of the attention.
         expansion: channels inside a block's perceptron over those outside.
         condition: length of the condition vectors.
+
+    Example:
+        >>> transforms = WindowTransforms(latents=12, widths=[8, 8, 8], blocks=[1, 1, 1], heads=2, window=4)
+        >>> transforms.stride, transforms.analyse(torch.zeros(1, 3, 16, 24)).shape
+        (8, torch.Size([1, 12, 2, 3]))
     """
 
     def __init__(

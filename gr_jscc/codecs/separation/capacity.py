@@ -35,6 +35,11 @@ class SeparationCapacity(DigitalCodec):
 
     Raises:
         CodecError: ``weights`` is not understood, or this machine lacks the picture codec.
+
+    Example:
+        >>> codec = SeparationCapacity("jpeg:20dB")
+        >>> codec.ideal_only, codec.room(64, 96, cbr=1 / 12)
+        (True, 1278)
     """
 
     name = "separation-capacity"

@@ -16,6 +16,16 @@ class DigitalCodec(Codec):
 
     Attributes:
         pictures: the picture codec.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> codec = load_codec("separation-capacity", "jpeg:10dB")
+        >>> isinstance(codec, DigitalCodec)
+        True
+        >>> codec.check_picture(np.zeros((64, 96, 3), np.uint8), cbr=1 / 1000)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.base.CodecError: a 96x64 picture needs more than CBR 0.001 by separation-capacity (jpeg:10dB)
     """
 
     pictures: PictureCodec

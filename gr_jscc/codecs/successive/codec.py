@@ -34,6 +34,11 @@ class Grid:
         padded: its sides as the network sees them.
         rows, columns: latent positions.
         symbols: complex symbols of one layer.
+
+    Example:
+        >>> from gr_jscc.codecs.successive.network import MultipleNetwork
+        >>> grid_of(MultipleNetwork(layers=2, latents=8, kind="cnn"), height=30, width=48)
+        Grid(height=30, width=48, padded=(32, 48), rows=8, columns=12, symbols=384)
     """
 
     height: int
@@ -66,6 +71,14 @@ class ArrivedLayer:
         layer: which, from 0.
         aware: whether its transmitter knew what the layers before had come to.
         latents, noise_var: float32[1, N, h, w], see `LayeredNetwork.demodulate`.
+
+    Example:
+        >>> from gr_jscc.codecs.successive.network import MultipleNetwork
+        >>> network = MultipleNetwork(layers=2, latents=8, kind="cnn")
+        >>> heard = Heard(torch.ones(32, dtype=torch.complex64), torch.ones(32), side_info=SIDE_INFO.pack(1, 128))
+        >>> arrived = arrived_layer(network, grid_of(network, 8, 16), heard)
+        >>> arrived.layer, arrived.aware, arrived.latents.shape
+        (1, False, torch.Size([1, 8, 2, 4]))
     """
 
     layer: int
@@ -105,7 +118,18 @@ def checked(network: nn.Module) -> nn.Module:
 
 
 class SuccessiveCodec(TrainedCodec):
-    """A loaded model of one of the three schemes; see `gr_jscc.codecs.base.Codec`."""
+    """A loaded model of one of the three schemes; see `gr_jscc.codecs.base.Codec`.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> codec = load_codec("successive-single", "successive-single-2")
+        >>> codec.layers_that_fit(grid_of(codec.network, 32, 48), cbr=1 / 6)
+        2
+        >>> codec.check_size(1, 1, cbr=1 / 6)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.base.CodecError: a 1x1 picture is too small to be sent by successive-single at CBR 0.1667
+    """
 
     @property
     def cbr_range(self) -> tuple[float, float]:
@@ -128,7 +152,15 @@ class SuccessiveCodec(TrainedCodec):
 
 
 class JointTransmitter(Transmitter):
-    """Sends the layers of one encoder, one a round; for multiple decoders and for the single decoder."""
+    """Sends the layers of one encoder, one a round; for multiple decoders and for the single decoder.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> transmitter = JointTransmitter(load_codec("successive-multiple"), cbr=1 / 6)
+        >>> first, second = transmitter.start(np.full((32, 48, 3), 90, np.uint8)), transmitter.next(None)
+        >>> first.side_info[0], second.side_info[0], transmitter.next(None)
+        (0, 1, None)
+    """
 
     def __init__(self, codec: SuccessiveCodec, cbr: float) -> None:
         codec.check_cbr(cbr)
@@ -150,7 +182,16 @@ class JointTransmitter(Transmitter):
 
 
 class JointReceiver(TrainedReceiver):
-    """The receiving half for `JointTransmitter`."""
+    """The receiving half for `JointTransmitter`.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> codec = load_codec("successive-multiple")
+        >>> sent = JointTransmitter(codec, cbr=1 / 6).start(np.full((32, 48, 3), 90, np.uint8))
+        >>> noise_var = np.full(len(sent.symbols), 0.1, np.float32)
+        >>> JointReceiver(codec, 32, 48).push(Reception(sent.symbols, noise_var, sent.side_info)).shape
+        (32, 48, 3)
+    """
 
     codec: SuccessiveCodec
 

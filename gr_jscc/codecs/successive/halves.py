@@ -31,7 +31,12 @@ PARTS = (MULTIPLE // STRIDE) ** 2  # latent positions of one 8×8 block
 
 
 class CNNEncoder(nn.Sequential):
-    """16/s2, 32/s2, 32, 32, N filters of 5×5."""
+    """16/s2, 32/s2, 32, 32, N filters of 5×5.
+
+    Example:
+        >>> CNNEncoder(latents=8)(torch.zeros(1, 3, 16, 24)).shape
+        torch.Size([1, 8, 4, 6])
+    """
 
     def __init__(self, latents: int) -> None:
         super().__init__(
@@ -44,7 +49,12 @@ class CNNEncoder(nn.Sequential):
 
 
 class CNNDecoder(nn.Module):
-    """Mirrors `CNNEncoder` with transposed convolutions; the last one ends in a sigmoid."""
+    """Mirrors `CNNEncoder` with transposed convolutions; the last one ends in a sigmoid.
+
+    Example:
+        >>> CNNDecoder(inputs=8)(torch.zeros(1, 8, 4, 6)).shape
+        torch.Size([1, 3, 16, 24])
+    """
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -61,7 +71,12 @@ class CNNDecoder(nn.Module):
 
 
 class GDNEncoder(nn.Sequential):
-    """9×9/s2, 5×5/s2, 5×5, 5×5 of ``width`` filters with GDN and PReLU, then 5×5 to N, linear."""
+    """9×9/s2, 5×5/s2, 5×5, 5×5 of ``width`` filters with GDN and PReLU, then 5×5 to N, linear.
+
+    Example:
+        >>> GDNEncoder(latents=8, width=16)(torch.zeros(1, 3, 16, 24)).shape
+        torch.Size([1, 8, 4, 6])
+    """
 
     def __init__(self, latents: int, width: int) -> None:
         super().__init__(
@@ -74,7 +89,12 @@ class GDNEncoder(nn.Sequential):
 
 
 class GDNDecoder(nn.Module):
-    """Mirrors `GDNEncoder` with inverse GDN; the last layer ends in a sigmoid."""
+    """Mirrors `GDNEncoder` with inverse GDN; the last layer ends in a sigmoid.
+
+    Example:
+        >>> GDNDecoder(inputs=8, width=16)(torch.zeros(1, 8, 4, 6)).shape
+        torch.Size([1, 3, 16, 24])
+    """
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -95,6 +115,10 @@ class RecursiveEncoder(nn.Module):
     """The linear code of 8×8 blocks plus what recursive residual blocks add.
 
     A ``seeing`` one of residuals is also given the estimate that they are lacking from.
+
+    Example:
+        >>> RecursiveEncoder(latents=8, seeing=False, width=16, blocks=1, passes=2)(torch.zeros(1, 3, 16, 24)).shape
+        torch.Size([1, 8, 4, 6])
     """
 
     def __init__(self, latents: int, seeing: bool, width: int, blocks: int, passes: int) -> None:
@@ -122,6 +146,11 @@ class RecursiveDecoder(nn.Module):
     """The linear code's inverse plus what recursive residual blocks add; not clipped.
 
     The inverse depends on how many layers there are: one for each of ``counts`` numbers, the most layers first.
+
+    Example:
+        >>> decoder = RecursiveDecoder(latents=8, inputs=16, numbers=2, counts=2, width=16, blocks=1, passes=2)
+        >>> decoder(torch.zeros(1, 16, 4, 6), numbers=torch.zeros(1, 2), layers=torch.tensor([1])).shape
+        torch.Size([1, 3, 16, 24])
     """
 
     def __init__(
@@ -171,6 +200,11 @@ class NoiseAwareDecoder(nn.Module):
         counts: numbers of layers that it may be given; 1 where the number is always the same.
         seeing: whether it is also given the estimate from before and told whether the transmitter knew that; only
             the ``recursive`` design can be.
+
+    Example:
+        >>> decoder = NoiseAwareDecoder("cnn", latents=8, noise_aware=True, options={})
+        >>> decoder(torch.zeros(1, 8, 4, 6), noise_var=torch.full((1, 8, 4, 6), 0.1)).shape
+        torch.Size([1, 3, 16, 24])
     """
 
     def __init__(

@@ -12,7 +12,13 @@ __all__ = ["SuccessiveMultiple"]
 
 
 class SuccessiveMultiple(SuccessiveCodec):
-    """See `gr_jscc.codecs.base.Codec`; every layer is one round."""
+    """See `gr_jscc.codecs.base.Codec`; every layer is one round.
+
+    Example:
+        >>> codec = SuccessiveMultiple("successive-multiple-5")
+        >>> [f"{1 / cbr:.0f}" for cbr in codec.cbr_range]
+        ['12', '2']
+    """
 
     name = "successive-multiple"
     default_weights = "successive-multiple-2"

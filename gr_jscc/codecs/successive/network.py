@@ -41,6 +41,12 @@ class LayeredNetwork(nn.Module):
         fading: whether the channel may turn and scale the symbols by a coefficient nobody measured; each
             layer is then turned back by a `BlindEqualiser`.
         encoder, decoder: further arguments of the two designs.
+
+    Example:
+        >>> network = LayeredNetwork(layers=2, latents=8)
+        >>> symbols, scale = network.modulate(torch.ones(1, 8, 4, 6))
+        >>> symbols.shape, float(symbols.abs().square().mean())
+        (torch.Size([1, 4, 4, 6]), 1.0)
     """
 
     stride = STRIDE
@@ -90,7 +96,14 @@ class LayeredNetwork(nn.Module):
 
 
 class MultipleNetwork(LayeredNetwork):
-    """One encoder for all layers; decoder i is given layers 1 … i."""
+    """One encoder for all layers; decoder i is given layers 1 … i.
+
+    Example:
+        >>> network = MultipleNetwork(layers=2, latents=8, kind="cnn")
+        >>> clear = lambda symbols: (symbols, torch.zeros(symbols.shape))
+        >>> [tuple(estimate.shape) for estimate in network(torch.zeros(1, 3, 16, 24), clear)]
+        [(1, 3, 16, 24), (1, 3, 16, 24)]
+    """
 
     def __init__(self, **config) -> None:
         super().__init__(**config)
@@ -143,7 +156,15 @@ class MultipleNetwork(LayeredNetwork):
 
 
 class SingleNetwork(LayeredNetwork):
-    """One encoder and one decoder for any number of layers; what has not come is zero."""
+    """One encoder and one decoder for any number of layers; what has not come is zero.
+
+    Example:
+        >>> network = SingleNetwork(layers=2, latents=8, kind="cnn")
+        >>> len(network.decoders), len(MultipleNetwork(layers=2, latents=8, kind="cnn").decoders)
+        (1, 2)
+        >>> network.estimate(torch.zeros(1, 16, 4, 6), torch.ones(1, 16, 4, 6), layers=1).shape
+        torch.Size([1, 3, 16, 24])
+    """
 
     def __init__(self, **config) -> None:
         super().__init__(**config)
@@ -188,6 +209,12 @@ class ResidualNetwork(LayeredNetwork):
     Args:
         design_snr_db: Es/N0 at which a transmitter without feedback imagines the receiver.
         config: see `LayeredNetwork`.
+
+    Example:
+        >>> network = ResidualNetwork(layers=2, latents=8, kind="cnn")
+        >>> picture, estimate = torch.ones(1, 3, 16, 24), torch.zeros(1, 3, 16, 24)
+        >>> network.encode(1, picture, estimate).shape
+        torch.Size([1, 8, 4, 6])
     """
 
     def __init__(self, design_snr_db: float = 13.0, **config) -> None:

@@ -36,6 +36,12 @@ class PhotoNetwork(DeepJSCCNetwork):
         latents: real values per layer and 8×8 block, an even number; a layer's CBR = latents / 384.
         kind: always ``photo``.
         design: further arguments of `DeepJSCCNetwork`.
+
+    Example:
+        >>> design = {"fine": 8, "coarse": 8, "hidden": 8, "encoder_blocks": (1, 1), "decoder_blocks": (1, 1)}
+        >>> network = PhotoNetwork(layers=4, latents=16, design=design)
+        >>> network.encode_all(torch.zeros(1, 3, 16, 24)).shape
+        torch.Size([1, 64, 2, 3])
     """
 
     kind = "photo"

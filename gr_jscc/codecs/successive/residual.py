@@ -44,6 +44,14 @@ class SuccessiveResidual(SuccessiveCodec):
 
     Args:
         realisations: receptions that a transmitter without feedback simulates, m of the paper.
+
+    Example:
+        >>> codec = SuccessiveResidual()
+        >>> transmitter = codec.transmitter(1 / 6)
+        >>> first = transmitter.start(np.full((32, 48, 3), 90, np.uint8))
+        >>> lost = Reception(np.zeros_like(first.symbols), np.full(len(first.symbols), np.inf, np.float32), None)
+        >>> SIDE_INFO.unpack(transmitter.next(lost).side_info)[0]  # the same layer again
+        0
     """
 
     name = "successive-residual"

@@ -18,7 +18,13 @@ def single_network(config: dict) -> SingleNetwork | PhotoNetwork:
 
 
 class SuccessiveSingle(SuccessiveCodec):
-    """See `gr_jscc.codecs.base.Codec`; every layer is one round."""
+    """See `gr_jscc.codecs.base.Codec`; every layer is one round.
+
+    Example:
+        >>> codec = SuccessiveSingle("successive-single-2")
+        >>> codec.network.layers, codec.weights_name, codec.uses_feedback
+        (2, 'successive-single-2', False)
+    """
 
     name = "successive-single"
     default_weights = "successive-photo"

@@ -25,6 +25,16 @@ class Avif(PictureCodec):
 
     Raises:
         CodecError: the Pillow of this machine reads or writes no AVIF.
+
+    Example:
+        >>> image = np.full((24, 40, 3), 90, np.uint8)
+        >>> data = Avif().encode(image, setting=60)
+        >>> Avif().decode(data, 24, 40).shape
+        (24, 40, 3)
+        >>> Avif().decode(data[:-1], 24, 40)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.separation.picture_codecs.base.DamagedPictureError: no AV1 still picture
     """
 
     name = "avif"

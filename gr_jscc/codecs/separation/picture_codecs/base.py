@@ -12,7 +12,15 @@ __all__ = ["DamagedPictureError", "PictureCodec"]
 
 
 class DamagedPictureError(ValueError):
-    """Bytes that are no picture of this codec and size."""
+    """Bytes that are no picture of this codec and size.
+
+    Example:
+        >>> from gr_jscc.codecs.separation.picture_codecs import picture_codec
+        >>> picture_codec("jpeg").decode(b"no picture", 8, 8)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.separation.picture_codecs.base.DamagedPictureError: no JPEG picture
+    """
 
 
 class PictureCodec(ABC):
@@ -23,6 +31,17 @@ class PictureCodec(ABC):
         ladder: settings, from the fewest bytes to the most.
         typical: where to look first: an index of `ladder` and the bits a pixel that a photo takes there.
         growth: by how much the logarithm of a photo's bytes grows from one setting to the next.
+
+    Example:
+        >>> class Raw(PictureCodec):
+        ...     name, ladder, typical, growth, fingerprint = "raw", [0], (0, 24.0), 1.0, b""
+        ...     def encode(self, image, setting):
+        ...         return image.tobytes()
+        ...     def read(self, data, height, width):
+        ...         return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+        ...
+        >>> Raw().decode(Raw().encode(np.zeros((2, 5, 3), np.uint8), setting=0), 2, 5).shape
+        (2, 5, 3)
     """
 
     name: ClassVar[str]

@@ -31,6 +31,16 @@ class Hevc(PictureCodec):
     """x265's slowest sensible intra search, tuned for PSNR, with one quantiser for the picture.
 
     Between two quantisers, about 12 % of bytes apart, lie those whose chroma is a little finer or coarser than luma.
+
+    Example:
+        >>> image = np.full((24, 40, 3), 90, np.uint8)
+        >>> data = Hevc().encode(image, setting=(30, 0))
+        >>> bool(np.abs(Hevc().decode(data, 24, 40) - 90.0).max() < 3)
+        True
+        >>> Hevc().decode(b"", 24, 40)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.codecs.separation.picture_codecs.base.DamagedPictureError: no slice of an HEVC picture
     """
 
     name = "hevc"

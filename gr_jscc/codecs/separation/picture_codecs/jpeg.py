@@ -25,7 +25,16 @@ Setting = tuple[int, int]
 
 
 class Jpeg(PictureCodec):
-    """Whether chroma is sent in full is decided by what has the least error."""
+    """Whether chroma is sent in full is decided by what has the least error.
+
+    Example:
+        >>> image = np.full((24, 40, 3), 90, np.uint8)
+        >>> data = Jpeg().encode(image, setting=(0, 50))
+        >>> SUBSAMPLINGS[data[0] >> 7], data[0] & 127
+        ('4:2:0', 50)
+        >>> Jpeg().decode(data, 24, 40).shape
+        (24, 40, 3)
+    """
 
     name = "jpeg"
     ladder: list[Setting] = [(0, quality) for quality in QUALITIES]
