@@ -19,6 +19,15 @@ class BlindEqualiser(nn.Module):
 
     Attributes:
         offset: mean of the last channel's real part that a fresh equaliser reckons with.
+
+    Example:
+        >>> equaliser = BlindEqualiser(symbols=1)
+        >>> turned = torch.full((1, 1, 2, 2), 0.6 * 0.5j)
+        >>> symbols, noise_var = equaliser(turned, torch.full((1, 1, 2, 2), 0.1))
+        >>> symbols.detach().flatten()
+        tensor([0.6000+0.j, 0.6000+0.j, 0.6000+0.j, 0.6000+0.j])
+        >>> noise_var.detach().flatten()
+        tensor([0.4000, 0.4000, 0.4000, 0.4000])
     """
 
     offset = 0.6

@@ -45,6 +45,12 @@ class FactorisedPrior(nn.Module):
     Args:
         channels: Z.
         components: of the mixture.
+
+    Example:
+        >>> prior = FactorisedPrior(channels=2)
+        >>> bits = prior(torch.tensor([0.0, 8.0]).reshape(1, 2, 1, 1)).flatten()
+        >>> bool(bits[0] < bits[1])
+        True
     """
 
     def __init__(self, channels: int, components: int = 3) -> None:

@@ -23,6 +23,12 @@ class RateAttention(nn.Module):
         rates: how many there are.
         group: positions of a group's side.
         hidden: channels inside.
+
+    Example:
+        >>> attention = RateAttention(channels=4, rates=3, group=2, hidden=8)
+        >>> values, given = torch.ones(1, 4, 2, 3), torch.zeros(1, 2, 3, dtype=torch.int64)
+        >>> attention(values, torch.zeros_like(values), given, ideal=given, numbers=torch.zeros(1, NUMBERS)).shape
+        torch.Size([1, 4, 2, 3])
     """
 
     def __init__(self, channels: int, rates: int, group: int, hidden: int) -> None:

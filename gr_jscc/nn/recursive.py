@@ -18,6 +18,13 @@ class RecursiveBlocks(nn.Module):
         channels: C.
         blocks: blocks with kernels of their own.
         passes: times through all of them.
+
+    Example:
+        >>> blocks = RecursiveBlocks(channels=4, blocks=2, passes=3)
+        >>> blocks.modulations
+        48
+        >>> blocks(torch.ones(1, 4, 5, 5), torch.zeros(1, 48)).shape
+        torch.Size([1, 4, 5, 5])
     """
 
     def __init__(self, channels: int, blocks: int, passes: int) -> None:

@@ -45,6 +45,11 @@ class ConditionedBottleneck(nn.Module):
         hidden: channels of the 3×3 convolution.
         condition: length D of the condition [B, D].
         padding: as in `ResidualBlock`.
+
+    Example:
+        >>> import torch
+        >>> ConditionedBottleneck(channels=8, hidden=4, condition=6)(torch.ones(1, 8, 4, 4), torch.zeros(1, 6)).shape
+        torch.Size([1, 8, 4, 4])
     """
 
     def __init__(self, channels: int, hidden: int, condition: int, padding: str = "zeros") -> None:
@@ -65,7 +70,13 @@ class ConditionedBottleneck(nn.Module):
 
 
 class Condition(nn.Module):
-    """Turns a few raw numbers [B, N] into the condition [B, D] of `ConditionedBottleneck`."""
+    """Turns a few raw numbers [B, N] into the condition [B, D] of `ConditionedBottleneck`.
+
+    Example:
+        >>> import torch
+        >>> Condition(numbers=2, condition=6)(torch.tensor([[0.5, -1.0]])).shape
+        torch.Size([1, 6])
+    """
 
     def __init__(self, numbers: int, condition: int) -> None:
         super().__init__()

@@ -17,6 +17,12 @@ class SlowRayleigh:
     Args:
         snr_db: float32[B], mean Es/N0.
         generator: of the coefficients and the noise.
+
+    Example:
+        >>> channel = SlowRayleigh(torch.tensor([100.0]), torch.Generator().manual_seed(1))
+        >>> first, second = (channel(torch.ones(1, 3, dtype=torch.complex64))[0] for _ in range(2))
+        >>> torch.allclose(first, second, atol=1e-4)
+        True
     """
 
     def __init__(self, snr_db: Tensor, generator: torch.Generator | None = None) -> None:

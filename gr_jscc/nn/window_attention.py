@@ -95,6 +95,12 @@ class WindowBlock(nn.Module):
     Args:
         channels, inner, heads, window, shift: as `WindowAttention`.
         hidden: channels inside the perceptron.
+
+    Example:
+        >>> import torch
+        >>> block = WindowBlock(channels=8, inner=8, heads=2, window=4, shift=2, hidden=16)
+        >>> block(torch.ones(1, 6, 10, 8)).shape
+        torch.Size([1, 6, 10, 8])
     """
 
     def __init__(self, channels: int, inner: int, heads: int, window: int, shift: int, hidden: int) -> None:
@@ -120,6 +126,14 @@ class WindowBlocks(nn.Module):
         channels, inner, heads, window, hidden: of every `WindowBlock`.
         blocks: how many.
         shifted: whether the first one is shifted already.
+
+    Example:
+        >>> import torch
+        >>> blocks = WindowBlocks(channels=8, blocks=2, inner=8, heads=2, window=4, hidden=16)
+        >>> [block.attention.shift for block in blocks.blocks]
+        [0, 2]
+        >>> blocks(torch.ones(1, 8, 6, 10)).shape
+        torch.Size([1, 8, 6, 10])
     """
 
     def __init__(
