@@ -24,7 +24,14 @@ KEEP = 2  # newest checkpoints to keep
 
 
 class CheckpointError(UserError):
-    """A checkpoint is damaged."""
+    """A checkpoint is damaged.
+
+    Example:
+        >>> load_checkpoint(Path("run"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        gr_jscc.training.checkpoint.CheckpointError: checkpoint run is damaged: ...
+    """
 
 
 def _shards(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:

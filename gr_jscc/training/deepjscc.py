@@ -24,6 +24,12 @@ class DeepJSCCTask:
         any_rate: share of images with another even rate between the extremes.
         uneven: share of batches with erased symbols (up to 60 %) or Rayleigh subcarriers.
         offset: MSE below which an image hardly counts more, see `loss`.
+
+    Example:
+        >>> DeepJSCCTask(rates=(16, 64)).build({"latents": 32, "fine": 8, "coarse": 8, "hidden": 8})
+        Traceback (most recent call last):
+            ...
+        gr_jscc.training.recipe.RecipeError: rates must be even, from 2 to the network's 32 latents, not 64
     """
 
     snr_db: tuple[float, float] = (-1.0, 21.0)

@@ -40,6 +40,13 @@ class HJSCCTask:
         feedback: share of batches with feedback; the others are one round.
         deaf: of batches with feedback, the share that loses it on the way.
         offset: squared error below which a picture hardly counts more.
+
+    Example:
+        >>> windows = {"kind": "windows", "latents": 8, "widths": [8, 8], "blocks": [0, 0], "heads": 1, "window": 4}
+        >>> level = {"channels": 4, "shares": [0.6, 1.0], "rates": [0, 2, 4], "group": 1}
+        >>> network = HJSCCTask(feedback=0.0).build({"transforms": windows, "levels": [level], "width": 8, "hidden": 8})
+        >>> len(network.latents), network.multiple
+        (2, 4)
     """
 
     transforms: str = ""

@@ -18,6 +18,15 @@ class Log:
 
     Raises:
         OSError: also from `write`, when the disk is full or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     log = Log(Path(folder))
+        ...     log.write(50, {"loss": -6.25})
+        ...     log.close()
+        ...     print((Path(folder) / "log.jsonl").read_text(), end="")
+        {"step": 50, "loss": -6.25}
     """
 
     def __init__(self, folder: Path) -> None:

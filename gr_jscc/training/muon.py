@@ -22,6 +22,11 @@ class Muon(torch.optim.AdamW):
         network: what to train.
         learning_rate: of AdamW; kernels take `BOOST` times as much.
         weight_decay: AdamW's.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1))
+        >>> len(Muon(network, learning_rate=1e-3, weight_decay=0.0).kernels)  # the 1×1 convolution goes to AdamW
+        1
     """
 
     def __init__(self, network: nn.Module, learning_rate: float, weight_decay: float) -> None:

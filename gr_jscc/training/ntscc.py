@@ -55,6 +55,14 @@ class NTSCCTask:
 
     Raises:
         RecipeError: unknown stage or distortion, or two that do not go together.
+
+    Example:
+        >>> NTSCCTask(stage="compressor").distortion
+        'mse'
+        >>> NTSCCTask(stage="compressor", distortion="perceptual")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.training.recipe.RecipeError: the perceptual distortion is for the joint stage, not 'compressor'
     """
 
     stage: str = "joint"

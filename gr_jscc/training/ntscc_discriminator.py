@@ -22,6 +22,10 @@ class Discriminator(nn.Module):
 
     Args:
         latents: C.
+
+    Example:
+        >>> Discriminator(latents=6)(torch.zeros(1, 3, 32, 48), torch.zeros(1, 6, 2, 3)).shape
+        torch.Size([1, 1, 4, 6])
     """
 
     def __init__(self, latents: int) -> None:

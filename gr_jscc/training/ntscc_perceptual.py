@@ -35,6 +35,12 @@ class PerceptualDistortion:
 
     Raises:
         RecipeError: this machine cannot compute LPIPS; the message says what is missing.
+
+    Example:
+        >>> there = not missing_for_lpips()
+        >>> judge = PerceptualDistortion(latents=6, betas=(152.4, 1.0, 0.15), device="cpu") if there else None
+        >>> judge is None or judge.figures() == {}  # it has judged nothing yet
+        True
     """
 
     def __init__(self, latents: int, betas: tuple[float, float, float], device: torch.device | str) -> None:

@@ -19,6 +19,12 @@ class TrainingData(Protocol):
     Attributes:
         sample: pictures that a network's start is fitted to.
         crop: side of its training pictures, pixels.
+
+    Example:
+        >>> from gr_jscc.data import demo_image
+        >>> data = open_dataset("photos", [Path(demo_image()).parent], crop=64)
+        >>> data.crop, data.sample, len(data.crops(count=10, seed=1))
+        (64, 256, 10)
     """
 
     sample: int
@@ -36,7 +42,14 @@ class TrainingData(Protocol):
 
 
 class Photos:
-    """Any folders of images; those for training lie on the device that cuts crops of them."""
+    """Any folders of images; those for training lie on the device that cuts crops of them.
+
+    Example:
+        >>> from gr_jscc.data import demo_image
+        >>> photos = Photos([Path(demo_image()).parent], crop=64)
+        >>> len(photos.photos), photos.crops(count=10, seed=1)[0].shape
+        (1, torch.Size([3, 64, 64]))
+    """
 
     sample = 256
 
@@ -52,7 +65,16 @@ class Photos:
 
 
 class Cifar10:
-    """CIFAR-10; the crop is always the whole picture, and validation never touches the test set."""
+    """CIFAR-10; the crop is always the whole picture, and validation never touches the test set.
+
+    Example:
+        >>> Cifar10.crop, Cifar10.sample
+        (32, 4000)
+        >>> Cifar10([Path("nowhere")], crop=32)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.datasets.photos.DataError: no CIFAR-10 (data_batch_*.bin or train_*.webp) in nowhere
+    """
 
     sample = 4000
     crop = SIDE

@@ -20,6 +20,11 @@ class Processes:
     Attributes:
         world: how many.
         rank: of this one, from 0; the first one writes and talks.
+
+    Example:
+        >>> processes = Processes(world=1, rank=0)
+        >>> processes.first, processes.all_hold(torch.tensor(True))
+        (True, tensor(True))
     """
 
     world: int

@@ -18,7 +18,14 @@ LARGEST = 2**63 - 1  # of whole numbers, as TOML has them
 
 
 class RecipeError(UserError):
-    """A recipe cannot be read or holds something unknown; the message is one line for a person."""
+    """A recipe cannot be read or holds something unknown; the message is one line for a person.
+
+    Example:
+        >>> Recipe("mine", "deepjscc", steps=0)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.training.recipe.RecipeError: steps must be at least 1 and below 2⁶³, not 0
+    """
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,14 @@ class Recipe:
         compact: whether the weights are exported in eight bits, see `gr_jscc.weights.compact`.
         checkpoint_every, validate_every: steps.
         seed: of everything random.
+
+    Example:
+        >>> Recipe("mine", "deepjscc", steps=1000).learning_rate
+        0.0005
+        >>> Recipe("mine", "deepjscc", ema=1.0)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.training.recipe.RecipeError: ema must be from 0 to below 1, not 1.0
     """
 
     model: str

@@ -32,6 +32,16 @@ class Run:
         device: ``cpu`` or ``cuda``.
         processes: that train together.
         limit: of this call's time.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from gr_jscc.training.schedule import TimeAllowed
+        >>> from gr_jscc.training.tasks import task_of
+        >>> recipe, alone = Recipe("mine", "deepjscc"), Processes(world=1, rank=0)
+        >>> state = TrainingState(recipe, nn.Linear(1, 1), task_of(recipe), out=Path("out"))
+        >>> run = Run(recipe, task_of(recipe), state, [], "cpu", alone, TimeLimit(TimeAllowed(), 1, "cpu"))
+        >>> run.model is state.network, run.limit.spent()
+        (True, 0.0)
     """
 
     COLUMNS = (

@@ -50,6 +50,10 @@ class TimeAllowed:
     Attributes:
         seconds: for all of it; infinite for no limit.
         clock: seconds, from anywhere.
+
+    Example:
+        >>> TimeLimit(TimeAllowed(), processes=1, device="cpu").spent()
+        0.0
     """
 
     seconds: float = math.inf
@@ -64,6 +68,12 @@ class TimeLimit:
         processes: that train together. The first one's clock holds: learning rates of their own would let the copies
             of the network drift apart, and some would wait for ever for those that stopped.
         device: of their tensors.
+
+    Example:
+        >>> clock = iter([100.0, 130.0])
+        >>> limit = TimeLimit(TimeAllowed(seconds=60.0, clock=lambda: next(clock)), processes=1, device="cpu")
+        >>> limit.spent()
+        0.5
     """
 
     def __init__(self, allowed: TimeAllowed, processes: int, device: str) -> None:

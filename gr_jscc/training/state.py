@@ -30,11 +30,33 @@ PATIENCE = 50  # steps in a row without a finite loss or gradient, that no bad p
 
 
 class DivergedError(UserError):
-    """Training has come to where there is no way on."""
+    """Training has come to where there is no way on.
+
+    Example:
+        >>> from gr_jscc.training.tasks import task_of
+        >>> recipe = Recipe("mine", "deepjscc")
+        >>> state = TrainingState(recipe, nn.Linear(1, 1), task_of(recipe), out=Path("out"))
+        >>> state.take_figures({"psnr_db/snr10": math.nan})  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        gr_jscc.training.state.DivergedError: training of mine diverged by step 0: ...
+    """
 
 
 class Averager:
-    """Exponential moving average of a network's weights; follows faster while young."""
+    """Exponential moving average of a network's weights; follows faster while young.
+
+    Example:
+        >>> network = nn.Linear(1, 1).requires_grad_(False)
+        >>> average = Averager(network, decay=0.999)
+        >>> network.weight.fill_(5.0)
+        Parameter containing:
+        tensor([[5.]])
+        >>> for step in range(100):
+        ...     average.update(network, step)
+        >>> torch.allclose(average.network.weight, network.weight)
+        True
+    """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -60,6 +82,13 @@ class TrainingState:
         step: optimiser steps done.
         figures: of the validation at this step; empty without.
         adversary: what learns beside the network and judges it, or None.
+
+    Example:
+        >>> from gr_jscc.training.tasks import task_of
+        >>> recipe = Recipe("mine", "deepjscc")
+        >>> state = TrainingState(recipe, nn.Linear(1, 1), task_of(recipe), out=Path("out"))
+        >>> state.step, state.weights.name, state.is_exported
+        (0, 'mine.safetensors', False)
     """
 
     def __init__(self, recipe: Recipe, network: nn.Module, task: Task, out: Path) -> None:

@@ -28,6 +28,11 @@ class LayeredTask:
         distortion: ``mse``, the mean over the batch, as published; or ``log_mse``, the mean of log(MSE + offset)
             of the images, which is close to the mean PSNR.
         offset: see there; an image whose MSE lies below it hardly counts more.
+
+    Example:
+        >>> task = LayeredTask(snr_db=(7.0, 19.0), distortion="mse")
+        >>> task.middle_db, float(task.score(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8)))
+        (13.0, 1.0)
     """
 
     snr_db: tuple[float, float] = (13.0, 13.0)
@@ -104,7 +109,13 @@ def _batches(photos: list[Tensor], multiple: int, device, size: int = 100):
 
 @dataclass(frozen=True)
 class MultipleTask(LayeredTask):
-    """Every decoder counts the same, equation (1) of the paper."""
+    """Every decoder counts the same, equation (1) of the paper.
+
+    Example:
+        >>> network = MultipleTask().build({"layers": 2, "latents": 8, "kind": "cnn"})
+        >>> MultipleTask().loss(network, torch.zeros(2, 3, 8, 8), torch.Generator().manual_seed(1)).shape
+        torch.Size([])
+    """
 
     def build(self, network: dict) -> MultipleNetwork:
         """A fresh network from a recipe's ``network`` table."""
@@ -130,7 +141,13 @@ class MultipleTask(LayeredTask):
 
 @dataclass(frozen=True)
 class SingleTask(LayeredTask):
-    """Every image loses a random tail of its layers; one plain distortion."""
+    """Every image loses a random tail of its layers; one plain distortion.
+
+    Example:
+        >>> network = SingleTask().build({"layers": 2, "latents": 8, "kind": "cnn"})
+        >>> SingleTask().loss(network, torch.zeros(2, 3, 8, 8), torch.Generator().manual_seed(1)).shape
+        torch.Size([])
+    """
 
     def build(self, network: dict) -> SingleNetwork | PhotoNetwork:
         """A fresh network from a recipe's ``network`` table; kind ``photo`` is `PhotoNetwork`."""
@@ -157,6 +174,11 @@ class ResidualTask(LayeredTask):
     Attributes:
         without_feedback: share of images whose residual is that of simulated receptions, as it will be without
             feedback; the paper trains with none.
+
+    Example:
+        >>> network = ResidualTask(without_feedback=0.5).build({"layers": 2, "latents": 8, "kind": "cnn"})
+        >>> [next(encoder.parameters()).requires_grad for encoder in network.encoders]  # only the last pair is trained
+        [False, True]
     """
 
     without_feedback: float = 0.0

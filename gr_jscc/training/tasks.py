@@ -19,6 +19,11 @@ class Adversary(Protocol):
     """What learns beside a network and judges what it makes. Its own optimiser and moments are in checkpoints.
 
     See `gr_jscc.training.ntscc_perceptual.PerceptualDistortion`.
+
+    Example:
+        >>> from gr_jscc.training.ntscc_perceptual import PerceptualDistortion
+        >>> all(hasattr(PerceptualDistortion, name) for name in ("step", "figures", "groups", "restore"))
+        True
     """
 
     def step(self) -> bool:
@@ -47,6 +52,14 @@ class Task(Protocol):
 
     The network is a `torch.nn.Module` with two attributes: ``config``, the keywords that it was built from, which are
     written into its weights' file, and ``multiple`` or ``stride``, pixels of which a picture's sides must be multiples.
+
+    Example:
+        >>> task_of(Recipe("mine", "deepjscc", task={"rates": [16]}))
+        DeepJSCCTask(snr_db=(-1.0, 21.0), rates=(16,), any_rate=0.25, uneven=0.2, offset=0.0003)
+        >>> task_of(Recipe("mine", "deepjscc", task={"rates": "all"}))
+        Traceback (most recent call last):
+            ...
+        gr_jscc.training.recipe.RecipeError: recipe mine, [task]: rates must be tuple[int, ...], not 'all'
     """
 
     def build(self, network: dict) -> nn.Module:
@@ -84,7 +97,13 @@ class Task(Protocol):
 
 @runtime_checkable
 class JudgedTask(Task, Protocol):
-    """A task some of whose losses are a judge's that learns as well; its `loss` takes it as ``adversary``."""
+    """A task some of whose losses are a judge's that learns as well; its `loss` takes it as ``adversary``.
+
+    Example:
+        >>> tasks = [task_of(Recipe("mine", codec)) for codec in ("ntscc", "hjscc")]
+        >>> [isinstance(task, JudgedTask) for task in tasks]
+        [True, False]
+    """
 
     def adversary(self, network: nn.Module) -> Adversary | None:
         """The judge of a fresh network, on the same device; None where the options ask for none.
