@@ -73,6 +73,11 @@ class ShiftedPictures(Dataset):
         pictures: uint8[N, 3, 32, 32].
         count: length of the data set.
         seed: of all draws.
+
+    Example:
+        >>> pictures = ShiftedPictures(torch.zeros(5, 3, SIDE, SIDE, dtype=torch.uint8), count=100, seed=1)
+        >>> len(pictures), pictures[99].shape
+        (100, torch.Size([3, 32, 32]))
     """
 
     def __init__(self, pictures: Tensor, count: int, seed: int) -> None:

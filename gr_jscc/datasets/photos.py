@@ -20,7 +20,14 @@ EXACT = 1e-10  # squared error, of values in [0, 1], that counts for pictures wi
 
 
 class DataError(UserError):
-    """A data folder is missing or holds no usable image."""
+    """A data folder is missing or holds no usable image.
+
+    Example:
+        >>> read_photos([Path("nowhere")])
+        Traceback (most recent call last):
+            ...
+        gr_jscc.datasets.photos.DataError: data folder not found: nowhere
+    """
 
 
 def silent(line: str) -> None:
@@ -100,6 +107,11 @@ class RandomCrops(Dataset):
         crop: side in pixels.
         count: length of the data set.
         seed: of all draws.
+
+    Example:
+        >>> crops = RandomCrops([torch.zeros(3, 80, 100, dtype=torch.uint8)], crop=64, count=1000, seed=1)
+        >>> len(crops), crops[7].shape
+        (1000, torch.Size([3, 64, 64]))
     """
 
     def __init__(self, photos: list[Tensor], crop: int, count: int, seed: int) -> None:

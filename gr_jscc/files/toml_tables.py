@@ -12,6 +12,14 @@ class TomlTable(BaseModel):
 
     ``true`` is no number and ``"20"`` is text; whole numbers count as numbers. Arrays that become tuples need
     ``Field(strict=False)``, which is for the tuple alone.
+
+    Example:
+        >>> class Channel(TomlTable):
+        ...     snr_db: float
+        ...     seed: Whole = 1
+        ...
+        >>> Channel(snr_db=10, seed=20.0)
+        Channel(snr_db=10.0, seed=20)
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)

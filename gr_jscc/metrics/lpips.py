@@ -26,7 +26,13 @@ SMALLEST_SIDE = 64  # pixels; smaller pictures leave nothing of the last layers
 
 
 class LPIPS(nn.Module):
-    """Distances of pictures; 0 is the same. Loads `state_dict` of its own names from the converted weights."""
+    """Distances of pictures; 0 is the same. Loads `state_dict` of its own names from the converted weights.
+
+    Example:
+        >>> pictures = torch.zeros(2, 3, 64, 80)
+        >>> LPIPS()(pictures, pictures).detach()  # weights are drawn: the trained ones are `lpips_network`'s
+        tensor([0., 0.])
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -21,7 +21,15 @@ LONGEST_NAME = 40  # of another codec, as shown
 
 
 class WeightsError(UserError):
-    """Weights are missing, damaged or belong to another codec."""
+    """Weights are missing, damaged or belong to another codec.
+
+    Example:
+        >>> import torch
+        >>> write_model(Path("mine.safetensors"), "ntscc", {}, {"gain": torch.tensor([torch.inf])}, info={})
+        Traceback (most recent call last):
+            ...
+        gr_jscc.weights.WeightsError: mine has weights that are not finite in half precision, such as gain
+    """
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,11 @@ class ModelFile:
         info: what training wrote beside them (recipe, steps, figures), all strings.
         hash: first four bytes of the SHA-256 of the file.
         tensors: name → torch tensor, float32.
+
+    Example:
+        >>> model = read_model("successive-single-2", codec="successive-single")
+        >>> model.config["layers"], len(model.hash), model.info["steps"]
+        (2, 4, '3500')
     """
 
     name: str

@@ -22,7 +22,14 @@ SPARE_PARAMETERS = 1000  # that a network may make and replace while it is built
 
 
 class ConfigError(ValueError):
-    """A configuration that no network has; the message says what is wrong."""
+    """A configuration that no network has; the message says what is wrong.
+
+    Example:
+        >>> check_values({"width": -1})
+        Traceback (most recent call last):
+            ...
+        gr_jscc.weights.loading.ConfigError: width is out of range
+    """
 
 
 def load_network(build: Callable[[dict], nn.Module], model: ModelFile) -> nn.Module:
