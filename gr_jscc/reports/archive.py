@@ -62,6 +62,15 @@ class Archive:
 
     Raises:
         UserError: the folder cannot be made or written to.
+
+    Example:
+        >>> import tempfile
+        >>> report = {"image": {"name": "photo.jpg"}, "arrived": False}
+        >>> result = Result(transfer=1, round=0, original=None, received=None, report=report)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     archive = Archive(folder)
+        ...     print(archive.save(result).name, archive.save(result).name)
+        photo photo-2
     """
 
     def __init__(self, folder: Path | str) -> None:

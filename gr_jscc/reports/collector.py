@@ -21,6 +21,12 @@ class Result:
         final: whether no better one of the picture is to come.
         layered: whether the picture comes in several rounds.
         rounds: on a receiving host, those that were heard of, with a picture or without.
+
+    Example:
+        >>> picture = np.zeros((4, 6, 3), np.uint8)
+        >>> result = Result(transfer=7, round=1, original=picture, received=picture, report={"psnr_db": 100.0})
+        >>> result.final, result.report["psnr_db"]
+        (True, 100.0)
     """
 
     transfer: int
@@ -55,6 +61,17 @@ class Collector:
     Args:
         channel, snr_db, sample_rate: what `build_report` is told of the channel; ``snr_db`` may be
             changed while running and holds for what goes on the air from then on.
+
+    Example:
+        >>> from gr_jscc.link.accounting import ChannelUses
+        >>> collector, picture = Collector("awgn", snr_db=10.0), np.zeros((4, 6, 3), np.uint8)
+        >>> collector.sent(7, Sent("photo.png", picture, "deepjscc", "deepjscc-photo", 1 / 12, 0.01, 0.0))
+        []
+        >>> collector.received(7, 0, Received(picture, None, 0.01, finished=0.5))
+        []
+        >>> (result,) = collector.on_air(7, 0, OnAir(ChannelUses(payload=6, side_info=0, header=0, air=6)))
+        >>> result.final, result.report["cbr"]["payload"], result.report["seconds"]["total"]
+        (True, 0.083333, 0.5)
     """
 
     def __init__(self, channel: str, snr_db: float | None, sample_rate: float = 1e6) -> None:

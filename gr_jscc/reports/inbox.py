@@ -50,6 +50,14 @@ class Inbox:
 
     Attributes:
         failed: numbers of transfers that have ended without a picture; whoever tells the transmitter takes them out.
+
+    Example:
+        >>> inbox, picture = Inbox("air", patience=0.0), np.zeros((4, 6, 3), np.uint8)
+        >>> inbox.taken(transfer=7, round_=0)
+        []
+        >>> results = inbox.received(7, 0, Received(picture, None, 0.01, finished=0.5)) + inbox.quiet()
+        >>> [result.final for result in results]
+        [False, True]
     """
 
     def __init__(

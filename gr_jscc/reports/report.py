@@ -28,6 +28,11 @@ class Sent:
         encode_seconds: the codec took; None when unknown.
         started: `time.monotonic` when the image entered the codec; None on another machine.
         rounds: that the codec made of it.
+
+    Example:
+        >>> sent = Sent("photo.png", None, "deepjscc", "deepjscc-photo", cbr=1 / 12, encode_seconds=0.02, started=None)
+        >>> sent.rounds
+        1
     """
 
     name: str
@@ -50,6 +55,11 @@ class OnAir:
         papr_db: peak-to-average power ratio of the samples; None over the ideal channel.
         repeated: bursts that were sent again, of all kinds.
         side_info_bytes: manifests and side information that went over the back-channel instead of the air.
+
+    Example:
+        >>> air = OnAir(ChannelUses(payload=98_304, side_info=200, header=11_808, air=210_000), bursts=41, papr_db=9.5)
+        >>> round(air.uses.cbr(512, 768)["payload"], 4)
+        0.0833
     """
 
     uses: ChannelUses | None
@@ -67,6 +77,10 @@ class Feedback:
         rounds: rounds that were fed back in time.
         bytes: they took on the back-channel.
         missed: rounds whose feedback came too late, or never.
+
+    Example:
+        >>> Feedback(rounds=3, bytes=9000)
+        Feedback(rounds=3, bytes=9000, missed=0)
     """
 
     rounds: int = 0
@@ -86,6 +100,13 @@ class Received:
         side_info_bytes: that the codec asked to be carried, in this round or in all that are reported together.
         insight: of the codec's receiving half.
         shown_grey: whether ``image`` is the plain grey one that codecs show when nothing was usable.
+
+    Example:
+        >>> grey = np.full((4, 6, 3), 128, np.uint8)
+        >>> Received(grey, None, decode_seconds=0.02, finished=0.5).arrived
+        True
+        >>> Received(grey, None, decode_seconds=0.02, finished=0.5, shown_grey=True).arrived
+        False
     """
 
     image: np.ndarray | None
