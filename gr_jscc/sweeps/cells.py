@@ -39,6 +39,13 @@ class Cell:
         mode: see `Experiment`.
         seed: that the experiment names.
         refine: see `Scheme`.
+
+    Example:
+        >>> where = {"snr_db": 10.0, "cbr": 1 / 12, "channel": "awgn", "mode": "ideal", "seed": 1}
+        >>> cell = Cell("ntscc", "ntscc-photo", "00ff00ff", "kodim01.png", "0123456789abcdef", **where)
+        >>> renamed = Cell("ntscc", "mine.safetensors", "00ff00ff", "1.png", "0123456789abcdef", **where)
+        >>> len(cell.key), cell.key == renamed.key
+        (16, True)
     """
 
     codec: str
@@ -81,6 +88,13 @@ class Planned:
         shown: whether the received picture is kept, for a strip.
         use_map: of a shown one, `Codec.use_map` at the cell's CBR. It is what the transmitter does, worked out once
             more, as the receiver is not asked.
+
+    Example:
+        >>> picture = Picture("grey.png", "0123456789abcdef", lambda: np.full((4, 6, 3), 128, np.uint8), size=(4, 6))
+        >>> cell = Cell("ntscc", "mine", "00ff00ff", picture.name, picture.hash, 10.0, 1 / 12, "awgn", "ideal", seed=1)
+        >>> planned = Planned(cell, picture, scheme="NTSCC", images="greys", shown=False)
+        >>> planned.picture.read().shape, planned.cell.snr_db
+        ((4, 6, 3), 10.0)
     """
 
     cell: Cell
@@ -100,6 +114,14 @@ class Plan:
         cells: in the order to measure them.
         remarks: lines about what is left out.
         parameters: label → parameters of the networks; None without any.
+
+    Example:
+        >>> demo = {"name": "demo", "kind": "demo", "crop": 64}
+        >>> jpeg = {"label": "JPEG", "codec": "separation-capacity", "weights": "jpeg:10dB"}
+        >>> experiment = Experiment(title="A try", images=[demo], schemes=[jpeg], snr_db=[5, 10, 15], cbr=["1/3"])
+        >>> plan = make_plan(experiment, data=None)
+        >>> len(plan.cells), plan.parameters, plan.remarks
+        (3, {'JPEG': None}, [])
     """
 
     experiment: Experiment

@@ -22,7 +22,14 @@ YEARS = 10
 
 
 class ClusterKeyError(UserError):
-    """A cluster's key cannot be made, read or done without; the message is one line for a person."""
+    """A cluster's key cannot be made, read or done without; the message is one line for a person.
+
+    Example:
+        >>> cluster_security("tls://10.0.0.1:8786", key=Path("cluster.pem"), insecure=False)
+        Traceback (most recent call last):
+            ...
+        gr_jscc.sweeps.cluster_key.ClusterKeyError: no such key: cluster.pem
+    """
 
 
 def make_cluster_key(path: Path) -> None:

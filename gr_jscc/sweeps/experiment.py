@@ -21,7 +21,14 @@ SNR_DB = "{snr_db}"  # stands in a scheme's weights for the SNR of each cell
 
 
 class ExperimentError(UserError):
-    """An experiment cannot be read, or makes no sense; the message is one line for a person."""
+    """An experiment cannot be read, or makes no sense; the message is one line for a person.
+
+    Example:
+        >>> parse_experiment({"title": "A try"}, "mine.toml")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.sweeps.experiment.ExperimentError: mine.toml: images is missing
+    """
 
 
 def _ratio(value: object) -> object:
@@ -68,6 +75,10 @@ class ImageSet(TomlTable):
         count: so many, evenly spread; 0 for all.
         crop: side in pixels of a square from the middle of each; 0 for whole pictures.
         optional: whether the sweep goes on without it where it is not there.
+
+    Example:
+        >>> ImageSet(name="kodak", count=4, crop=256).kind
+        'photos'
     """
 
     name: Name
@@ -94,6 +105,10 @@ class Scheme(TomlTable):
         images: names of the image sets that it is for; all when empty.
         snr_db, cbr, channels, modes: instead of the experiment's.
         optional: whether the sweep goes on without it where the codec or its weights do not ship.
+
+    Example:
+        >>> Scheme(label="NTSCC", codec="ntscc", cbr=["1/24", "1/12"]).cbr
+        [0.041666666666666664, 0.08333333333333333]
     """
 
     label: Name
@@ -117,6 +132,10 @@ class Strip(TomlTable):
         snr_db, cbr: where; the first that the experiment names when left out.
         crop: side in pixels of the square that is shown; 0 for the whole picture.
         at: left and top edge of that square; in the middle when left out.
+
+    Example:
+        >>> Strip(images="kodak", image="kodim05.png", cbr="1/12", crop=128).at is None  # from the middle
+        True
     """
 
     images: Name

@@ -27,6 +27,10 @@ class Measured:
     Attributes:
         row: for the store; its ``error`` is a line where the cell failed, and empty elsewhere.
         picture: uint8[H, W, 3] as received; None where nothing was.
+
+    Example:
+        >>> Measured({"key": "0123456789abcdef", "error": "a 1x1 picture is too small"}).picture is None
+        True
     """
 
     row: Row

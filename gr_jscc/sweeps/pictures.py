@@ -27,6 +27,11 @@ class Picture:
         hash: of its size and pixels, 16 hexadecimal digits.
         read: returns it, uint8[H, W, 3].
         size: height and width, pixels.
+
+    Example:
+        >>> (picture,) = read_set(ImageSet(name="demo", kind="demo", crop=64), data=None, remarks=[])
+        >>> picture.size, picture.read().shape, len(picture.hash)
+        ((64, 64), (64, 64, 3), 16)
     """
 
     name: str

@@ -24,6 +24,10 @@ class Work:
     Attributes:
         tasks: cells to hand out together.
         done: cells of the plan that were in the store already.
+
+    Example:
+        >>> Work(tasks=[], done=12).cells
+        0
     """
 
     tasks: list[list[Planned]]

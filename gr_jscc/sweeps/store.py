@@ -45,7 +45,14 @@ SEGMENT = re.compile(r"cells-([0-9]+)\.csv")
 
 
 class StoreError(UserError):
-    """A store cannot be read or written; the message is one line for a person."""
+    """A store cannot be read or written; the message is one line for a person.
+
+    Example:
+        >>> Store("nowhere")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.sweeps.store.StoreError: no store of a sweep: nowhere
+    """
 
 
 class Store:
@@ -56,6 +63,15 @@ class Store:
 
     Raises:
         StoreError: there is none, or a line of it is not what a sweep wrote.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = Store.create(folder)
+        ...     store.append({"key": "0123456789abcdef", "error": "", "psnr_db": 28.9})
+        ...     store.close()
+        ...     Store(folder).rows()["0123456789abcdef"]["psnr_db"]
+        28.9
     """
 
     def __init__(self, folder: Path | str) -> None:

@@ -32,6 +32,11 @@ class Section:
         points: the figures behind it.
         measured: when, and by which versions.
         command: that measured it; "" where the store does not say.
+
+    Example:
+        >>> section = Section("my-try", "A try", about="Two codecs on the demo photo.")
+        >>> section.folder, section.parts
+        ('my-try', [])
     """
 
     name: str

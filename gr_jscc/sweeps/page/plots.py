@@ -28,6 +28,10 @@ class Line:
         points: (x, y, low, high), low and high None where there is no interval; sorted by x.
         style: number of its colour and marker; the same scheme has the same in every plot.
         published: whether it is a reference, and dashed.
+
+    Example:
+        >>> Line("NTSCC", [(5.0, 26.1, 25.7, 26.5), (10.0, 28.9, None, None)], style=0).published
+        False
     """
 
     label: str
@@ -46,6 +50,12 @@ class Plot:
         x_label, y_label: of the axes.
         lines: the curves.
         notes: what a reader must know.
+
+    Example:
+        >>> line = Line("NTSCC", [(5.0, 26.1, 25.7, 26.5), (10.0, 28.9, None, None)], style=0)
+        >>> plot = Plot("psnr", "PSNR over SNR", "SNR, dB", "PSNR, dB", [line], notes=[])
+        >>> [line.label for line in plot.lines]  # plot.image("png") draws it
+        ['NTSCC']
     """
 
     name: str

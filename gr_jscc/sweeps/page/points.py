@@ -22,6 +22,10 @@ class Conditions:
     Attributes:
         images: name of the image set.
         mode, channel: see `Experiment`.
+
+    Example:
+        >>> Conditions("kodak", "ideal", "awgn") in {Conditions("kodak", "ideal", "awgn"): []}
+        True
     """
 
     images: str
@@ -38,6 +42,13 @@ class Estimate:
         low, high: ends of the 95 % interval of the mean, by Student's t over the pictures (over the seeds where there
             is one picture); None with fewer than three values.
         count: pictures.
+
+    Example:
+        >>> found = estimate({"kodim01.png": [27.0], "kodim02.png": [29.0], "kodim03.png": [31.0]})
+        >>> found.mean, round(found.margin, 2), found.count
+        (29.0, 4.97, 3)
+        >>> estimate({"kodim01.png": [27.0]}).margin is None
+        True
     """
 
     mean: float
@@ -64,6 +75,11 @@ class Point:
         seconds: of encoding and decoding.
         lost: cells whose picture did not arrive; one that was shown plain grey has values all the same.
         cells: measured.
+
+    Example:
+        >>> point = Point("NTSCC", snr_db=10.0, asked=1 / 12, cbr={"kodim01.png": [0.075, 0.085]})
+        >>> round(point.mean_cbr, 3), point.estimate("psnr_db")
+        (0.08, None)
     """
 
     scheme: str

@@ -33,6 +33,10 @@ class Panel:
         picture: uint8[H, W, 3].
         caption: lines below it.
         uses: float32[H, W], complex channel uses of the patch that each pixel is in, drawn over the picture; or None.
+
+    Example:
+        >>> Panel(np.zeros((4, 6, 3), np.uint8), caption="original").uses is None
+        True
     """
 
     picture: np.ndarray
@@ -48,6 +52,11 @@ class PictureStrip:
         name: for file names.
         title: in a line.
         panels: of the same size.
+
+    Example:
+        >>> panels = [Panel(np.full((8, 12, 3), grey, np.uint8), f"grey {grey}") for grey in (60, 200)]
+        >>> [panel.caption for panel in PictureStrip("greys", "Two greys", panels).panels]
+        ['grey 60', 'grey 200']
     """
 
     name: str

@@ -24,6 +24,12 @@ class Table:
         columns: heads; the first column is flush left, the others right.
         rows: of as many texts.
         notes: lines below.
+
+    Example:
+        >>> print(Table("psnr", "PSNR", ["Scheme", "10 dB"], [["NTSCC", "28.9"]]).markdown())
+        | Scheme | 10 dB |
+        |---|---:|
+        | NTSCC | 28.9 |
     """
 
     name: str

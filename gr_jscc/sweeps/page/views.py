@@ -17,6 +17,14 @@ class View:
     """Points that one plot and one table show: those at one SNR over the CBR, or the other way round.
 
     All are of the same pictures, those that every point has; not ``everything`` where some have more.
+
+    Example:
+        >>> at = Conditions("kodak", "ideal", "awgn")
+        >>> view = View(at, ImageSet(name="kodak"), "psnr_db", "cbr", 10.0, points=[], everything=True)
+        >>> view.title
+        'PSNR over CBR at 10 dB, kodak'
+        >>> view.is_as_published
+        True
     """
 
     conditions: Conditions
