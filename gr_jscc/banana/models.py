@@ -64,7 +64,14 @@ def multiplier(quality: Tensor) -> Tensor:
 
 
 class BananaNTC(nn.Module):
-    """A compressor: 2-200-200-200-2 transforms and a factorised prior, told the quality."""
+    """A compressor: 2-200-200-200-2 transforms and a factorised prior, told the quality.
+
+    Example:
+        >>> network, quality = BananaNTC(), torch.full((5, 1), 0.5)
+        >>> latents = network.analyse(torch.zeros(5, 2), quality)
+        >>> latents.shape, network.bits(latents, quality).shape
+        (torch.Size([5, 2]), torch.Size([5]))
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +105,12 @@ class BananaNTC(nn.Module):
 
 
 class BananaNTSCC(nn.Module):
-    """The compressor's transforms, and a 2-200-200-k codec whose k follows the entropy model."""
+    """The compressor's transforms, and a 2-200-200-k codec whose k follows the entropy model.
+
+    Example:
+        >>> BananaNTSCC().rate(bits=torch.tensor([0.4, 4.0, 40.0]), eta=torch.tensor(0.9))
+        tensor([ 0,  4, 15])
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +138,13 @@ class BananaNTSCC(nn.Module):
 
 
 class BananaDeepJSCC(nn.Module):
-    """Plain DeepJSCC: 2-200-200-200-k and back, the same k for every sample."""
+    """Plain DeepJSCC: 2-200-200-200-k and back, the same k for every sample.
+
+    Example:
+        >>> generator = torch.Generator().manual_seed(1)
+        >>> BananaDeepJSCC(values=3)(torch.zeros(5, 2), snr_db=5.0, generator=generator).shape
+        torch.Size([5, 2])
+    """
 
     def __init__(self, values: int) -> None:
         super().__init__()

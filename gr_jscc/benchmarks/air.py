@@ -113,6 +113,11 @@ class Stretch:
         msps: million samples a second.
         bursts, lost: received and missing, since the beginning.
         growth_mb: memory of both processes over that at the beginning.
+
+    Example:
+        >>> stretch = Stretch(seconds=10.0, msps=2.5, bursts=8000, lost=2, growth_mb=0.5)
+        >>> stretch.lost / (stretch.bursts + stretch.lost) < 1e-3
+        True
     """
 
     seconds: float

@@ -29,6 +29,10 @@ class Radio:
     Attributes:
         model: of both.
         tx_faults, rx_faults: arguments that say what is wrong with them.
+
+    Example:
+        >>> Radio("hackrf", tx_faults=",ppm=8").address(air="cable", end="tx")
+        'soapy:driver=jscc,model=hackrf,air=cable,pace=lockstep,id=tx,seed=7,ppm=8'
     """
 
     model: str

@@ -36,6 +36,10 @@ class Fault:
     Attributes:
         name: of the condition, as printed.
         rx, tx, channel: further arguments of the programs.
+
+    Example:
+        >>> Fault("half of it is lost", rx=("--loss", "0.5")).tx
+        ('--feedback-timeout', '10')
     """
 
     name: str

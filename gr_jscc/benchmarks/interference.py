@@ -30,6 +30,11 @@ class InterferedQuality:
         mmse_loss_db: mean squared error of the linear MMSE estimate ŝ/(1 + noise_var) that a codec can make of what it
             is given, against that of a receiver that knows the channel and the noise of each carrier, dB.
         missed: bursts not received.
+
+    Example:
+        >>> quality = InterferedQuality(hit_ratio=1.1, clear_ratio=1.0, mmse_loss_db=0.4, missed=0)
+        >>> 0.5 < quality.hit_ratio < 2  # reported noise is neither half nor twice what there is
+        True
     """
 
     hit_ratio: float
@@ -109,6 +114,11 @@ class CutQuality:
         mmse_ratio: mean squared error of the linear MMSE estimates ŝ/(1 + noise_var) over what the noise variances
             promise of it, noise_var/(1 + noise_var): 1 is calibrated, whether symbols are noisy or lost.
         missed: bursts not received.
+
+    Example:
+        >>> quality = CutQuality(noise_var_ratio=1.0, erased_before=0.0, erased_after=1.0, mmse_ratio=1.0, missed=0)
+        >>> quality.erased_after - quality.erased_before
+        1.0
     """
 
     noise_var_ratio: float

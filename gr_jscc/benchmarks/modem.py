@@ -59,7 +59,13 @@ def exponential_fading(taps: int = 8, decay: float = 2.0) -> Channel:
 
 @dataclass(frozen=True)
 class Trial:
-    """One burst: what was sent through which channel, and what was received (None: missed)."""
+    """One burst: what was sent through which channel, and what was received (None: missed).
+
+    Example:
+        >>> trial = Trial(np.ones(4, np.complex64), response=np.ones(4, np.complex64), received=None)
+        >>> trial.received is None  # missed
+        True
+    """
 
     symbols: np.ndarray
     response: np.ndarray
@@ -129,6 +135,11 @@ class LinkQuality:
         noise_var_ratio: mean of |error|² over the reported noise variance.
         snr_bias_db: mean of the estimated minus the true Es/N0.
         missed: bursts not received.
+
+    Example:
+        >>> quality = LinkQuality(loss_db=0.3, mmse_loss_db=0.2, noise_var_ratio=1.05, snr_bias_db=-0.1, missed=0)
+        >>> 0.9 < quality.noise_var_ratio < 1.1  # the receiver knows how wrong it is
+        True
     """
 
     loss_db: float

@@ -26,6 +26,10 @@ class Tradeoff:
         limit_db: asked for; None without control.
         papr_db: mean over bursts, reached.
         cost_db: SNR dB → mean PSNR lost against no control.
+
+    Example:
+        >>> Tradeoff(limit_db=7.0, papr_db=7.0, cost_db={10.0: 0.05, 20.0: 0.3}).cost_db[20.0]
+        0.3
     """
 
     limit_db: float | None

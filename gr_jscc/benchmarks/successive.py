@@ -50,6 +50,11 @@ class Model:
         codec: the codec's name.
         fading: whether it is for slow Rayleigh fading, and measured there.
         snrs_db: Es/N0 it is measured at.
+
+    Example:
+        >>> model = Model("successive-single-2", "successive-single", snrs_db=(7.0,))
+        >>> find_codec(model, runs=None, device="cpu").network.layers
+        2
     """
 
     weights: str

@@ -20,7 +20,12 @@ from gr_jscc.link.back_channel import SideInfo
 
 
 class Cable:
-    """A TCP proxy that can be cut: it then takes connections and bytes, and forwards neither."""
+    """A TCP proxy that can be cut: it then takes connections and bytes, and forwards neither.
+
+    Example:
+        >>> Cable.cut.__doc__, Cable.mend.__doc__
+        ('Forwards nothing from now on.', 'Forwards again, first what was held back.')
+    """
 
     def __init__(self, address: str) -> None:
         host, port = address.removeprefix("tcp://").split(":")

@@ -88,6 +88,11 @@ class Delivery:
         growth_mb: of the receiver's memory meanwhile.
         catch_up_seconds: from the end of the cut until nothing was waiting.
         receiver: what the receiver counted.
+
+    Example:
+        >>> delivery = Delivery(500, lost=0, repeated=0, growth_mb=1.5, catch_up_seconds=0.4, receiver=Statistics())
+        >>> delivery.lost + delivery.repeated + delivery.receiver.malformed
+        0
     """
 
     legitimate: int
