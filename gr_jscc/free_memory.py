@@ -15,6 +15,10 @@ class FreeMemory:
     the next run needs in one piece does not fit, and a process that makes picture after picture grows by hundreds of
     megabytes. Giving back all that is free costs the next run some page faults: too many for every picture, nothing
     for one in `EVERY_SECONDS`.
+
+    Example:
+        >>> memory = FreeMemory()
+        >>> memory.give_back()  # so soon after the beginning, nothing yet
     """
 
     def __init__(self) -> None:

@@ -45,7 +45,14 @@ _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "
 
 
 class ImageError(UserError):
-    """An image cannot be read, sent or written; the message is one line for the user and names the file."""
+    """An image cannot be read, sent or written; the message is one line for the user and names the file.
+
+    Example:
+        >>> load_image("nowhere.png")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.imaging.ImageError: nowhere.png: no such file
+    """
 
 
 def load_image(path: str | os.PathLike) -> np.ndarray:
