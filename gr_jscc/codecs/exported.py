@@ -83,6 +83,10 @@ class Batched(nn.Module):
         names: of its arguments, in order.
         batch: pictures that it takes at a time; 0 for any number.
         content: bytes by which it is known.
+
+    Example:
+        >>> Batched(lambda x: 2 * x, ["x"], batch=2, content=b"")(torch.ones(3)).tolist()
+        [2.0, 2.0, 2.0]
     """
 
     def __init__(self, inner: Callable[..., Tensor], names: list[str], batch: int, content: bytes) -> None:

@@ -23,6 +23,12 @@ class NetworkCodec(Codec):
     Attributes:
         network: ready to encode and decode, on ``device``.
         device: a torch device.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> codec = load_codec("deepjscc")
+        >>> isinstance(codec, NetworkCodec), codec.device, codec.network.training
+        (True, 'cpu', False)
     """
 
     network: nn.Module
