@@ -106,7 +106,7 @@ def test_adaptive_codecs_send_the_first_channels_that_fit():
         assert codec.receiver(32, 48).push(received(payload)).shape == image.shape
         counts.append(len(payload.symbols))
     assert counts == [12, 6 * 12, 9 * 12, 12 * 12, 12 * 12]
-    for cbr, told in ((codec.cbr_range[0] / 2, "serves a CBR from 1/384 to"), (1 / 384, "too small")):
+    for cbr, told in ((codec.cbr_range[0] / 2, "supports a CBR from 1/384 to"), (1 / 384, "too small")):
         with pytest.raises(CodecError, match=told):
             codec.transmitter(cbr).start(smooth(9, 9))
 
@@ -118,7 +118,7 @@ def test_codecs_that_are_not_adaptive_need_their_whole_cbr():
     codec.check_size(32, 48, least)
     with pytest.raises(CodecError, match="too small"):
         codec.check_size(33, 48, least)  # its padding alone breaks the CBR
-    with pytest.raises(CodecError, match="serves a CBR"):
+    with pytest.raises(CodecError, match="supports a CBR"):
         codec.transmitter(least * 0.9)
 
 
