@@ -149,8 +149,12 @@ def _file(path: Path) -> ModuleType:
     return module
 
 
-def blame(error: BaseException) -> str:
+def blame(error: BaseException, home: Path | None = None) -> str:
     """One line that says what was raised, and in which line of which file.
+
+    Args:
+        error: that was caught.
+        home: the folder of the code to blame: a line in there is told rather than one of a library that it called.
 
     Example:
         >>> try:
@@ -166,6 +170,7 @@ def blame(error: BaseException) -> str:
     with contextlib.suppress(AttributeError):
         frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<")]
         outside = [f for f in frames if f.filename != __file__ and "importlib" not in f.filename]
-        if outside:
+        within = [f for f in outside if home is not None and Path(f.filename).is_relative_to(home)]
+        if outside := within or outside:
             return f"{outside[-1].filename}, line {outside[-1].lineno}: {said}"
     return said
