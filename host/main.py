@@ -14,6 +14,7 @@ from gr_jscc.host import (
     bench,
     calibrate,
     channel,
+    check_codec,
     demo,
     devices,
     doctor,
@@ -51,6 +52,7 @@ app.command("replay")(replay.replay)
 app.command("calibrate")(calibrate.calibrate)
 app.command("devices")(devices.devices)
 app.command("demo")(demo.demo)
+app.command("check-codec")(check_codec.check_codec)
 app.command("models")(models.models)
 app.command("new-codec")(new_codec.new_codec)
 app.command("lpips")(lpips.lpips)

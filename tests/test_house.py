@@ -32,6 +32,7 @@ ORDER = (
     ("flowgraphs", "calibration"),
     # What is measured, and the programs.
     ("benchmarks", "sweeps", "banana"),  # the benchmark of calibration runs its procedures
+    ("contract",),  # what is asked of codecs, in sweeps and for speed too
     ("host",),
 )
 PLACE = {room: place for place, rooms in enumerate(ORDER) for room in rooms}

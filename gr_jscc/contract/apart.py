@@ -10,16 +10,19 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gr_jscc.codecs.base import Payload
-from gr_jscc.contract.check import Breach, held
+from gr_jscc.codecs.base import Codec, Payload
+from gr_jscc.codecs.registry import load_codec
+from gr_jscc.contract.check import BreachError, held
 from gr_jscc.contract.crossing import estimates, on_threads, rounds_of
 from gr_jscc.contract.crossing import reception as received
-from gr_jscc.sweeps.cells import Cell
-from gr_jscc.sweeps.measurement import Measured, kept_codec, measure
-from gr_jscc.sweeps.modes import send
+
+if TYPE_CHECKING:
+    from gr_jscc.sweeps.cells import Cell
+    from gr_jscc.sweeps.measurement import Measured
 
 MOST_SECONDS = 300  # for one answer, with the time that networks take to load
 
@@ -49,16 +52,16 @@ class Apart:
         """What a function of this file returns there.
 
         Raises:
-            Breach: the codec cannot be loaded there, fails, ends the process, or gives no answer.
+            BreachError: the codec cannot be loaded there, fails, ends the process, or gives no answer.
         """
         try:
             return self._pool.submit(answer, *arguments).result(MOST_SECONDS)
         except BrokenProcessPool as error:
-            raise Breach("the other process ended while the codec ran in it") from error
+            raise BreachError("the other process ended while the codec ran in it") from error
         except TooLate as error:
             for process in list(self._pool._processes.values()):
                 process.kill()
-            raise Breach(f"the other process gave no answer within {MOST_SECONDS} s") from error
+            raise BreachError(f"the other process gave no answer within {MOST_SECONDS} s") from error
 
 
 def _begin() -> None:
@@ -66,11 +69,12 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _codec(place: Place):
+@functools.lru_cache
+def _codec(place: Place) -> Codec:
     try:
-        return kept_codec(place.name, place.weights, place.device)
+        return load_codec(place.name, place.weights or None, place.device)
     except Exception as error:
-        raise Breach(f"it cannot be loaded in another process: {' '.join(str(error).split())}") from None
+        raise BreachError(f"it cannot be loaded in another process: {' '.join(str(error).split())}") from None
 
 
 def _plain(answer: Callable) -> Callable:
@@ -80,8 +84,8 @@ def _plain(answer: Callable) -> Callable:
     def answered(*arguments: object) -> object:
         try:
             return answer(*arguments)
-        except Breach as breach:
-            raise Breach(str(breach)) from None
+        except BreachError as breach:
+            raise BreachError(str(breach)) from None
 
     return answered
 
@@ -116,5 +120,8 @@ def identity_of(place: Place) -> tuple[str, str, bytes]:
 @_plain
 def measured_by(cell: Cell, image: np.ndarray, device: str) -> Measured:
     """A sweep's cell as a worker measures it."""
+    from gr_jscc.sweeps.measurement import measure  # here, as all but this does without and starts sooner
+    from gr_jscc.sweeps.modes import send
+
     (measured,) = measure(functools.partial(send, device), [cell], [image])
     return measured

@@ -14,11 +14,11 @@ from gr_jscc.plugins import blame
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
-class Breach(Exception):
+class BreachError(Exception):
     """A codec breaks the contract; the message is one line that says where."""
 
 
-class Skipped(Exception):
+class SkippedError(Exception):
     """A check cannot be made; the message is one line that says why."""
 
 
@@ -30,8 +30,8 @@ class Check:
         name: of one or a few words.
         holds: what is held against the codec, a clause.
         remedy: how to mend a codec that fails.
-        look: takes a `gr_jscc.contract.subject.Subject` and returns a remark, empty or one line. Raises `Breach` or
-            `Skipped`.
+        look: takes a `gr_jscc.contract.subject.Subject` and returns a remark, empty or one line. Raises `BreachError`
+            or `SkippedError`.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Verdict:
 
 @contextlib.contextmanager
 def held(codec: Codec, doing: str) -> Iterator[None]:
-    """Makes whatever a codec raises a `Breach`, with the line of the codec's code that it came from.
+    """Makes whatever a codec raises a `BreachError`, with the line of the codec's code that it came from.
 
     Args:
         codec: whose code runs.
@@ -73,10 +73,10 @@ def held(codec: Codec, doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (Breach, Skipped):
+    except (BreachError, SkippedError):
         raise
     except (Exception, SystemExit) as error:
-        raise Breach(f"{doing}: {blame(error, home_of(codec))}") from error
+        raise BreachError(f"{doing}: {blame(error, home_of(codec))}") from error
 
 
 def home_of(codec: Codec) -> Path | None:

@@ -6,10 +6,16 @@ import time
 from collections.abc import Iterable, Iterator
 
 from gr_jscc.contract import feedback, payloads, processes, receptions, repeatable, shown, speed
-from gr_jscc.contract.check import FAILED, PASSED, SKIPPED, Breach, Check, Skipped, Verdict, held
+from gr_jscc.contract.check import FAILED, PASSED, SKIPPED, BreachError, Check, SkippedError, Verdict, held
 from gr_jscc.contract.subject import Subject
 
 CHECKS: tuple[Check, ...] = (
+    Check(
+        "a photo",
+        "a photo is encoded, and what arrives of it decoded",
+        "read docs/guide/add-a-codec.md, and begin with the line that is named",
+        shown.photo,
+    ),
     Check(
         "power",
         "symbols are finite and of mean power 1 in every round, side information is bytes",
@@ -134,14 +140,29 @@ CHECKS: tuple[Check, ...] = (
 
 
 def run_checks(subject: Subject, checks: Iterable[Check] = CHECKS) -> Iterator[Verdict]:
-    """Holds a codec to the contract; yields each verdict as it is found. No failure keeps others from being made."""
-    for check in checks:
-        before = time.perf_counter()
-        try:
-            with held(subject.codec, "a call that is no part of this check"):
-                result, detail = PASSED, check.look(subject)
-        except Breach as breach:
-            result, detail = FAILED, str(breach)
-        except Skipped as skipped:
-            result, detail = SKIPPED, str(skipped)
-        yield Verdict(check, result, detail, time.perf_counter() - before)
+    """Holds a codec to the contract; yields each verdict as it is found.
+
+    No failure keeps other checks from being made, but where not even a photo can be sent, which is the first check,
+    there is nothing to try the others with.
+    """
+    checks = list(checks)
+    for number, check in enumerate(checks):
+        verdict = _verdict(subject, check)
+        yield verdict
+        if check is CHECKS[0] and verdict.result == FAILED:
+            yield from (
+                Verdict(other, SKIPPED, "no photo can be sent, see above", 0.0) for other in checks[number + 1 :]
+            )
+            return
+
+
+def _verdict(subject: Subject, check: Check) -> Verdict:
+    before = time.perf_counter()
+    try:
+        with held(subject.codec, "beyond what it was asked"):
+            result, detail = PASSED, check.look(subject)
+    except BreachError as breach:
+        result, detail = FAILED, str(breach)
+    except SkippedError as skipped:
+        result, detail = SKIPPED, str(skipped)
+    return Verdict(check, result, detail, time.perf_counter() - before)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import torch
 
-from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import Codec, Payload, Reception
-from gr_jscc.contract.check import Breach
+from gr_jscc.contract.check import BreachError
 
 NOISE_VAR = 0.1  # 10 dB
 MOST_ROUNDS = 64  # of a picture, which is what the link numbers
@@ -20,20 +19,20 @@ def rounds_of(codec: Codec, image: np.ndarray, cbr: float) -> list[Payload]:
     """All rounds of uint8[H, W, 3] without feedback; the codec is given a copy of the picture.
 
     Raises:
-        Breach: they do not end.
+        BreachError: they do not end.
     """
     transmitter = codec.transmitter(cbr)
     rounds = [transmitter.start(image.copy())]
     while (payload := transmitter.next(None)) is not None:
         rounds.append(payload)
         if len(rounds) > MOST_ROUNDS:
-            raise Breach(f"next(None) gives more than {MOST_ROUNDS} rounds")
+            raise BreachError(f"next(None) gives more than {MOST_ROUNDS} rounds")
     return rounds
 
 
 def reception(payload: Payload, noise_var: float = NOISE_VAR) -> Reception:
     """A round behind white noise of a variance, always the same noise."""
-    drawn = noise(payload.symbols.shape, noise_var, np.random.default_rng(1))
+    drawn = np.random.default_rng(1).standard_normal((len(payload.symbols), 2)) @ (1, 1j) * np.sqrt(noise_var / 2)
     variance = np.full(len(payload.symbols), noise_var, np.float32)
     return Reception(payload.symbols + drawn, variance, payload.side_info)
 
@@ -76,12 +75,20 @@ def same_pictures(ours: Sequence[np.ndarray], others: Sequence[np.ndarray], leve
     return ""
 
 
+def threads() -> int:
+    """Of PyTorch, here and now; 1 where it is not in use, as a codec need not have a network."""
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch else 1
+
+
 @contextlib.contextmanager
 def on_threads(count: int) -> Iterator[None]:
-    """So many of PyTorch's threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    """So many of PyTorch's threads for a while, where it is in use."""
+    torch, before = sys.modules.get("torch"), threads()
+    if torch:
+        torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        if torch:
+            torch.set_num_threads(before)

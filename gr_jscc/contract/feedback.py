@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gr_jscc.codecs.base import Payload, Reception, channel_uses
-from gr_jscc.contract.check import Breach, held
+from gr_jscc.contract.check import BreachError, held
 from gr_jscc.contract.crossing import MOST_ROUNDS, reception
 from gr_jscc.contract.subject import Subject
 
@@ -49,11 +49,11 @@ def feedback(subject: Subject) -> str:
         while payload is not None:
             uses, rounds = uses + len(payload.symbols), rounds + 1
             if not np.isfinite(payload.symbols).all():
-                raise Breach(f"with {what} as feedback the symbols of round {rounds - 1} are not finite")
+                raise BreachError(f"with {what} as feedback the symbols of round {rounds - 1} are not finite")
             if uses > most:
-                raise Breach(f"with {what} as feedback {uses} symbols are sent; the CBR allows {most}")
+                raise BreachError(f"with {what} as feedback {uses} symbols are sent; the CBR allows {most}")
             if rounds > MOST_ROUNDS:
-                raise Breach(f"with {what} as feedback there are more than {MOST_ROUNDS} rounds")
+                raise BreachError(f"with {what} as feedback there are more than {MOST_ROUNDS} rounds")
             with held(subject.codec, f"next, with {what} as feedback"):
                 payload = transmitter.next(fed_back(payload))
         longest = max(longest, rounds)

@@ -1,4 +1,4 @@
-"""What a transmitter hands over: symbols of power 1, bytes, no more than the CBR allows, and what the link can carry."""
+"""What a transmitter hands over: symbols of power 1 within the CBR, and what the link can carry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from gr_jscc.codecs.base import Codec, CodecError, Payload, channel_uses
 from gr_jscc.contract import pictures
-from gr_jscc.contract.check import Breach, Skipped, held
+from gr_jscc.contract.check import BreachError, SkippedError, held
 from gr_jscc.contract.crossing import rounds_of
 from gr_jscc.contract.subject import Subject
 from gr_jscc.link.bursts import ROUNDS, round_bursts, settings_of
@@ -21,7 +21,6 @@ ODD_SIZES = 100
 
 def power(subject: Subject) -> str:
     """Symbols are finite and of mean power 1, side information is bytes."""
-    _ = subject.rounds
     rounds: list[tuple[str, Payload]] = []
     for kind, image in pictures.kinds(*subject.size).items():
         try:
@@ -33,15 +32,15 @@ def power(subject: Subject) -> str:
         rounds += [(f"{kind}, round {number}", one) for number, one in enumerate(made)]
     for where, one in rounds:
         if type(one.side_info) is not bytes:
-            raise Breach(f"{where}: side_info is {type(one.side_info).__name__}, not bytes")
+            raise BreachError(f"{where}: side_info is {type(one.side_info).__name__}, not bytes")
         if not np.isfinite(one.symbols).all():
-            raise Breach(f"{where}: {np.count_nonzero(~np.isfinite(one.symbols))} symbols are not finite")
+            raise BreachError(f"{where}: {np.count_nonzero(~np.isfinite(one.symbols))} symbols are not finite")
     if points := _constellation([one for _, one in rounds]):
         return _average_power([one for _, one in rounds], points)
     for where, one in rounds:
         mean = float(np.mean(np.abs(one.symbols.astype(np.complex128)) ** 2)) if len(one.symbols) else 0.0
         if mean and abs(mean - 1) > POWER_TOLERANCE:
-            raise Breach(f"{where}: mean power {mean:.4g}")
+            raise BreachError(f"{where}: mean power {mean:.4g}")
     return f"{len(rounds)} rounds"
 
 
@@ -56,7 +55,7 @@ def _average_power(rounds: list[Payload], points: int) -> str:
     powers = np.abs(np.concatenate([one.symbols for one in rounds])).astype(np.float64) ** 2
     mean, chance = powers.mean(), SIGMAS * powers.std() / np.sqrt(len(powers))
     if mean and abs(mean - 1) > POWER_TOLERANCE + chance:
-        raise Breach(f"mean power {mean:.4g} of {len(powers)} symbols of a constellation of {points} points")
+        raise BreachError(f"mean power {mean:.4g} of {len(powers)} symbols of a constellation of {points} points")
     return f"on average over {len(powers)} symbols, a constellation of {points} points"
 
 
@@ -71,19 +70,19 @@ def bound(subject: Subject) -> str:
         picture, _ = _asked(codec, at, codec.check_picture, image.copy(), cbr)
         start, rounds = _asked(codec, at, rounds_of, codec, image, cbr)
         if size and not picture:
-            raise Breach(f"{at}: check_size refuses it, check_picture does not")
+            raise BreachError(f"{at}: check_size refuses it, check_picture does not")
         if picture and not start:
-            raise Breach(f"{at}: {'check_size' if size else 'check_picture'} refuses it, and it can be sent")
+            raise BreachError(f"{at}: {'check_size' if size else 'check_picture'} refuses it, and it can be sent")
         if start and not picture:
-            raise Breach(f"{at}: check_size and check_picture let it pass, start refuses it: {start}")
+            raise BreachError(f"{at}: check_size and check_picture let it pass, start refuses it: {start}")
         if start:
             continue
         uses, most = sum(len(one.symbols) for one in rounds), channel_uses(cbr, height, width)
         if uses > most:
-            raise Breach(f"{at}: {uses} symbols, {uses - most} more than the {most} that this allows")
+            raise BreachError(f"{at}: {uses} symbols, {uses - most} more than the {most} that this allows")
         sent, fullest = sent + 1, max(fullest, uses / most)
     if not sent:
-        raise Skipped(f"it refuses all of {ODD_SIZES} sizes up to 95x95")
+        raise SkippedError(f"it refuses all of {ODD_SIZES} sizes up to 95x95")
     return f"{ODD_SIZES} sizes, {ODD_SIZES - sent} of them refused; at most {fullest:.0%} of what is allowed"
 
 
@@ -105,16 +104,16 @@ def unserved(subject: Subject) -> str:
                 codec.transmitter(cbr)
             except CodecError:
                 continue
-        raise Breach(f"transmitter({cbr:.4g}) is not refused; cbr_range is {lowest:.4g} to {highest:.4g}")
+        raise BreachError(f"transmitter({cbr:.4g}) is not refused; cbr_range is {lowest:.4g} to {highest:.4g}")
     return f"serves {lowest:.4g} to {highest:.4g}"
 
 
 def carried(subject: Subject) -> str:
     """The link can carry its rounds."""
     if subject.codec.ideal_only:
-        raise Skipped("a bound that no air carries")
+        raise SkippedError("a bound that no air carries")
     if len(subject.rounds) > ROUNDS:
-        raise Breach(f"{len(subject.rounds)} rounds; the link numbers {ROUNDS}")
+        raise BreachError(f"{len(subject.rounds)} rounds; the link numbers {ROUNDS}")
     bursts = []
     for number, one in enumerate(subject.rounds):
         with held(subject.codec, f"round {number} of a {subject.size[1]}x{subject.size[0]} picture on the link"):

@@ -13,9 +13,14 @@ SIZES = ((48, 80), (96, 160), (192, 256), (400, 640))  # height and width; the f
 
 
 @cache
+def _whole() -> np.ndarray:
+    return load_image(demo_image())
+
+
+@cache
 def photo(height: int, width: int, place: int = 0) -> np.ndarray:
     """A part of the photo that ships, uint8[height, width, 3], which cannot be written to."""
-    whole = load_image(demo_image())
+    whole = _whole()
     top = (150 + 90 * place) % (1 + whole.shape[0] - height)
     left = (150 + 170 * place) % (1 + whole.shape[1] - width)
     part = np.ascontiguousarray(whole[top : top + height, left : left + width])

@@ -1,4 +1,4 @@
-"""What a receiver must bear: side information damaged or missing, symbols lost, noise of any level, rounds in disorder."""
+"""What a receiver must bear: damaged side information, losses, noise of any level, rounds in disorder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gr_jscc.codecs.base import Payload, Receiver, Reception, grey_picture
-from gr_jscc.contract.check import Breach, held
+from gr_jscc.contract.check import BreachError, held
 from gr_jscc.contract.crossing import NOISE_VAR, reception
 from gr_jscc.contract.subject import Subject
 
@@ -53,14 +53,16 @@ def losses(subject: Subject) -> str:
         lost = Reception(np.zeros_like(one.symbols), np.full(len(one.symbols), np.inf, np.float32), None)
         picture = _push(subject, receiver, lost, f"round {number} of which nothing arrived")
         if not np.array_equal(picture, grey_picture(*size)):
-            raise Breach(f"with nothing arrived the picture after round {number} is not the plain grey one")
+            raise BreachError(f"with nothing arrived the picture after round {number} is not the plain grey one")
         if not receiver.shows_grey:
-            raise Breach(f"with nothing arrived shows_grey is not set after round {number}")
+            raise BreachError(f"with nothing arrived shows_grey is not set after round {number}")
+    for one in rounds:
+        _push(subject, receiver, reception(one), "a round that arrived after others that did not")
     tried = 0
     for what, came in received(rounds):
         receiver = _push_all(subject, came, what)
         if what.startswith("all of it") and receiver.shows_grey:
-            raise Breach(f"{what}: shows_grey is set")
+            raise BreachError(f"{what}: shows_grey is set")
         tried += 1
     return f"{tried} ways"
 
@@ -123,7 +125,7 @@ def _push(subject: Subject, receiver: Receiver, one: Reception, what: str) -> np
     height, width = subject.size
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape != (height, width, 3):
         kind = f"{picture.dtype}{list(picture.shape)}" if isinstance(picture, np.ndarray) else type(picture).__name__
-        raise Breach(f"{what}: the picture is {kind}, not uint8[{height}, {width}, 3]")
+        raise BreachError(f"{what}: the picture is {kind}, not uint8[{height}, {width}, 3]")
     if receiver.shows_grey and not np.array_equal(picture, grey_picture(height, width)):
-        raise Breach(f"{what}: shows_grey is set, and the picture is not grey")
+        raise BreachError(f"{what}: shows_grey is set, and the picture is not grey")
     return picture

@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import torch
 
 from gr_jscc.codecs.base import Payload
+from gr_jscc.contract import crossing
 from gr_jscc.contract.apart import sent_by
-from gr_jscc.contract.check import Breach, held
+from gr_jscc.contract.check import BreachError, held
 from gr_jscc.contract.crossing import estimates, on_threads, reception, rounds_of, same_pictures, same_rounds
 from gr_jscc.contract.subject import Subject
 
@@ -21,12 +21,12 @@ def determinism(subject: Subject) -> str:
     """The same picture gives the same rounds, and the same rounds the same picture, here and in another process."""
     again = _sent(subject, subject.image)
     if differ := same_rounds(subject.rounds, again):
-        raise Breach(f"encoded again: {differ}")
+        raise BreachError(f"encoded again: {differ}")
     if differ := same_pictures(subject.shown, _shown(subject, subject.rounds)):
-        raise Breach(f"decoded again: {differ}")
-    there = subject.apart.ask(sent_by, subject.place, torch.get_num_threads(), np.array(subject.image), subject.cbr)
+        raise BreachError(f"decoded again: {differ}")
+    there = subject.apart.ask(sent_by, subject.place, crossing.threads(), np.array(subject.image), subject.cbr)
     if differ := same_rounds(subject.rounds, there):
-        raise Breach(f"encoded in another process: {differ}")
+        raise BreachError(f"encoded in another process: {differ}")
     return "encoded three times, decoded twice"
 
 
@@ -39,9 +39,9 @@ def threads(subject: Subject) -> str:
             results.append((rounds, _shown(subject, subject.rounds)))
     (rounds, shown), (rounds_of_two, shown_of_two) = results
     if differ := same_rounds(rounds, rounds_of_two, ROUNDING):
-        raise Breach(f"on two threads in place of one: {differ}")
+        raise BreachError(f"on two threads in place of one: {differ}")
     if differ := same_pictures(shown, shown_of_two, LEVELS):
-        raise Breach(f"on two threads in place of one {differ}")
+        raise BreachError(f"on two threads in place of one {differ}")
     other = _sent(subject, subject.other)
     with ThreadPoolExecutor(2) as pool:
         encoding = [pool.submit(_sent, subject, image) for image in (subject.image, subject.other)]
@@ -50,9 +50,9 @@ def threads(subject: Subject) -> str:
         decoded = [one.result() for one in decoding]
     for expected, found in zip((subject.rounds, other), encoded):
         if differ := same_rounds(expected, found, ROUNDING):
-            raise Breach(f"while another thread encodes: {differ}")
+            raise BreachError(f"while another thread encodes: {differ}")
     if differ := same_pictures(subject.shown, decoded[0], LEVELS):
-        raise Breach(f"while another thread decodes {differ}")
+        raise BreachError(f"while another thread decodes {differ}")
     return "one and two, and two at once"
 
 
@@ -61,9 +61,9 @@ def state(subject: Subject) -> str:
     others = _sent(subject, subject.other)
     their_pictures = _shown(subject, others)
     if differ := same_rounds(subject.rounds, _sent(subject, subject.image)):
-        raise Breach(f"encoded after another picture: {differ}")
+        raise BreachError(f"encoded after another picture: {differ}")
     if differ := same_pictures(subject.shown, _shown(subject, subject.rounds)):
-        raise Breach(f"decoded after another picture {differ}")
+        raise BreachError(f"decoded after another picture {differ}")
     with held(subject.codec, "two receivers in turn"):
         pair = [subject.codec.receiver(*subject.size) for _ in range(2)]
         shown: tuple[list, list] = ([], [])
@@ -73,7 +73,7 @@ def state(subject: Subject) -> str:
                     shown[which].append(np.array(pair[which].push(reception(rounds[number]))))
     for alone, in_turn in zip((subject.shown, their_pictures), shown):
         if differ := same_pictures(alone, in_turn):
-            raise Breach(f"with two receivers in turn {differ}")
+            raise BreachError(f"with two receivers in turn {differ}")
     return "after another picture, and in turn with it"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from gr_jscc.benchmarks.codec import BARS, codec_overhead
 from gr_jscc.codecs.base import CodecError
 from gr_jscc.contract import pictures
-from gr_jscc.contract.check import Breach, Skipped, held
+from gr_jscc.contract.check import BreachError, SkippedError, held
 from gr_jscc.contract.crossing import estimates, reception, rounds_of
 from gr_jscc.contract.subject import Subject
 
@@ -36,8 +36,8 @@ def speed(subject: Subject) -> str:
         told = f"{image.shape[1]}x{image.shape[0]}: {encode:.2f} s to encode, {decode:.2f} s to decode"
         if codec.name not in BARS:
             network = "its bare network's passes are not known" if hasattr(codec, "network") else "it has no network"
-            raise Skipped(f"{network}; {told}")
+            raise SkippedError(f"{network}; {told}")
         ratio, _ = codec_overhead(codec, image, subject.cbr, REPEATS)
     if ratio > MOST_RATIO:
-        raise Breach(f"{ratio:.2f} times the bare network's passes; {told}")
+        raise BreachError(f"{ratio:.2f} times the bare network's passes; {told}")
     return f"{ratio:.2f} times the bare network's passes; {told}"

@@ -11,7 +11,7 @@ from gr_jscc.codecs.base import Codec, CodecError, Payload
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.contract import pictures
 from gr_jscc.contract.apart import Apart, Place
-from gr_jscc.contract.check import Breach, Skipped, held
+from gr_jscc.contract.check import held
 from gr_jscc.contract.crossing import estimates, reception, rounds_of
 from gr_jscc.errors import UserError
 from gr_jscc.plugins import absolute_place, blame, is_place
@@ -59,7 +59,6 @@ class Subject:
         except Exception as error:
             raise CodecError(f"codec {name} cannot be tried: {blame(error)}") from error
         self.image, self.other = pictures.photo(*size), pictures.photo(*size, place=1)
-        self._failed = ""
 
     def _size(self) -> tuple[int, int]:
         """The first of `SIZES` that the codec takes at the CBR and at the lowest one."""
@@ -82,27 +81,18 @@ class Subject:
         """What is sent of `image`, made once, before the codec has seen another picture.
 
         Raises:
-            Breach: it fails with the first picture of all.
-            Skipped: it did so before.
+            BreachError: the codec fails.
         """
-        return self._begun(lambda: rounds_of(self.codec, self.image, self.cbr), "encoding a photo")
+        with held(self.codec, "encoding a photo"):
+            return rounds_of(self.codec, self.image, self.cbr)
 
     @cached_property
     def shown(self) -> list[np.ndarray]:
-        """The estimates that this process makes of `rounds`.
+        """The estimates that this process makes of `rounds`, made once.
 
         Raises:
-            Breach, Skipped: as `rounds`.
+            BreachError: the codec fails.
         """
         receptions = [reception(one) for one in self.rounds]
-        return self._begun(lambda: estimates(self.codec, receptions, *self.size), "decoding what came of a photo")
-
-    def _begun(self, make, doing: str):
-        if self._failed:
-            raise Skipped(f"{self._failed} fails, see above")
-        try:
-            with held(self.codec, doing):
-                return make()
-        except Breach:
-            self._failed = doing
-            raise
+        with held(self.codec, "decoding what arrived of a photo"):
+            return estimates(self.codec, receptions, *self.size)

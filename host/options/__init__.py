@@ -13,6 +13,7 @@ from gr_jscc.host.options.air import (
     check_snr,
 )
 from gr_jscc.host.options.codec import (
+    CODEC_HELP,
     Cbr,
     CbrMax,
     Codec,
@@ -27,6 +28,7 @@ from gr_jscc.host.options.common import Images, Json, Quiet, check_choice, stopp
 from gr_jscc.host.options.link import BackChannel, ControlSnr, Insecure, Keys, Patience
 
 __all__ = [
+    "CODEC_HELP",
     "HIGHEST_HZ",
     "SNR_RANGE_DB",
     "BackChannel",

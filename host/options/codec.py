@@ -43,8 +43,8 @@ def check_device(device: str) -> str:
     return device
 
 
-HELP = f"Codec: {', '.join(CODECS)}; or your own: path/to/file.py:Class, package.module:Class."
-Codec = Annotated[str, typer.Option("--codec", rich_help_panel=panels.CODEC, help=HELP)]
+CODEC_HELP = f"Codec: {', '.join(CODECS)}; or your own: path/to/file.py:Class, package.module:Class."
+Codec = Annotated[str, typer.Option("--codec", rich_help_panel=panels.CODEC, help=CODEC_HELP)]
 Weights = Annotated[
     str,
     typer.Option(
