@@ -17,12 +17,6 @@ CHECKS: tuple[Check, ...] = (
         shown.photo,
     ),
     Check(
-        "power",
-        "symbols are finite and of mean power 1 in every round, side information is bytes",
-        "divide the symbols by the root of their mean power, and tell the receiver the scale in side_info",
-        payloads.power,
-    ),
-    Check(
         "two processes",
         "a receiver in another process gives the picture that one beside the transmitter gives, to the bit",
         "let the receiver use nothing but the weights, the size and what push is given: no global, no attribute of the "
@@ -34,6 +28,12 @@ CHECKS: tuple[Check, ...] = (
         "what a receiver shows does not change when the transmitter encodes another picture",
         "let the halves share no file, no socket and no memory",
         processes.nothing_else,
+    ),
+    Check(
+        "power",
+        "symbols are finite and of mean power 1 in every round, side information is bytes",
+        "divide the symbols by the root of their mean power, and tell the receiver the scale in side_info",
+        payloads.power,
     ),
     Check(
         "CBR",
