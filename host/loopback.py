@@ -23,6 +23,7 @@ from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.reports.archive import COMPARISON, Archive
 from gr_jscc.reports.averages import UNITS, average
+from gr_jscc.reports.row import row_of
 
 
 def loopback(
@@ -52,7 +53,22 @@ def loopback(
     ] = False,
     device: options.Device = "cpu",
     seed: options.Seed = 1,
-    json_lines: options.Json = False,
+    json_lines: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            rich_help_panel=panels.OUTPUT,
+            help="Print a row an image as JSON, one flat object a line, and nothing else: a table to pandas.",
+        ),
+    ] = False,
+    averages: Annotated[
+        bool,
+        typer.Option(
+            "--figures",
+            rich_help_panel=panels.OUTPUT,
+            help="Print the averages over the images as JSON, one figure a line, and nothing else.",
+        ),
+    ] = False,
 ) -> None:
     """Send images through a simulated link on this machine and report what arrived.
 
@@ -63,6 +79,8 @@ def loopback(
     options.check_snr(snr)
     options.check_device(device)
     taps(channel)
+    if json_lines and averages:
+        raise UserError("--json prints a row an image, --figures the averages: give one of them")
     if ideal and (loss or scenario):
         raise UserError("--loss and --scenario need the OFDM link: remove --ideal")
     air = load_scenario(scenario) if scenario else None
@@ -81,7 +99,7 @@ def loopback(
         results = flowgraph_results(files, encoding, simulated, settings=settings)
     if replaced := archive.to_be_replaced(readable(path.name) for path in files):
         console.print(shown(f"{out}: replacing an earlier run's results for {some_of(replaced)}"), soft_wrap=True)
-    quiet = json_lines or not console.is_terminal
+    quiet = json_lines or averages or not console.is_terminal
     reports = []
     for result in track(results, "sending", total=len(files), console=console, disable=quiet):
         if not result.final:
@@ -94,13 +112,15 @@ def loopback(
 
             plot_comparison(folder / COMPARISON, result.original, result.received, result.report)
         if json_lines:
-            print(json.dumps(result.report), flush=True)
+            print(json.dumps(row_of(result.report, cbr=ratio, seed=seed)), flush=True)
+    if json_lines:
+        return
     summary = average(reports)
     conditions = {
         "codec": codec, "channel": IDEAL + channel if ideal else air.name if air else channel,
         "snr_db": None if air and "awgn" in air else snr, "cbr": ratio, "images": len(reports), "loss": loss,
     }  # fmt: skip
-    if json_lines:
+    if averages:
         for figure, value in summary.items():
             print(json.dumps({"figure": figure, "at": conditions, "value": value, "unit": UNITS[figure]}))
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from gr_jscc import __version__
 from gr_jscc.codecs.base import Codec
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.metrics.picture import lpips
+from gr_jscc.reports.row import flattened
 from gr_jscc.sweeps.cells import Cell
 from gr_jscc.sweeps.store import Row
 
@@ -90,7 +90,7 @@ def _lpips(original: np.ndarray, received: np.ndarray | None) -> float | None:
 
 
 def _row(cell: Cell, report: dict, distance: float | None, error: str = "") -> Row:
-    flat = _flattened(report)
+    flat = flattened(report)
     flat.setdefault("weights", cell.weights)
     return {
         "key": cell.key,
@@ -110,14 +110,3 @@ def _row(cell: Cell, report: dict, distance: float | None, error: str = "") -> R
         "version": __version__,
         "measured": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
-
-
-def _flattened(report: dict) -> dict[str, object]:
-    """``{"cbr": {"total": 1}}`` as ``{"cbr.total": 1}``; lists stay."""
-    flat = {}
-    for key, value in report.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{inner}": leaf for inner, leaf in _flattened(value).items()}
-        else:
-            flat[key] = json.loads(json.dumps(value))
-    return flat

@@ -56,8 +56,7 @@ def test_loopback(capsys, tmp_path, folder, options):
     lines = err.strip().splitlines()
     assert len(lines) == 1
     check(lines[0])
-    reports = [line for line in map(json.loads, out.splitlines()) if "image" in line]
-    assert [report["image"]["name"] for report in reports] == ["a.png", "c.png", "e.png"]
+    assert [json.loads(line)["image"] for line in out.splitlines()] == ["a.png", "c.png", "e.png"]
     for name in "ace":
         assert (
             load_image(tmp_path / "received" / name / "received.png").shape == load_image(folder / f"{name}.png").shape

@@ -42,16 +42,35 @@ def picture(tmp_path, small_photo):
 @pytest.mark.parametrize("ideal", [False, True])
 def test_loopback_reports_and_stores(call, picture, tmp_path, ideal):
     more = ["--ideal"] if ideal else []
-    code, out, err = call("loopback", picture, "--snr", 12, "--cbr", "1/12", "--json", "--plot", *more)
+    code, out, err = call("loopback", picture, "--snr", 12, "--cbr", "1/12", "--figures", "--plot", *more)
     assert code == 0 and err == ""
-    lines = [json.loads(line) for line in out.splitlines()]
-    report, figures = lines[0], {line["figure"]: line["value"] for line in lines[1:]}
+    figures = {line["figure"]: line["value"] for line in map(json.loads, out.splitlines())}
+    folder = tmp_path / "received" / "parrots"
+    report = json.loads((folder / "report.json").read_text())
     assert set(report) == REPORT_KEYS and report["channel"] == ("ideal-awgn" if ideal else "awgn")
     assert figures["psnr_db"] == report["psnr_db"] > 26 and figures["images_lost"] == 0
     assert report["cbr"]["payload"] == pytest.approx(1 / 12, abs=1e-6)
-    folder = tmp_path / "received" / "parrots"
-    assert json.loads((folder / "report.json").read_text()) == report
     assert sorted(p.name for p in folder.iterdir()) == ["comparison.png", "received.png", "report.json"]
+
+
+@pytest.mark.parametrize("more", [(), ("--ideal",), ("--codec", "successive-single", "--cbr", "1/6", "--ideal")])
+def test_json_lines_are_one_table(call, picture, small_photo, tmp_path, more):
+    """Rows of the same flat columns, whatever was sent, and nothing else."""
+    Image.fromarray(small_photo[::-1]).save(picture.with_name("upside.png"))
+    code, out, err = call("loopback", picture.parent, "--json", "--seed", 3, *more)
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert code == 0 and err == "" and first.keys() == second.keys()
+    assert not [value for row in (first, second) for value in row.values() if isinstance(value, list | dict)]
+    assert (first["image"], second["image"], first["seed"]) == ("parrots.png", "upside.png", 3)
+    report = json.loads((tmp_path / "received" / "parrots" / "report.json").read_text())
+    assert (first["psnr_db"], first["cbr_total"]) == (report["psnr_db"], report["cbr"]["total"])
+    assert (first["encode_seconds"], first["rounds"]) == (report["seconds"]["encode"], len(report["rounds"]))
+    assert first["cbr_payload"] <= first["cbr"] + 1e-6  # which is rounded to six digits
+
+
+def test_rows_and_figures_are_not_mixed(call, picture):
+    code, out, err = call("loopback", picture, "--json", "--figures")
+    assert (code, out) == (2, "") and err.count("\n") == 1 and "give one of them" in err
 
 
 def test_loopback_shows_a_table_and_takes_folders(call, picture, small_photo):
@@ -119,7 +138,7 @@ def test_sixteen_bit_and_grey_pictures_are_sent(call, tmp_path, small_photo):
     Image.fromarray((grey * 257).astype(np.uint16)).save(tmp_path / "deep.png")
     Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "grey.png")
     code, out, _ = call("loopback", tmp_path / "deep.png", tmp_path / "grey.png", "--json")
-    reports = [json.loads(line) for line in out.splitlines()][:2]
+    reports = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and all(report["psnr_db"] > 25 for report in reports)
 
 

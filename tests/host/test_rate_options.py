@@ -28,8 +28,8 @@ def call(capsys, monkeypatch, tmp_path, small_photo):
 def test_cbr_max_bounds_all_that_the_report_counts(call):
     code, out, err = call("--cbr-max", 0.12, "--snr", 12, "--json")
     assert code == 0 and err == ""
-    cbr = json.loads(out.splitlines()[0])["cbr"]
-    assert cbr["payload"] < cbr["total"] <= 0.12
+    row = json.loads(out)
+    assert row["cbr_payload"] < row["cbr_total"] <= row["cbr"] == 0.12
 
 
 @pytest.mark.parametrize(

@@ -175,14 +175,14 @@ def test_pictures_of_earlier_runs_do_not_stay_beside_a_lost_one(tmp_path, capsys
     save_image("black.png", np.zeros((64, 64, 3), np.uint8))
     run = ["loopback", "--ideal", "black.png", "--codec", "separation-capacity", "--cbr", "1/2", "--out", "o", "--plot"]
     told = []
-    for more in (["--snr", "12"], ["--snr", "5", "--json"]):
+    for more in (["--snr", "12"], ["--snr", "5", "--json"], ["--snr", "5", "--figures"]):
         with pytest.raises(SystemExit) as ended:
             main([*run, *more])
         assert ended.value.code == 0
         told.append(capsys.readouterr())
     assert "replacing" not in told[0].err and told[1].err == "o: replacing an earlier run's results for black\n"
     assert "100.00" in told[0].out and "did not arrive" not in told[0].out
-    lines = [json.loads(line) for line in told[1].out.splitlines()]
-    assert lines[0]["arrived"] is False and [line["figure"] for line in lines[1:]] == ["images_lost"]
-    assert json.loads((tmp_path / "o" / "black" / "report.json").read_text()) == lines[0]
+    row, figure = json.loads(told[1].out), json.loads(told[2].out)
+    assert row["arrived"] is False and (figure["figure"], figure["value"]) == ("images_lost", 1)
+    assert json.loads((tmp_path / "o" / "black" / "report.json").read_text())["arrived"] is False
     assert (load_image(tmp_path / "o" / "black" / "received.png") == 128).all()
