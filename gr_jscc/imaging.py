@@ -26,7 +26,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gr_jscc.errors import UserError
 from gr_jscc.files.whole import whole
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "MAX_SIDE", "ImageError", "expand_inputs", "load_image", "save_image"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "ImageError",
+    "expand_inputs",
+    "image_array",
+    "load_image",
+    "save_image",
+]
 
 MAX_PIXELS = 64_000_000
 """The largest image that is sent, in pixels."""
@@ -70,14 +79,26 @@ def load_image(path: str | os.PathLike) -> np.ndarray:
                 image.load()
             except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, …
                 raise ImageError(f"{path}: damaged or truncated image ({_one_line(error)})") from error
-            image = _upright(image)
-            try:
-                rgb = _to_rgb(path, image, bits)
-            except (OSError, ValueError) as error:
-                if isinstance(error, ImageError):
-                    raise
-                raise ImageError(f"{path}: cannot convert {image.mode} pixels to RGB ({_one_line(error)})") from error
-    return np.array(rgb, dtype=np.uint8, order="C")
+            return _converted(path, _upright(image), bits)
+
+
+def image_array(image: Image.Image, name: str = "image") -> np.ndarray:
+    """A Pillow image as contiguous ``uint8[H, W, 3]``, converted as `load_image` converts files.
+
+    Args:
+        image: it is left as it is.
+        name: for messages.
+
+    Raises:
+        ImageError: too large, damaged, or of pixels that are not sent.
+    """
+    path = Path(name)
+    _check_size(path, *image.size)
+    try:
+        image = image.copy()  # which decodes it
+    except Exception as error:  # as in `load_image`
+        raise ImageError(f"{path}: damaged or truncated image ({_one_line(error)})") from error
+    return _converted(path, _upright(image), 8)
 
 
 def save_image(path: str | os.PathLike, image: np.ndarray) -> None:
@@ -229,6 +250,15 @@ def _without_deep_colour(path: Path, image: Image.Image, key: tuple[int, int, in
     rgb = np.array(image)
     rgb[((rgb.astype(np.uint16) << 8 | lower) == np.array(key)).all(axis=2)] = 255
     return Image.fromarray(rgb)
+
+
+def _converted(path: Path, image: Image.Image, bits: int) -> np.ndarray:
+    try:
+        return np.array(_to_rgb(path, image, bits), dtype=np.uint8, order="C")
+    except (OSError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{path}: cannot convert {image.mode} pixels to RGB ({_one_line(error)})") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -32,7 +32,7 @@ ORDER = (
     ("flowgraphs", "calibration"),
     # What is measured, and the programs.
     ("benchmarks", "sweeps", "banana"),  # the benchmark of calibration runs its procedures
-    ("contract",),  # what is asked of codecs, in sweeps and for speed too
+    ("contract", "interface"),  # what is asked of codecs, in sweeps and for speed too; for those who write their own
     ("host",),
 )
 PLACE = {room: place for place, rooms in enumerate(ORDER) for room in rooms}
@@ -104,7 +104,7 @@ def imported_rooms(path):
 
 @cache
 def bound_in(path):
-    """The names that a module binds; None where it makes them when it is asked for one."""
+    """The names that a module binds; None where it makes them when it is asked for one, and lists none."""
     bound = set()
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -113,7 +113,7 @@ def bound_in(path):
             bound.add(node.id)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             bound |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
-    return None if "__getattr__" in bound else bound
+    return None if "__getattr__" in bound and "__all__" not in bound else bound
 
 
 def resolves(module, name):

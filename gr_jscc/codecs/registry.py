@@ -60,26 +60,36 @@ def check_class(found: type, name: str) -> None:
     own = getattr(found, "name", None)
     if not isinstance(own, str) or not own or not all(c.isalnum() or c in "-_." for c in own):
         raise CodecError(f"codec {name}: {found.__name__}.name must be letters, digits, -, _ and ., not {own!r}")
-    if own in CODECS:
+    if own in CODECS and found is not PLUGINS.find(own):
         raise CodecError(f"codec {name}: {found.__name__}.name is {own!r}, which is a codec that ships; choose another")
 
 
-def load_codec(name: str, weights: str | Path | None = None, device: str = "cpu") -> Codec:
+def load_codec(name: str | type[Codec] | Codec, weights: str | Path | None = None, device: str = "cpu") -> Codec:
     """Loads a codec ready to send and receive.
 
     Args:
-        name: as `codec_class`.
+        name: as `codec_class`; or a class; or a codec, which is returned as it is.
         weights: a shipped model's name or a ``.safetensors`` file, or what a codec without weights takes in their
             place; the codec's default when None.
         device: a torch device, ``cpu`` or ``cuda``.
 
     Raises:
-        CodecError: unknown codec, or one from outside that cannot be made.
+        CodecError: unknown codec, or one from outside that cannot be made; weights for a codec that has its own.
         WeightsError: weights missing, damaged, or of another codec.
     """
-    made = codec_class(name)
-    if name in CODECS:
-        return made(weights=weights, device=device)
+    if isinstance(name, Codec):
+        if weights is not None:
+            raise CodecError(f"a {name.name} codec that is made already keeps its weights, {name.weights_name}")
+        return name
+    if isinstance(name, str):
+        made = codec_class(name)
+        if name in CODECS:
+            return made(weights=weights, device=device)
+    elif isinstance(name, type):
+        made, name = name, name.__name__
+        check_class(made, name)
+    else:
+        raise CodecError(f"a codec is a name, a class or an object of one, not {name!r}")
     try:
         codec = made(weights=weights, device=device)
     except UserError:
@@ -90,7 +100,9 @@ def load_codec(name: str, weights: str | Path | None = None, device: str = "cpu"
     return codec
 
 
-def load_codec_for_air(name: str, weights: str | Path | None = None, device: str = "cpu") -> Codec:
+def load_codec_for_air(
+    name: str | type[Codec] | Codec, weights: str | Path | None = None, device: str = "cpu"
+) -> Codec:
     """`load_codec` of a codec whose symbols are going to be sent.
 
     Raises:
@@ -98,5 +110,5 @@ def load_codec_for_air(name: str, weights: str | Path | None = None, device: str
     """
     codec = load_codec(name, weights, device)
     if codec.ideal_only:
-        raise CodecError(f"{name} is a theoretical bound and cannot be sent: use gr-jscc loopback --ideal")
+        raise CodecError(f"{codec.name} is a theoretical bound and cannot be sent: use gr-jscc loopback --ideal")
     return codec

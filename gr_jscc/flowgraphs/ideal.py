@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,22 +35,39 @@ def ideal_results(
 
     Headers, manifests and side information arrive, and are charged as the link would send them with ``settings``.
     """
-    collector = Collector(IDEAL + channel, snr_db)
     rng = np.random.default_rng(seed)
     for transfer, path in enumerate(files):
-        image = load_image(path)
-        started = time.monotonic()
-        rounds = ideal_transfer(codec, image, cbr, snr_db, taps(channel), rng)
-        name, seconds = readable(path.name), rounds[0].encode_seconds
-        about = Sent(name, image, codec.name, codec.weights_name, cbr, seconds, started, len(rounds))
-        collector.sent(transfer, about)
-        for number, one in enumerate(rounds):
-            # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
-            carried = b"" if codec.ideal_only else one.payload.side_info
-            sent = Payload(one.payload.symbols, carried)
-            uses = round_uses(sent, *image.shape[:2], settings_of(codec, settings))
-            collector.on_air(transfer, number, OnAir(uses))
-            received = Received(
-                one.picture, None, one.decode_seconds, one.finished, len(carried), one.insight, one.shows_grey
-            )
-            yield from collector.received(transfer, number, received)
+        picture = readable(path.name), load_image(path)
+        for result in ideal_picture(codec, picture, cbr, channel, snr_db, rng, settings):
+            yield replace(result, transfer=transfer)
+
+
+def ideal_picture(
+    codec: Codec,
+    picture: tuple[str, np.ndarray],
+    cbr: float,
+    channel: str,
+    snr_db: float,
+    rng: np.random.Generator,
+    settings: LinkSettings | None = None,
+) -> Iterator[Result]:
+    """Results of one picture, its name and uint8[H, W, 3]; otherwise as `ideal_results`.
+
+    Raises:
+        CodecError: the codec cannot send it.
+    """
+    name, image = picture
+    collector = Collector(IDEAL + channel, snr_db)
+    started = time.monotonic()
+    rounds = ideal_transfer(codec, image, cbr, snr_db, taps(channel), rng)
+    seconds = rounds[0].encode_seconds
+    collector.sent(0, Sent(name, image, codec.name, codec.weights_name, cbr, seconds, started, len(rounds)))
+    for number, one in enumerate(rounds):
+        # What stands for an ideal code carries the picture as side information, and has paid for it as payload.
+        carried = b"" if codec.ideal_only else one.payload.side_info
+        sent = Payload(one.payload.symbols, carried)
+        collector.on_air(0, number, OnAir(round_uses(sent, *image.shape[:2], settings_of(codec, settings))))
+        received = Received(
+            one.picture, None, one.decode_seconds, one.finished, len(carried), one.insight, one.shows_grey
+        )
+        yield from collector.received(0, number, received)

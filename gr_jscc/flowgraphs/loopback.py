@@ -6,7 +6,7 @@ import os
 import queue
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +96,7 @@ class LoopbackFlowgraph(gr.top_block):
     ) -> None:
         gr.top_block.__init__(self, "JSCC loopback")
         # One session for all runs: what is random comes from the seed.
-        encoder = jscc_encoder(**asdict(encoding), settings=settings, session=Session())
+        encoder = jscc_encoder(**vars(encoding), settings=settings, session=Session())
         modulator = ofdm_modulator(pad_rounds=True)
         self.transmitter = jscc_transmitter([str(path) for path in images], encoder, modulator)
         self.channel, name, snr_db = _channel(air, modulator.numerology.fft_size)

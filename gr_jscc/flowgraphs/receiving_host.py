@@ -6,7 +6,6 @@ import contextlib
 import queue
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from gnuradio import gr
@@ -60,7 +59,7 @@ class ReceiveFlowgraph(HostFlowgraph):
         self.radio = radio_source(radio.address, SILENCE_SAMPLES, radio.profile, radio.reconnect)
         tuned = self.radio.tuned or Tuned()
         sample_rate = tuned.sample_rate or radio.sample_rate
-        self.decoder = jscc_decoder(**asdict(decoding), live=True, back_channel=channel is not None)
+        self.decoder = jscc_decoder(**vars(decoding), live=True, back_channel=channel is not None)
         self._results: queue.Queue[Result | None] = queue.Queue()
         self.sink = image_file_sink(
             str(out), radio.address, None, sample_rate, remote=True, originals=originals,

@@ -6,7 +6,6 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from gnuradio import gr
@@ -60,7 +59,7 @@ class TransmitFlowgraph(HostFlowgraph):
         gr.top_block.__init__(self, "JSCC transmitter")
         self.channel, self.choice = channel, radio
         policy = policy if channel else None
-        encoder = jscc_encoder(**asdict(encoding), settings=settings, policy=policy, run=run)
+        encoder = jscc_encoder(**vars(encoding), settings=settings, policy=policy, run=run)
         modulator = ofdm_modulator(papr_limit_db=papr_limit_db)
         self.transmitter = jscc_transmitter([str(path) for path in images], encoder, modulator, channel)
         self.radio = radio_sink(radio.address, radio.profile, radio.reconnect)

@@ -19,7 +19,7 @@ class Encoding:
     """How a transmitter encodes.
 
     Attributes:
-        codec: its name.
+        codec: its name; or a class or a codec, see `load_codec`.
         cbr: most complex symbols per colour value of the picture, e.g. 1/12.
         weights: a shipped model or a file; "" for the codec's default.
         device: torch device.
@@ -32,7 +32,7 @@ class Encoding:
         'ntscc'
     """
 
-    codec: str = "deepjscc"
+    codec: str | type[Codec] | Codec = "deepjscc"
     cbr: float = 1 / 12
     weights: str = ""
     device: str = "cpu"
@@ -58,7 +58,7 @@ class Decoding:
         60.0
     """
 
-    codec: str = "deepjscc"
+    codec: str | type[Codec] | Codec = "deepjscc"
     weights: str = ""
     device: str = "cpu"
     feedback_format: str = "complex64"
