@@ -38,8 +38,8 @@ FILE = "file"  # radios that receive after the transmission, not during it
 class RadioLink(Link):
     """From one radio to another, both driven by this process: `gr-jscc tx` and `rx`; needs GNU Radio.
 
-    A back-channel within the machine repeats lost bursts and carries feedback, but between files: those are written
-    first and read then. Noise and timing are real, so that no seed makes two pictures the same.
+    A back-channel within the machine repeats lost bursts and carries feedback. Files have none: they are written first
+    and read then, and the report knows no channel uses. Noise and timing are real: no seed makes two pictures the same.
 
     Attributes:
         transmit, receive: addresses as after ``--radio``, see `gr_jscc.radio`; a `RadioChoice` for a device that is not
@@ -84,12 +84,13 @@ class RadioLink(Link):
             save_image(path, image)
             carry = self._one_after_the_other if self._is_recorded else self._at_the_same_time
             found = [result for result in carry(path, codec, cbr) if result.final]
-        if found:
-            yield found[-1]
-            return
         about = Sent(name, image, codec.name, codec.weights_name, cbr, None, None)
-        report = build_report(about, OnAir(None), Received(None, None, 0.0, 0.0), self.channel, None)
-        yield Result(0, 0, image, None, report | {"rounds": []})
+        if not found:
+            report = build_report(about, OnAir(None), Received(None, None, 0.0, 0.0), self.channel, None)
+            found = [Result(0, 0, image, None, report | {"rounds": []})]
+        elif self._is_recorded:
+            found[-1].report.update(_unheard(about, found[-1]))
+        yield found[-1]
 
     def _one_after_the_other(self, path: Path, codec: Codec, cbr: float) -> list[Result]:
         for _ in self._transmitter(path, codec, cbr, "").events():
@@ -142,6 +143,13 @@ class RadioLink(Link):
         channel = back_channel(back) if back else None
         out = path.parent.with_name("received")
         return ReceiveFlowgraph(self._receiver, out, Decoding(codec), channel, str(path.parent))
+
+
+def _unheard(about: Sent, result: Result) -> dict:
+    """What a receiver without a back-channel does not know of a picture: keys of its report."""
+    received = Received(result.received, None, 0.0, 0.0)
+    report = build_report(about, OnAir(None), received, "", None)
+    return {key: report[key] for key in ("codec", "weights", "psnr_db", "ms_ssim")}
 
 
 def _choice(radio: str | RadioChoice) -> RadioChoice:
