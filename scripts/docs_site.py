@@ -6,6 +6,7 @@ site those are pages, too. The navigation is what docs/index.md lists, and after
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("gr_jscc", "calibration")
 LINK = re.compile(r"(\]\()([^()\s#]+)(#[^()\s]*)?(?=\))")
 LANGUAGES = {".grc": "yaml", ".yml": "yaml", ".toml": "toml", ".sh": "sh", ".py": "python", ".cpp": "cpp"}
+NOTEBOOK = ".ipynb"
 _repository_paths: dict[str, str] = {}  # of the pages that the hooks made: where their text lies
 
 
@@ -46,7 +48,8 @@ def site_path(path: str) -> str:
         The Markdown page that shows it, or the file itself for pictures of docs/; relative to the site's sources.
     """
     if path.startswith("docs/"):
-        return path.removeprefix("docs/")
+        page = path.removeprefix("docs/")
+        return page.removesuffix(NOTEBOOK) + ".md" if page.endswith(NOTEBOOK) else page
     if path.endswith(".md"):
         return "repository/" + path.lower()
     if path.split("/")[0] in PACKAGES and path.endswith(".py"):
@@ -85,10 +88,28 @@ def shown(path: Path) -> str:
     name = path.relative_to(ROOT).as_posix()
     if path.suffix == ".md":
         return path.read_text(encoding="utf-8")
+    if path.suffix == NOTEBOOK:
+        return notebook_page(json.loads(path.read_text(encoding="utf-8")))
     if path.is_dir():
         files = sorted(file.name for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
         return f"# {name}\n\n" + "\n".join(f"- [{file}]({path.name}/{file})" for file in files)
     return f"# {name}\n\n```{LANGUAGES.get(path.suffix, 'text')}\n{path.read_text(encoding='utf-8')}\n```\n"
+
+
+def notebook_page(notebook: dict) -> str:
+    """A notebook, as in its file, as Markdown: its text, its code, and what that printed and drew."""
+    parts = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            text = "".join(output.get("text", data.get("text/plain", [])))
+            if "image/png" in data:
+                parts.append(f"![{text}](data:image/png;base64,{''.join(data['image/png']).strip()})")
+            else:
+                parts.append(f"```text\n{text.rstrip()}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def sections(index: str) -> dict[str, list[dict[str, str]]]:
@@ -133,15 +154,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in modules():
         files.append(File.generated(config, api_page(name), content=f"::: {name}\n"))
     pages = [f"docs/{file.src_uri}" for file in files.documentation_pages() if not file.src_uri.startswith("api/")]
+    pages += [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob(f"*{NOTEBOOK}"))]
     seen = set(pages)
     while pages:
         page = pages.pop()
         path = ROOT / page
         text = shown(path)
-        if not page.startswith("docs/"):
+        if not page.startswith("docs/") or path.suffix == NOTEBOOK:
             _repository_paths[site_path(page)] = page
             files.append(File.generated(config, site_path(page), content=text))
-        if path.is_dir() or path.suffix == ".md":
+        if path.is_dir() or path.suffix in (".md", NOTEBOOK):
             new = {target for target in linked(text, page) if not site_path(target).startswith("api/")} - seen
             seen |= new
             pages += sorted(new)

@@ -31,7 +31,9 @@ def test_the_navigation_has_every_page_once():
     sections = site.sections((ROOT / "docs" / "index.md").read_text(encoding="utf-8"))
     listed = [path for pages in sections.values() for page in pages for path in page.values()]
     inside = [path for path in listed if not path.startswith("repository/")]
-    assert sorted(inside) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES if page.name != "index.md")
+    pages = [page for page in PAGES if page.name != "index.md"]
+    pages += [page.with_suffix(".md") for page in (ROOT / "docs").rglob("*.ipynb")]
+    assert sorted(inside) == sorted(str(page.relative_to(ROOT / "docs")) for page in pages)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,7 @@ def test_the_navigation_has_every_page_once():
         ("../../gr_jscc/weights/ntscc-photo.md", "../repository/gr_jscc/weights/ntscc-photo.md"),
         ("../../gr_jscc/codecs/base.py", "../api/gr_jscc/codecs/base.md"),
         ("../../gr_jscc/radio/profiles", "../repository/gr_jscc/radio/profiles.md"),
+        ("../notebooks/compare-codecs.ipynb", "../notebooks/compare-codecs.md"),
         ("https://example.org/a.md", "https://example.org/a.md"),
         ("#here", "#here"),
     ],
@@ -64,3 +67,14 @@ def test_files_are_shown_as_they_are_and_folders_as_lists():
     assert "- [deepjscc-photo.toml](recipes/deepjscc-photo.toml)" in site.shown(
         ROOT / "gr_jscc" / "training" / "recipes"
     )
+
+
+def test_a_notebook_is_a_page_with_what_it_printed_and_drew():
+    drawn = {"data": {"image/png": "QUJD\n", "text/plain": ["<Figure>"]}}
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "Text."]},
+        {"cell_type": "code", "source": ["print(1)\n", "draw()"], "outputs": [{"text": ["1\n"]}, drawn]},
+    ]
+    page = site.notebook_page({"cells": cells})
+    assert page.startswith("# Title\nText.\n\n```python\nprint(1)\ndraw()\n```\n\n```text\n1\n```\n")
+    assert page.endswith("![<Figure>](data:image/png;base64,QUJD)\n")
