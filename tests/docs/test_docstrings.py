@@ -18,8 +18,8 @@ WITH_EXAMPLES = [name for name, path in NAMES.items() if ">>> " in path.read_tex
 NEEDED = {
     "gnuradio": (
         "benchmarks.air", "blocks", "flowgraphs", "scheduler", "recordings.live", "calibration.rig",
-        "calibration.virtual_trial", "interface.flowgraph", "interface.radio", "radio.file_radio", "radio.pace", "radio.recorder", "radio.soapy_", "radio.uhd_",
-        "radio.zmq_radio",
+        "calibration.virtual_trial", "interface.flowgraph", "interface.radio", "radio.file_radio", "radio.pace",
+        "radio.recorder", "radio.soapy_", "radio.uhd_", "radio.zmq_radio",
     ),
     "gnuradio.uhd": ("radio.uhd_radio",),
     "SoapySDR": ("radio.soapy_",),
