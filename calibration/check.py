@@ -35,7 +35,7 @@ class LinkCheck:
         >>> budget = ErrorBudget(3e-3, 1e-4, 2e-4, 1e-4, 1e-4, 24.5, -40.0, 0.0, -9.0, 1e-5, bursts=80, missed=0.0)
         >>> check = LinkCheck(budget, overflows=0, ppm=0.4, seconds=2.0)
         >>> check.advice.partition(":")[0]
-        'Noise of the receiver limits the link'
+        'Receiver noise limits the link'
     """
 
     budget: ErrorBudget

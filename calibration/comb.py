@@ -31,7 +31,7 @@ class CalibrationError(UserError):
         >>> receive_comb(np.zeros(100, np.complex64))
         Traceback (most recent call last):
             ...
-        gr_jscc.calibration.comb.CalibrationError: a capture of 100 samples is too short: 16384 at least
+        gr_jscc.calibration.comb.CalibrationError: a capture of 100 samples is too short: at least 16384 are needed
     """
 
 

@@ -142,7 +142,7 @@ class RadioWatch:
         >>> graph = SimpleNamespace(away=True, radio=SimpleNamespace(statistics=RadioStatistics(overflows=2)))
         >>> view = SimpleNamespace(note=print, update=lambda **facts: print(facts))
         >>> RadioWatch().look(graph, view)
-        the radio is gone and is waited for
+        the radio has disconnected; waiting for it
         {'overflows': 2, 'underflows': None}
     """
 

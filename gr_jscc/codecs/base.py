@@ -33,7 +33,7 @@ class CodecError(UserError):
         >>> load_codec("separation").check_cbr(2)
         Traceback (most recent call last):
             ...
-        gr_jscc.codecs.base.CodecError: separation with hevc:ldpc-2/3:16qam serves a CBR above 0 and at most 1, not 2
+        gr_jscc.codecs.base.CodecError: separation with hevc:ldpc-2/3:16qam supports a CBR above 0 and at most 1, not 2
     """
 
 

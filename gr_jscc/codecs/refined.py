@@ -44,7 +44,7 @@ class Refined(Wrapped):
         >>> Refined(load_codec("separation"), steps=20)
         Traceback (most recent call last):
             ...
-        gr_jscc.codecs.base.CodecError: separation has no network through which symbols could be refined
+        gr_jscc.codecs.base.CodecError: separation has no network with which to refine symbols
     """
 
     def __init__(self, codec: Codec, steps: int, snr_db: float = 10.0) -> None:

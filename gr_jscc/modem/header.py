@@ -64,7 +64,7 @@ class HeaderError(ValueError):
         >>> BurstHeader(BurstKind.ANALOG, transfer=5, round=0, index=4, count=4, symbols=2400)
         Traceback (most recent call last):
             ...
-        gr_jscc.modem.header.HeaderError: burst 4 of 4 cannot be
+        gr_jscc.modem.header.HeaderError: burst 4 of 4 is impossible
     """
 
 

@@ -84,7 +84,7 @@ class SoapyDevice:
         >>> SoapyDevice("soapy:driver=none", "driver=none", load_profile("hackrf"), "tx")
         Traceback (most recent call last):
             ...
-        gr_jscc.radio.address.RadioError: soapy:driver=none: no such device is there; gr-jscc devices lists what is
+        gr_jscc.radio.address.RadioError: soapy:driver=none: no such device is connected: see gr-jscc devices
     """
 
     def __init__(self, address: str, place: str, profile: Profile, direction: Literal["tx", "rx"]) -> None:
@@ -125,7 +125,7 @@ class SoapyDevice:
         if not has_module(driver):
             raise RadioError(missing_module(driver))
         if not found_devices(place):
-            raise RadioError(f"{self.address}: no such device is connected; gr-jscc devices lists those that are")
+            raise RadioError(f"{self.address}: no such device is connected: see gr-jscc devices")
         try:
             return self._api.Device(place)
         except RuntimeError as error:

@@ -31,7 +31,7 @@ class SoapySource(SoapyBlock, gr.sync_block):
         >>> SoapySource(RadioAddress("soapy", "driver=none"), load_profile("hackrf"))
         Traceback (most recent call last):
             ...
-        gr_jscc.radio.address.RadioError: soapy:driver=none: no such device is there; gr-jscc devices lists what is
+        gr_jscc.radio.address.RadioError: soapy:driver=none: no such device is connected: see gr-jscc devices
     """
 
     def __init__(self, address: RadioAddress, profile: Profile, reconnect: bool = False) -> None:

@@ -51,7 +51,7 @@ def open_block(address: RadioAddress, profile: Profile, name: str):
         return getattr(api, name)(api.device_addr(address.place), stream)
     except RuntimeError as error:
         if "No devices found" in str(error):
-            raise RadioError(f"{address}: no such device is connected; gr-jscc devices lists those that are") from error
+            raise RadioError(f"{address}: no such device is connected: see gr-jscc devices") from error
         raise RadioError(f"{address}: {first_line(error)}") from error
 
 

@@ -91,7 +91,7 @@ class UhdSink(_UhdBlock):
         >>> UhdSink(RadioAddress("uhd", "type=none"), load_profile("b210-uhd"))
         Traceback (most recent call last):
             ...
-        gr_jscc.radio.address.RadioError: uhd:type=none: no such device is there; gr-jscc devices lists what is
+        gr_jscc.radio.address.RadioError: uhd:type=none: no such device is connected: see gr-jscc devices
     """
 
     def __init__(self, address: RadioAddress, profile: Profile) -> None:
@@ -139,7 +139,7 @@ class UhdSource(_UhdBlock):
         >>> UhdSource(RadioAddress("uhd", "type=none"), load_profile("b210-uhd"))
         Traceback (most recent call last):
             ...
-        gr_jscc.radio.address.RadioError: uhd:type=none: no such device is there; gr-jscc devices lists what is
+        gr_jscc.radio.address.RadioError: uhd:type=none: no such device is connected: see gr-jscc devices
     """
 
     def __init__(self, address: RadioAddress, profile: Profile) -> None:

@@ -51,7 +51,7 @@ class StoreError(UserError):
         >>> Store("nowhere")
         Traceback (most recent call last):
             ...
-        gr_jscc.sweeps.store.StoreError: no store of a sweep: nowhere
+        gr_jscc.sweeps.store.StoreError: not a sweep's store: nowhere
     """
 
 

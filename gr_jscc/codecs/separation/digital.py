@@ -25,7 +25,7 @@ class DigitalCodec(Codec):
         >>> codec.check_picture(np.zeros((64, 96, 3), np.uint8), cbr=1 / 1000)
         Traceback (most recent call last):
             ...
-        gr_jscc.codecs.base.CodecError: a 96x64 picture needs more than CBR 0.001 by separation-capacity (jpeg:10dB)
+        gr_jscc.codecs.base.CodecError: a 96x64 picture needs more than CBR 0.001 with separation-capacity (jpeg:10dB)
     """
 
     pictures: PictureCodec

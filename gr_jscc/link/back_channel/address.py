@@ -19,7 +19,7 @@ class BackChannelError(UserError):
         >>> parse_address("tcp://127.0.0.1:0", listening=False)
         Traceback (most recent call last):
             ...
-        gr_jscc.link.back_channel.address.BackChannelError: tcp://127.0.0.1:0: a port is 1 to 65535
+        gr_jscc.link.back_channel.address.BackChannelError: tcp://127.0.0.1:0: the port must be 1 to 65535
     """
 
 

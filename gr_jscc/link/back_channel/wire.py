@@ -57,7 +57,7 @@ class WireError(ValueError):
         >>> decode(b"noise")
         Traceback (most recent call last):
             ...
-        gr_jscc.link.back_channel.wire.WireError: 5 bytes are no frame
+        gr_jscc.link.back_channel.wire.WireError: 5 bytes are not a frame
     """
 
 

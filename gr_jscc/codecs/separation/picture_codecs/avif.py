@@ -34,7 +34,7 @@ class Avif(PictureCodec):
         >>> Avif().decode(data[:-1], 24, 40)
         Traceback (most recent call last):
             ...
-        gr_jscc.codecs.separation.picture_codecs.base.DamagedPictureError: no AV1 still picture
+        gr_jscc.codecs.separation.picture_codecs.base.DamagedPictureError: not an AV1 still picture
     """
 
     name = "avif"

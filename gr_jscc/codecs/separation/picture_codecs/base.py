@@ -19,7 +19,7 @@ class DamagedPictureError(ValueError):
         >>> picture_codec("jpeg").decode(b"no picture", 8, 8)
         Traceback (most recent call last):
             ...
-        gr_jscc.codecs.separation.picture_codecs.base.DamagedPictureError: no JPEG picture
+        gr_jscc.codecs.separation.picture_codecs.base.DamagedPictureError: not a JPEG picture
     """
 
 

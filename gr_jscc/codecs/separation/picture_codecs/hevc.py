@@ -40,7 +40,7 @@ class Hevc(PictureCodec):
         >>> Hevc().decode(b"", 24, 40)
         Traceback (most recent call last):
             ...
-        gr_jscc.codecs.separation.picture_codecs.base.DamagedPictureError: no slice of an HEVC picture
+        gr_jscc.codecs.separation.picture_codecs.base.DamagedPictureError: not a slice of an HEVC picture
     """
 
     name = "hevc"
