@@ -29,7 +29,12 @@ MOST_SECONDS = 300  # for one answer, with the time that networks take to load
 
 @dataclass(frozen=True)
 class Place:
-    """How a codec is found: as after ``--codec``, ``--weights`` and ``--device``."""
+    """How a codec is found: as after ``--codec``, ``--weights`` and ``--device``.
+
+    Example:
+        >>> Place("deepjscc")
+        Place(name='deepjscc', weights='', device='cpu')
+    """
 
     name: str
     weights: str = ""
@@ -37,7 +42,13 @@ class Place:
 
 
 class Apart:
-    """A process of its own, started when it is first asked; a context manager that ends it."""
+    """A process of its own, started when it is first asked; a context manager that ends it.
+
+    Example:
+        >>> with Apart() as apart:
+        ...     apart.ask(abs, -3)
+        3
+    """
 
     def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)

@@ -15,11 +15,25 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
 class BreachError(Exception):
-    """A codec breaks the contract; the message is one line that says where."""
+    """A codec breaks the contract; the message is one line that says where.
+
+    Example:
+        >>> raise BreachError("power: 1.1")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.contract.check.BreachError: power: 1.1
+    """
 
 
 class SkippedError(Exception):
-    """A check cannot be made; the message is one line that says why."""
+    """A check cannot be made; the message is one line that says why.
+
+    Example:
+        >>> raise SkippedError("no GPU here")
+        Traceback (most recent call last):
+            ...
+        gr_jscc.contract.check.SkippedError: no GPU here
+    """
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,11 @@ class Check:
         remedy: how to mend a codec that fails.
         look: takes a `gr_jscc.contract.subject.Subject` and returns a remark, empty or one line. Raises `BreachError`
             or `SkippedError`.
+
+    Example:
+        >>> small = Check("small", "four bytes of side information", "pack them", lambda subject: "4 bytes")
+        >>> small.look(None)
+        '4 bytes'
     """
 
     name: str
@@ -49,6 +68,11 @@ class Verdict:
         result: `PASSED`, `FAILED` or `SKIPPED`.
         detail: one line: what failed and where, why it was skipped, or what was seen; may be empty where it passed.
         seconds: it took.
+
+    Example:
+        >>> small = Check("small", "four bytes of side information", "pack them", lambda subject: "")
+        >>> Verdict(small, FAILED, "5 bytes", 0.1234).line()["remedy"]
+        'pack them'
     """
 
     check: Check

@@ -37,6 +37,11 @@ class Subject:
     Raises:
         CodecError: it cannot be loaded, does not serve the CBR, or says that it sends no picture of any size tried.
         WeightsError: as `load_codec`.
+
+    Example:
+        >>> subject = Subject("deepjscc", cbr=1 / 12)
+        >>> subject.codec.name, subject.place.name, subject.image.shape == subject.other.shape
+        ('deepjscc', 'deepjscc', True)
     """
 
     def __init__(

@@ -48,6 +48,11 @@ class Link(ABC):
         snr_db: Es/N0 in dB per data subcarrier; None where nobody knows it.
         channel: the channel's name, for reports.
         seed: of its noise; None where it has none.
+
+    Example:
+        >>> from gr_jscc import IdealLink
+        >>> isinstance(IdealLink(snr_db=10), Link), IdealLink(snr_db=10).name
+        (True, 'ideal')
     """
 
     name: ClassVar[str]

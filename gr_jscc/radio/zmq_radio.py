@@ -135,7 +135,7 @@ class ZmqSource(gr.hier_block2):
         >>> ZmqSource(RadioAddress("zmq", "tcp://*:5551"))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        gr_jscc.radio.address.RadioError: cannot connect to tcp://*:5551: a receiver needs the transmitter's host instead of *
+        gr_jscc.radio.address.RadioError: cannot connect to tcp://*:5551: a receiver needs ...
     """
 
     statistics = RadioStatistics()  # it loses nothing that it could tell of
