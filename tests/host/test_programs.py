@@ -189,7 +189,7 @@ def test_models_doctor_and_help(call):
     checks = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and {"gnuradio", "torch", "weights"} <= {check["name"] for check in checks}
     programs = "loopback tx rx channel devices calibrate replay sweep report keys demo models train reproduce doctor"
-    for command in [*programs.split(), "bench"]:
+    for command in [*programs.split(), "bench", "check-codec"]:
         code, out, _ = call(command, "--help")
         assert code == 0 and len(out) > 200
 
