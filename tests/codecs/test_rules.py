@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gr_jscc.codecs.base import CodecError, Reception, channel_uses
-from gr_jscc.codecs.registry import load_codec
+from gr_jscc.codecs.registry import CODECS, load_codec
 from gr_jscc.codecs.trained import heard
 
 
@@ -30,7 +30,7 @@ def test_a_ratio_is_the_number_of_symbols_that_it_stands_for(denominator):
         assert channel_uses(1 / denominator, height, width) == 3 * height * width // denominator
 
 
-@pytest.mark.parametrize("name", ["deepjscc", "ntscc", "successive-single", "separation", "separation-capacity"])
+@pytest.mark.parametrize("name", CODECS)
 def test_what_is_not_served_is_told_in_one_line_that_says_what_is(name):
     codec = load_codec(name)
     lowest, highest = codec.cbr_range

@@ -245,7 +245,7 @@ class Threaded(Tiles):
 
     def encode(self, image, cbr):
         self.scratch = image
-        time.sleep(0.05)
+        time.sleep(0.02)
         return super().encode(self.scratch, cbr)
 
 

@@ -23,41 +23,50 @@ SLOW = {*FRESH, "speed", "sweep worker"}
 WEIGHTS = {"hjscc": "hjscc-cifar", "hjscc-feedback": "hjscc-cifar", "ntscc": "ntscc-cifar", "separation": "jpeg"}
 SLOWER = {name: {*SLOW, "CBR"} for name in ("hjscc", "hjscc-feedback", "separation-capacity")}
 
-BROKEN = {  # class → what fails, and the line of the first that does
-    "Genie": ({"two processes", "threads", "state"}, "in another process .* differs at .* by up to .* grey levels"),
-    "GenieInAFile": ({"nothing but payload", "threads", "state"}, "after another picture was encoded .* differs"),
-    "GenieInBytes": ({"power"}, "a photo, round 0: side_info is Told, not bytes"),
-    "Loud": ({"power"}, r"a photo, round 0: mean power 1\.1$"),
-    "Infinite": ({"power"}, "black, round 0: 1 symbols are not finite"),
-    "Greedy": ({"CBR"}, r"\d+x\d+ at CBR 0\.\d+: \d+ symbols, 1 more than the \d+ that this allows"),
-    "Pushy": ({"CBR"}, "check_size and check_picture let it pass, start refuses it: a .* picture is too small"),
-    "Crashing": ({"CBR"}, r"\d+x\d+ at CBR .*broken.py, line \d+: IndexError"),
-    "Limitless": ({"unserved CBR"}, r"transmitter\(0\) is not refused; cbr_range is 0.01 to 0.1667"),
+BROKEN = {  # class → the check that it breaks, those that it breaks as well, and what the first one's line is like
+    "Genie": ("two processes", {"state"}, "in another process .* differs at .* by up to .* grey levels"),
+    "GenieInAFile": ("nothing but payload", {"state"}, "after another picture was encoded .* differs"),
+    "GenieInBytes": ("power", (), "a photo, round 0: side_info is Told, not bytes"),
+    "Loud": ("power", (), r"a photo, round 0: mean power 1\.1$"),
+    "Infinite": ("power", (), "black, round 0: 1 symbols are not finite"),
+    "Greedy": ("CBR", (), r"\d+x\d+ at CBR 0\.\d+: \d+ symbols, 1 more than the \d+ that this allows"),
+    "Pushy": ("CBR", (), "check_size and check_picture let it pass, start refuses it: a .* picture is too small"),
+    "Crashing": ("CBR", (), r"\d+x\d+ at CBR .*broken.py, line \d+: IndexError"),
+    "Limitless": ("unserved CBR", (), r"transmitter\(0\) is not refused; cbr_range is 0.01 to 0.1667"),
     "Rude": (
         {"unserved CBR"},
         r"transmitter\(0\), which it does not serve: .*broken.py, line \d+: ValueError: no such",
     ),
-    "Inventive": ({"link"}, "round 0 of a 80x48 picture on the link: .*line"),
-    "Trusting": ({"side information"}, r"push of round 0 with side information cut to 1 of 6 bytes: .*broken.py, line"),
-    "NeedsSideInfo": ({"side information"}, r"side information lost \(None\): .*broken.py, line \d+: TypeError"),
-    "Fragile": ({"losses"}, r"round 0 of which nothing arrived: .*broken.py, line \d+: IndexError: nothing arrived"),
-    "Black": ({"losses"}, "with nothing arrived the picture after round 0 is not the plain grey one"),
-    "Gloomy": ({"losses"}, "shows_grey is set, and the picture is not grey"),
-    "Dithered": ({"determinism", "threads", "state"}, "encoded again: other side information in round 0"),
-    "Threaded": ({"threads"}, "while another thread encodes: "),
-    "Leftover": ({"threads", "state"}, "while another thread decodes .* differs"),
-    "Endless": ({"feedback"}, "with what arrived as feedback there are more than 64 rounds"),
-    "Expectant": ({"feedback"}, r"next, with half a round as feedback: .*broken.py, line \d+: ValueError: feedback of"),
-    "Scribbler": ({"input"}, "960 values of the picture were changed"),
-    "Floating": ({"output", "side information", "losses"}, r"is float32\[48, 80, 3\], not uint8\[48, 80, 3\]"),
-    "Padded": ({"output", "side information", "losses", "quality"}, r"is uint8\[50, 80, 3\], not uint8\[48, 80, 3\]"),
-    "Reusing": ({"output"}, "a picture that was handed out changed with a later push"),
-    "Shuffled": ({"quality"}, "hardly better than plain grey: .* dB at 40 dB, .* dB at 0 dB, plain grey"),
-    "Anonymous": ({"identity"}, "weights_hash must be four bytes, not b'toolong'"),
-    "PerProcess": ({"identity", "sweep worker"}, "weights_hash is .* here and .* in another process"),
-    "Unreportable": ({"sweep worker"}, "the cell fails: AttributeError: 'str' object has no attribute 'blind_from'"),
-    "Stubborn": ({"a photo"}, r"encoding a photo: .*broken.py, line \d+: LinAlgError: Singular matrix"),
+    "Inventive": ("link", (), "round 0 of a 80x48 picture on the link: .*line"),
+    "Trusting": (
+        "side information",
+        (),
+        r"push of round 0 with side information cut to 1 of 6 bytes: .*broken.py, line",
+    ),
+    "NeedsSideInfo": ("side information", (), r"side information lost \(None\): .*broken.py, line \d+: TypeError"),
+    "Fragile": ("losses", (), r"round 0 of which nothing arrived: .*broken.py, line \d+: IndexError: nothing arrived"),
+    "Black": ("losses", (), "with nothing arrived the picture after round 0 is not the plain grey one"),
+    "Gloomy": ("losses", (), "shows_grey is set, and the picture is not grey"),
+    "Dithered": ("determinism", {"threads", "state"}, "encoded again: other side information in round 0"),
+    "Threaded": ("threads", (), "while another thread encodes: "),
+    "Leftover": ("state", (), "decoded after another picture .* differs"),
+    "Endless": ("feedback", (), "with what arrived as feedback there are more than 64 rounds"),
+    "Expectant": (
+        "feedback",
+        (),
+        r"next, with half a round as feedback: .*broken.py, line \d+: ValueError: feedback of",
+    ),
+    "Scribbler": ("input", (), "960 values of the picture were changed"),
+    "Floating": ("output", {"side information", "losses"}, r"is float32\[48, 80, 3\], not uint8\[48, 80, 3\]"),
+    "Padded": ("output", {"side information", "losses", "quality"}, r"is uint8\[50, 80, 3\], not uint8\[48, 80, 3\]"),
+    "Reusing": ("output", (), "a picture that was handed out changed with a later push"),
+    "Shuffled": ("quality", (), "hardly better than plain grey: .* dB at 40 dB, .* dB at 0 dB, plain grey"),
+    "Anonymous": ("identity", (), "weights_hash must be four bytes, not b'toolong'"),
+    "PerProcess": ("identity", {"sweep worker"}, "weights_hash is .* here and .* in another process"),
+    "Unreportable": ("sweep worker", (), "the cell fails: AttributeError: 'str' object has no attribute 'blind_from'"),
+    "Stubborn": ("a photo", (), r"encoding a photo: .*broken.py, line \d+: LinAlgError: Singular matrix"),
 }
+WHICHEVER_IS_FIRST = {"Genie", "GenieInAFile", "Leftover"}  # of two threads, sometimes the wrong one
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +94,15 @@ def failures(verdicts):
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_broken_is_caught_in_its_own_line(place, apart, name):
-    expected, line = BROKEN[name]
+    own, others, line = BROKEN[name]
+    expected = {own, *others}
     failed = failures(verdicts_of(Subject(f"{place}:{name}", apart=apart), FRESH - expected))
-    assert set(failed) == expected
-    first = next(iter(failed.values()))
-    assert re.search(line, first) and "\n" not in first
+    assert expected <= set(failed) <= expected | ({"threads"} if name in WHICHEVER_IS_FIRST else set())
+    assert re.search(line, failed[own]) and "\n" not in failed[own]
 
 
 def test_every_check_catches_something_that_is_broken():
-    caught = set().union(*(expected for expected, _ in BROKEN.values()))
+    caught = {own for own, _, _ in BROKEN.values()}
     assert ALL - caught == {"CPU and GPU", "speed"}, "these need a GPU, and a network that ships"
     assert all(check.holds and check.remedy for check in CHECKS) and len(ALL) == len(CHECKS)
 
