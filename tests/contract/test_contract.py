@@ -123,7 +123,7 @@ def test_the_codecs_that_ship_keep_the_contract(apart, name):
 def test_a_cbr_can_be_chosen_and_one_that_is_not_served_is_refused(place, apart):
     (verdict,) = run_checks(Subject(f"{place}:Tiles", cbr=1 / 12, apart=apart), CHECKS[:1])
     assert "at CBR 0.08333" in verdict.detail
-    with pytest.raises(CodecError, match="serves a CBR"):
+    with pytest.raises(CodecError, match="supports a CBR"):
         Subject("deepjscc", cbr=0.5, apart=apart)
     with pytest.raises(CodecError, match="640x400 picture is too small"):
         Subject(f"{place}:Sizeless", apart=apart)

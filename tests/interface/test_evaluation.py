@@ -40,7 +40,7 @@ def test_what_a_codec_cannot_send_is_a_row_with_the_reason(small_photo):
     rows = evaluate("deepjscc", images, [10], [1 / 12, 1 / 2], quiet=True)
     told = [(row["image"], row["arrived"], row["error"]) for row in rows]
     assert [one[0] for one in told] == ["dot", "dot", "parrots", "parrots"]
-    assert "too small" in told[0][2] and "serves a CBR" in told[1][2] and told[2][1:] == (True, "")
+    assert "too small" in told[0][2] and "supports a CBR" in told[1][2] and told[2][1:] == (True, "")
     assert rows[0].keys() == rows[2].keys() and rows[0]["psnr_db"] is None and rows[0]["decode_seconds"] is None
 
 

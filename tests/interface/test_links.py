@@ -165,7 +165,7 @@ def test_a_notebook_shows_both(picture):
     [
         ({"snr_db": float("nan")}, "snr_db must be"),
         ({"channel": "nosuch"}, "unknown channel"),
-        ({"cbr": 1 / 2}, "serves a CBR"),
+        ({"cbr": 1 / 2}, "supports a CBR"),
         ({"link": IdealLink()}, "made already"),
         ({"codec": "separation-capacity", "link": SimulatedLink}, "a bound"),
     ],
