@@ -15,7 +15,7 @@ from gr_jscc.imaging import load_image
 
 def codec(
     name: Annotated[
-        str, typer.Option("--codec", help="A codec with a network; deepjscc and ntscc have bars.")
+        str, typer.Option("--codec", help="Any codec; deepjscc and ntscc have bars.")
     ] = "deepjscc",
     weights: options.Weights = "",
     repeats: Annotated[int, typer.Option(min=3, help="Measurements of each.")] = 15,
@@ -23,16 +23,18 @@ def codec(
     device: options.Device = "cpu",
     json_lines: options.Json = False,
 ) -> None:
-    """Time of a codec's two halves (bytes in, bytes out) against the bare forward passes of its networks."""
-    from gr_jscc.benchmarks.codec import BARS, codec_overhead
+    """Time of a codec's two halves, bytes in and bytes out, and against the bare passes of its networks if known."""
+    from gr_jscc.benchmarks.codec import BARS, bare_passes, codec_overhead, codec_seconds
     from gr_jscc.codecs.registry import load_codec
 
     loaded = load_codec(name, weights or None, options.check_device(device))
     image = load_image(demo_image())
-    value, seconds = codec_overhead(loaded, image, options.parse_cbr(cbr), repeats)
+    ratio = options.parse_cbr(cbr)
     at = {"codec": loaded.name, "cbr": cbr, "device": device, "image": f"{image.shape[1]}x{image.shape[0]}"}
-    figures = [
-        Figure("codec_overhead_ratio", value, "1", at, most=BARS.get(name)),
-        Figure("forward_seconds", seconds, "s", at),
-    ]
+    encoding, decoding = codec_seconds(loaded, image, ratio, repeats)
+    figures = [Figure("encode_seconds", encoding, "s", at), Figure("decode_seconds", decoding, "s", at)]
+    if bare_passes(loaded, image, loaded.transmitter(ratio).start(image)):
+        value, seconds = codec_overhead(loaded, image, ratio, repeats)
+        figures.append(Figure("codec_overhead_ratio", value, "1", at, most=BARS.get(loaded.name)))
+        figures.append(Figure("forward_seconds", seconds, "s", at))
     print_figures(figures, "codec", json_lines)

@@ -14,6 +14,7 @@ from gr_jscc.codecs.base import Codec, Payload, Reception
 from gr_jscc.codecs.parts.deepjscc_network import STRIDE, from_symbols, to_symbols
 from gr_jscc.codecs.parts.pixels import to_pixels
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES
+from gr_jscc.codecs.torch_codec import TorchCodec
 from gr_jscc.nn.channel import awgn
 
 BARS = {"deepjscc": 1.1, "ntscc": 1.15}  # most of halves / forward passes
@@ -23,7 +24,7 @@ def codec_overhead(loaded: Codec, image: np.ndarray, cbr: float, repeats: int) -
     """Time of a codec's two halves, bytes in and bytes out, against the bare forward passes of its networks.
 
     Args:
-        loaded: one of `BARS`.
+        loaded: one whose `bare_passes` are known.
         image: uint8[H, W, 3].
         cbr: of the picture.
         repeats: measurements of each, in turn.
@@ -35,7 +36,7 @@ def codec_overhead(loaded: Codec, image: np.ndarray, cbr: float, repeats: int) -
     payload = loaded.transmitter(cbr).start(image)
     noise_var = np.full(len(payload.symbols), 0.1, np.float32)
     reception = Reception(payload.symbols, noise_var, payload.side_info)
-    passes = {"deepjscc": _deepjscc, "ntscc": _ntscc}[loaded.name](loaded, image, payload)
+    passes = bare_passes(loaded, image, payload)
 
     @torch.inference_mode()
     def bare() -> None:
@@ -51,6 +52,49 @@ def codec_overhead(loaded: Codec, image: np.ndarray, cbr: float, repeats: int) -
         loaded.receiver(height, width).push(reception)
 
     return overhead(halves, bare, repeats)
+
+
+def codec_seconds(loaded: Codec, image: np.ndarray, cbr: float, repeats: int) -> tuple[float, float]:
+    """Median seconds in which the two halves of any codec send uint8[H, W, 3], all rounds without feedback."""
+    encoding, decoding = [], []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        transmitter = loaded.transmitter(cbr)
+        rounds = [transmitter.start(image)]
+        while (payload := transmitter.next(None)) is not None:
+            rounds.append(payload)
+        encoding.append(time.perf_counter() - begin)
+        receptions = [
+            Reception(one.symbols, np.full(len(one.symbols), 0.1, np.float32), one.side_info) for one in rounds
+        ]
+        begin = time.perf_counter()
+        receiver = loaded.receiver(*image.shape[:2])
+        for reception in receptions:
+            receiver.push(reception)
+        decoding.append(time.perf_counter() - begin)
+    return statistics.median(encoding), statistics.median(decoding)
+
+
+def bare_passes(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], None] | None:
+    """The forward passes of a codec's networks for a picture and nothing else; None where they are not known."""
+    if isinstance(loaded, TorchCodec):
+        return _torch_codec(loaded, image)
+    known = {"deepjscc": _deepjscc, "ntscc": _ntscc}.get(loaded.name)
+    return known and known(loaded, image, payload)
+
+
+def _torch_codec(loaded: TorchCodec, image: np.ndarray) -> Callable[[], None]:
+    """Encoder and decoder."""
+    pixels = loaded.layout.cut(to_pixels(image, *loaded.layout.padded(*image.shape[:2]), loaded.device))
+    with torch.inference_mode():
+        z = loaded.encode(pixels)
+    noise_var, snr_db = torch.full(z.shape, 0.1, device=z.device), torch.full((len(z),), 10.0, device=z.device)
+
+    def passes() -> None:
+        loaded.encode(pixels)
+        loaded.decode(z, noise_var, snr_db)
+
+    return passes
 
 
 def _deepjscc(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], None]:

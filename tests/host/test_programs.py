@@ -202,9 +202,15 @@ def test_train_tells_what_is_wrong(call, tmp_path):
 
 def test_bench_codec_prints_its_figure(call):
     code, out, _ = call("bench", "codec", "--json", "--repeats", 3)
-    ratio, seconds = (json.loads(line) for line in out.splitlines())
+    encoding, decoding, ratio, seconds = (json.loads(line) for line in out.splitlines())
     assert code == 0 and ratio["figure"] == "codec_overhead_ratio" and ratio["value"] > 0.5
-    assert ratio["bar"] == 1.1 and seconds["value"] > 0
+    assert ratio["bar"] == 1.1 and seconds["value"] > 0 and encoding["value"] > 0 and decoding["value"] > 0
+
+
+def test_bench_codec_takes_codecs_whose_networks_it_does_not_know(call):
+    code, out, _ = call("bench", "codec", "--codec", "successive-single", "--json", "--repeats", 3)
+    figures = {line["figure"]: line["value"] for line in map(json.loads, out.splitlines())}
+    assert code == 0 and figures.keys() == {"encode_seconds", "decode_seconds"} and min(figures.values()) > 0
 
 
 def test_the_demo_leaves_its_pictures(call, tmp_path):
