@@ -41,7 +41,7 @@ def codec_overhead(loaded: Codec, image: np.ndarray, cbr: float, repeats: int) -
     @torch.inference_mode()
     def bare() -> None:
         passes()
-        if str(loaded.device) == "cuda":
+        if str(loaded.device).startswith("cuda"):
             torch.cuda.synchronize()
 
     # In turn with its mirror image, so that nothing helps that a codec remembers of the last picture.

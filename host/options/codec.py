@@ -29,17 +29,22 @@ def parse_cbr(text: str) -> float:
 
 
 def check_device(device: str) -> str:
-    """A torch device that is there.
+    """A torch device that is there: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Raises:
-        UserError: unknown, or ``cuda`` without a usable GPU.
+        UserError: unknown, or a GPU that PyTorch cannot use.
     """
     import torch
 
-    if device not in ("cpu", "cuda"):
-        raise UserError(f"--device must be cpu or cuda, not {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch finds no usable GPU; see gr-jscc doctor")
+    kind, colon, index = device.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not index.isdecimal())):
+        raise UserError(f"--device must be cpu, cuda, cuda:NUMBER or mps, not {device!r}")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError("--device mps: PyTorch finds no Apple GPU")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"--device {device}: PyTorch finds no usable GPU; see gr-jscc doctor")
+    if colon and int(index) >= torch.cuda.device_count():
+        raise UserError(f"--device {device}: there are only {torch.cuda.device_count()} GPUs, from cuda:0")
     return device
 
 
@@ -92,4 +97,6 @@ Refine = Annotated[
         "two decodings.",
     ),
 ]
-Device = Annotated[str, typer.Option("--device", rich_help_panel=panels.CODEC, help="Where networks run: cpu or cuda.")]
+Device = Annotated[
+    str, typer.Option("--device", rich_help_panel=panels.CODEC, help="Where networks run: cpu, cuda, cuda:1 …, mps.")
+]

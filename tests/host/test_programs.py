@@ -161,7 +161,10 @@ def test_sixteen_bit_and_grey_pictures_are_sent(call, tmp_path, small_photo):
         (["--codec", "nosuch"], "unknown codec 'nosuch'"),
         (["--weights", "nosuch"], "weights not found: nosuch"),
         (["--channel", "nosuch"], "unknown channel 'nosuch'"),
-        (["--device", "tpu"], "--device must be cpu or cuda"),
+        (["--device", "tpu"], "--device must be cpu, cuda, cuda:NUMBER or mps, not 'tpu'"),
+        (["--device", "cuda:x"], "--device must be cpu, cuda, cuda:NUMBER or mps, not 'cuda:x'"),
+        (["--device", "cpu:0"], "--device must be cpu"),
+        (["--device", "mps"], "--device mps: PyTorch finds no Apple GPU"),
         (["--nosuch"], "--nosuch"),
     ],
 )
