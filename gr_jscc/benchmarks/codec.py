@@ -15,7 +15,7 @@ from gr_jscc.codecs.parts.deepjscc_network import STRIDE, from_symbols, to_symbo
 from gr_jscc.codecs.parts.pixels import to_pixels
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES
 from gr_jscc.codecs.torch_codec import TorchCodec
-from gr_jscc.nn.channel import awgn
+from gr_jscc.nn.noise import awgn
 
 BARS = {"deepjscc": 1.1, "ntscc": 1.15}  # most of halves / forward passes
 

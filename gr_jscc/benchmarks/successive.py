@@ -21,7 +21,7 @@ from gr_jscc.codecs.successive.network import ResidualNetwork, sent_in_layers
 from gr_jscc.errors import UserError
 from gr_jscc.figures import Figure
 from gr_jscc.metrics.picture import LARGEST_PSNR_DB
-from gr_jscc.nn.channel import awgn
+from gr_jscc.nn.noise import awgn
 from gr_jscc.nn.slow_fading import SlowRayleigh
 from gr_jscc.weights import shipped_models
 

@@ -1,5 +1,5 @@
 """Channel models for streams of samples: `Chain`, `Scenario` and the impairments in them. The differentiable ones, for
-training, are in `gr_jscc.nn.channel`."""
+training, are in `gr_jscc.nn.noise`."""
 
 from gr_jscc.channel.chain import Chain
 from gr_jscc.channel.fading import BlockFading, DopplerFading, Multipath

@@ -18,7 +18,7 @@ from gr_jscc.codecs.base import Codec, CodecError, Payload, Reception, Transmitt
 from gr_jscc.codecs.parts.pixels import to_pixels
 from gr_jscc.codecs.trained import Heard, NetworkCodec, TrainedReceiver, heard
 from gr_jscc.codecs.wrapped import Wrapped
-from gr_jscc.nn.channel import awgn
+from gr_jscc.nn.noise import awgn
 
 MOST_STEPS = 1000
 LEARNING_RATE = 0.03  # of symbols of power 1, from which it falls to nothing

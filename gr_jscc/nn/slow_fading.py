@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gr_jscc.nn.channel import awgn
+from gr_jscc.nn.noise import awgn
 
 
 class SlowRayleigh:

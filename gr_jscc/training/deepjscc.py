@@ -9,8 +9,8 @@ from torch import Tensor
 
 from gr_jscc.codecs.parts.deepjscc_network import STRIDE, DeepJSCCNetwork
 from gr_jscc.datasets.photos import EXACT
-from gr_jscc.nn.channel import awgn, uneven
 from gr_jscc.nn.klt import fit_klt
+from gr_jscc.nn.noise import awgn, uneven
 from gr_jscc.training.recipe import RecipeError
 
 

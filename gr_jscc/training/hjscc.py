@@ -18,7 +18,7 @@ from torch import Tensor
 from gr_jscc.codecs.hjscc.config import HJSCCConfig
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork
 from gr_jscc.datasets.photos import EXACT
-from gr_jscc.nn.channel import awgn, uneven
+from gr_jscc.nn.noise import awgn, uneven
 from gr_jscc.training.start import start_from
 
 VALIDATED = (0.25, 0.5, 0.75)  # qualities

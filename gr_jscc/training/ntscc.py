@@ -18,7 +18,7 @@ from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.codecs.parts.pixels import to_picture
 from gr_jscc.datasets.photos import EXACT
 from gr_jscc.metrics.picture import lpips
-from gr_jscc.nn.channel import awgn, uneven
+from gr_jscc.nn.noise import awgn, uneven
 from gr_jscc.training.ntscc_perceptual import PerceptualDistortion
 from gr_jscc.training.recipe import RecipeError
 

@@ -13,7 +13,7 @@ from gr_jscc.codecs.successive.network import LayeredNetwork, MultipleNetwork, R
 from gr_jscc.codecs.successive.photo_network import PhotoNetwork
 from gr_jscc.codecs.successive.single import single_network
 from gr_jscc.datasets.photos import EXACT
-from gr_jscc.nn.channel import awgn, uneven
+from gr_jscc.nn.noise import awgn, uneven
 from gr_jscc.nn.slow_fading import SlowRayleigh
 
 

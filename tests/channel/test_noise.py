@@ -9,7 +9,7 @@ from gr_jscc.channel.profiles import PROFILES, taps
 from gr_jscc.codecs.base import Payload
 from gr_jscc.errors import UserError
 from gr_jscc.link.ideal import ideal_reception
-from gr_jscc.nn.channel import awgn, uneven
+from gr_jscc.nn.noise import awgn, uneven
 
 pytestmark = pytest.mark.timeout(60)
 

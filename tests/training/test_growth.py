@@ -7,7 +7,7 @@ import torch
 
 from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
-from gr_jscc.nn.channel import awgn
+from gr_jscc.nn.noise import awgn
 from gr_jscc.nn.window_attention import WindowAttention
 from gr_jscc.training.recipe import RecipeError
 from gr_jscc.training.start import start_from

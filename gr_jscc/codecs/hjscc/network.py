@@ -235,7 +235,7 @@ class HJSCCNetwork(nn.Module):
             quality: float32[B] in [0, 1].
             eta: float32[B], real channel values per bit.
             snr_db: float32[B], Es/N0 that the transmitter believes in.
-            channel: maps complex64 of power 1 to (received, noise variance), see `gr_jscc.nn.channel`.
+            channel: maps complex64 of power 1 to (received, noise variance), see `gr_jscc.nn.noise`.
             told: latents from the first that are sent a round each, knowing what arrived of all before them; the others
                 are one round.
             last: the last latent that is sent; None: all.

@@ -18,7 +18,7 @@ from gr_jscc.codecs.hjscc.end import End
 from gr_jscc.codecs.hjscc.latent import Source
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork, encoder_numbers, over, power_scale
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, largest_eta, quality_code
-from gr_jscc.nn.channel import awgn
+from gr_jscc.nn.noise import awgn
 from gr_jscc.nn.rate_attention import of_group
 
 QUALITIES = 17  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between

@@ -244,7 +244,7 @@ class NTSCCNetwork(nn.Module):
         return self.transforms.synthesise(rounded(latents / step) * step, trust, numbers)
 
     def transmit(self, latents: Tensor, modelled: Modelled, index: Tensor, channel) -> Tensor:
-        """The picture by way of a differentiable channel, see `gr_jscc.nn.channel`."""
+        """The picture by way of a differentiable channel, see `gr_jscc.nn.noise`."""
         prior = self.prior(latents, modelled.mean, modelled.scale)
         symbols, _, scale = self.modulate(latents, index, prior)
         received, noise_var = channel(symbols)
@@ -260,7 +260,7 @@ class NTSCCNetwork(nn.Module):
             images: float32[B, 3, H, W], sides multiples of the stride.
             quality: float32[B] in [0, 1].
             eta: float32[B], real channel values per bit.
-            channel: see `gr_jscc.nn.channel`; None: only compress.
+            channel: see `gr_jscc.nn.noise`; None: only compress.
             compressed: how many of the images to compress as well; None: all.
             generator: as in `model`.
 

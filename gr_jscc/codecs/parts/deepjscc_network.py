@@ -146,7 +146,7 @@ class DeepJSCCNetwork(nn.Module):
             images: float32[B, 3, H, W] in [0, 1].
             rate: int64[B].
             channel: maps complex64[B, S, h, w] of power 1 to (received, noise variance) of that shape
-                (see `gr_jscc.nn.channel`).
+                (see `gr_jscc.nn.noise`).
         """
         latents = self.encode(images, rate)
         symbols, scale = to_symbols(latents, rate)

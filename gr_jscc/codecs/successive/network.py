@@ -149,7 +149,7 @@ class MultipleNetwork(LayeredNetwork):
         Args:
             images: float32[B, 3, H, W] in [0, 1].
             channel: maps complex64[B, S, h, w] of power 1 to (received, noise variance), see
-                `gr_jscc.nn.channel`; called once for each layer.
+                `gr_jscc.nn.noise`; called once for each layer.
         """
         latents, noise_var = sent_in_layers(self, self.encode_all(images), channel)
         return [self.estimate(latents, noise_var, i + 1) for i in range(self.layers)]

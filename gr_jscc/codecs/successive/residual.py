@@ -31,7 +31,7 @@ from gr_jscc.codecs.successive.codec import (
 )
 from gr_jscc.codecs.successive.network import ResidualNetwork
 from gr_jscc.codecs.trained import Heard, TrainedReceiver, heard
-from gr_jscc.nn.channel import add_noise
+from gr_jscc.nn.noise import add_noise
 
 __all__ = ["SuccessiveResidual"]
 

@@ -1,4 +1,4 @@
-"""Channels as torch functions, for training.
+"""Noise and fading as differentiable functions of torch, for training; `gr_jscc.channel` impairs samples.
 
 SNR is Es/N0: symbols have power 1 and the noise variance is 1/snr per *complex* symbol, 1/(2·snr) per
 real dimension.
