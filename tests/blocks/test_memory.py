@@ -30,7 +30,7 @@ def test_what_waits_is_bounded(mebibytes):
     lines = []
     with told_by_program(lines.append):
         decoder._queue([arrival(number, symbols) for number in range(8)])
-    assert len(lines) == 8 - mebibytes and all("a round of" in line and "is lost" in line for line in lines)
+    assert len(lines) == 8 - mebibytes and all("a round of" in line and "was dropped" in line for line in lines)
     assert decoder._waiting == mebibytes * symbols * SYMBOL_BYTES
     decoder._worker.start()  # once they are decoded there is room again
     decoder._worker.finish()

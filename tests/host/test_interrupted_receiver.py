@@ -50,7 +50,7 @@ def test_what_is_decoded_and_in_work_is_stored_and_the_others_are_counted(record
     assert 2 <= decoded <= 4
     assert len(list((recording / "out").glob("*/received.png"))) == decoded
     assert len(list((recording / "out").glob("*/report.json"))) == decoded
-    assert f"interrupted: {12 - decoded} rounds" in text and "Traceback" not in text
+    assert f"interrupted: dropped {12 - decoded} rounds" in text and "Traceback" not in text
 
 
 def test_a_second_one_ends_it_at_once(recording):

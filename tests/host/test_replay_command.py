@@ -101,7 +101,7 @@ def test_recordings_of_what_was_sent_and_of_what_was_received(tmp_path, pictures
     assert not list(tmp_path.glob("*.part"))
     code, out, err = run(capsys, "replay", "air.sigmf-meta", "--out", "again", "--plot", "air.png")
     assert code == 0, err
-    assert "3 of 3 pictures as in the live run" in out
+    assert "3 of 3 pictures identical to the live run" in out
     names = sorted(folder.name for folder in (tmp_path / "live").glob("transfer-??-000?"))
     assert len(names) == 3 and len({name[:-4] for name in names}) == 1
     check_same(tmp_path / "live", tmp_path / "again", names)

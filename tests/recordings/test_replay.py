@@ -362,7 +362,7 @@ class OtherCodec(EchoCodec):
     ("change", "codec", "message"),
     [
         ({}, OtherCodec, "weights echo-1 .* not echo with echo-2"),
-        ({"jscc:samples": 10**9}, EchoCodec, "cut off"),
+        ({"jscc:samples": 10**9}, EchoCodec, "truncated"),
         ({"core:extensions": [EXTENSION | {"version": "2.0.0"}]}, EchoCodec, "version 2.0.0"),
         ({"jscc:fft_size": 65}, EchoCodec, "power of two"),
     ],

@@ -84,7 +84,7 @@ def test_pictures_of_any_size(rng, name, size):
     try:
         payload = codec.transmitter(1).start(image)
     except CodecError as error:
-        assert size in ((1, 8), (1, 1)) and "picture needs more than CBR 1 by" in str(error)
+        assert size in ((1, 8), (1, 1)) and "picture needs more than CBR 1 with" in str(error)
         return
     assert len(payload.symbols) <= image.size
     picture = shown(codec, image, payload, 15, rng)
@@ -92,7 +92,7 @@ def test_pictures_of_any_size(rng, name, size):
 
 
 def test_a_picture_that_does_not_fit_is_refused_in_one_line(crop):
-    with pytest.raises(CodecError, match="a 128x96 picture needs more than CBR 0.001 by separation"):
+    with pytest.raises(CodecError, match="a 128x96 picture needs more than CBR 0.001 with separation"):
         load_codec("separation").transmitter(0.001).start(crop)
 
 
@@ -218,7 +218,7 @@ def test_what_cannot_be_chosen_is_told_in_one_line(name, choice, message):
 
 
 def test_the_bound_is_not_for_the_air(tmp_path, crop, capsys, monkeypatch):
-    with pytest.raises(CodecError, match="separation-capacity is a bound"):
+    with pytest.raises(CodecError, match="separation-capacity is a theoretical bound"):
         load_codec_for_air("separation-capacity")
     assert load_codec_for_air("separation").name == "separation"
     monkeypatch.chdir(tmp_path)
