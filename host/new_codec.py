@@ -42,7 +42,7 @@ def new_codec(
         (folder / _file_name(template.stem, module)).write_text(text, encoding="utf-8")
     codec = f"{folder / module}.py:{words['CLASS']}"
     typer.echo(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-    typer.echo(f"next: gr-jscc check-codec {codec}\n      gr-jscc loopback PHOTO --codec {codec} --ideal")
+    typer.echo(f"next: pytest {folder}\n      gr-jscc loopback PHOTO --codec {codec} --ideal")
 
 
 def _file_name(template: str, module: str) -> str:

@@ -115,6 +115,8 @@ def rx(
     options.check_device(device)
     if layers and not back_channel:
         raise UserError("--layers needs --back-channel, to tell the transmitter")
+    if once and not back_channel and idle is None:
+        raise UserError("--once needs --back-channel, to learn that all images were sent; without it use --idle")
     options.check_choice("--feedback", feedback, tuple(FORMATS))
     choice = radio_choice.choose_radio("rx", radio, profile, frequency, sample_rate, gain, antenna, reconnect)
 

@@ -91,7 +91,8 @@ def test_through_the_flowgraph_and_between_two_programs(weights):
     given = (*TOY, "--weights", weights)
     assert run("loopback", "photo.jpg", *given, "--out", "air") == 0
     assert report("air/photo")["bursts"]["lost"] == 0 and report("air/photo")["codec"] == "toy"
-    (address,) = free_addresses(1)
+    address, back = free_addresses(2)
+    given = (*given, "--back-channel", back)
     command = [sys.executable, "-m", "gr_jscc.host"]
     receiver = subprocess.Popen(
         [*command, "rx", "--radio", f"zmq:{address}", *given, "--once", "--out", "far", "--originals", "photos"],
@@ -155,7 +156,7 @@ def test_a_sweep_on_workers_of_a_scheduler(folder, weights):
         assert run("sweep", "mine.toml", "--data", folder, "--store", "lab", "--scheduler", scheduler) == 0
     rows = list(Store("lab").rows().values())
     assert len(rows) == 4 and not any(row["error"] for row in rows)
-    assert sum(row["codec"] == "toy" for row in rows) == 2
+    assert sum(row["codec"] == f"{folder}/toy.py:Toy" for row in rows) == 2
 
 
 @pytest.mark.gnuradio

@@ -142,11 +142,11 @@ class TestChoice:
         path = tmp_path / "mine.toml"
         save_profile(type(profile).model_validate(calibrated), path)
         if gain is None:
-            with pytest.raises(UserError, match="not within the calibration's table, 3.0 to 20.0 dB"):
+            with pytest.raises(UserError, match="outside the calibration's table, 3.0 to 20.0 dB"):
                 choose_radio("tx", "", str(path), snr_db=snr_db)
             return
         assert choose_radio("tx", "", str(path), snr_db=snr_db).profile.tx.gains["VGA"] == gain
-        with pytest.raises(UserError, match="leave out --gain VGA"):
+        with pytest.raises(UserError, match="remove --gain VGA"):
             choose_radio("tx", "", str(path), gains=["VGA=1"], snr_db=snr_db)
 
     def test_gains(self):

@@ -59,7 +59,7 @@ def test_pillows_images_are_converted_as_files_are(picture, tmp_path):
 @pytest.mark.parametrize(
     "bad",
     [np.zeros((8, 8, 3)), np.zeros((8, 8), np.uint8), np.zeros((0, 8, 3), np.uint8), "missing.png", object(), None],
-    ids=str,
+    ids=["float", "grey", "empty", "missing", "object", "None"],
 )
 def test_what_is_no_picture_is_one_line(bad):
     with pytest.raises(UserError) as told:
@@ -67,8 +67,10 @@ def test_what_is_no_picture_is_one_line(bad):
     assert str(told.value) and "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("codec", [DeepJSCC, Own, DeepJSCC(), Own(), "deepjscc"], ids=str)
-def test_a_codec_may_be_a_name_a_class_or_an_object(picture, codec):
+@pytest.mark.parametrize("kind", [DeepJSCC, Own, "deepjscc"])
+@pytest.mark.parametrize("made", [False, True])
+def test_a_codec_may_be_a_name_a_class_or_an_object(picture, kind, made):
+    codec = kind() if made and isinstance(kind, type) else kind
     assert send(picture, codec).psnr_db == send(picture).psnr_db
 
 
@@ -167,9 +169,9 @@ def test_a_notebook_shows_both(picture):
         ({"channel": "nosuch"}, "unknown channel"),
         ({"cbr": 1 / 2}, "supports a CBR"),
         ({"link": IdealLink()}, "made already"),
-        ({"codec": "separation-capacity", "link": SimulatedLink}, "a bound"),
+        ({"codec": "separation-capacity", "link": SimulatedLink}, "is a bound, not"),
     ],
-    ids=str,
+    ids=["snr", "channel", "cbr", "link", "bound"],
 )
 def test_what_makes_no_sense_is_one_line(picture, options, line):
     with pytest.raises(UserError, match=line) as told:

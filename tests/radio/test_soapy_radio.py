@@ -329,5 +329,5 @@ class TestRefused:
 
     def test_a_device_that_is_not_there(self):
         assert found_devices("driver=nosuch") == []
-        with pytest.raises(RadioError, match="soapy:driver=nosuch: no such device is connected; gr-jscc devices lists"):
+        with pytest.raises(RadioError, match="soapy:driver=nosuch: no such device is connected: see gr-jscc devices"):
             radio_source("soapy:driver=nosuch", profile="hackrf")

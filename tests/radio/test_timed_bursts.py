@@ -95,7 +95,7 @@ def test_the_lead_stays_after_it_grew(bursts, clock):
 
 def test_a_device_that_calls_every_burst_late_is_told_in_one_line(bursts, clock, caplog):
     leads = []
-    with pytest.raises(RadioError, match=f"too late {MOST_TRIES} times.*set timed = false") as refused:
+    with pytest.raises(RadioError, match=f"missed its transmit time {MOST_TRIES} times.*set timed = false") as refused:
         for _ in range(MOST_TRIES):
             leads.append(bursts.begin(clock.device) - clock.device)
             bursts.handed_over(samples(3))
