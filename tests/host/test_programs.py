@@ -203,6 +203,11 @@ def test_train_tells_what_is_wrong(call, tmp_path):
         assert code == 2 and len(err.splitlines()) == 1
 
 
+def test_rx_cannot_learn_of_the_end_without_a_back_channel(call):
+    code, out, err = call("rx", "--radio", "zmq:tcp://127.0.0.1:5999", "--once")
+    assert code == 2 and out == "" and err.count("\n") == 1 and "--once needs --back-channel" in err
+
+
 def test_bench_codec_prints_its_figure(call):
     code, out, _ = call("bench", "codec", "--json", "--repeats", 3)
     encoding, decoding, ratio, seconds = (json.loads(line) for line in out.splitlines())
