@@ -79,11 +79,12 @@ def folder(tmp_path_factory):
     (folder / "toy.py").write_text(TOY)
     (folder / "beside.py").write_text("LEVEL = 1\n")
     (folder / "rain.py").write_text(RAIN)
+    sys.modules.pop("toy", None)
     path, modules = list(sys.path), set(sys.modules)
     yield folder
     sys.path[:] = path
     for name in set(sys.modules) - modules:
-        if name == "beside" or name.startswith("gr_jscc_plugin_"):
+        if name in ("beside", "toy", "rain", "pigeon") or name.startswith("gr_jscc_plugin_"):
             del sys.modules[name]
 
 

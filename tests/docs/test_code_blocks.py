@@ -4,6 +4,7 @@ import doctest
 import json
 import re
 import shlex
+import sys
 from functools import cache
 
 import numpy as np
@@ -98,6 +99,7 @@ def folder(tmp_path, monkeypatch):
     store.append({"key": "0" * 16, "error": "", "psnr_db": 30.0})
     store.close()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))  # a codec's file adds its folder
     return tmp_path
 
 

@@ -50,6 +50,8 @@ class Air(threading.Thread):
         for sink, address in zip(sinks, self.far):
             sink.setsockopt(zmq.SNDTIMEO, 1000)
             sink.bind(address)
+        for source in sources:
+            source.poll(60_000)  # nobody is done before the others have begun
         rng = np.random.default_rng(1)
         turn, quiet = 0, 0
         while not self.ended.is_set():
