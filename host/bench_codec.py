@@ -14,9 +14,7 @@ from gr_jscc.imaging import load_image
 
 
 def codec(
-    name: Annotated[
-        str, typer.Option("--codec", help="Any codec; deepjscc and ntscc have bars.")
-    ] = "deepjscc",
+    name: Annotated[str, typer.Option("--codec", help="Any codec; deepjscc and ntscc have bars.")] = "deepjscc",
     weights: options.Weights = "",
     repeats: Annotated[int, typer.Option(min=3, help="Measurements of each.")] = 15,
     cbr: options.Cbr = "1/12",
@@ -24,7 +22,7 @@ def codec(
     json_lines: options.Json = False,
 ) -> None:
     """Time of a codec's two halves, bytes in and bytes out, and against the bare passes of its networks if known."""
-    from gr_jscc.benchmarks.codec import BARS, bare_passes, codec_overhead, codec_seconds
+    from gr_jscc.benchmarks.codec import BARS, codec_overhead, codec_seconds
     from gr_jscc.codecs.registry import load_codec
 
     loaded = load_codec(name, weights or None, options.check_device(device))
@@ -33,8 +31,8 @@ def codec(
     at = {"codec": loaded.name, "cbr": cbr, "device": device, "image": f"{image.shape[1]}x{image.shape[0]}"}
     encoding, decoding = codec_seconds(loaded, image, ratio, repeats)
     figures = [Figure("encode_seconds", encoding, "s", at), Figure("decode_seconds", decoding, "s", at)]
-    if bare_passes(loaded, image, loaded.transmitter(ratio).start(image)):
-        value, seconds = codec_overhead(loaded, image, ratio, repeats)
+    if overhead := codec_overhead(loaded, image, ratio, repeats):
+        value, seconds = overhead
         figures.append(Figure("codec_overhead_ratio", value, "1", at, most=BARS.get(loaded.name)))
         figures.append(Figure("forward_seconds", seconds, "s", at))
     print_figures(figures, "codec", json_lines)

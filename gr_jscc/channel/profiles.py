@@ -12,6 +12,23 @@ PROFILES: dict[str, list[complex]] = {
     "awgn": [1],
     "multipath": [0.9, 0, 0.35 - 0.25j, 0.2j, 0, -0.12 + 0.08j],
 }
+SNR_RANGE_DB = (-20.0, 60.0)
+
+
+def check_snr(snr_db: float, name: str) -> float:
+    """An Es/N0 in dB that makes sense.
+
+    Args:
+        snr_db: the Es/N0.
+        name: of what was set to it, for the message.
+
+    Raises:
+        UserError: not a number or out of `SNR_RANGE_DB`.
+    """
+    low, high = SNR_RANGE_DB
+    if not low <= snr_db <= high:
+        raise UserError(f"{name} must be from {low:g} to {high:g} dB, not {snr_db}")
+    return float(snr_db)
 
 
 def taps(name: str, numerology: Numerology = DEFAULT_NUMEROLOGY) -> np.ndarray:

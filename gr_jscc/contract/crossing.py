@@ -37,6 +37,12 @@ def reception(payload: Payload, noise_var: float = NOISE_VAR) -> Reception:
     return Reception(payload.symbols + drawn, variance, payload.side_info)
 
 
+def lost(payload: Payload) -> Reception:
+    """A round of which nothing arrived."""
+    count = len(payload.symbols)
+    return Reception(np.zeros(count, np.complex64), np.full(count, np.inf, np.float32), None)
+
+
 def estimates(codec: Codec, receptions: Iterable[Reception], height: int, width: int) -> list[np.ndarray]:
     """What a new receiver shows after each of these rounds."""
     receiver = codec.receiver(height, width)

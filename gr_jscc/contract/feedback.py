@@ -8,7 +8,7 @@ import numpy as np
 
 from gr_jscc.codecs.base import Payload, Reception, channel_uses
 from gr_jscc.contract.check import BreachError, held
-from gr_jscc.contract.crossing import MOST_ROUNDS, reception
+from gr_jscc.contract.crossing import MOST_ROUNDS, lost, reception
 from gr_jscc.contract.subject import Subject
 
 
@@ -24,14 +24,10 @@ def _cut(one: Payload) -> Reception:
     return Reception(whole.symbols[:half], whole.noise_var[:half], whole.side_info)
 
 
-def _lost(one: Payload) -> Reception:
-    return Reception(np.zeros_like(one.symbols), np.full(len(one.symbols), np.inf, np.float32), None)
-
-
 FEEDBACK: dict[str, Callable[[Payload], Reception | None]] = {
     "what arrived": reception,
     "none": lambda one: None,
-    "a round of which nothing arrived": _lost,
+    "a round of which nothing arrived": lost,
     "half a round": _cut,
     "garbage": _garbage,
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from gr_jscc.codecs.base import Payload, Receiver, Reception, grey_picture
 from gr_jscc.contract.check import BreachError, held
-from gr_jscc.contract.crossing import NOISE_VAR, reception
+from gr_jscc.contract.crossing import NOISE_VAR, lost, reception
 from gr_jscc.contract.subject import Subject
 
 MOST_PLACES = 24  # of side information that are damaged, one at a time
@@ -50,8 +50,7 @@ def losses(subject: Subject) -> str:
     rounds, size = subject.rounds, subject.size
     receiver = subject.codec.receiver(*size)
     for number, one in enumerate(rounds):
-        lost = Reception(np.zeros_like(one.symbols), np.full(len(one.symbols), np.inf, np.float32), None)
-        picture = _push(subject, receiver, lost, f"round {number} of which nothing arrived")
+        picture = _push(subject, receiver, lost(one), f"round {number} of which nothing arrived")
         if not np.array_equal(picture, grey_picture(*size)):
             raise BreachError(f"with nothing arrived the picture after round {number} is not the plain grey one")
         if not receiver.shows_grey:
@@ -74,7 +73,7 @@ def received(rounds: Sequence[Payload]) -> Iterator[tuple[str, list[Reception]]]
     yield "all of it", honest
     for level in (0.0, 1e-9, 1e-3, 1.0, 1e6):
         yield f"a noise variance of {level:g}", [_with(one, np.full(len(one.symbols), level)) for one in honest]
-    for what, lost in (
+    for what, is_lost in (
         ("all symbols", lambda count: np.ones(count, bool)),
         ("every second symbol", lambda count: np.arange(count) % 2 == 0),
         ("the first half, a burst,", lambda count: np.arange(count) < count / 2),
@@ -82,7 +81,7 @@ def received(rounds: Sequence[Payload]) -> Iterator[tuple[str, list[Reception]]]
         ("all but one symbol", lambda count: np.arange(count) != count // 2),
         ("symbols at random", lambda count: rng.random(count) < 0.5),
     ):
-        yield f"{what} lost", [_with(o, np.where(lost(len(o.symbols)), np.inf, NOISE_VAR)) for o in honest]
+        yield f"{what} lost", [_with(o, np.where(is_lost(len(o.symbols)), np.inf, NOISE_VAR)) for o in honest]
     for what, change in (
         ("none of its symbols", lambda symbols: symbols[:0]),
         ("a single symbol", lambda symbols: symbols[:1]),

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from gr_jscc.benchmarks.codec import bare_passes, codec_overhead
+from gr_jscc.benchmarks.codec import codec_overhead
 from gr_jscc.codecs.base import CodecError
 from gr_jscc.contract import pictures
 from gr_jscc.contract.check import BreachError, SkippedError, held
@@ -34,10 +34,11 @@ def speed(subject: Subject) -> str:
         times.append(time.perf_counter())
         encode, decode = np.diff(times)
         told = f"{image.shape[1]}x{image.shape[0]}: {encode:.2f} s to encode, {decode:.2f} s to decode"
-        if bare_passes(codec, image, codec.transmitter(subject.cbr).start(image)) is None:
+        overhead = codec_overhead(codec, image, subject.cbr, REPEATS)
+        if overhead is None:
             network = "its bare network's passes are not known" if hasattr(codec, "network") else "it has no network"
             raise SkippedError(f"{network}; {told}")
-        ratio, _ = codec_overhead(codec, image, subject.cbr, REPEATS)
+    ratio, _ = overhead
     if ratio > MOST_RATIO:
         raise BreachError(f"{ratio:.2f} times the bare network's passes; {told}")
     return f"{ratio:.2f} times the bare network's passes; {told}"

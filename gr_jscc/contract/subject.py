@@ -14,7 +14,7 @@ from gr_jscc.contract.apart import Apart, Place
 from gr_jscc.contract.check import held
 from gr_jscc.contract.crossing import estimates, reception, rounds_of
 from gr_jscc.errors import UserError
-from gr_jscc.plugins import absolute_place, blame, is_place
+from gr_jscc.plugins import absolute_place, blame
 
 USUAL_CBR = 1 / 4  # the most that checks ask for: of codecs that go beyond, more only takes longer
 LEAST_CBR = 1 / 48  # asked of codecs whose range begins at 0
@@ -48,7 +48,7 @@ class Subject:
         self, name: str, weights: str = "", device: str = "cpu", cbr: float | None = None, apart: Apart | None = None
     ) -> None:
         self.codec: Codec = load_codec(name, weights or None, device)
-        self.place = Place(absolute_place(name) if is_place(name) else name, weights, device)
+        self.place = Place(absolute_place(name), weights, device)
         self.apart = apart or Apart()
         try:
             lowest, highest = self.codec.cbr_range

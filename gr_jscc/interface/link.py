@@ -11,14 +11,12 @@ import numpy as np
 
 from gr_jscc.codecs.base import Codec
 from gr_jscc.codecs.registry import load_codec
-from gr_jscc.errors import UserError
 from gr_jscc.interface.pictures import Picture, read_picture
 from gr_jscc.interface.sent import Sent
 from gr_jscc.reports.collector import Result
 from gr_jscc.sweeps.measurement import kept_codec
 
 AnyCodec: TypeAlias = str | type[Codec] | Codec
-SNR_RANGE_DB = (-20.0, 60.0)
 
 
 def loaded(codec: AnyCodec, weights: str | Path | None = None) -> Codec:
@@ -26,18 +24,6 @@ def loaded(codec: AnyCodec, weights: str | Path | None = None) -> Codec:
     if isinstance(codec, str) and not str(weights or "").endswith(".safetensors"):
         return kept_codec(codec, str(weights or ""), "cpu")
     return load_codec(codec, weights)
-
-
-def check_snr(snr_db: float) -> float:
-    """An Es/N0 in dB that makes sense.
-
-    Raises:
-        UserError: not a number or out of `SNR_RANGE_DB`.
-    """
-    low, high = SNR_RANGE_DB
-    if not low <= snr_db <= high:
-        raise UserError(f"snr_db must be from {low:g} to {high:g} dB, not {snr_db}")
-    return float(snr_db)
 
 
 class Link(ABC):

@@ -10,11 +10,11 @@ from typing import ClassVar
 import numpy as np
 
 from gr_jscc.channel import Scenario
-from gr_jscc.channel.profiles import taps
+from gr_jscc.channel.profiles import check_snr, taps
 from gr_jscc.codecs.base import Codec
 from gr_jscc.flowgraphs.ideal import ideal_picture
 from gr_jscc.flowgraphs.simulated import simulated_picture
-from gr_jscc.interface.link import Link, check_snr
+from gr_jscc.interface.link import Link
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem import DEFAULT_NUMEROLOGY
 from gr_jscc.reports.collector import Result
@@ -49,7 +49,7 @@ class IdealLink(Link):
     settings: LinkSettings | None = None
 
     def __post_init__(self) -> None:
-        self.snr_db = check_snr(self.snr_db)
+        self.snr_db = check_snr(self.snr_db, "snr_db")
         taps(self.channel)
 
     def _results(self, name: str, image: np.ndarray, codec: Codec, cbr: float) -> Iterator[Result]:
@@ -92,7 +92,7 @@ class SimulatedLink(Link):
     settings: LinkSettings | None = None
 
     def __post_init__(self) -> None:
-        self.snr_db = check_snr(self.snr_db)
+        self.snr_db = check_snr(self.snr_db, "snr_db")
         taps(self.channel)
         self._air()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def spread_parts(old: Tensor, into: Tensor, parts: int, axis: int) -> Tensor:
@@ -29,3 +29,21 @@ def spread_parts(old: Tensor, into: Tensor, parts: int, axis: int) -> Tensor:
         place[axis] = slice(begin, begin + piece.shape[axis])
         result[tuple(place)] = piece.to(result.dtype)
     return result
+
+
+def deaf_inputs(old: Tensor, layer: nn.Conv2d | nn.Linear, parts: int) -> Tensor:
+    """A layer's weight that reads of each part of its input what a narrower one did, and nothing of what is new.
+
+    Args:
+        old: weight of the narrower layer.
+        layer: the wider one, as fresh; outputs that are new stay so.
+        parts: how many inputs of equal length lie one after the other.
+
+    Example:
+        >>> import torch
+        >>> deaf_inputs(torch.tensor([[1.0, 2.0]]), nn.Linear(4, 1), parts=2).tolist()
+        [[1.0, 0.0, 2.0, 0.0]]
+    """
+    fresh = layer.weight.detach().clone()
+    fresh[: len(old)] = 0
+    return spread_parts(old, fresh, parts, 1)

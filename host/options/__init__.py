@@ -2,7 +2,6 @@
 
 from gr_jscc.host.options.air import (
     HIGHEST_HZ,
-    SNR_RANGE_DB,
     Cfo,
     Channel,
     Loss,
@@ -30,7 +29,6 @@ from gr_jscc.host.options.link import BackChannel, ControlSnr, Insecure, Keys, P
 __all__ = [
     "CODEC_HELP",
     "HIGHEST_HZ",
-    "SNR_RANGE_DB",
     "BackChannel",
     "Cbr",
     "CbrMax",

@@ -7,24 +7,20 @@ from typing import Annotated
 
 import typer
 
+from gr_jscc.channel import profiles
 from gr_jscc.channel.profiles import PROFILES
-from gr_jscc.errors import UserError
 from gr_jscc.host.options import panels
 
-SNR_RANGE_DB = (-20.0, 60.0)
 HIGHEST_HZ = 1e12  # of rates and frequencies, as SigMF has them; bounds keep "inf" and "nan" out as well
 
 
 def check_snr(snr_db: float) -> float:
-    """An Es/N0 in dB that makes sense.
+    """What ``--snr`` may be.
 
     Raises:
-        UserError: not a number or out of `SNR_RANGE_DB`.
+        UserError: it is something else.
     """
-    low, high = SNR_RANGE_DB
-    if not low <= snr_db <= high:
-        raise UserError(f"--snr must be from {low:g} to {high:g} dB, not {snr_db}")
-    return snr_db
+    return profiles.check_snr(snr_db, "--snr")
 
 
 Snr = Annotated[float, typer.Option("--snr", rich_help_panel=panels.CHANNEL, help="Es/N0 per data subcarrier, dB.")]

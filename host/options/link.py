@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from gr_jscc.channel.profiles import SNR_RANGE_DB
 from gr_jscc.host.options import panels
-from gr_jscc.host.options.air import SNR_RANGE_DB
 
 ControlSnr = Annotated[
     float | None,

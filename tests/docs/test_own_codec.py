@@ -1,15 +1,14 @@
 """docs/guide/own-codec.md, as a person with a model follows it: in an empty folder, with no package of theirs."""
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
+from dask_cluster import dask_cluster
 from pages import ROOT, blocks, code
 
 from gr_jscc.data import demo_image
@@ -60,9 +59,8 @@ def report(name):
 @pytest.fixture(scope="module")
 def weights(folder):
     """Trained as the page says."""
-    with contextlib.chdir(folder) if sys.version_info >= (3, 11) else pytest.MonkeyPatch.context() as patch:
-        if patch is not None:
-            patch.chdir(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
         assert run("train", "toy.toml", "--data", "photos", "--validation", "photos", "--out", "run") == 0
     return folder / "run" / "toy.safetensors"
 
@@ -116,43 +114,10 @@ def test_with_other_weights_at_the_other_end_nothing_arrives(weights, capsys):
     assert load_codec("toy.py:Toy").weights_hash != load_codec("toy.py:Toy", weights).weights_hash
 
 
-def whole_text(path):
-    """What the scheduler wrote, once it is whole: it comes into being empty."""
-    text = path.read_text() if path.exists() else ""
-    return text if text.rstrip().endswith("}") else ""
-
-
-@contextlib.contextmanager
-def dask_cluster(folder):
-    """A scheduler and two workers, started by hand in another folder; yields the address."""
-    log = open(folder / "dask.log", "a")
-
-    def start(name, *options):
-        command = [sys.executable, "-m", f"distributed.cli.{name}", "--scheduler-file", str(folder / "dask.json")]
-        processes.append(
-            subprocess.Popen([*command, "--no-dashboard", *options], cwd="/", env=ENVIRONMENT, stdout=log, stderr=log)
-        )
-
-    processes = []
-    start("dask_scheduler", "--host", "127.0.0.1", "--port", "0")
-    for _ in range(2):
-        start("dask_worker", "--nthreads", "1", "--no-nanny")
-    try:
-        end = time.monotonic() + PATIENCE
-        while not (text := whole_text(folder / "dask.json")):
-            assert time.monotonic() < end, (folder / "dask.log").read_text()
-            time.sleep(0.05)
-        yield json.loads(text)["address"]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
 def test_a_sweep_on_workers_of_a_scheduler(folder, weights):
     experiment = TOMLS[1].replace("run/toy.safetensors", str(weights))
     Path("mine.toml").write_text(experiment)
-    with dask_cluster(folder) as scheduler:
+    with dask_cluster(folder, workers=2, cwd="/") as scheduler:  # by hand, in another folder
         assert run("sweep", "mine.toml", "--data", folder, "--store", "lab", "--scheduler", scheduler) == 0
     rows = list(Store("lab").rows().values())
     assert len(rows) == 4 and not any(row["error"] for row in rows)

@@ -10,6 +10,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
+from dask_cluster import dask_cluster
 from distributed import Client
 
 from gr_jscc import __version__
@@ -97,44 +98,7 @@ def figures(row):
     return {key: value for key, value in row.items() if not key.startswith(("seconds.", "measured"))}
 
 
-@contextlib.contextmanager
-def dask_cluster(folder):
-    """A scheduler and a worker as processes of their own, with a key; yields the address."""
-    key = ["--tls-ca-file", "cluster.pem", "--tls-cert", "cluster.pem", "--tls-key", "cluster.pem"]
-    commands = [
-        [
-            "dask_scheduler",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--no-dashboard",
-            "--scheduler-file",
-            "scheduler.json",
-            "--protocol",
-            "tls",
-            *key,
-        ],
-        ["dask_worker", "--scheduler-file", "scheduler.json", "--nthreads", "1", "--no-nanny", "--no-dashboard", *key],
-    ]
-    with open(folder / "log", "a") as log:
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.{name}", *rest], stdout=log, stderr=log, cwd=folder
-            )
-            for name, *rest in commands
-        ]
-    try:
-        end = time.monotonic() + PATIENCE
-        description = folder / "scheduler.json"  # it comes into being empty
-        while not (description.exists() and description.read_text().rstrip().endswith("}")):
-            assert time.monotonic() < end, (folder / "log").read_text()
-            time.sleep(0.05)
-        yield json.loads(description.read_text())["address"]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+KEY = ("--tls-ca-file", "cluster.pem", "--tls-cert", "cluster.pem", "--tls-key", "cluster.pem")
 
 
 def test_a_killed_sweep_goes_on_even_on_another_cluster_and_loses_and_repeats_nothing(folder, unbroken):
@@ -153,7 +117,7 @@ def test_a_killed_sweep_goes_on_even_on_another_cluster_and_loses_and_repeats_no
     assert 5 <= len(done) < 24
 
     make_cluster_key(folder / "cluster.pem")
-    with dask_cluster(folder) as scheduler:
+    with dask_cluster(folder, scheduler=("--protocol", "tls"), common=KEY) as scheduler:
         assert scheduler.startswith("tls://")
         joined = ["--scheduler", scheduler, "--cluster-key", "cluster.pem"]
         second = start(folder, "small.toml", "--store", store, *joined)

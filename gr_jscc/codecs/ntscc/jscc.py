@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gr_jscc.nn.growing import spread_parts
+from gr_jscc.nn.growing import deaf_inputs, spread_parts
 from gr_jscc.nn.window_attention import WindowBlocks
 
 NEVER = 1e6  # noise variance that stands for a value that never arrived
@@ -194,6 +194,4 @@ def _grown_mixer(layers: nn.Sequential | None, name: str, tensors: dict[str, Ten
     key = f"{name}.0.weight"
     if layers is None or key not in tensors:
         return {}
-    fresh = layers[0].weight.clone()
-    fresh[: len(tensors[key])] = 0
-    return {key: spread_parts(tensors[key], fresh, 3, 1)}
+    return {key: deaf_inputs(tensors[key], layers[0], parts=3)}

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gr_jscc.nn.growing import spread_parts
+from gr_jscc.nn.growing import deaf_inputs
 from gr_jscc.nn.klt import KLT, fit_klt
 from gr_jscc.nn.residual import Condition, ConditionedBottleneck, ResidualBlock
 from gr_jscc.nn.window_attention import WindowBlocks
@@ -167,11 +167,7 @@ class MixedTransforms(Transforms):
     def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Tensors of transforms of fewer latents: the decoder reads them and then the trust in them."""
         key = "decoder_stem.weight"
-        if key not in tensors:
-            return {}
-        fresh = self.decoder_stem.weight.clone()
-        fresh[: len(tensors[key])] = 0
-        return {key: spread_parts(tensors[key], fresh, 2, 1)}
+        return {key: deaf_inputs(tensors[key], self.decoder_stem, parts=2)} if key in tensors else {}
 
     def start_linear(self, images: Tensor) -> tuple[Tensor, Tensor]:
         power, error = _set_linear_path(self.analysis, self.synthesis, fit_klt(images, self.latents // 4, 8))
