@@ -52,6 +52,7 @@ def loopback(
         bool, typer.Option("--plot", rich_help_panel=panels.OUTPUT, help="Also draw sent and received side by side.")
     ] = False,
     device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     seed: options.Seed = 1,
     json_lines: Annotated[
         bool,
@@ -86,7 +87,7 @@ def loopback(
     air = load_scenario(scenario) if scenario else None
     settings = LinkSettings(control_snr_db=control_snr)
     console = terminal(stderr=True)
-    encoding = Encoding(codec, ratio, weights, device, bool(cbr_max), eta, refine)
+    encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
     loaded = load_sending_codec(encoding, settings, ideal)
     files = sendable(images, loaded, ratio, lambda line: console.print(shown(line), soft_wrap=True))
     archive = Archive(out)

@@ -73,6 +73,15 @@ def replay(
         ),
     ] = 1e6,
     device: options.Device = "cpu",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            rich_help_panel=panels.CODEC,
+            help="Of the networks: fp32, bf16 or fp16. Default: what the receiver had.",
+            show_default=False,
+        ),
+    ] = None,
     json_lines: options.Json = False,
 ) -> None:
     """Receive again from a recording, without a radio or a transmitter, and compare with the live run.
@@ -103,7 +112,8 @@ def replay(
 
         plot_recording(writable_file(plot), source, sample_rate)
     weights = weights or ("" if codec else fields.get("jscc:weights", ""))
-    loaded = load_codec(codec or _recorded_codec(fields), weights or None, device)
+    precision = precision or str(fields.get("jscc:precision", "fp32"))
+    loaded = load_codec(codec or _recorded_codec(fields), weights or None, device, precision)
     find = finder(originals) if originals else _receivers_originals(fields.get("jscc:originals"))
     again = Replay(source, loaded, find, sample_rate)
     console = terminal(stderr=True)

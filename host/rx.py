@@ -101,6 +101,7 @@ def rx(
     keys: options.Keys = "",
     insecure: options.Insecure = False,
     device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     quiet: options.Quiet = False,
     json_lines: options.Json = False,
 ) -> None:
@@ -128,7 +129,7 @@ def rx(
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
-    decoding = Decoding(codec, weights, device, feedback, patience, layers, feedback_snr, memory_limit)
+    decoding = Decoding(codec, weights, device, precision, feedback, patience, layers, feedback_snr, memory_limit)
     graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record)
     title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     shown = _Shown()

@@ -111,6 +111,7 @@ def tx(
     keys: options.Keys = "",
     insecure: options.Insecure = False,
     device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     quiet: options.Quiet = False,
     json_lines: options.Json = False,
 ) -> None:
@@ -136,7 +137,7 @@ def tx(
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     settings = LinkSettings(control_snr_db=control_snr)
-    encoding = Encoding(codec, ratio, weights, device, bool(cbr_max), eta, refine)
+    encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
     loaded = load_sending_codec(encoding, settings)
     files = sendable(images, loaded, ratio, lambda line: print(shown(line), file=sys.stderr))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None

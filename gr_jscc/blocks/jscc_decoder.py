@@ -55,7 +55,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     the message neighbours to end: a block that wants them ignores that (see `ImageSink`).
 
     Args:
-        codec, weights, device: as the encoder's.
+        codec, weights, device, precision: as the encoder's.
         live: the samples come from a radio: quiet ends a round, and the network may lag behind.
         back_channel: whether there is one; implies ``live``.
         feedback_format: how symbols are fed back, ``complex64``, ``float16`` or ``int8``.
@@ -78,6 +78,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         codec: str = "deepjscc",
         weights: str = "",
         device: str = "cpu",
+        precision: str = "fp32",
         live: bool = False,
         back_channel: bool = False,
         feedback_format: str = "complex64",
@@ -88,7 +89,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Decoder", in_sig=[np.complex64, np.float32], out_sig=None)
         self.failure: Exception | None = None
-        self.codec = load_codec_for_air(codec, weights or None, device)
+        self.codec = load_codec_for_air(codec, weights or None, device, precision)
         self._back_channel = back_channel
         send = self._send if back_channel else None
         self._receiving = ReceivingEnd(

@@ -38,7 +38,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     for. Nothing is dropped: images of a source that does not wait for ``ready`` are queued.
 
     Args:
-        codec, cbr, weights, device, total, eta, refine: see `Encoding`.
+        codec, cbr, weights, device, precision, total, eta, refine: see `Encoding`.
         settings: how rounds become bursts.
         policy: how a back-channel is used; None without one.
         run: name of the run. A receiver does not take pictures of one run twice, whoever was started again.
@@ -59,6 +59,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         cbr: float = 1 / 12,
         weights: str = "",
         device: str = "cpu",
+        precision: str = "fp32",
         settings: LinkSettings | None = None,
         policy: SendingPolicy | None = None,
         run: str = "",
@@ -69,7 +70,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Encoder", in_sig=None, out_sig=[np.complex64])
         self.failure: Exception | None = None
-        self.codec = load_sending_codec(Encoding(codec, cbr, weights, device, total, eta, refine), settings)
+        self.codec = load_sending_codec(Encoding(codec, cbr, weights, device, precision, total, eta, refine), settings)
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
         # Of any depth: a full queue would stop this thread.
         self._worker = Worker(lambda task: task[0](*task[1:]), 0, lambda error: fail(self, error))

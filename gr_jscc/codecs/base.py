@@ -225,6 +225,7 @@ class Codec(ABC):
             The most robust suits a few bytes; a codec with hundreds of them pays too much for it.
         side_info_copies: how often they are sent; None leaves it to the link.
         training_task: of a codec from outside, the class that trains it, see `gr_jscc.training.tasks.Task`.
+        precision: that its networks compute in, see `compute_in`.
 
     Example:
         >>> from gr_jscc.codecs.registry import load_codec
@@ -243,6 +244,7 @@ class Codec(ABC):
     side_info_mcs: ClassVar[int] = 0
     side_info_copies: ClassVar[int | None] = None
     training_task: ClassVar[type | None] = None
+    precision: str = "fp32"
 
     @property
     def cbr_range(self) -> tuple[float, float]:
@@ -266,6 +268,17 @@ class Codec(ABC):
             CodecError: this one does not, or not by such a number.
         """
         raise CodecError(f"{self.name} has no eta: it does not adapt its rate to the content")
+
+    def compute_in(self, precision: str) -> None:
+        """Sets what its networks compute in: ``fp32``, or ``bf16`` or ``fp16`` where the device has it.
+
+        The two ends need not have the same.
+
+        Raises:
+            CodecError: unknown precision, or this codec or its device has no other than ``fp32``.
+        """
+        if precision != "fp32":
+            raise CodecError(f"{self.name} has no network whose precision could be set to {precision}")
 
     def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
         """How `transmitter(cbr)` spreads its channel uses over uint8[H, W, 3]; None where it treats all of it alike.

@@ -64,7 +64,9 @@ def check_class(found: type, name: str) -> None:
         raise CodecError(f"codec {name}: {found.__name__}.name is {own!r}, which is a codec that ships; choose another")
 
 
-def load_codec(name: str | type[Codec] | Codec, weights: str | Path | None = None, device: str = "cpu") -> Codec:
+def load_codec(
+    name: str | type[Codec] | Codec, weights: str | Path | None = None, device: str = "cpu", precision: str = "fp32"
+) -> Codec:
     """Loads a codec ready to send and receive.
 
     Args:
@@ -72,9 +74,11 @@ def load_codec(name: str | type[Codec] | Codec, weights: str | Path | None = Non
         weights: a shipped model's name or a ``.safetensors`` file, or what a codec without weights takes in their
             place; the codec's default when None.
         device: a torch device, ``cpu`` or ``cuda``.
+        precision: of its networks, see `Codec.compute_in`.
 
     Raises:
-        CodecError: unknown codec, or one from outside that cannot be made; weights for a codec that has its own.
+        CodecError: unknown codec, or one from outside that cannot be made; weights for a codec that has its own; a
+            precision that it cannot compute in.
         WeightsError: weights missing, damaged, or of another codec.
     """
     if isinstance(name, Codec):
@@ -84,7 +88,9 @@ def load_codec(name: str | type[Codec] | Codec, weights: str | Path | None = Non
     if isinstance(name, str):
         made = codec_class(name)
         if name in CODECS:
-            return made(weights=weights, device=device)
+            codec = made(weights=weights, device=device)
+            codec.compute_in(precision)
+            return codec
     elif isinstance(name, type):
         made, name = name, name.__name__
         check_class(made, name)
@@ -97,18 +103,19 @@ def load_codec(name: str | type[Codec] | Codec, weights: str | Path | None = Non
     except Exception as error:
         raise CodecError(f"codec {name} cannot be made: {blame(error)}") from error
     check_class(type(codec), name)
+    codec.compute_in(precision)
     return codec
 
 
 def load_codec_for_air(
-    name: str | type[Codec] | Codec, weights: str | Path | None = None, device: str = "cpu"
+    name: str | type[Codec] | Codec, weights: str | Path | None = None, device: str = "cpu", precision: str = "fp32"
 ) -> Codec:
     """`load_codec` of a codec whose symbols are going to be sent.
 
     Raises:
         CodecError: as `load_codec`; or the codec is a bound for ideal channels.
     """
-    codec = load_codec(name, weights, device)
+    codec = load_codec(name, weights, device, precision)
     if codec.ideal_only:
         raise CodecError(f"{codec.name} is a theoretical bound and cannot be sent: use gr-jscc loopback --ideal")
     return codec

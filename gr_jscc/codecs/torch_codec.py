@@ -253,7 +253,8 @@ class _Transmitter(Transmitter):
         channels = codec.channels_for(*image.shape[:2], self._cbr)
         padded = low + (high - low) * to_pixels(image, *codec.layout.padded(*image.shape[:2]), codec.device)
         batches = codec.layout.cut(padded).to(_dtype(codec.network["encoder"])).split(BATCH)
-        values = torch.cat([codec.encode(batch) for batch in batches])[:, :channels].flatten()
+        with codec.autocast():
+            values = torch.cat([codec.encode(batch) for batch in batches])[:, :channels].flatten()
         if not codec.layout.is_complex:
             values = torch.view_as_complex(F.pad(values.float(), (0, len(values) % 2)).reshape(-1, 2))
         values = torch.nan_to_num(values.to(torch.complex64))
@@ -278,7 +279,8 @@ class _Receiver(TrainedReceiver):
         z, noise_var = self._latents(heard, scale, channels)
         snr_db = -10 * heard.noise_var[torch.isfinite(heard.noise_var)].mean().log10()
         parts = zip(z.split(BATCH), noise_var.split(BATCH), strict=True)
-        shown = torch.cat([codec.decode(some, noise, snr_db.expand(len(some))) for some, noise in parts])
+        with codec.autocast():
+            shown = torch.cat([codec.decode(some, noise, snr_db.expand(len(some))) for some, noise in parts])
         whole = codec.layout.joined(torch.nan_to_num(shown.float()), self.height, self.width)
         return (whole - low) / (high - low)
 

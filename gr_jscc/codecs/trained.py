@@ -9,12 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gr_jscc.codecs.base import Codec, CodecError, Receiver, Reception
 from gr_jscc.codecs.parts.pixels import to_picture
+from gr_jscc.plugins import blame
 from gr_jscc.weights import read_model
 from gr_jscc.weights.loading import load_network
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class NetworkCodec(Codec):
@@ -26,9 +30,9 @@ class NetworkCodec(Codec):
 
     Example:
         >>> from gr_jscc.codecs.registry import load_codec
-        >>> codec = load_codec("deepjscc")
-        >>> isinstance(codec, NetworkCodec), codec.device, codec.network.training
-        (True, 'cpu', False)
+        >>> codec = load_codec("deepjscc", precision="bf16")
+        >>> isinstance(codec, NetworkCodec), codec.device, codec.precision, codec.network.training
+        (True, 'cpu', 'bf16', False)
     """
 
     network: nn.Module
@@ -45,6 +49,27 @@ class NetworkCodec(Codec):
         except (RuntimeError, AssertionError) as error:  # torch's, also where it was built without CUDA
             raise CodecError(f"device {device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error
         self.device = device
+
+    def compute_in(self, precision: str) -> None:
+        """Sets the precision of the network's convolutions and matrix products; see `Codec.compute_in`.
+
+        Raises:
+            CodecError: unknown precision, or one that the device does not compute in.
+        """
+        if precision not in PRECISIONS:
+            raise CodecError(f"precision must be {', '.join(PRECISIONS)}, not {precision!r}")
+        self.precision = precision
+        try:
+            with torch.inference_mode(), self.autocast():
+                probe = torch.zeros(1, 8, 8, 8, device=self.device)
+                F.conv2d(probe, torch.zeros(8, 8, 3, 3, device=self.device))
+        except (RuntimeError, ValueError) as error:
+            raise CodecError(f"device {self.device!r} cannot compute in {precision}: {blame(error)}") from error
+
+    def autocast(self) -> torch.autocast:
+        """The context for what may be computed in `precision`: never for what both ends must derive alike."""
+        dtype = PRECISIONS[self.precision]
+        return torch.autocast(torch.device(self.device).type, dtype, enabled=dtype != torch.float32)
 
 
 class TrainedCodec(NetworkCodec):

@@ -41,6 +41,9 @@ class Wrapped(Codec):
     def set_eta(self, eta: float) -> None:
         self.codec.set_eta(eta)
 
+    def compute_in(self, precision: str) -> None:
+        self.codec.compute_in(precision)
+
     def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
         return self.codec.use_map(image, cbr)
 

@@ -103,7 +103,9 @@ class LoopbackFlowgraph(gr.top_block):
         self.losses = ImpairedStream(Scenario({"loss": {"probability": air.loss}}, seed=air.seed)) if air.loss else None
         self._results: queue.Queue[Result | None] = queue.Queue()
         sink = image_file_sink("", name, snr_db, air.sample_rate, results=self._results)
-        self.receiver = jscc_receiver(jscc_decoder(encoding.codec, encoding.weights, encoding.device), sink)
+        self.receiver = jscc_receiver(
+            jscc_decoder(encoding.codec, encoding.weights, encoding.device, encoding.precision), sink
+        )
 
         stages = [self.losses, self.channel] if self.losses else [self.channel]
         self.connect(self.transmitter, *stages, self.receiver)

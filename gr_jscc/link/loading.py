@@ -23,6 +23,7 @@ class Encoding:
         cbr: most complex symbols per colour value of the picture, e.g. 1/12.
         weights: a shipped model or a file; "" for the codec's default.
         device: torch device.
+        precision: of the networks, see `Codec.compute_in`.
         total: whether ``cbr`` bounds headers and side information as well, see `WithinTotal`.
         eta: for codecs that adapt their rate to the content, see `Codec.set_eta`; None leaves it to the codec.
         refine: steps by which the symbols of each round are refined, see `Refined`; 0 for none.
@@ -36,6 +37,7 @@ class Encoding:
     cbr: float = 1 / 12
     weights: str = ""
     device: str = "cpu"
+    precision: str = "fp32"
     total: bool = False
     eta: float | None = None
     refine: int = 0
@@ -46,7 +48,8 @@ class Decoding:
     """How a receiver decodes.
 
     Attributes:
-        codec, weights, device: the transmitter's codec and weights, and this end's torch device.
+        codec, weights: the transmitter's.
+        device, precision: of this end, as `Encoding`'s.
         feedback_format: how received symbols are fed back: ``complex64``, ``float16`` or ``int8``.
         patience: seconds without a back-channel after which nothing is expected of it.
         rounds: of a picture that are good enough; the transmitter is then told to stop. 0 wants all.
@@ -61,6 +64,7 @@ class Decoding:
     codec: str | type[Codec] | Codec = "deepjscc"
     weights: str = ""
     device: str = "cpu"
+    precision: str = "fp32"
     feedback_format: str = "complex64"
     patience: float = 60.0
     rounds: int = 0
@@ -80,7 +84,8 @@ def load_sending_codec(encoding: Encoding, settings: LinkSettings | None = None,
         CodecError: unknown codec, a bound that cannot be sent, or one without an eta, or that cannot be refined.
         WeightsError: bad weights.
     """
-    codec = (load_codec if ideal else load_codec_for_air)(encoding.codec, encoding.weights or None, encoding.device)
+    load = load_codec if ideal else load_codec_for_air
+    codec = load(encoding.codec, encoding.weights or None, encoding.device, encoding.precision)
     if encoding.eta is not None:
         codec.set_eta(encoding.eta)
     if encoding.total:

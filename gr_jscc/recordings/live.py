@@ -90,6 +90,7 @@ class LiveRecording:
             "jscc:feedback_format": about.feedback_format,
             "jscc:originals": about.originals,
             "jscc:threads": torch.get_num_threads(),
+            "jscc:precision": codec.precision,
         }
         self.meta, _ = recording_paths(path)
         self._rate = sample_rate

@@ -97,6 +97,15 @@ Refine = Annotated[
         "two decodings.",
     ),
 ]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        rich_help_panel=panels.CODEC,
+        help="Of the networks: fp32, bf16 or fp16. bf16 is faster on GPUs and on processors with matrix units; the "
+        "other end may have another.",
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", rich_help_panel=panels.CODEC, help="Where networks run: cpu, cuda, cuda:1 …, mps.")
 ]

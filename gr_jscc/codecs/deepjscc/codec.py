@@ -112,7 +112,8 @@ class _Transmitter(Transmitter):
         rate, count = self.codec.rate_for(height, width, self.cbr)
         rows, columns = _grid(height, width)
         rates = torch.tensor([rate], device=device)
-        latents = network.encode(to_pixels(image, rows * STRIDE, columns * STRIDE, device), rates)
+        with self.codec.autocast():
+            latents = network.encode(to_pixels(image, rows * STRIDE, columns * STRIDE, device), rates)
         places = torch.from_numpy(_places(count, rows * columns)).to(device)
         is_sent = torch.zeros(network.latents // 2, 1, rows, columns, device=device)
         is_sent.view(-1)[places] = 1
@@ -144,4 +145,5 @@ class _Receiver(TrainedReceiver):
         variance.view(-1)[places] = heard.noise_var
         scale = scale_of(torch.tensor([code], device=device))
         latents, latent_var = from_symbols(received, variance, scale)
-        return network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))
+        with self.codec.autocast():
+            return network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))

@@ -135,7 +135,8 @@ class _Sending(Transmitter):
         self._height, self._width = image.shape[:2]
         rows, columns = codec.grid(self._height, self._width)
         pixels = to_pixels(image, rows * network.multiple, columns * network.multiple, codec.device)
-        latents = network.transforms.analyse(pixels)
+        with codec.autocast():
+            latents = network.transforms.analyse(pixels)
         self._symbols = channel_uses(self.cbr, self._height, self._width)
         self._snr_db = codec.snr_db
         self._plan = plan(network, latents, self._symbols, self._snr_db, told, codec.eta)
@@ -331,4 +332,5 @@ class _Receiver(TrainedReceiver):
     def _picture(self) -> Tensor | None:
         if self._end is None or self._end.latent < 0 or not self._heard:
             return None
-        return self._end.picture()
+        with self.codec.autocast():  # all before it both ends derive alike
+            return self._end.picture()

@@ -130,7 +130,8 @@ class NTSCC(RateAdaptiveCodec):
             return self._analysed[1]
         rows, columns = self.grid(*image.shape[:2])
         stride = self.network.stride
-        latents = self.network.transforms.analyse(to_pixels(image, rows * stride, columns * stride, self.device))
+        with self.autocast():
+            latents = self.network.transforms.analyse(to_pixels(image, rows * stride, columns * stride, self.device))
         self._analysed = image.copy(), latents
         return latents
 
@@ -213,7 +214,9 @@ class _Transmitter(Transmitter):
         plan = codec.plan_for(image, self.cbr)
         latents = codec.analyse(image)
         index = torch.from_numpy(plan.index).to(codec.device)[None]
-        symbols, sent, scale = codec.network.modulate(latents, index, codec.prior(plan.hyper, index))
+        prior = codec.prior(plan.hyper, index)
+        with codec.autocast():
+            symbols, sent, scale = codec.network.modulate(latents, index, prior)
         hyper = None if plan.hyper is None else plan.hyper[0].long().cpu().numpy()
         side = SideInfo(int(quantise_scale(scale)[0]), plan.quality, hyper, plan.index)
         return Payload(_in_order(symbols)[_in_order(sent)].cpu().numpy(), codec.side_info.pack(side, height, width))
@@ -239,7 +242,9 @@ class _Receiver(TrainedReceiver):
         symbols, noise_var = (_placed(values, sent) for values in (heard.symbols, heard.noise_var))
         hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()
         scale = scale_of(torch.tensor([side.scale], device=codec.device))
-        return network.demodulate(symbols, noise_var, scale, index, codec.prior(hyper, index))
+        prior = codec.prior(hyper, index)
+        with codec.autocast():
+            return network.demodulate(symbols, noise_var, scale, index, prior)
 
 
 def _in_order(x: Tensor) -> Tensor:

@@ -173,7 +173,8 @@ class JointTransmitter(Transmitter):
         grid = grid_of(network, *image.shape[:2])
         layers = self.codec.layers_that_fit(grid, self.cbr)
         pixels = to_pixels(image, *grid.padded, self.codec.device)
-        latents = network.encode_all(pixels).split(network.per_layer, dim=1)
+        with self.codec.autocast():
+            latents = network.encode_all(pixels).split(network.per_layer, dim=1)
         self._left = [layer_payload(network, i, latents[i]) for i in range(layers)]
         return self._left.pop(0)
 
@@ -215,7 +216,8 @@ class JointReceiver(TrainedReceiver):
             for i in range(network.layers)
         ]
         latents, noise_var = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
-        return network.estimate(latents, noise_var, unbroken or max(self._arrived) + 1)
+        with self.codec.autocast():
+            return network.estimate(latents, noise_var, unbroken or max(self._arrived) + 1)
 
     def _nothing(self) -> tuple[Tensor, Tensor]:
         """A layer that never came, as `ArrivedLayer` would hold it."""

@@ -85,7 +85,8 @@ def estimate_of(codec: SuccessiveResidual, grid: Grid, arrived: Iterable[Arrived
         if layer.layer > 0 and estimate is None:
             estimate = torch.full((len(layer.latents), 3, *grid.padded), GREY, device=layer.latents.device)
         aware = torch.tensor([layer.aware], device=layer.latents.device)
-        estimate = codec.network.decode(layer.layer, layer.latents, layer.noise_var, estimate, aware)
+        with codec.autocast():
+            estimate = codec.network.decode(layer.layer, layer.latents, layer.noise_var, estimate, aware)
     return estimate
 
 
@@ -135,7 +136,8 @@ class _Transmitter(Transmitter):
     def _send(self, layer: int) -> Payload:
         aware = layer > 0 and all(other in self._arrived for other in self._sent)
         before = self._estimate(layer) if layer > 0 else None
-        latents = self.codec.network.encode(layer, self._pixels, before)
+        with self.codec.autocast():
+            latents = self.codec.network.encode(layer, self._pixels, before)
         self._sent[layer] = layer_payload(self.codec.network, layer, latents, aware)
         self._rounds_left -= 1
         return self._sent[layer]
