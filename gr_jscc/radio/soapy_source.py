@@ -16,6 +16,8 @@ from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.scheduler.guard import fail, guarded
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS
 
+MOST_HELD = 0.1  # seconds by which the two clocks may differ
+
 
 class SoapySource(SoapyBlock, gr.sync_block):
     """Receives samples; stream out: complex64, full scale 1. What the device lost is left out, counted and tagged.
@@ -44,13 +46,18 @@ class SoapySource(SoapyBlock, gr.sync_block):
     def start(self) -> bool:
         self._stopping.clear()
         self._lost = False  # whether samples were lost since the latest ones
-        self._due: float | None = None  # time of the next sample, where the device tells times
-        self._progress = self._looked = time.monotonic()
+        self._begin()
+        self._looked = self._began
         try:
             self._device.start()
         except RadioError as error:
             fail(self, error)
         return True
+
+    def _begin(self) -> None:
+        self._due: float | None = None  # time of the next sample, where the device tells times
+        self._progress = self._began = time.monotonic()
+        self._accounted = 0  # samples that came or were lost since
 
     @guarded
     def work(self, input_items: list, output_items: list) -> int:
@@ -58,7 +65,7 @@ class SoapySource(SoapyBlock, gr.sync_block):
         try:
             if self.away:
                 self._come_back()
-                self._due, self._progress = None, time.monotonic()
+                self._begin()
                 return 0
             return self._receive(out)
         except DeviceGoneError:
@@ -79,12 +86,23 @@ class SoapySource(SoapyBlock, gr.sync_block):
             self.add_item_tag(0, self.nitems_written(0), OVERFLOW, pmt.PMT_T)
             self._lost = False
         if block.time is not None:
-            if self._due is not None:
-                self._counts["lost_samples"] += max(0, round((block.time - self._due) * self._rate))
+            gap = round((block.time - self._due) * self._rate) if self._due is not None else 0
+            # No more can have been lost than there was time for: else the device's clock was set anew.
+            if 0 < gap <= self._most_lost():
+                self._counts["lost_samples"] += gap
+                self._accounted += gap
             self._due = block.time + block.count / self._rate
         elif self._due is not None:
             self._due += block.count / self._rate
+        self._accounted += block.count
         return block.count
+
+    def _most_lost(self) -> float:
+        """Samples that are missing, by this computer's clock, of all since the stream began."""
+        missing = (time.monotonic() - self._began) * self._rate - self._accounted
+        if missing < 0:  # the device's clock is the faster one
+            self._began += missing / self._rate
+        return max(0.0, missing) + MOST_HELD * self._rate
 
     def stop(self) -> bool:
         self._stopping.set()

@@ -151,7 +151,8 @@ class Archive:
                 with writing(folder):
                     claimed, held = _claim(folder, fresh)
         self._taken.add(folder.name)
-        self._next[stem] = number + 1
+        if number > 1:  # most names come once, and hours of them must not fill memory
+            self._next[stem] = number + 1
         return folder, held
 
     def _let_go(self, transfer: int) -> None:

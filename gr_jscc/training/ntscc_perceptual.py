@@ -69,9 +69,9 @@ class PerceptualDistortion:
             self._judged = images, pictures.detach(), latents
             error = (pictures - images).square().mean((1, 2, 3))
             distance = self.lpips(2 * pictures - 1, 2 * images - 1)
-            self.network.requires_grad_(False)  # this is the other network's turn
-            doubt = F.softplus(-self.network(pictures, latents)).mean((1, 2, 3))
-            self.network.requires_grad_(True)
+        self.network.requires_grad_(False)  # this is the other network's turn
+        doubt = F.softplus(-self.network(pictures, latents).float()).mean((1, 2, 3))
+        self.network.requires_grad_(True)
         return error + (similarity * distance + adversarial * doubt) / squared
 
     def step(self) -> bool:
@@ -80,7 +80,7 @@ class PerceptualDistortion:
         Its loss is −log D(x, ỹ) − log(1 − D(x̂, ỹ)).
         """
         images, pictures, latents = self._judged
-        verdict = self.network(torch.cat([images, pictures]), torch.cat([latents, latents]))
+        verdict = self.network(torch.cat([images, pictures]), torch.cat([latents, latents])).float()
         true, decoded = verdict.chunk(2)
         loss = F.softplus(-true).mean() + F.softplus(decoded).mean()
         self.optimiser.zero_grad(set_to_none=True)

@@ -107,8 +107,9 @@ class Run:
             self._losses.append(loss.detach())
         else:
             self._skipped += 1
-        if state.adversary is not None and not state.adversary.step():
-            self._skipped += 1
+        if state.adversary is not None:
+            with self._autocast():
+                self._skipped += not state.adversary.step()
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")

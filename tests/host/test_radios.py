@@ -66,6 +66,28 @@ def test_pictures_arrive_over_bad_radios(programs, air):
     assert tx["event"] == "radio" and tx["radio"]["address"] == sender and tx["radio"]["frequency"] == 2.45e9
 
 
+def test_a_storm_of_faults_loses_nothing_for_good(programs, air):
+    """One buffer in five lost, times that jump by up to a second, and calls that move a part of what they could."""
+    faults = "model=b210,pace=lockstep,partial=0.5"
+    _, rx, _ = run_link(
+        programs,
+        ["--radio", air("id=r,overflow=0.2,jumps=0.05,seed=1", faults), "--profile", "virtual-b210"],
+        ["--radio", air("id=t,seed=2", faults), "--profile", "virtual-b210"],
+    )
+    assert rx["images"] == 3 and rx["radio"]["overflows"] > 20
+    assert rx["radio"]["lost_samples"] >= 2040 * rx["radio"]["overflows"]
+
+
+@pytest.mark.parametrize("program", ["rx", "tx"])
+def test_a_device_that_sets_another_rate_is_refused(program, air, tmp_path, photo, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_image(tmp_path / "p.png", photo[:64, :64])
+    with pytest.raises(SystemExit) as exit_:
+        main([program, *["p.png"] * (program == "tx"), "--radio", air("model=b210,rate_ppm=500")])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.endswith("the device set 2.001 Msps instead of 2 Msps\n")
+
+
 @pytest.mark.parametrize("program", ["rx", "tx"])
 def test_an_unplugged_radio_is_one_line_and_exit_code_2(program, air, tmp_path, photo, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)

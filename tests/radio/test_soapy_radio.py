@@ -148,6 +148,21 @@ def test_what_the_device_loses_is_left_out_and_counted(air):
     assert 0 < COUNT - arrived <= told.lost_samples and told.underflows == 0
 
 
+def test_a_clock_that_jumps_loses_no_samples(air):
+    """At one buffer in twenty, by up to a second either way; half of the calls move a part of what they could."""
+    source = radio_source(air("r", "model=b210", "jumps=0.05", "partial=0.5", pace="real"), profile="virtual-b210")
+    graph, received = gr.top_block(), blocks.null_sink(gr.sizeof_gr_complex)
+    graph.connect(source, received)
+    begun = time.monotonic()
+    graph.start()
+    time.sleep(1.0)
+    graph.stop()
+    graph.wait()
+    passed = time.monotonic() - begun + 0.1
+    assert received.nitems_read(0) > 0
+    assert received.nitems_read(0) + source.statistics.lost_samples <= passed * load_profile("virtual-b210").stream.sample_rate
+
+
 def test_what_came_too_late_is_counted(air, noise):
     sink = radio_sink(air("t", "model=b210", "underflow=0.5", "seed=3", CLEAN), profile="virtual-b210")
     source = radio_source(air("r", "model=b210", CLEAN), profile="virtual-b210")

@@ -215,7 +215,7 @@ void VirtualRadio::setSampleRate(int direction, size_t, double rate) {
                      [&](const SoapySDR::Range& range) { return rate >= range.minimum() && rate <= range.maximum(); }))
         throw std::runtime_error(whose(radio_) + "no sample rate of " + std::to_string(rate / 1e6) + " Msps");
     std::lock_guard<std::mutex> lock(radio_.mutex);
-    tuning(direction).rate = rate;  // of a running stream it changes at the next activation
+    tuning(direction).rate = rate * (1 + radio_.settings.rate_ppm * 1e-6);  // of a running stream it changes at the next activation
 }
 
 double VirtualRadio::getSampleRate(int direction, size_t) const {

@@ -14,6 +14,7 @@ public:
     explicit Random(std::uint64_t seed);
     std::uint64_t operator()();
     double uniform() { return static_cast<double>((*this)() >> 11) * 0x1p-53; }  // in [0, 1)
+    std::size_t part(std::size_t whole) { return whole ? 1 + static_cast<std::size_t>(uniform() * whole) : 0; }
 
 private:
     std::uint64_t state_[4];

@@ -84,7 +84,7 @@ int Receiver::deactivate() {
 void Receiver::stamp(int& flags, long long& time_ns) const {
     if (!radio_.model.timed) return;
     flags |= SOAPY_SDR_HAS_TIME;
-    time_ns = std::llround((static_cast<long double>(next_) / rate_ + hardware_offset_) * 1e9L);
+    time_ns = std::llround((static_cast<long double>(next_) / rate_ + hardware_offset_ + jumped_) * 1e9L);
 }
 
 int Receiver::read(void* samples, std::size_t count, int& flags, long long& time_ns, long timeout_us) {
@@ -98,6 +98,7 @@ int Receiver::read(void* samples, std::size_t count, int& flags, long long& time
     refresh();
     if (left_ == 0) {
         left_ = radio_.model.mtu;
+        if (settings_.jumps > 0 && faults_.uniform() < settings_.jumps) jumped_ += 2 * faults_.uniform() - 1;
         if (settings_.overflow > 0 && faults_.uniform() < settings_.overflow) {
             next_ += static_cast<std::int64_t>(left_);
             flags |= SOAPY_SDR_END_ABRUPT;
@@ -105,7 +106,8 @@ int Receiver::read(void* samples, std::size_t count, int& flags, long long& time
             return SOAPY_SDR_OVERFLOW;
         }
     }
-    const std::size_t wanted = std::min(count, left_);
+    std::size_t wanted = std::min(count, left_);
+    if (settings_.partial > 0 && faults_.uniform() < settings_.partial) wanted = faults_.part(wanted);
     const int ready = radio_.air.lockstep() ? wait_lockstep(wanted, deadline) : wait_real(wanted, deadline);
     if (ready == SOAPY_SDR_OVERFLOW) {
         flags |= SOAPY_SDR_END_ABRUPT;

@@ -43,6 +43,7 @@ private:
     double rate_ = 0;             // while active
     std::int64_t next_ = 0;       // sample that is read next
     std::size_t left_ = 0;        // of the current buffer
+    double jumped_ = 0;           // s, of the times that it tells
     bool overflowed_ = false;     // and the call that tells of it has been made
     bool idle_ = false;           // lockstep: nobody was in a burst...
     double idle_air_ = 0, idle_wall_ = 0;  // ...from these moments on

@@ -23,7 +23,8 @@ struct Settings {
     double tx_phase_noise_deg = 0, rx_phase_noise_deg = 0;
     double compression_dbfs = std::numeric_limits<double>::infinity();
     double bits = 0;  // the model's
-    double overflow = 0, underflow = 0;
+    double overflow = 0, underflow = 0, partial = 0, jumps = 0;
+    double rate_ppm = 0;
     double unplug = std::numeric_limits<double>::infinity(), unplug_for = std::numeric_limits<double>::infinity();
     double seed = 0;
 

@@ -136,8 +136,15 @@ int Transmitter::write(const void* samples, std::size_t count, int flags, long l
         deadline.sleep();
         return SOAPY_SDR_TIMEOUT;
     }
-    const bool last_of_burst = (flags & SOAPY_SDR_END_BURST) && count <= radio_.model.mtu;
+    const std::size_t asked = count;
     count = std::min(count, radio_.model.mtu);
+    double partial;
+    {
+        std::lock_guard<std::mutex> lock(radio_.mutex);
+        partial = radio_.settings.partial;
+    }
+    if (partial > 0 && faults_.uniform() < partial) count = faults_.part(count);
+    const bool last_of_burst = (flags & SOAPY_SDR_END_BURST) && count == asked;
     if (dropping_) {
         dropping_ = !last_of_burst;
         return static_cast<int>(count);
