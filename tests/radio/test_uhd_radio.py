@@ -212,9 +212,7 @@ def test_limits_are_read_from_uhd(changes, message):
 def test_a_usrp_that_is_not_there_is_told_in_one_line(radio):
     with pytest.raises(RadioError) as refused:
         radio("uhd:type=b200,serial=nosuch")
-    assert str(refused.value) == (
-        "uhd:type=b200,serial=nosuch: no such device is connected: see gr-jscc devices"
-    )
+    assert str(refused.value) == ("uhd:type=b200,serial=nosuch: no such device is connected: see gr-jscc devices")
     with pytest.raises(RadioError, match="to reconnect use soapy:driver=uhd"):
         radio("uhd:type=b200", reconnect=True)
     assert found_devices("type=b200,serial=nosuch") == []
