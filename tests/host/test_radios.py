@@ -68,11 +68,11 @@ def test_pictures_arrive_over_bad_radios(programs, air):
 
 def test_a_storm_of_faults_loses_nothing_for_good(programs, air):
     """One buffer in twelve lost, times that jump by up to a second, and calls that move a part of what they could."""
-    faults = "model=b210,pace=lockstep,partial=0.5"
+    faults, settings = "model=b210,pace=lockstep,partial=0.5", ["--profile", "virtual-b210", "--sample-rate", "250e3"]
     _, rx, _ = run_link(
         programs,
-        ["--radio", air("id=r,overflow=0.08,jumps=0.05,seed=1", faults), "--profile", "virtual-b210"],
-        ["--radio", air("id=t,seed=2", faults), "--profile", "virtual-b210"],
+        ["--radio", air("id=r,overflow=0.08,jumps=0.05,seed=1", faults), *settings],
+        ["--radio", air("id=t,seed=2", faults), *settings],
     )
     assert rx["images"] == 3 and rx["radio"]["overflows"] > 5
     assert rx["radio"]["lost_samples"] >= 2040 * rx["radio"]["overflows"]
