@@ -20,7 +20,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.host import options
 from gr_jscc.host.console import terminal
 from gr_jscc.host.options import panels
-from gr_jscc.modem import DEFAULT_NUMEROLOGY
+from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.radio import parse_radio
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def channel(
             "--back-to", rich_help_panel=panels.RADIO, help="The same for the other direction.", show_default=False
         ),
     ] = "",
+    numerology: options.Numerology = "64",
     scenario: options.Scenario = None,
     snr: options.Snr = 10.0,
     profile: options.Channel = "awgn",
@@ -106,6 +107,7 @@ def channel(
     or with the recording that it reads.
     """
     options.check_snr(snr)
+    layout = load_numerology(numerology)
     taps(profile)
     routes = [("forward", source, sink)]
     if bool(back_source) != bool(back_sink):
@@ -122,14 +124,14 @@ def channel(
     if profile != "awgn":
         tables["multipath"] = {"taps": profile}
     if cfo:
-        tables["cfo"] = {"cycles_per_sample": cfo / DEFAULT_NUMEROLOGY.fft_size}
+        tables["cfo"] = {"cycles_per_sample": cfo / layout.fft_size}
     if loss:
         tables["loss"] = {"probability": loss}
     airs = [_air(scenario, tables, seed, sample_rate, number) for number in range(len(routes))]
 
     from gr_jscc.flowgraphs.channel import ChannelFlowgraph
 
-    graphs = {name: ChannelFlowgraph(*ends, air, pace) for (name, *ends), air in zip(routes, airs)}
+    graphs = {name: ChannelFlowgraph(*ends, air, pace, layout) for (name, *ends), air in zip(routes, airs)}
     console = terminal(stderr=True)
     live = console.is_terminal and not json_lines and not quiet
     with _signals() as stopped, console.status("waiting for samples") if live else contextlib.nullcontext() as status:

@@ -21,6 +21,7 @@ from gr_jscc.host.console import shown, some_of, terminal
 from gr_jscc.host.options import panels
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding, load_sending_codec
+from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.archive import COMPARISON, Archive
 from gr_jscc.reports.averages import UNITS, average
 from gr_jscc.reports.row import row_of
@@ -35,6 +36,8 @@ def loopback(
     eta: options.Eta = None,
     refine: options.Refine = 0,
     control_snr: options.ControlSnr = None,
+    numerology: options.Numerology = "64",
+    burst_symbols: options.BurstSymbols = options.BURST_SYMBOLS,
     snr: options.Snr = 10.0,
     channel: options.Channel = "awgn",
     cfo: options.Cfo = 0.1,
@@ -85,7 +88,7 @@ def loopback(
     if ideal and (loss or scenario):
         raise UserError("--loss and --scenario need the OFDM link: remove --ideal")
     air = load_scenario(scenario) if scenario else None
-    settings = LinkSettings(control_snr_db=control_snr)
+    settings = LinkSettings(burst_symbols, control_snr_db=control_snr, numerology=load_numerology(numerology))
     console = terminal(stderr=True)
     encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
     loaded = load_sending_codec(encoding, settings, ideal)

@@ -23,6 +23,7 @@ from gr_jscc.host import options
 from gr_jscc.host.console import shown, some_of, terminal
 from gr_jscc.host.live import number
 from gr_jscc.host.options import panels
+from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.archive import Archive
 
 IGNORED = {"seconds"}  # in a report: what differs whenever something is done again
@@ -72,6 +73,15 @@ def replay(
             help="Samples per second, if the recording does not say.",
         ),
     ] = 1e6,
+    numerology: Annotated[
+        str,
+        typer.Option(
+            "--numerology",
+            rich_help_panel=panels.INPUT,
+            help=f"If the recording does not name it. {options.NUMEROLOGY_HELP}",
+            show_default=False,
+        ),
+    ] = "",
     device: options.Device = "cpu",
     precision: Annotated[
         str | None,
@@ -90,6 +100,7 @@ def replay(
     recording of complex samples is received as it is.
     """
     options.check_device(device)
+    layout = load_numerology(numerology) if numerology else None
 
     import torch
 
@@ -115,7 +126,7 @@ def replay(
     precision = precision or str(fields.get("jscc:precision", "fp32"))
     loaded = load_codec(codec or _recorded_codec(fields), weights or None, device, precision)
     find = finder(originals) if originals else _receivers_originals(fields.get("jscc:originals"))
-    again = Replay(source, loaded, find, sample_rate)
+    again = Replay(source, loaded, find, sample_rate, layout)
     console = terminal(stderr=True)
     bar = Progress(
         "replaying", BarColumn(), TimeRemainingColumn(), console=console, transient=True,

@@ -15,6 +15,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.host import options, radio_choice
 from gr_jscc.host.live import LiveView, number
 from gr_jscc.host.options import panels
+from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.collector import Result
 
 COLUMNS = ["image", "PSNR dB", "CBR total", "as papers", "bursts", "lost", "SNR dB", "CFO Hz"]
@@ -82,6 +83,7 @@ def rx(
             show_default=False,
         ),
     ] = None,
+    numerology: options.Numerology = "64",
     profile: radio_choice.ProfileName = "",
     frequency: radio_choice.Frequency = None,
     sample_rate: radio_choice.SampleRate = None,
@@ -119,6 +121,7 @@ def rx(
     if once and not back_channel and idle is None:
         raise UserError("--once needs --back-channel, to learn that all images were sent; without it use --idle")
     options.check_choice("--feedback", feedback, tuple(FORMATS))
+    layout = load_numerology(numerology)
     choice = radio_choice.choose_radio("rx", radio, profile, frequency, sample_rate, gain, antenna, reconnect)
 
     import torch
@@ -130,7 +133,7 @@ def rx(
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     decoding = Decoding(codec, weights, device, precision, feedback, patience, layers, feedback_snr, memory_limit)
-    graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record)
+    graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record, layout)
     title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     shown = _Shown()
     with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:

@@ -15,6 +15,8 @@ from gr_jscc.host import options, radio_choice
 from gr_jscc.host.console import shown
 from gr_jscc.host.live import LiveView, number
 from gr_jscc.host.options import panels
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.modem.numerology_file import load_numerology
 
 if TYPE_CHECKING:
     from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
@@ -31,6 +33,8 @@ def tx(
     eta: options.Eta = None,
     refine: options.Refine = 0,
     control_snr: options.ControlSnr = None,
+    numerology: options.Numerology = "64",
+    burst_symbols: options.BurstSymbols = options.BURST_SYMBOLS,
     side_info: Annotated[
         str,
         typer.Option(
@@ -124,6 +128,7 @@ def tx(
     options.check_device(device)
     if not back_channel and (adapt or side_info != "air"):
         raise UserError("--adapt and --side-info back-channel need --back-channel")
+    settings = LinkSettings(burst_symbols, control_snr_db=control_snr, numerology=load_numerology(numerology))
     choice = radio_choice.choose_radio("tx", radio, profile, frequency, sample_rate, gain, antenna, reconnect, tx_snr)
 
     import torch
@@ -131,12 +136,10 @@ def tx(
     from gr_jscc.blocks import back_channel as back_channel_block
     from gr_jscc.codecs.sendable import sendable
     from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
-    from gr_jscc.link.bursts import LinkSettings
     from gr_jscc.link.loading import Encoding, load_sending_codec
     from gr_jscc.link.policy import SendingPolicy
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
-    settings = LinkSettings(control_snr_db=control_snr)
     encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
     loaded = load_sending_codec(encoding, settings)
     files = sendable(images, loaded, ratio, lambda line: print(shown(line), file=sys.stderr))

@@ -20,6 +20,8 @@ from gr_jscc.link.back_channel import (
     Security,
     State,
 )
+from gr_jscc.modem import Numerology
+from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.control import Connection, Opening, control_message, read_control
 from gr_jscc.scheduler.guard import guarded, warn
 
@@ -37,14 +39,18 @@ class back_channel(gr.basic_block):  # noqa: N801
             all of its interfaces.
         keys: key file of this end, from ``gr-jscc keys make``; "" where nothing leaves the machine.
         insecure: do without keys where they are needed.
+        numerology: of this host's modulator or demodulator, see `load_numerology`; "" where the other end is not to be
+            held to it.
 
     Attributes:
+        numerology: the same as a numerology; None without. It is told when the flowgraph runs.
         refusal: why the two ends cannot work together, in one line; None if nothing was refused.
         remark: why they may not, though it is still tried; None without a doubt.
         connected: whether the other end is there.
 
     Raises:
         BackChannelError: keys that cannot be used.
+        NumerologyError: a numerology that there is not.
 
     Example:
         >>> block = back_channel("ipc:///tmp/link")  # opened when the flowgraph runs and says which end this is
@@ -52,11 +58,18 @@ class back_channel(gr.basic_block):  # noqa: N801
         (False, None)
     """
 
-    def __init__(self, address: str = "tcp://127.0.0.1:5550", keys: str = "", insecure: bool = False) -> None:
+    def __init__(
+        self,
+        address: str = "tcp://127.0.0.1:5550",
+        keys: str = "",
+        insecure: bool = False,
+        numerology: str | Numerology = "",
+    ) -> None:
         gr.basic_block.__init__(self, name="JSCC Back-Channel", in_sig=None, out_sig=None)
         self.failure: Exception | None = None
         self.refusal: str | None = None
         self.remark: str | None = None
+        self.numerology = load_numerology(numerology) if numerology else None
         self._address = address
         self._security = Security.load(keys) if keys else Security.none() if insecure else None
         self._encrypted = bool(keys)
@@ -100,6 +113,9 @@ class back_channel(gr.basic_block):  # noqa: N801
             opening.role, opening.codec, opening.weights, opening.weights_hash, run=opening.run,
             session=opening.session, software=f"gr-jscc {__version__}",
         )  # fmt: skip
+        if self.numerology is not None:
+            layout = self.numerology
+            hello = dataclasses.replace(hello, numerology=layout.description, numerology_hash=layout.fingerprint)
         if self._encrypted:
             hello = dataclasses.replace(hello, air_key=opening.air_key)
         self._channel = BackChannel(self._address, hello, self._pass_on, self._tell, self._security)

@@ -8,8 +8,10 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
+from gr_jscc.modem import Numerology, ReceivedBurst, StreamDemodulator
+from gr_jscc.modem import numerology as even_numerology
 from gr_jscc.modem.hearing import Hearing
+from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.guard import guarded, warn
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS, STEP_SAMPLES
 from gr_jscc.scheduler.tags import BURST, QUALITY, notice
@@ -26,20 +28,26 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
     and ``written``, symbols put out before . empty).
 
     Args:
-        fft_size, cp_len: as the modulator's.
+        fft_size, cp_len, numerology: as the modulator's.
+
+    Attributes:
+        numerology: that it has.
+
+    Raises:
+        UserError: a numerology that there is not.
 
     Example:
         >>> ofdm_demodulator(fft_size=256, cp_len=32).demodulator.numerology.fft_size
         256
     """
 
-    def __init__(self, fft_size: int = 64, cp_len: int = 16) -> None:
+    def __init__(self, fft_size: int = 64, cp_len: int = 16, numerology: str | Numerology = "") -> None:
         gr.basic_block.__init__(
             self, name="JSCC OFDM Demodulator", in_sig=[np.complex64], out_sig=[np.complex64, np.float32]
         )
         self.failure: Exception | None = None
-        layout = numerology(fft_size, cp_len)
-        self.demodulator = StreamDemodulator(layout, STEP_SAMPLES)
+        self.numerology = load_numerology(numerology) if numerology else even_numerology(fft_size, cp_len)
+        self.demodulator = StreamDemodulator(self.numerology, STEP_SAMPLES)
         self._hearing = Hearing(self.demodulator)
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_log_level("warn")  # the next line would be announced on standard output

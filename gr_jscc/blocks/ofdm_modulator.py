@@ -10,7 +10,9 @@ from gnuradio import gr
 
 from gr_jscc.errors import UserError
 from gr_jscc.link.accounting import ChannelUses, count_uses
-from gr_jscc.modem import BurstHeader, BurstKind, modulate, numerology
+from gr_jscc.modem import BurstHeader, BurstKind, Numerology, modulate
+from gr_jscc.modem import numerology as even_numerology
+from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.events import event_message
 from gr_jscc.scheduler.guard import guarded
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
@@ -34,18 +36,30 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         papr_limit_db: peak over mean power to clip and filter to, dB; 0 leaves peaks alone.
         pad_rounds: follow every round by the silence, whether idle or not. A simulated run then meets the same
             noise however fast the machine is; a radio would waste air.
+        numerology: in place of ``fft_size`` and ``cp_len`` a name, a file or a numerology, see `load_numerology`; "" for
+            none.
+
+    Raises:
+        UserError: a numerology that there is not, or a PAPR limit that cannot be kept.
 
     Example:
         >>> ofdm_modulator(fft_size=64, cp_len=16).numerology.symbol_len
         80
+        >>> ofdm_modulator(numerology="128-cp8").numerology.symbol_len
+        136
     """
 
     def __init__(
-        self, fft_size: int = 64, cp_len: int = 16, papr_limit_db: float = 0.0, pad_rounds: bool = False
+        self,
+        fft_size: int = 64,
+        cp_len: int = 16,
+        papr_limit_db: float = 0.0,
+        pad_rounds: bool = False,
+        numerology: str | Numerology = "",
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC OFDM Modulator", in_sig=[np.complex64], out_sig=[np.complex64])
         self.failure: Exception | None = None
-        self.numerology = numerology(fft_size, cp_len)
+        self.numerology = load_numerology(numerology) if numerology else even_numerology(fft_size, cp_len)
         self.set_papr_limit_db(papr_limit_db)
         self.pad_rounds = pad_rounds
         self.set_tag_propagation_policy(gr.TPP_DONT)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from gnuradio import blocks, channels, gr
 
-from gr_jscc.blocks import image_file_sink, jscc_decoder, jscc_encoder, ofdm_modulator
+from gr_jscc.blocks import image_file_sink, jscc_decoder, jscc_encoder, ofdm_demodulator, ofdm_modulator
 from gr_jscc.blocks.impaired_stream import ImpairedStream
 from gr_jscc.channel import Scenario
 from gr_jscc.channel.profiles import taps
@@ -75,7 +75,7 @@ class LoopbackFlowgraph(gr.top_block):
         images: files.
         encoding: how they are encoded, and decoded with the same weights.
         air: the channel.
-        settings: how rounds become bursts.
+        settings: how rounds become bursts, and those samples.
         probe: keep some equalised symbols for `symbols`.
 
     Example:
@@ -97,15 +97,15 @@ class LoopbackFlowgraph(gr.top_block):
         gr.top_block.__init__(self, "JSCC loopback")
         # One session for all runs: what is random comes from the seed.
         encoder = jscc_encoder(**vars(encoding), settings=settings, session=Session())
-        modulator = ofdm_modulator(pad_rounds=True)
+        layout = (settings or LinkSettings()).numerology
+        modulator = ofdm_modulator(pad_rounds=True, numerology=layout)
         self.transmitter = jscc_transmitter([str(path) for path in images], encoder, modulator)
-        self.channel, name, snr_db = _channel(air, modulator.numerology.fft_size)
+        self.channel, name, snr_db = _channel(air, layout.fft_size)
         self.losses = ImpairedStream(Scenario({"loss": {"probability": air.loss}}, seed=air.seed)) if air.loss else None
         self._results: queue.Queue[Result | None] = queue.Queue()
         sink = image_file_sink("", name, snr_db, air.sample_rate, results=self._results)
-        self.receiver = jscc_receiver(
-            jscc_decoder(encoding.codec, encoding.weights, encoding.device, encoding.precision), sink
-        )
+        decoder = jscc_decoder(encoding.codec, encoding.weights, encoding.device, encoding.precision)
+        self.receiver = jscc_receiver(decoder, sink, ofdm_demodulator(numerology=layout))
 
         stages = [self.losses, self.channel] if self.losses else [self.channel]
         self.connect(self.transmitter, *stages, self.receiver)

@@ -57,6 +57,8 @@ class jscc_receiver(gr.hier_block2):  # noqa: N801
         self.msg_connect(decoder, "received", self, "received")
         join(self, decoder, channel)
         join(self, sink, channel)
+        if channel is not None:
+            channel.numerology = self.demodulator.numerology
 
     @property
     def failure(self) -> Exception | None:

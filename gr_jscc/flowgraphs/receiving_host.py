@@ -10,11 +10,12 @@ from pathlib import Path
 
 from gnuradio import gr
 
-from gr_jscc.blocks import back_channel, image_file_sink, jscc_decoder
+from gr_jscc.blocks import back_channel, image_file_sink, jscc_decoder, ofdm_demodulator
 from gr_jscc.flowgraphs.ends import POLL_SECONDS
 from gr_jscc.flowgraphs.host import TAIL_SECONDS, HostFlowgraph
 from gr_jscc.flowgraphs.receiver import jscc_receiver
 from gr_jscc.link.loading import Decoding
+from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.radio import Tuned, radio_source
 from gr_jscc.radio.choice import RadioChoice
 from gr_jscc.recordings.live import About, LiveRecording
@@ -33,6 +34,7 @@ class ReceiveFlowgraph(HostFlowgraph):
         channel: the back-channel's block; None for none.
         originals: folder with the pictures that are sent, for PSNR; "" for none.
         record: SigMF file for all that is received; None for none.
+        numerology: the transmitter's.
 
     Example:
         >>> import tempfile
@@ -53,6 +55,7 @@ class ReceiveFlowgraph(HostFlowgraph):
         channel: back_channel | None = None,
         originals: str = "",
         record: Path | None = None,
+        numerology: Numerology = DEFAULT_NUMEROLOGY,
     ) -> None:
         gr.top_block.__init__(self, "JSCC receiver")
         self.channel, self.choice = channel, radio
@@ -65,7 +68,7 @@ class ReceiveFlowgraph(HostFlowgraph):
             str(out), radio.address, None, sample_rate, remote=True, originals=originals,
             patience=decoding.patience if channel else 0.0, radio=self.radio_report, results=self._results,
         )  # fmt: skip
-        self.receiver = jscc_receiver(self.decoder, self.sink, channel=channel)
+        self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology), channel)
         self.own_blocks = [self.radio, self.receiver]
         self.recording = None
         if record:

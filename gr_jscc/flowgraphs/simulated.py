@@ -17,7 +17,7 @@ from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.bursts import Burst, LinkSettings, round_bursts, settings_of
 from gr_jscc.link.encoding import further_rounds
 from gr_jscc.link.reception import ReceivingEnd
-from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstKind, StreamDemodulator, modulate
+from gr_jscc.modem import BurstKind, Numerology, StreamDemodulator, modulate
 from gr_jscc.reports.collector import Collector, Result
 from gr_jscc.reports.report import OnAir, Received, Sent
 from gr_jscc.telling import remark
@@ -41,7 +41,7 @@ def simulated_picture(
         cbr: asked of the transmitter.
         scenario: the channel, from its beginning on.
         snr_db: Es/N0 for the report; None where the scenario's changes.
-        settings: how rounds become bursts.
+        settings: how rounds become bursts, and those samples.
 
     Raises:
         CodecError: the codec cannot send it, or is a bound that no air can carry.
@@ -51,6 +51,7 @@ def simulated_picture(
         raise CodecError(f"{codec.name} is a bound, not something that can be sent")
     name, image = picture
     size, settings = image.shape[:2], settings_of(codec, settings)
+    layout = settings.numerology
     began = time.monotonic()
     transmitter = codec.transmitter(cbr)
     payloads = [transmitter.start(image)]
@@ -64,21 +65,21 @@ def simulated_picture(
     results = collector.sent(0, sent)
     stream = []
     for number, bursts in enumerate(rounds):
-        samples = [modulate(burst.header, burst.symbols) for burst in bursts]
-        results += collector.on_air(0, number, _on_air(bursts, np.concatenate(samples)))
+        samples = [modulate(burst.header, burst.symbols, layout) for burst in bursts]
+        results += collector.on_air(0, number, _on_air(bursts, np.concatenate(samples), layout))
         stream += [*samples, np.zeros(SILENCE_SAMPLES, np.complex64)]
     receiving = ReceivingEnd(codec)
     receiving.pictures.tell = lambda line: remark("link", line)
-    for arrival in _arrivals(receiving, _through(scenario, stream)):
+    for arrival in _arrivals(receiving, _through(scenario, stream), layout):
         results += collector.received(0, arrival.round, _received(receiving, arrival))
     yield from results + collector.end(time.monotonic())
 
 
-def _on_air(bursts: list[Burst], samples: np.ndarray) -> OnAir:
+def _on_air(bursts: list[Burst], samples: np.ndarray, layout: Numerology) -> OnAir:
     power = samples.real**2 + samples.imag**2
     papr_db = float(10 * np.log10(power.max() / power.mean()))
     analog = sum(burst.header.kind == BurstKind.ANALOG for burst in bursts)
-    return OnAir(count_uses([burst.header for burst in bursts], DEFAULT_NUMEROLOGY), analog, papr_db)
+    return OnAir(count_uses([burst.header for burst in bursts], layout), analog, papr_db)
 
 
 def _through(scenario: Scenario, parts: list[np.ndarray]) -> np.ndarray:
@@ -90,8 +91,8 @@ def _through(scenario: Scenario, parts: list[np.ndarray]) -> np.ndarray:
     return scenario.process(np.concatenate(parts))
 
 
-def _arrivals(receiving: ReceivingEnd, samples: np.ndarray) -> Iterable[Arrival]:
-    demodulator = StreamDemodulator()
+def _arrivals(receiving: ReceivingEnd, samples: np.ndarray, layout: Numerology) -> Iterable[Arrival]:
+    demodulator = StreamDemodulator(layout)
     for burst in demodulator.push(samples) + demodulator.flush():
         yield from receiving.burst(burst)
     yield from receiving.flush()

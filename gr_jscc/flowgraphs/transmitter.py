@@ -63,6 +63,8 @@ class jscc_transmitter(gr.hier_block2):  # noqa: N801 (GNU Radio names blocks so
         self.msg_connect(encoder, "sent", self, "events")
         self.msg_connect(self.modulator, "air", self, "events")
         join(self, encoder, channel)
+        if channel is not None:
+            channel.numerology = self.modulator.numerology
         self.connect(encoder, self.modulator, self)
 
     @property

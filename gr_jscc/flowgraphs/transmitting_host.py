@@ -31,7 +31,7 @@ class TransmitFlowgraph(HostFlowgraph):
         encoding: how they are encoded.
         channel: the back-channel's block; None for none.
         policy: how it is used.
-        settings: how rounds become bursts.
+        settings: how rounds become bursts, and those samples.
         run: name of the run.
         papr_limit_db: the modulator's.
 
@@ -60,7 +60,7 @@ class TransmitFlowgraph(HostFlowgraph):
         self.channel, self.choice = channel, radio
         policy = policy if channel else None
         encoder = jscc_encoder(**vars(encoding), settings=settings, policy=policy, run=run)
-        modulator = ofdm_modulator(papr_limit_db=papr_limit_db)
+        modulator = ofdm_modulator(papr_limit_db=papr_limit_db, numerology=(settings or LinkSettings()).numerology)
         self.transmitter = jscc_transmitter([str(path) for path in images], encoder, modulator, channel)
         self.radio = radio_sink(radio.address, radio.profile, radio.reconnect)
         self.log = event_queue()

@@ -45,7 +45,7 @@ class RadioLink(Link):
         transmit, receive: addresses as after ``--radio``, see `gr_jscc.radio`; a `RadioChoice` for a device that is not
             to be set by the profile that ships for it.
         policy: how the back-channel is used.
-        settings: how rounds become bursts.
+        settings: how rounds become bursts, and those samples.
 
     Raises:
         UserError: GNU Radio is not there, or an address makes no sense.
@@ -142,7 +142,9 @@ class RadioLink(Link):
 
         channel = back_channel(back) if back else None
         out = path.parent.with_name("received")
-        return ReceiveFlowgraph(self._receiver, out, Decoding(codec), channel, str(path.parent))
+        layout = (self.settings or LinkSettings()).numerology
+        originals = str(path.parent)
+        return ReceiveFlowgraph(self._receiver, out, Decoding(codec), channel, originals, numerology=layout)
 
 
 def _unheard(about: Sent, result: Result) -> dict:

@@ -16,7 +16,6 @@ from gr_jscc.flowgraphs.ideal import ideal_picture
 from gr_jscc.flowgraphs.simulated import simulated_picture
 from gr_jscc.interface.link import Link
 from gr_jscc.link.bursts import LinkSettings
-from gr_jscc.modem import DEFAULT_NUMEROLOGY
 from gr_jscc.reports.collector import Result
 
 
@@ -70,7 +69,7 @@ class SimulatedLink(Link):
         cfo: carrier frequency offset in subcarrier spacings.
         loss: probability that a burst is erased in the air.
         scenario: a channel of one's own; what it does not set is as above.
-        settings: how rounds become bursts.
+        settings: how rounds become bursts, and those samples.
 
     Example:
         >>> from gr_jscc.data import demo_image
@@ -101,7 +100,8 @@ class SimulatedLink(Link):
         own = copy.deepcopy(self.scenario) or Scenario(seed=self.seed, name=self.channel)
         told = None if "awgn" in own else self.snr_db
         lossy = {"loss": {"probability": self.loss}} if self.loss else {}
-        offset = {"cycles_per_sample": self.cfo / DEFAULT_NUMEROLOGY.fft_size}
+        layout = (self.settings or LinkSettings()).numerology
+        offset = {"cycles_per_sample": self.cfo / layout.fft_size}
         own.fill(**lossy, multipath={"taps": self.channel}, cfo=offset, awgn={"snr_db": self.snr_db})
         return own, told
 

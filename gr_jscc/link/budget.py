@@ -8,7 +8,6 @@ from gr_jscc.codecs.base import Codec, CodecError, Payload, Reception, Transmitt
 from gr_jscc.codecs.wrapped import Wrapped
 from gr_jscc.link.accounting import ChannelUses, count_uses
 from gr_jscc.link.bursts import LinkSettings, round_bursts
-from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 
 TRIES = 6
 SMALL = 256 * 256  # pixels
@@ -21,7 +20,6 @@ class WithinTotal(Wrapped):
     Args:
         codec: what is held to the bound.
         settings: how its rounds become bursts.
-        numerology: of the modulator; says what a header costs.
 
     Example:
         >>> from gr_jscc.codecs.separation.codec import Separation
@@ -31,9 +29,9 @@ class WithinTotal(Wrapped):
         True
     """
 
-    def __init__(self, codec: Codec, settings: LinkSettings, numerology: Numerology = DEFAULT_NUMEROLOGY) -> None:
+    def __init__(self, codec: Codec, settings: LinkSettings) -> None:
         super().__init__(codec)
-        self.settings, self.numerology = settings, numerology
+        self.settings = settings
 
     @property
     def cbr_range(self) -> tuple[float, float]:
@@ -60,16 +58,14 @@ class WithinTotal(Wrapped):
 
     def total(self, payload: Payload, height: int, width: int) -> int:
         """Complex symbols that a round is charged with."""
-        uses = round_uses(payload, height, width, self.settings, self.numerology)
+        uses = round_uses(payload, height, width, self.settings)
         return uses.payload + uses.side_info + uses.header
 
 
-def round_uses(
-    payload: Payload, height: int, width: int, settings: LinkSettings, numerology: Numerology = DEFAULT_NUMEROLOGY
-) -> ChannelUses:
+def round_uses(payload: Payload, height: int, width: int, settings: LinkSettings) -> ChannelUses:
     """What a round costs on the air when nothing is repeated."""
     bursts = round_bursts(payload, height, width, bytes(4), 0, 0, settings)
-    return count_uses([burst.header for burst in bursts], numerology)
+    return count_uses([burst.header for burst in bursts], settings.numerology)
 
 
 class _Transmitter(Transmitter):

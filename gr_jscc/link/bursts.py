@@ -14,6 +14,7 @@ from gr_jscc.link.session import Session
 from gr_jscc.modem.digital import encode_digital, max_digital_bytes
 from gr_jscc.modem.digital_thresholds import best_mcs
 from gr_jscc.modem.header import MAX_BURSTS, MAX_ROUND, MAX_SYMBOLS, BurstHeader, BurstKind
+from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 
 ROUNDS = MAX_ROUND + 1
 MARGIN_DB = 1.0  # below an SNR that was measured, for what it does not tell: fades, an estimate's error
@@ -32,7 +33,7 @@ class LinkError(UserError):
 
 @dataclass(frozen=True)
 class LinkSettings:
-    """How rounds become bursts; the receiver needs none of it.
+    """How rounds become bursts, and those samples; of all this the receiver needs the numerology only.
 
     Attributes:
         burst_symbols: most analog symbols of one burst.
@@ -43,6 +44,7 @@ class LinkSettings:
             the scheme that takes the fewest symbols and loses at most 1 % of them at `MARGIN_DB` below. None: as
             ``mcs`` and ``manifest_copies`` say.
         session: the sender's.
+        numerology: the modulator's, which says what headers cost; the demodulator must have the same.
 
     Example:
         >>> LinkSettings(burst_symbols=1200, manifest_copies=3).burst_symbols
@@ -54,6 +56,7 @@ class LinkSettings:
     manifest_copies: int | None = None
     control_snr_db: float | None = None
     session: Session = Session()
+    numerology: Numerology = DEFAULT_NUMEROLOGY
 
     def __post_init__(self) -> None:
         if not 1 <= self.burst_symbols <= MAX_SYMBOLS:

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from gr_jscc.errors import UserError
 from gr_jscc.modem.burst_estimate import estimate_bursts
 from gr_jscc.modem.channel_estimation import CHANNEL_LEAD, estimate_channel
 from gr_jscc.modem.equaliser import channel_inverse
@@ -156,7 +157,7 @@ class StreamDemodulator:
             silence, or by `flush`.
 
     Raises:
-        ValueError: `step` is too small for the numerology.
+        UserError: `step` is too small for the numerology.
 
     Example:
         >>> import numpy as np
@@ -183,7 +184,10 @@ class StreamDemodulator:
         )
         self._behind = 4 * numerology.symbol_len
         if step < self._ahead:
-            raise ValueError(f"step must be at least {self._ahead} samples for this numerology, not {step}")
+            raise UserError(
+                f"bursts of numerology {numerology.description} cannot be found: preamble and header take "
+                f"{self._ahead} samples with their margins, and the receiver looks at {step} together"
+            )
         self._step = int(step) // 4 * 4
         self._incoming: deque[np.ndarray] = deque()
         self._waiting = 0

@@ -117,4 +117,4 @@ def _headers(demodulator: StreamDemodulator) -> int:
 
 
 def _named(layout: Numerology) -> str:
-    return f"FFT size {layout.fft_size} and cyclic prefix {layout.cp_len}"
+    return f"numerology {layout.description}"

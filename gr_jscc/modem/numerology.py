@@ -4,6 +4,7 @@ Carriers are signed: carrier k sits at k subcarrier spacings from the centre of 
 centre itself (DC) is always empty, because direct-conversion radios leave their offset there.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,8 +35,7 @@ class Numerology:
 
     def __post_init__(self) -> None:
         n = self.fft_size
-        if n < 32 or n > 8192 or n & (n - 1):
-            raise UserError(f"fft_size must be a power of two from 32 to 8192, not {n}")
+        _check_fft_size(n)
         if not 2 <= self.cp_len <= n // 2:
             raise UserError(f"cp_len must be from 2 to fft_size/2 = {n // 2}, not {self.cp_len}")
         used = self.data_carriers + self.pilot_carriers
@@ -49,6 +49,19 @@ class Numerology:
             raise UserError("at least 8 data carriers are needed")
         if not any(k < 0 for k in self.pilot_carriers) or not any(k > 0 for k in self.pilot_carriers):
             raise UserError("pilots are needed on both sides of DC")
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """Four bytes that tell it from any other numerology."""
+        carriers = self.fft_size, self.cp_len, self.data_carriers, self.pilot_carriers
+        return hashlib.blake2b(repr(carriers).encode(), digest_size=4).digest()
+
+    @cached_property
+    def description(self) -> str:
+        """For people, up to 80 characters: its name in `NUMEROLOGIES`, or else its fingerprint, and what it is."""
+        name = next((name for name, one in NUMEROLOGIES.items() if one == self), self.fingerprint.hex())
+        carriers = f"{self.data_count} data and {self.pilot_count} pilot carriers"
+        return f"{name} (FFT size {self.fft_size}, cyclic prefix {self.cp_len}, {carriers})"
 
     @property
     def symbol_len(self) -> int:
@@ -101,6 +114,11 @@ class Numerology:
         return np.searchsorted(self.used_carriers, np.array(self.pilot_carriers))
 
 
+def _check_fft_size(n: int) -> None:
+    if n < 32 or n > 8192 or n & (n - 1):
+        raise UserError(f"fft_size must be a power of two from 32 to 8192, not {n}")
+
+
 def numerology(fft_size: int = 64, cp_len: int | None = None, used: int | None = None) -> Numerology:
     """A numerology in the proportions of IEEE 802.11a (52 carriers of 64 used, one pilot in 13).
 
@@ -116,6 +134,7 @@ def numerology(fft_size: int = 64, cp_len: int | None = None, used: int | None =
     for name, value in (("fft_size", fft_size), ("cp_len", cp_len), ("used", used)):
         if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool)):
             raise UserError(f"{name} must be a whole number, not {value!r}")
+    _check_fft_size(fft_size)
     cp_len = fft_size // 4 if cp_len is None else int(cp_len)
     used = 2 * (fft_size * 26 // 64) if used is None else int(used)
     if used % 2 or not 12 <= used <= fft_size - 2:

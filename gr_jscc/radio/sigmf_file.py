@@ -25,7 +25,7 @@ from gr_jscc.radio.sigmf_names import find_recording, only_name, open_text, reco
 from gr_jscc.radio.stored_samples import Datatype, Part, StoredSamples, stored_samples
 
 VERSION = "1.2.6"  # of the format
-EXTENSION = {"name": "jscc", "version": "1.0.0", "optional": True}
+EXTENSION = {"name": "jscc", "version": "1.1.0", "optional": True}
 
 
 # --- reading -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from gr_jscc.blocks import jscc_decoder, ofdm_demodulator
+from gr_jscc.modem.numerology_file import numerology_keys
 from gr_jscc.radio.recorder import Recorder
 from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile
 from gr_jscc.radio.sigmf_names import recording_paths
@@ -76,11 +77,10 @@ class LiveRecording:
         frequency: float | None = None,
         hardware: str = "",
     ) -> None:
-        layout, codec = demodulator.demodulator.numerology, decoder.codec
+        layout, codec = demodulator.numerology, decoder.codec
         fields = {
             "core:extensions": [EXTENSION],
-            "jscc:fft_size": layout.fft_size,
-            "jscc:cp_len": layout.cp_len,
+            **{f"jscc:{key}": value for key, value in numerology_keys(layout).items()},
             "jscc:step_samples": STEP_SAMPLES,
             "jscc:codec": codec.name,
             "jscc:weights": about.weights or codec.weights_name,

@@ -21,7 +21,8 @@ from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.back_channel import SideInfo
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import Session
-from gr_jscc.modem import ReceivedBurst, StreamDemodulator, numerology
+from gr_jscc.modem import Numerology, ReceivedBurst, StreamDemodulator
+from gr_jscc.modem.numerology_file import numerology_of_keys
 from gr_jscc.radio.sigmf_file import EXTENSION, Recording
 from gr_jscc.recordings.annotations import picture_digest
 from gr_jscc.reports.collector import Result
@@ -68,12 +69,13 @@ class Replayed:
     same: bool | None
 
 
-def bursts(recording: Recording, last: bool) -> Iterator[ReceivedBurst]:
+def bursts(recording: Recording, last: bool, layout: Numerology | None = None) -> Iterator[ReceivedBurst]:
     """The bursts in a recording.
 
     Args:
-        recording: with the numerology in its metadata, or the default one.
+        recording: whose.
         last: whether the samples' end ends the last burst, too; a live receiver waits for more.
+        layout: the transmitter's numerology; None for that in the metadata, or the default one.
 
     Raises:
         RadioError: the samples cannot be read.
@@ -81,7 +83,7 @@ def bursts(recording: Recording, last: bool) -> Iterator[ReceivedBurst]:
     """
     fields = recording.fields
     try:
-        layout = numerology(fields.get("jscc:fft_size", 64), fields.get("jscc:cp_len", 16))
+        layout = layout or numerology_of_keys(fields, prefix="jscc:")
         demodulator = StreamDemodulator(layout, fields.get("jscc:step_samples", STEP))
     except (ValueError, TypeError) as error:
         raise ReplayError(f"{recording.meta}: {error}") from error
@@ -99,6 +101,7 @@ class Replay:
         codec: the receiver's.
         original: finds the picture uint8[H, W, 3] that was sent, by its name; None where it is not known.
         sample_rate: where the recording does not say.
+        layout: the transmitter's numerology; None for the recording's.
 
     Raises:
         ReplayError: it was recorded with other weights, by a version that cannot be understood, or is cut off; or its
@@ -129,9 +132,10 @@ class Replay:
         codec: Codec,
         original: Callable[[str], np.ndarray | None] = lambda name: None,
         sample_rate: float = 1e6,
+        layout: Numerology | None = None,
     ) -> None:
         self.recording, self._codec, self._original = recording, codec, original
-        self._rate = recording.sample_rate or sample_rate
+        self._rate, self._layout = recording.sample_rate or sample_rate, layout
         fields = recording.fields
         self._check(fields)
         self._steps = _steps(recording)
@@ -160,7 +164,7 @@ class Replay:
             RadioError: the samples cannot be read.
             ReplayError: see there.
         """
-        for burst in bursts(self.recording, last=not self._has_steps):
+        for burst in bursts(self.recording, not self._has_steps, self._layout):
             yield from self._take_steps(burst.start - SAME_BURST)
             self._decode(self._receiving.burst(burst))
             progress(burst.start)

@@ -16,7 +16,9 @@ from gr_jscc.codecs.base import Codec, CodecError, UseMap
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.errors import UserError
 from gr_jscc.files.left_out import left_out_line
+from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.metrics.picture import SMALLEST_MS_SSIM_SIDE
+from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.sweeps.experiment import SNR_DB, Experiment, ExperimentError, Scheme, Strip
 from gr_jscc.sweeps.pictures import Picture, read_set
 from gr_jscc.weights import WeightsError
@@ -39,6 +41,7 @@ class Cell:
         mode: see `Experiment`.
         seed: that the experiment names.
         refine: see `Scheme`.
+        numerology, burst_symbols: see `Experiment`.
 
     Example:
         >>> where = {"snr_db": 10.0, "cbr": 1 / 12, "channel": "awgn", "mode": "ideal", "seed": 1}
@@ -59,6 +62,8 @@ class Cell:
     mode: str
     seed: int
     refine: int = 0
+    numerology: Numerology = DEFAULT_NUMEROLOGY
+    burst_symbols: int = LinkSettings().burst_symbols
 
     @cached_property
     def key(self) -> str:
@@ -67,8 +72,10 @@ class Cell:
         content["cbr"] = f"{self.cbr:.9g}"
         content["snr_db"] = f"{self.snr_db:.9g}"
         content["charged"] = CHARGED
-        if not self.refine:
-            del content["refine"]  # as it was before there was such a thing
+        content["numerology"] = self.numerology.fingerprint.hex()
+        for name in ("refine", "numerology", "burst_symbols"):
+            if getattr(self, name) == getattr(Cell, name):
+                del content[name]  # as it was before there was such a thing
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -187,6 +194,7 @@ def _scheme_cells(
     remarks: list[str],
 ) -> list[Planned]:
     cells = []
+    layout = (scheme.numerology or experiment.numerology).layout()
     pictures = [
         (name, picture) for name in sets if not scheme.images or name in scheme.images for picture in sets[name]
     ]
@@ -213,7 +221,7 @@ def _scheme_cells(
                 continue
             cell = Cell(
                 scheme.codec, weights, codec.weights_hash.hex(), picture.name, picture.hash, snr_db, cbr, channel, mode,
-                seed, scheme.refine,
+                seed, scheme.refine, layout, scheme.burst_symbols or experiment.burst_symbols,
             )  # fmt: skip
             shown = _shown(experiment, cell, name)
             use_map = partial(codec.use_map, cbr=cbr) if shown else None

@@ -11,6 +11,10 @@ from gr_jscc.channel.profiles import PROFILES
 from gr_jscc.errors import UserError
 from gr_jscc.files.toml import first_fault, read_named
 from gr_jscc.files.toml_tables import TomlTable, Whole
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.modem.header import MAX_SYMBOLS
+from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY
+from gr_jscc.modem.numerology_file import NumerologyTable, load_numerology, numerology_keys, parse_numerology
 from gr_jscc.plugins import absolute_place
 from gr_jscc.ratios import parse_ratio
 
@@ -53,6 +57,19 @@ def _usable_template(text: str) -> str:
     return text
 
 
+def _numerology(value: object, info: ValidationInfo) -> object:
+    """What a name or a file stands for, as keys: whoever has the experiment has all of it."""
+    if isinstance(value, str):
+        path = Path((info.context or {}).get("folder", "."), value)
+        return numerology_keys(load_numerology(path if value.endswith(".toml") else value))
+    return value
+
+
+def _usable_numerology(table: NumerologyTable) -> NumerologyTable:
+    parse_numerology(table.model_dump(), "numerology")
+    return table
+
+
 Ratio = Annotated[float, BeforeValidator(_ratio), Field(gt=0, le=1)]
 Decibels = Annotated[float, Field(ge=-20, le=60)]
 Channel = Annotated[str, AfterValidator(_known_channel)]
@@ -63,6 +80,8 @@ Ratios = Annotated[list[Ratio], Field(min_length=1)]
 Snrs = Annotated[list[Decibels], Field(min_length=1)]
 Channels = Annotated[list[Channel], Field(min_length=1)]
 Modes = Annotated[list[Mode], Field(min_length=1)]
+OwnNumerology = Annotated[NumerologyTable, BeforeValidator(_numerology), AfterValidator(_usable_numerology)]
+BurstSymbols = Annotated[Whole, Field(ge=1, le=MAX_SYMBOLS)]
 
 
 class ImageSet(TomlTable):
@@ -103,7 +122,7 @@ class Scheme(TomlTable):
         weights: as after ``--weights``; ``{snr_db}`` stands for the SNR of each cell.
         refine: steps by which the transmitter refines its symbols, as after ``--refine``.
         images: names of the image sets that it is for; all when empty.
-        snr_db, cbr, channels, modes: instead of the experiment's.
+        snr_db, cbr, channels, modes, numerology, burst_symbols: instead of the experiment's.
         optional: whether the sweep goes on without it where the codec or its weights do not ship.
 
     Example:
@@ -120,6 +139,8 @@ class Scheme(TomlTable):
     cbr: Ratios | None = None
     channels: Channels | None = None
     modes: Modes | None = None
+    numerology: OwnNumerology | None = None
+    burst_symbols: BurstSymbols | None = None
     optional: bool = False
 
 
@@ -161,6 +182,9 @@ class Experiment(TomlTable):
         modes: ``ideal``: the textbook channel; ``flowgraph``: the OFDM link in GNU Radio; ``two-hosts``: tx, channel
             and rx as three programs.
         seeds: of the noise; one cell each.
+        numerology: of the OFDM modem: a name, a file that ends in ``.toml``, relative to the experiment's folder, or a
+            table of its keys.
+        burst_symbols: most analog symbols of a burst.
         metrics: that the report shows.
         anchor: label of the scheme that Bjontegaard figures compare with; none when empty.
         times: whether the report tells how long the codecs take and how large they are.
@@ -183,6 +207,8 @@ class Experiment(TomlTable):
     channels: Channels = ["awgn"]
     modes: Modes = ["ideal"]
     seeds: Annotated[list[Seed], Field(min_length=1)] = [1]
+    numerology: OwnNumerology = NumerologyTable(fft_size=DEFAULT_NUMEROLOGY.fft_size)
+    burst_symbols: BurstSymbols = LinkSettings().burst_symbols
     metrics: Annotated[list[Literal[METRICS]], Field(min_length=1)] = ["psnr_db"]
     anchor: str = ""
     times: bool = False

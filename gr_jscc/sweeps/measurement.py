@@ -98,6 +98,8 @@ def _row(cell: Cell, report: dict, distance: float | None, error: str = "") -> R
         "mode": cell.mode,
         "cbr": cell.cbr,
         "seed": cell.seed,
+        "numerology": cell.numerology.description,
+        "burst_symbols": cell.burst_symbols,
         "image_hash": cell.image_hash,
         "weights_hash": cell.weights_hash,
         **flat,

@@ -18,6 +18,7 @@ from gr_jscc.flowgraphs.ideal import ideal_results
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding
+from gr_jscc.modem.numerology_file import numerology_toml
 from gr_jscc.ports import free_addresses
 from gr_jscc.reports.archive import PICTURE, REPORT
 from gr_jscc.reports.report import OnAir, Received, build_report
@@ -73,20 +74,22 @@ def _flowgraph(cell: Cell, files: list[Path], device: str) -> Sent:
 
 def _settings(cell: Cell) -> LinkSettings:
     """Manifests and side information are coded for the cell's SNR, as the digital baseline's pictures are."""
-    return LinkSettings(control_snr_db=cell.snr_db)
+    return LinkSettings(cell.burst_symbols, control_snr_db=cell.snr_db, numerology=cell.numerology)
 
 
 def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
     """Three programs: `gr-jscc tx`, `channel` and `rx`."""
     folder = files[0].parent.parent
     out, log, told = folder / "received", folder / "log", folder / "told"
+    layout = folder / "numerology.toml"
+    layout.write_text(numerology_toml(cell.numerology))
     near, far, back = free_addresses(3)
     codec = ("--codec", cell.codec, "--weights", cell.weights, "--device", device, "--back-channel", back, "--quiet")
     air = ("--snr", cell.snr_db, "--channel", cell.channel, "--seed", cell.noise_seed, "--cfo", CFO, "--quiet")
     with contextlib.ExitStack() as running, open(log, "w") as stream, open(told, "w") as news:
 
         def start(program: str, *arguments: object, stdout=subprocess.DEVNULL) -> subprocess.Popen:
-            command = [sys.executable, "-m", "gr_jscc.host", program, *map(str, arguments)]
+            command = [sys.executable, "-m", "gr_jscc.host", program, "--numerology", layout, *map(str, arguments)]
             process = subprocess.Popen(command, stdout=stdout, stderr=stream)
             running.callback(process.wait)
             running.callback(process.kill)
@@ -96,7 +99,7 @@ def _two_hosts(cell: Cell, files: list[Path], device: str) -> Sent:
         receiver = start(
             "rx", "--radio", f"zmq:{far}", "--out", out, "--originals", files[0].parent, "--once", *codec
         )  # fmt: skip
-        asked = ("--cbr", cell.cbr, "--refine", cell.refine, "--json")
+        asked = ("--cbr", cell.cbr, "--refine", cell.refine, "--burst-symbols", cell.burst_symbols, "--json")
         transmitter = start("tx", *files, "--radio", f"zmq:{near}", *asked, *codec, stdout=news)
         megapixels = sum(path.stat().st_size for path in files) / 3e6  # of uncompressed files
         patience = round(START_SECONDS + PICTURE_SECONDS * len(files) + MEGAPIXEL_SECONDS * megapixels)

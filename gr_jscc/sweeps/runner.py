@@ -128,7 +128,8 @@ def original_name(image_hash: str) -> str:
 
 def _point(cell: Cell) -> tuple:
     """All of a cell but its picture."""
-    return cell.codec, cell.weights_hash, cell.snr_db, cell.cbr, cell.channel, cell.seed, cell.refine
+    codec = cell.codec, cell.weights_hash, cell.cbr, cell.refine
+    return *codec, cell.snr_db, cell.channel, cell.seed, cell.numerology, cell.burst_symbols
 
 
 def plan_content(plan: Plan, command: str) -> dict:

@@ -25,12 +25,25 @@ from gr_jscc.host.options.codec import (
     parse_cbr,
 )
 from gr_jscc.host.options.common import Images, Json, Quiet, check_choice, stopped_by_signals
-from gr_jscc.host.options.link import BackChannel, ControlSnr, Insecure, Keys, Patience
+from gr_jscc.host.options.link import (
+    BURST_SYMBOLS,
+    NUMEROLOGY_HELP,
+    BackChannel,
+    BurstSymbols,
+    ControlSnr,
+    Insecure,
+    Keys,
+    Numerology,
+    Patience,
+)
 
 __all__ = [
+    "BURST_SYMBOLS",
     "CODEC_HELP",
     "HIGHEST_HZ",
+    "NUMEROLOGY_HELP",
     "BackChannel",
+    "BurstSymbols",
     "Cbr",
     "CbrMax",
     "Cfo",
@@ -44,6 +57,7 @@ __all__ = [
     "Json",
     "Keys",
     "Loss",
+    "Numerology",
     "Patience",
     "Precision",
     "Quiet",

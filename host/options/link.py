@@ -1,4 +1,4 @@
-"""The back-channel, and how the link codes what must arrive."""
+"""The back-channel, the modem, and how the link codes what must arrive."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import typer
 
 from gr_jscc.channel.profiles import SNR_RANGE_DB
 from gr_jscc.host.options import panels
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.modem.header import MAX_SYMBOLS
+from gr_jscc.modem.numerology import NUMEROLOGIES
 
+BURST_SYMBOLS = LinkSettings().burst_symbols
 ControlSnr = Annotated[
     float | None,
     typer.Option(
@@ -19,6 +23,22 @@ ControlSnr = Annotated[
         help="Es/N0 in dB for which manifests and side information are coded: one copy, at the highest rate that it "
         "allows. Default: robust coding until the receiver reports its SNR over the back-channel.",
         show_default=False,
+    ),
+]
+NUMEROLOGY_HELP = (
+    f"OFDM numerology, the same at both ends: {', '.join(NUMEROLOGIES)}; or a TOML file of your own, see "
+    "docs/reference/link.md."
+)
+Numerology = Annotated[str, typer.Option("--numerology", rich_help_panel=panels.LINK, help=NUMEROLOGY_HELP)]
+BurstSymbols = Annotated[
+    int,
+    typer.Option(
+        "--burst-symbols",
+        rich_help_panel=panels.LINK,
+        min=1,
+        max=MAX_SYMBOLS,
+        help="Analog symbols of a burst at most. Shorter bursts follow a changing channel better, but need more "
+        "preambles and headers.",
     ),
 ]
 BackChannel = Annotated[

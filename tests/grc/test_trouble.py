@@ -139,5 +139,6 @@ def test_the_window_shows_the_other_pictures_and_names_what_was_left_out(watch):
 def test_the_window_names_the_numerology_that_is_heard(watch):
     said = watch("deaf", 0)
     assert said["trouble"] == (
-        "received bursts of FFT size 128 and cyclic prefix 32, but this end is set to FFT size 64 and cyclic prefix 16"
+        "received bursts of numerology 128 (FFT size 128, cyclic prefix 32, 96 data and 8 pilot carriers), "
+        "but this end is set to numerology 64 (FFT size 64, cyclic prefix 16, 48 data and 4 pilot carriers)"
     )

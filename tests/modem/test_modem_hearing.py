@@ -36,8 +36,8 @@ def test_the_other_ends_numerology_is_named_once(rng, sent, own):
     samples = np.concatenate([stream(numerology(*sent), rng, scale=0.01), stream(numerology(*sent), rng, scale=0.01)])
     (line,) = told(numerology(*own), np.resize(samples, 500_000))
     assert line == (
-        f"received bursts of FFT size {sent[0]} and cyclic prefix {sent[1]}, "
-        f"but this end is set to FFT size {own[0]} and cyclic prefix {own[1]}"
+        f"received bursts of numerology {numerology(*sent).description}, "
+        f"but this end is set to numerology {numerology(*own).description}"
     )
 
 
@@ -46,7 +46,7 @@ def test_bursts_between_long_noise_are_found(rng):
     burst = stream(numerology(128, 32), rng, bursts=4)
     samples[150_000 : 150_000 + len(burst)] += burst
     (line,) = told(numerology(64, 16), samples)
-    assert "received bursts of FFT size 128 and cyclic prefix 32" in line
+    assert "received bursts of numerology 128 (FFT size 128, cyclic prefix 32, 96 data and 8 pilot carriers)," in line
 
 
 def test_nothing_is_said_where_bursts_come_or_nothing_is_sent(rng):
@@ -58,9 +58,10 @@ def test_nothing_is_said_where_bursts_come_or_nothing_is_sent(rng):
 def test_only_what_is_known_is_said_of_noise_and_of_a_prefix_that_is_not_offered(rng, monkeypatch):
     monkeypatch.setattr(hearing, "LONGEST_PAUSE", 4 * hearing.LOOK)
     (line,) = told(numerology(64, 16), noise((400_000,), 0.01, rng))
-    assert line == "no burst of FFT size 64 and cyclic prefix 16 in 0.3 million samples of mean power -20.0 dB"
+    ours = "64 (FFT size 64, cyclic prefix 16, 48 data and 4 pilot carriers)"
+    assert line == f"no burst of numerology {ours} in 0.3 million samples of mean power -20.0 dB"
     (line,) = told(numerology(64, 16), np.resize(stream(numerology(64, 12), rng), 400_000))
-    assert line.startswith("no burst of FFT size 64 and cyclic prefix 16 in 0.3 million samples")
+    assert line.startswith(f"no burst of numerology {ours} in 0.3 million samples")
 
 
 def test_preambles_whose_headers_cannot_be_read_are_told(rng, monkeypatch):

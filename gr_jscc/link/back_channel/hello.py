@@ -20,6 +20,7 @@ from gr_jscc.link.back_channel.wire import Kind
 ROLES = ("transmitter", "receiver")
 NO_RUN = bytes(8)
 NO_KEY = bytes(16)
+NO_NUMEROLOGY = bytes(4)
 ID_BYTES = 8
 
 
@@ -50,6 +51,8 @@ class Hello(Message):
         session: of a transmitter on the air, see `gr_jscc.link.session.Session.word`; 0 of a receiver.
         air_key: by which its manifests are authenticated, 16 bytes; zeros where the back-channel is not encrypted.
         software: name and version, up to 32 bytes.
+        numerology: in words, up to 80 bytes; "" where it is not told.
+        numerology_hash: four bytes, see `gr_jscc.modem.Numerology.fingerprint`; zeros where it is not told.
 
     Example:
         >>> hello = Hello("receiver", codec="deepjscc", weights="photo", weights_hash=b"abcd")
@@ -59,8 +62,8 @@ class Hello(Message):
 
     kind: ClassVar[Kind] = Kind.HELLO
     limit: ClassVar[int] = 256
-    _head: ClassVar[struct.Struct] = struct.Struct(">B4s8sI16sBBB")
-    _texts: ClassVar[dict[str, int]] = {"codec": 32, "weights": 64, "software": 32}
+    _head: ClassVar[struct.Struct] = struct.Struct(">B4s8sI16s4sBBBB")
+    _texts: ClassVar[dict[str, int]] = {"codec": 32, "weights": 64, "software": 32, "numerology": 80}
 
     role: str
     codec: str
@@ -70,6 +73,8 @@ class Hello(Message):
     session: int = 0
     air_key: bytes = NO_KEY
     software: str = ""
+    numerology: str = ""
+    numerology_hash: bytes = NO_NUMEROLOGY
 
     def pack(self) -> bytes:
         if self.role not in ROLES:
@@ -78,7 +83,8 @@ class Hello(Message):
         texts = [check_text(name, getattr(self, name), most) for name, most in self._texts.items()]
         lengths = map(len, texts)
         key = check_bytes("air_key", self.air_key, len(NO_KEY))
-        head = pack_fields(self._head, ROLES.index(self.role), hash_, run, self.session, key, *lengths)
+        layout = check_bytes("numerology_hash", self.numerology_hash, len(NO_NUMEROLOGY))
+        head = pack_fields(self._head, ROLES.index(self.role), hash_, run, self.session, key, layout, *lengths)
         return head + b"".join(texts)
 
     @classmethod
@@ -89,11 +95,29 @@ class Hello(Message):
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Hello:
-        (role, hash_, run, session, key, *lengths), rest = unpack_head(cls._head, data)
+        (role, hash_, run, session, key, layout, *lengths), rest = unpack_head(cls._head, data)
         if role >= len(ROLES) or sum(lengths) != len(rest):
             raise MessageError("not a hello")
         texts, start = {}, 0
         for (name, most), length in zip(cls._texts.items(), lengths):
             texts[name] = read_text(name, rest[start : start + length], most)
             start += length
-        return cls(ROLES[role], weights_hash=hash_, run=run, session=session, air_key=key, **texts)
+        about = {"weights_hash": hash_, "run": run, "session": session, "air_key": key, "numerology_hash": layout}
+        return cls(ROLES[role], **about, **texts)
+
+
+def mismatch(mine: Hello, theirs: Hello) -> str | None:
+    """Why two ends do not fit, in a line that is true at both; None if they do."""
+    if mine.role == theirs.role:
+        return f"both ends are {mine.role}s"
+    first, second = sorted((mine, theirs), key=lambda hello: hello.role, reverse=True)
+    if (mine.codec, mine.weights_hash) != (theirs.codec, theirs.weights_hash):
+        return f"the {_uses(first)}, the {_uses(second)}"
+    hashes = {mine.numerology_hash, theirs.numerology_hash}
+    if len(hashes) == 1 or NO_NUMEROLOGY in hashes:
+        return None
+    return f"the {first.role} uses numerology {first.numerology}, the {second.role} {second.numerology}"
+
+
+def _uses(hello: Hello) -> str:
+    return f"{hello.role} uses codec {hello.codec} with weights {hello.weights} ({hello.weights_hash.hex()})"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gr_jscc.link.back_channel.delivery import Inbox, Outbox
-from gr_jscc.link.back_channel.hello import Hello
+from gr_jscc.link.back_channel.hello import Hello, mismatch
 from gr_jscc.link.back_channel.message import Message, MessageError
 from gr_jscc.link.back_channel.messages import DELIVERED, Refused
 from gr_jscc.link.back_channel.state import Connected, Disconnected, RefusedPeer, State, Statistics
@@ -196,7 +196,7 @@ class Protocol:
 
     def _take_hello(self, connection: Connection, frame: Frame) -> None:
         hello = Hello.unpack(frame.body)
-        if line := _mismatch(self.hello, hello):
+        if line := mismatch(self.hello, hello):
             if self._is_peer(connection, frame):
                 self._unlink()
             self._refuse(connection, line)
@@ -333,17 +333,3 @@ class Protocol:
 
 def _other(role: str) -> str:
     return "transmitter" if role == "receiver" else "receiver"
-
-
-def _mismatch(mine: Hello, theirs: Hello) -> str | None:
-    """Why two ends do not fit, in a line that is true at both; None if they do."""
-    if mine.role == theirs.role:
-        return f"both ends are {mine.role}s"
-    if (mine.codec, mine.weights_hash) == (theirs.codec, theirs.weights_hash):
-        return None
-    first, second = sorted((mine, theirs), key=lambda hello: hello.role, reverse=True)
-    return f"the {_uses(first)}, the {_uses(second)}"
-
-
-def _uses(hello: Hello) -> str:
-    return f"{hello.role} uses codec {hello.codec} with weights {hello.weights} ({hello.weights_hash.hex()})"

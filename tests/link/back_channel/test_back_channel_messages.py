@@ -26,13 +26,14 @@ from gr_jscc.link.back_channel.symbols import MAX_SYMBOLS
 
 pytestmark = pytest.mark.timeout(60)
 HELLO = Hello(
-    "receiver", "deepjscc", "deepjscc-photo", b"\x00\xff\x01\x02", b"run-0001", 1023, bytes(range(16)), "gr-jscc 0.1.0"
-)
+    "receiver", "deepjscc", "deepjscc-photo", b"\x00\xff\x01\x02", b"run-0001", 1023, bytes(range(16)), "gr-jscc 0.1.0",
+    "64 (FFT size 64)", b"\x80\x00\x01\xff",
+)  # fmt: skip
 
 PLAIN = [
     HELLO,
     Hello("transmitter", "", "", bytes(4)),
-    Hello("transmitter", "c" * 32, "w" * 64, bytes(4), software="ä" * 16),
+    Hello("transmitter", "c" * 32, "w" * 64, bytes(4), software="ä" * 16, numerology="n" * 80),
     ChannelState(262143, 255, 10.5, -0.25, -17.0, 3, 65535),
     SideInfo(1, 2, b""),
     SideInfo(1, 2, bytes(range(256)) * 4096),
@@ -189,6 +190,8 @@ def test_what_is_unknown_of_the_channel_is_nan():
         Hello("receiver", "c", "w", bytes(4), run=bytes(9)),
         Hello("receiver", "c", "w", bytes(4), session=1 << 32),
         Hello("receiver", "c", "w", bytes(4), software="\x1b[2J"),
+        Hello("receiver", "c", "w", bytes(4), numerology="n" * 81),
+        Hello("receiver", "c", "w", bytes(4), numerology_hash=bytes(5)),
         SideInfo(0, 0, bytes((1 << 20) + 1)),
         SideInfo(0, 256, b""),
         RoundSent(0, 0, 256, True),
@@ -264,7 +267,7 @@ def test_random_bytes_are_refused_or_a_message_and_raise_nothing_else(rng, cls):
 def test_a_hello_of_another_role_or_alphabet_is_refused():
     body = bytearray(HELLO.pack())
     assert Hello.unpack(bytes(body)) == HELLO
-    for place, value in ((0, 2), (33, 33), (len(body) - 1, 0xFF), (len(body) - 1, 0x1B)):
+    for place, value in ((0, 2), (37, 33), (len(body) - 1, 0xFF), (len(body) - 1, 0x1B)):
         bad = bytearray(body)
         bad[place] = value
         with pytest.raises(MessageError):

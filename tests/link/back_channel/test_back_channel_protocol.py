@@ -12,6 +12,7 @@ from gr_jscc.link.back_channel import Connected, Disconnected, Hello, RefusedPee
 from gr_jscc.link.back_channel.message import Message
 from gr_jscc.link.back_channel.protocol import HEARTBEAT, SILENCE, Protocol
 from gr_jscc.link.back_channel.wire import HEADER_SIZE, MAX_BODY, VERSION, Kind, decode, encode
+from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
 
 pytestmark = pytest.mark.timeout(60)
 STEP = 0.01
@@ -308,16 +309,43 @@ def test_each_difference_is_refused(world, change):
     assert len(lines(a)) == len(lines(world.receiver)) == 1 and not a.protocol.connected
 
 
+def speaking(role, layout):
+    return replace(HELLO[role], numerology=layout.description, numerology_hash=layout.fingerprint)
+
+
+def test_another_numerology_is_refused_in_a_line_with_both(world):
+    pilots_moved = Numerology(64, 16, tuple(k for k in range(-26, 27) if k not in (-20, 0, 20)), (-20, 20))
+    a = world.start_transmitter(hello=speaking("transmitter", pilots_moved))
+    world.start_receiver(speaking("receiver", DEFAULT_NUMEROLOGY))
+    a.protocol.send(Stop(1))
+    world.run(10)
+    line = (
+        f"the transmitter uses numerology {pilots_moved.fingerprint.hex()} (FFT size 64, cyclic prefix 16, 50 data and "
+        "2 pilot carriers), the receiver 64 (FFT size 64, cyclic prefix 16, 48 data and 4 pilot carriers)"
+    )
+    assert lines(a) == lines(world.receiver) == [line]
+    assert world.receiver.messages == [] and not a.protocol.connected
+    world.start_receiver(speaking("receiver", pilots_moved))
+    world.run(3)
+    assert world.receiver.messages == [Stop(1)]
+
+
+def test_a_numerology_that_is_not_told_fits_any(world):
+    a = world.start_transmitter(hello=speaking("transmitter", DEFAULT_NUMEROLOGY))
+    world.run(3)
+    assert a.protocol.connected and lines(a) == lines(world.receiver) == []
+
+
 def test_another_version_is_refused_at_both_ends_without_end(world):
     a = world.start_transmitter()
     world.run(1)
     world.stranger(future(world.frames[0]))
-    assert lines(world.receiver) == ["the transmitter speaks version 3 of the back-channel, the receiver version 2"]
+    assert lines(world.receiver) == ["the transmitter speaks version 4 of the back-channel, the receiver version 3"]
     assert world.receiver.protocol.connected  # it was not the peer's connection
     a.protocol.received(b"", future(encode(Kind.REFUSED, 99, 0, b"no")))
     world.run(0)
     world.run(1)
-    assert lines(a) == ["the receiver speaks version 3 of the back-channel, the transmitter version 2"]
+    assert lines(a) == ["the receiver speaks version 4 of the back-channel, the transmitter version 3"]
     assert a.protocol.statistics().refused == 1
 
 
