@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,9 @@ from gr_jscc.data import demo_image
 from gr_jscc.figures import Figure
 from gr_jscc.host import options
 from gr_jscc.host.printing import print_figures
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.modem import DEFAULT_NUMEROLOGY
+from gr_jscc.modem.numerology_file import load_numerology
 
 
 def modem(
@@ -21,29 +25,41 @@ def modem(
         list[Path] | None, typer.Option(help="Images for the PSNR figures; default: the demo photo.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only figures whose name contains this text.")] = None,
+    numerology: options.Numerology = "64",
+    burst_symbols: options.BurstSymbols = options.BURST_SYMBOLS,
     seed: options.Seed = 1,
     json_lines: options.Json = False,
 ) -> None:
     """Measure the OFDM modem on simulated channels: losses in dB, reliability, speed.
 
-    The default numerology with bursts of 2400 symbols of random phase, timing and carrier offset.
+    Bursts of random phase, timing and carrier offset. The bars are those of the default numerology and burst length.
     """
     share = 0.05 if quick else 1.0
+    settings = LinkSettings(burst_symbols, numerology=load_numerology(numerology))
     photos = images or [Path(demo_image())]
     groups: list[tuple[tuple[str, ...], Callable[[], Iterator[Figure]]]] = [
-        (("implementation_loss_db", "noise_var_ratio", "snr_bias_db"), lambda: figures.losses(share, seed)),
+        (("implementation_loss_db", "noise_var_ratio", "snr_bias_db"), lambda: figures.losses(share, seed, settings)),
         (
             ("noise_var_ratio", "implementation_loss_db", "erased_symbols", "mmse_ratio"),
-            lambda: figures.spoilt(share, seed),
+            lambda: figures.spoilt(share, seed, settings),
         ),
         (
             ("missed_bursts", "false_bursts", "header_error_rate", "wrong_headers"),
-            lambda: figures.reliability(share, seed),
+            lambda: figures.reliability(share, seed, settings),
         ),
-        (("demodulator_msps", "modulator_msps", "sample_ns", "memory_growth_mb"), lambda: figures.speed(share, seed)),
-        (("flowgraph_speedup", "flowgraph_msps"), lambda: figures.flowgraphs(share)),
-        (("psnr_below_ideal_db",), lambda: figures.pictures(photos)),
-        (("papr_db", "papr_cost_db"), lambda: figures.peaks(photos, seed)),
+        (
+            ("demodulator_msps", "modulator_msps", "sample_ns", "memory_growth_mb"),
+            lambda: figures.speed(share, seed, settings),
+        ),
+        (("flowgraph_speedup", "flowgraph_msps"), lambda: figures.flowgraphs(share, settings)),
+        (("psnr_below_ideal_db",), lambda: figures.pictures(photos, settings)),
+        (("papr_db", "papr_cost_db"), lambda: figures.peaks(photos, seed, settings)),
     ]
     chosen = [run for names, run in groups if not only or any(part in name for part in only for name in names)]
-    print_figures((figure for run in chosen for figure in run()), "modem", json_lines)
+    told = {}
+    if settings.numerology != DEFAULT_NUMEROLOGY:
+        told["numerology"] = settings.numerology.description
+    if burst_symbols != options.BURST_SYMBOLS:
+        told["burst_symbols"] = burst_symbols
+    found = (dataclasses.replace(figure, at={**figure.at, **told}) for run in chosen for figure in run())
+    print_figures(found, "modem", json_lines)

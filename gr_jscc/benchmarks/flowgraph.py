@@ -8,13 +8,14 @@ import numpy as np
 import pmt
 from gnuradio import analog, blocks, digital, gr
 
+from gr_jscc.benchmarks.modem import USUAL
 from gr_jscc.blocks import ofdm_demodulator, ofdm_modulator
+from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem import BurstHeader, BurstKind
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS
 from gr_jscc.scheduler.tags import BURST
 
 SNR_DB = 20.0
-BURST_SYMBOLS = 2400
 # GNU Radio's buffers hold a frame of at most 64 OFDM symbols: 3 preamble and header, the rest payload.
 STOCK_BYTES = 480
 STOCK_FRAME = (3 + -(-(STOCK_BYTES + 4) * 8 // 2 // 48)) * 80  # samples of a packet, with its CRC
@@ -47,16 +48,17 @@ def _run(graph: gr.top_block, counted: gr.basic_block, seconds: float) -> float:
     return rate
 
 
-def jscc_msps(seconds: float) -> tuple[float, int, int]:
+def jscc_msps(seconds: float, settings: LinkSettings = USUAL) -> tuple[float, int, int]:
     """Modulator, white noise, demodulator: (Msps, bursts received, headers that failed)."""
-    graph = gr.top_block()
-    header = np.frombuffer(BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, BURST_SYMBOLS).pack(), np.uint8)
+    graph, count, layout = gr.top_block(), settings.burst_symbols, settings.numerology
+    header = np.frombuffer(BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, count).pack(), np.uint8)
     tag = gr.tag_t()
     tag.offset, tag.key, tag.value = 0, BURST, pmt.init_u8vector(len(header), header)
     rng = np.random.default_rng(1)
-    symbols = (rng.standard_normal(BURST_SYMBOLS) + 1j * rng.standard_normal(BURST_SYMBOLS)) / np.sqrt(2)
+    symbols = (rng.standard_normal(count) + 1j * rng.standard_normal(count)) / np.sqrt(2)
     source = blocks.vector_source_c(symbols.astype(np.complex64).tolist(), True, 1, [tag])
-    modulator, add, demodulator = ofdm_modulator(), blocks.add_cc(), ofdm_demodulator()
+    modulator, demodulator = ofdm_modulator(numerology=layout), ofdm_demodulator(numerology=layout)
+    add = blocks.add_cc()
     for block in (source, add):  # as large as our own blocks' buffers
         block.set_log_level("warn")
         block.set_min_output_buffer(BUFFER_ITEMS)

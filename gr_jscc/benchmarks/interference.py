@@ -9,14 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gr_jscc.benchmarks.modem import BURST_SYMBOLS, TOGETHER, Channel, flat, trials
+from gr_jscc.benchmarks.modem import TOGETHER, USUAL, Channel, flat, trials
 from gr_jscc.channel.noise import noise
-from gr_jscc.modem import DEFAULT_NUMEROLOGY, burst_length, payload_ofdm_symbols
-
-#: OFDM symbols of preamble and header.
-OPENING = burst_length(BURST_SYMBOLS, DEFAULT_NUMEROLOGY) // DEFAULT_NUMEROLOGY.symbol_len - payload_ofdm_symbols(
-    BURST_SYMBOLS, DEFAULT_NUMEROLOGY
-)
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.modem import PREAMBLE_SYMBOLS, header_ofdm_symbols
 
 
 @dataclass(frozen=True)
@@ -44,16 +40,23 @@ class InterferedQuality:
 
 
 def interfered_quality(
-    bursts: int, snr_db: float, over_noise_db: float, width: int, rng: np.random.Generator, channel: Channel = flat
+    bursts: int,
+    snr_db: float,
+    over_noise_db: float,
+    width: int,
+    rng: np.random.Generator,
+    channel: Channel = flat,
+    settings: LinkSettings = USUAL,
 ) -> InterferedQuality:
     """Averages over trials with an interferer somewhere in the band, elsewhere for every `TOGETHER` bursts.
 
     Args:
-        bursts, snr_db, rng, channel: as `trials` takes them.
+        bursts, snr_db, rng, channel, settings: as `trials` takes them.
         over_noise_db: the interferer's power over that of the noise, dB, on a carrier in its middle.
         width: carriers that it is wide, as band-limited noise; 0 for a tone.
     """
-    layout = DEFAULT_NUMEROLOGY
+    layout = settings.numerology
+    whole = settings.burst_symbols // layout.data_count * layout.data_count  # symbols of OFDM symbols that are full
     variance = 10 ** (-snr_db / 10)
     strength = variance * 10 ** (over_noise_db / 10)
     places: list[float] = []
@@ -71,7 +74,7 @@ def interfered_quality(
         return samples + np.fft.ifft(np.where(inside, white, 0)).astype(np.complex64)
 
     hit_ratios, clear_ratios, errors, genie_errors, missed = [], [], [], [], 0
-    for number, trial in enumerate(trials(bursts, snr_db, rng, channel, impair=interfere)):
+    for number, trial in enumerate(trials(bursts, snr_db, rng, channel, interfere, settings=settings)):
         if trial.received is None:
             missed += 1
             continue
@@ -79,7 +82,7 @@ def interfered_quality(
         place = places[number // TOGETHER] - trial.received.cfo * layout.fft_size
         added = strength * _leakage(np.array(layout.data_carriers) - place, width, layout.fft_size)
         error = np.abs(trial.received.symbols - trial.symbols) ** 2
-        ratio = (error / trial.received.noise_var).reshape(-1, layout.data_count).mean(axis=0)
+        ratio = (error / trial.received.noise_var)[:whole].reshape(-1, layout.data_count).mean(axis=0)
         hit_ratios.append(ratio[added > variance])
         clear_ratios.append(ratio[added <= variance])
         estimate = trial.received.symbols / (1 + trial.received.noise_var)
@@ -129,25 +132,31 @@ class CutQuality:
 
 
 def cut_quality(
-    bursts: int, snr_db: float, length: int, rng: np.random.Generator, channel: Channel = flat
+    bursts: int,
+    snr_db: float,
+    length: int,
+    rng: np.random.Generator,
+    channel: Channel = flat,
+    settings: LinkSettings = USUAL,
 ) -> CutQuality:
     """Averages over bursts each of which lacks `length` samples from somewhere in its payload on.
 
     Args:
-        bursts, snr_db, rng, channel: as `trials` takes them.
+        bursts, snr_db, rng, channel, settings: as `trials` takes them.
         length: samples; 0 leaves the bursts whole.
     """
-    layout = DEFAULT_NUMEROLOGY
+    layout = settings.numerology
+    opening = PREAMBLE_SYMBOLS + header_ofdm_symbols(layout)
     places: list[int] = []
 
     def cut(samples: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         samples, response = channel(samples, rng)
-        place = int(rng.integers(OPENING * layout.symbol_len, len(samples)))
+        place = int(rng.integers(opening * layout.symbol_len, len(samples)))
         places.append(place)
         return np.delete(samples, slice(place, place + length)), response
 
     ratios, before, after, errors, promised, missed = [], [], [], [], [], 0
-    for number, trial in enumerate(trials(bursts, snr_db, rng, cut)):
+    for number, trial in enumerate(trials(bursts, snr_db, rng, cut, settings=settings)):
         if trial.received is None:
             missed += 1
             continue
@@ -155,7 +164,7 @@ def cut_quality(
         error = np.abs(trial.received.symbols - trial.symbols) ** 2
         lost = np.isinf(variance)
         ratios.append((error / variance)[~lost])
-        hit = places[number] // layout.symbol_len - OPENING
+        hit = places[number] // layout.symbol_len - opening
         before.append(lost[: hit * layout.data_count] if length else lost)
         after.append(lost[(hit + 1) * layout.data_count :] if length else lost[:0])
         gain = 1 / (1 + variance)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr_jscc.channel.noise import noise
+from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem import (
     DEFAULT_NUMEROLOGY,
     HEADER_SYMBOLS,
@@ -28,22 +29,24 @@ from gr_jscc.modem import (
 )
 from gr_jscc.modem.header import decode_header_llr
 
-BURST_SYMBOLS = 2400
+#: How bursts are made unless told otherwise.
+USUAL = LinkSettings()
 TOGETHER = 50  # bursts made at once, so that memory stays small
 
 Channel = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
 def flat(samples: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A channel of gain 1: the samples, and its frequency response on the data carriers."""
-    return samples, np.ones(DEFAULT_NUMEROLOGY.data_count, np.complex64)
+    """A channel of gain 1: the samples, and its frequency response, the same on all data carriers: complex64[1]."""
+    return samples, np.ones(1, np.complex64)
 
 
-def exponential_fading(taps: int = 8, decay: float = 2.0) -> Channel:
+def exponential_fading(layout: Numerology = DEFAULT_NUMEROLOGY, taps: int = 8, decay: float = 2.0) -> Channel:
     """Block fading: Rayleigh taps with an exponential power-delay profile, drawn anew for every burst.
 
     Args:
-        taps: length in samples; within the cyclic prefix.
+        layout: whose data carriers the response is for.
+        taps: length in samples; within the default numerology's cyclic prefix.
         decay: samples over which the power falls by 1/e.
     """
     profile = np.exp(-np.arange(taps) / decay)
@@ -51,7 +54,7 @@ def exponential_fading(taps: int = 8, decay: float = 2.0) -> Channel:
 
     def channel(samples: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         response = noise((taps,), profile, rng)
-        spectrum = np.fft.fft(response, DEFAULT_NUMEROLOGY.fft_size)[DEFAULT_NUMEROLOGY.data_bins]
+        spectrum = np.fft.fft(response, layout.fft_size)[layout.data_bins]
         return np.convolve(samples, response)[: len(samples)].astype(np.complex64), spectrum.astype(np.complex64)
 
     return channel
@@ -85,7 +88,7 @@ def trials(
     impair: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
     cfo: float = 0.5,
     gap: int = 200,
-    symbols: int = BURST_SYMBOLS,
+    settings: LinkSettings = USUAL,
 ) -> Iterator[Trial]:
     """Bursts of random phase, timing and carrier offset through a channel and a receiver.
 
@@ -97,18 +100,18 @@ def trials(
         impair: applied to the stream before the noise.
         cfo: largest carrier offset, subcarrier spacings.
         gap: most samples of silence between bursts; 0 leaves none.
-        symbols: payload of a burst.
+        settings: the payload of a burst, and the numerology.
     """
-    variance = 10 ** (-snr_db / 10)
-    demodulator = StreamDemodulator()
+    variance, layout, symbols = 10 ** (-snr_db / 10), settings.numerology, settings.burst_symbols
+    demodulator = StreamDemodulator(layout)
     for first in range(0, bursts, TOGETHER):
         sent: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         parts = []
         for index in range(min(TOGETHER, bursts - first)):
             payload = gaussian_symbols(symbols, rng)
             header = BurstHeader(BurstKind.ANALOG, 1, 0, index, TOGETHER, symbols)
-            samples, response = channel(modulate(header, payload), rng)
-            turn = rng.uniform(-cfo, cfo) / DEFAULT_NUMEROLOGY.fft_size
+            samples, response = channel(modulate(header, payload, layout), rng)
+            turn = rng.uniform(-cfo, cfo) / layout.fft_size
             phase = 2 * np.pi * (turn * np.arange(len(samples)) + rng.random())
             parts.append((samples * np.exp(1j * phase)).astype(np.complex64))
             parts.append(np.zeros(rng.integers(gap + 1), np.complex64))
@@ -176,9 +179,12 @@ def link_quality(results: Iterator[Trial], snr_db: float) -> LinkQuality:
     )
 
 
-def missed_bursts(bursts: int, snr_db: float, cfo: float, rng: np.random.Generator) -> int:
+def missed_bursts(
+    bursts: int, snr_db: float, cfo: float, rng: np.random.Generator, settings: LinkSettings = USUAL
+) -> int:
     """Back-to-back bursts without a gap that the receiver did not find."""
-    return sum(trial.received is None for trial in trials(bursts, snr_db, rng, cfo=cfo, gap=0))
+    found = trials(bursts, snr_db, rng, cfo=cfo, gap=0, settings=settings)
+    return sum(trial.received is None for trial in found)
 
 
 # Streams without a burst of ours, by name: functions of a length, the first sample's number and a generator.
@@ -212,9 +218,9 @@ def _other_ofdm(count: int, start: int, rng: np.random.Generator) -> np.ndarray:
 FOREIGN = {"noise": _white, "sine": _sine, "dc with noise": _direct_current, "16-QAM OFDM of 128 points": _other_ofdm}
 
 
-def false_bursts(kind: str, samples: int, rng: np.random.Generator) -> int:
+def false_bursts(kind: str, samples: int, rng: np.random.Generator, layout: Numerology = DEFAULT_NUMEROLOGY) -> int:
     """Bursts that the receiver believes to find in a stream of `FOREIGN` that holds none."""
-    demodulator = StreamDemodulator()
+    demodulator = StreamDemodulator(layout)
     found = 0
     step = 1_000_000
     for start in range(0, samples, step):
@@ -224,7 +230,7 @@ def false_bursts(kind: str, samples: int, rng: np.random.Generator) -> int:
 
 def header_error_rate(headers: int, snr_db: float, rng: np.random.Generator) -> float:
     """Share of headers that do not decode on a known channel."""
-    header = BurstHeader(BurstKind.ANALOG, 77, 1, 5, 41, BURST_SYMBOLS)
+    header = BurstHeader(BurstKind.ANALOG, 77, 1, 5, 41, USUAL.burst_symbols)
     sent, variance = header_symbols(header), 10 ** (-snr_db / 10)
     received = sent + noise((headers, HEADER_SYMBOLS), variance, rng)
     return sum(decode_header(row, variance) != header for row in received) / headers
@@ -236,7 +242,7 @@ def wrong_headers(headers: int, rng: np.random.Generator) -> int:
     Half are noise, half are valid headers with 30 to 60 % of the symbols' signs turned.
     """
     accepted = 0
-    header = BurstHeader(BurstKind.ANALOG, 77, 1, 5, 41, BURST_SYMBOLS)
+    header = BurstHeader(BurstKind.ANALOG, 77, 1, 5, 41, USUAL.burst_symbols)
     sent = header_symbols(header).real
     step = 10_000
     for _ in range(0, headers, 2 * step):
@@ -247,41 +253,44 @@ def wrong_headers(headers: int, rng: np.random.Generator) -> int:
     return accepted
 
 
-def _long_stream(rng: np.random.Generator) -> np.ndarray:
-    header = BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, BURST_SYMBOLS)
-    bursts = [modulate(header, gaussian_symbols(BURST_SYMBOLS, rng)) for _ in range(200)]
+def _long_stream(rng: np.random.Generator, settings: LinkSettings) -> np.ndarray:
+    count, layout = settings.burst_symbols, settings.numerology
+    header = BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, count)
+    bursts = [modulate(header, gaussian_symbols(count, rng), layout) for _ in range(200)]
     stream = np.concatenate(bursts)
     return stream + noise(stream.shape, 0.1, rng)
 
 
-def demodulator_msps(rng: np.random.Generator, repeats: int = 5) -> tuple[float, float]:
+def demodulator_msps(rng: np.random.Generator, repeats: int = 5, settings: LinkSettings = USUAL) -> tuple[float, float]:
     """Million samples a second of back-to-back bursts: through the demodulator, and through the modulator.
 
     The median of several passes, so that other work on the machine does not decide.
     """
-    stream = _long_stream(rng)
-    header = BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, BURST_SYMBOLS)
-    symbols = gaussian_symbols(BURST_SYMBOLS, rng)
+    stream = _long_stream(rng, settings)
+    header = BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, settings.burst_symbols)
+    symbols = gaussian_symbols(settings.burst_symbols, rng)
     receive, send = [], []
     for _ in range(repeats + 1):
-        demodulator = StreamDemodulator()
+        demodulator = StreamDemodulator(settings.numerology)
         before = time.perf_counter()
         demodulator.push(stream)
         demodulator.flush()
         receive.append(len(stream) / (time.perf_counter() - before) / 1e6)
         before = time.perf_counter()
-        length = sum(len(modulate(header, symbols)) for _ in range(50))
+        length = sum(len(modulate(header, symbols, settings.numerology)) for _ in range(50))
         send.append(length / (time.perf_counter() - before) / 1e6)
     return float(np.median(receive[1:])), float(np.median(send[1:]))
 
 
-def cost_over_length(lengths: list[int], rng: np.random.Generator) -> list[tuple[int, float, float]]:
+def cost_over_length(
+    lengths: list[int], rng: np.random.Generator, settings: LinkSettings = USUAL
+) -> list[tuple[int, float, float]]:
     """(samples, nanoseconds a sample, megabytes of memory grown) for streams of such lengths."""
-    stream = _long_stream(rng)
-    StreamDemodulator().push(stream[:200_000])
+    stream = _long_stream(rng, settings)
+    StreamDemodulator(settings.numerology).push(stream[:200_000])
     rows = []
     for length in lengths:
-        demodulator = StreamDemodulator()
+        demodulator = StreamDemodulator(settings.numerology)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         before, left = time.perf_counter(), length
         while left > 0:

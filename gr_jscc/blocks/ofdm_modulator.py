@@ -36,8 +36,8 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         papr_limit_db: peak over mean power to clip and filter to, dB; 0 leaves peaks alone.
         pad_rounds: follow every round by the silence, whether idle or not. A simulated run then meets the same
             noise however fast the machine is; a radio would waste air.
-        numerology: in place of ``fft_size`` and ``cp_len`` a name, a file or a numerology, see `load_numerology`; "" for
-            none.
+        numerology: in place of ``fft_size`` and ``cp_len``: a name, a file or a numerology, see `load_numerology`; ""
+            for none.
 
     Raises:
         UserError: a numerology that there is not, or a PAPR limit that cannot be kept.

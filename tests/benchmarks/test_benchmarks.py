@@ -7,6 +7,8 @@ import pytest
 from gr_jscc.benchmarks import modem as measure
 from gr_jscc.benchmarks.papr import papr_tradeoff
 from gr_jscc.figures import Figure
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.modem.numerology_file import parse_numerology
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -36,6 +38,16 @@ def test_link_quality_is_zero_loss_for_a_perfect_receiver_and_sees_a_bad_one(rng
     worse = measure.link_quality(changed(symbols=lambda t: t.symbols + 2 * (t.received.symbols - t.symbols)), 10)
     assert worse.loss_db == pytest.approx(quality.loss_db + 6.02, abs=0.01)
     assert measure.link_quality(iter([measure.Trial(got[0].symbols, got[0].response, None)]), 10).missed == 1
+
+
+def test_another_numerology_and_shorter_bursts_are_measured_as_well(rng):
+    settings = LinkSettings(500, numerology=parse_numerology({"fft_size": 128, "cp_len": 12, "used": 100}, "mine"))
+    for channel in (measure.flat, measure.exponential_fading(settings.numerology)):
+        got = list(measure.trials(20, 10, rng, channel, settings=settings))
+        assert {len(trial.received.symbols) for trial in got} == {500}
+        quality = measure.link_quality(iter(got), 10)
+        assert quality.missed == 0 and -0.1 < quality.mmse_loss_db < 0.7 and 0.9 < quality.noise_var_ratio < 1.1
+    assert measure.missed_bursts(20, 5, 2.0, rng, settings) == 0
 
 
 def test_nothing_is_missed_or_imagined_in_a_short_run(rng):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gr_jscc.benchmarks.interference import cut_quality, interfered_quality
-from gr_jscc.modem import burst_estimate, outliers
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.modem import burst_estimate, numerology, outliers
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -28,6 +29,14 @@ def test_noise_taken_for_white_shows(rng, monkeypatch, width):
     monkeypatch.setattr(burst_estimate, "noise_spectrum", white)
     bad = interfered_quality(20, 10, 20, width, rng)
     assert bad.hit_ratio > 5 * bad.clear_ratio and bad.clear_ratio < 0.7 and bad.mmse_loss_db > 1
+
+
+def test_another_numerology_is_measured_as_well(rng):
+    own = LinkSettings(2000, numerology=numerology(128, 12, 100))  # whose last OFDM symbol is not full
+    good = interfered_quality(20, 10, 20, 0, rng, settings=own)
+    assert 0.7 < good.hit_ratio < 1.4 and 0.9 < good.clear_ratio < 1.1 and good.mmse_loss_db < 0.3
+    good = cut_quality(20, 10, 500, rng, settings=own)
+    assert 0.95 < good.mmse_ratio < 1.05 and good.erased_before < 0.005 and good.erased_after > 0.95
 
 
 def test_cuts_that_go_unnoticed_show(rng, monkeypatch):

@@ -15,6 +15,7 @@ from gr_jscc.benchmarks.back_channel.outage import Cable
 from gr_jscc.host.main import main
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.metrics.picture import psnr_db
+from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.ports import free_addresses
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(180)]
@@ -188,6 +189,43 @@ def test_other_weights_at_the_other_end_are_refused_in_a_line(programs, tmp_path
     assert programs.reports() == []
 
 
+@pytest.fixture
+def own_numerology(programs):
+    path = programs.folder / "mine.toml"
+    path.write_text("fft_size = 128\ncp_len = 12\nused = 100\n")
+    return path
+
+
+def test_another_numerology_is_refused_in_a_line_at_both_ends(programs, own_numerology):
+    programs.channel("--numerology", own_numerology)
+    programs.rx("--numerology", "128-cp16")
+    programs.tx("--numerology", own_numerology)
+    programs.wait("tx", 2)
+    line = (
+        f"gr-jscc: the transmitter uses numerology {load_numerology(own_numerology).description}, "
+        "the receiver 128-cp16 (FFT size 128, cyclic prefix 16, 96 data and 8 pilot carriers)"
+    )
+    assert (programs.folder / "tx.log").read_text() == f"{line}\n"
+    assert line.removeprefix("gr-jscc: ") in (programs.folder / "rx.log").read_text()
+    assert programs.reports() == []
+
+
+def test_a_numerology_of_ones_own_crosses_is_recorded_and_replayed(programs, own_numerology):
+    own = "--numerology", own_numerology
+    programs.channel("--loss", "0.2", *own)  # whose bursts it finds to lose them
+    programs.rx("--record", "air", *own)
+    programs.tx("--repeats", "6", "--burst-symbols", "600", *own)
+    programs.wait("tx")
+    programs.wait("rx")
+    reports = programs.check_complete()
+    assert all(report["bursts"]["sent"] >= 10 for report in reports)  # 6144 symbols each, and what is repeated
+    assert sum(report["bursts"]["repeated"] for report in reports) > 0 and mean_psnr(reports) > 27
+    own_numerology.unlink()  # the recording has it
+    programs.start("replay", "air", "--out", "again")
+    programs.wait("replay")
+    assert "8 of 8 pictures identical to the live run" in (programs.folder / "replay.log").read_text()
+
+
 def test_a_recording_is_received_without_a_back_channel(programs):
     radio = f"file:{programs.folder / 'air.cf32'}"
     programs.start("tx", programs.pictures, "--radio", radio, "--json")
@@ -213,6 +251,8 @@ def test_a_recording_is_received_without_a_back_channel(programs):
         ["tx", "PICTURE", "--radio", "file:x", "--side-info", "pigeon", "--back-channel", "tcp://127.0.0.1:6998"],
         ["tx", "PICTURE", "--radio", "file:x", "--keys", "nowhere", "--back-channel", "tcp://127.0.0.1:6998"],
         ["tx", "nothing.png", "--radio", "file:x"],
+        ["tx", "PICTURE", "--radio", "file:x", "--numerology", "65"],
+        ["rx", "--radio", "file:x", "--numerology", "PICTURE"],
         ["rx", "--radio", "file:nothing.cf32"],
         ["rx", "--radio", "zmq:tcp://127.0.0.1:6999", "--feedback", "int3"],
         ["rx", "--radio", "zmq:tcp://127.0.0.1:6999", "--originals", "nothing"],
