@@ -13,6 +13,7 @@ from gnuradio import blocks, gr
 
 from gr_jscc.codecs.registry import CODECS, load_codec
 from gr_jscc.imaging import save_image
+from gr_jscc.modem import numerology
 
 pytestmark = pytest.mark.gnuradio
 
@@ -191,6 +192,31 @@ def refusals(platform, id_, values):
     graph.rewrite()
     graph.validate()
     return [text for _, text in block.iter_error_messages() if text != "Port is not connected."]
+
+
+def built(platform, id_, values):
+    """One of our blocks with these parameters, as a generated flowgraph would make it."""
+    graph = new_flowgraph(platform)
+    block = graph.new_block(id_)
+    for parameter, value in {"id": "under_test", **values}.items():
+        block.params[parameter].set_value(value)
+    graph.rewrite()
+    graph.validate()
+    return make(block)[0]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_companion_takes_a_numerology_by_its_name_or_as_a_file(platform, qt, tmp_path, own):
+    path = tmp_path / "mine.toml"
+    path.write_text("fft_size = 128\ncp_len = 12\nused = 100\n")
+    choice, layout = (str(path), numerology(128, 12, 100)) if own else ("256-cp16", numerology(256, 16))
+    for id_ in ("jscc_ofdm_modulator", "jscc_ofdm_demodulator", "jscc_back_channel"):
+        assert built(platform, id_, {"numerology": choice}).numerology == layout
+    back = {"address": "ipc:///tmp/nobody", "numerology": choice}
+    transmitter = built(platform, "jscc_transmitter", {**back, "burst_symbols": "500"})
+    assert transmitter.modulator.numerology == transmitter.channel.numerology == layout
+    receiver = built(platform, "jscc_receiver", {**back, "remote": "True"})
+    assert receiver.demodulator.numerology == receiver.channel.numerology == layout
 
 
 @pytest.mark.parametrize("name", sorted(set(CODECS) - {"separation-capacity"}))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from gr_jscc.host.main import main
 from gr_jscc.imaging import load_image
+from gr_jscc.modem import header_ofdm_symbols, numerology
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 
@@ -51,6 +52,22 @@ def test_loopback_reports_and_stores(call, picture, tmp_path, ideal):
     assert figures["psnr_db"] == report["psnr_db"] > 26 and figures["images_lost"] == 0
     assert report["cbr"]["payload"] == pytest.approx(1 / 12, abs=1e-6)
     assert sorted(p.name for p in folder.iterdir()) == ["comparison.png", "received.png", "report.json"]
+
+
+def test_loopback_with_a_numerology_and_a_burst_length_of_ones_own(call, picture, tmp_path):
+    (tmp_path / "mine.toml").write_text("fft_size = 128\ncp_len = 12\nused = 100\n")
+    own = "--numerology", "mine.toml", "--burst-symbols", 600
+    reports = []
+    for more in ((), own, ("--ideal", *own)):
+        code, _, err = call("loopback", picture, "--snr", 12, "--json", *more)
+        assert code == 0, err
+        reports.append(json.loads((tmp_path / "received" / "parrots" / "report.json").read_text()))
+    usual, mine, ideal = reports
+    assert abs(mine["psnr_db"] - usual["psnr_db"]) < 0.5
+    assert mine["bursts"]["sent"] == -(-mine["uses"]["payload"] // 600) > usual["bursts"]["sent"]
+    layout = numerology(128, 12, 100)
+    assert mine["uses"]["header"] % (header_ofdm_symbols(layout) * layout.data_count) == 0
+    assert mine["uses"] == ideal["uses"]
 
 
 @pytest.mark.parametrize("more", [(), ("--ideal",), ("--codec", "successive-single", "--cbr", "1/6", "--ideal")])
@@ -165,6 +182,9 @@ def test_sixteen_bit_and_grey_pictures_are_sent(call, tmp_path, small_photo):
         (["--device", "cuda:x"], "--device must be cpu, cuda, cuda:NUMBER or mps, not 'cuda:x'"),
         (["--device", "cpu:0"], "--device must be cpu"),
         (["--device", "mps"], "--device mps: PyTorch finds no Apple GPU"),
+        (["--numerology", "65"], "numerology not found: 65 (shipped: 64, 64-cp8, "),
+        (["--numerology", "parrots.png"], "not a TOML file: parrots.png"),
+        (["--burst-symbols", "0"], "--burst-symbols"),
         (["--nosuch"], "--nosuch"),
     ],
 )

@@ -15,7 +15,9 @@ from gr_jscc.codecs.deepjscc.codec import DeepJSCC
 from gr_jscc.codecs.wrapped import Wrapped
 from gr_jscc.errors import UserError
 from gr_jscc.host.main import main
+from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.metrics.picture import psnr_db
+from gr_jscc.modem import numerology
 from gr_jscc.weights import find_model
 
 pytestmark = pytest.mark.timeout(180)
@@ -128,9 +130,15 @@ def test_the_whole_link_is_close_to_the_ideal_one(picture):
 
 
 @pytest.mark.gnuradio
-@pytest.mark.parametrize("channel", ["awgn", "multipath"])
-def test_with_and_without_gnu_radio_it_is_the_same_link(picture, channel):
-    numpy, flowgraph = (kind(12, channel).send(picture, Own()) for kind in (SimulatedLink, FlowgraphLink))
+@pytest.mark.parametrize(
+    ("channel", "settings"),
+    [("awgn", None), ("multipath", None), ("awgn", LinkSettings(500, numerology=numerology(128, 12, 100)))],
+)
+def test_with_and_without_gnu_radio_it_is_the_same_link(picture, channel, settings):
+    kinds = SimulatedLink, FlowgraphLink
+    numpy, flowgraph = (kind(12, channel, settings=settings).send(picture, Own()) for kind in kinds)
+    ideal = IdealLink(12, channel, settings=settings).send(picture, Own())
+    assert numpy.report["cbr"] == ideal.report["cbr"] and numpy.report["uses"]["air"] == ideal.report["uses"]["air"]
     assert abs(numpy.psnr_db - flowgraph.psnr_db) < 0.3
     assert numpy.report["cbr"] == flowgraph.report["cbr"] and numpy.report["bursts"] == flowgraph.report["bursts"]
     assert numpy.row.keys() == flowgraph.row.keys()

@@ -1,6 +1,7 @@
 """Experiments: what they may say, and the cells that follow from it."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from gr_jscc.codecs.base import CodecError
 from gr_jscc.errors import UserError
 from gr_jscc.imaging import save_image
+from gr_jscc.modem import numerology
 from gr_jscc.sweeps.cells import make_plan
 from gr_jscc.sweeps.experiment import ExperimentError, load_experiment, parse_experiment, shipped_experiments
 
@@ -59,6 +61,10 @@ def plan_of(changes=(), data=None):
         ({"snr_db": ["loud"]}, "snr_db.0: "),
         ({"channels": ["moon"]}, "channels.0: must be one of awgn, multipath"),
         ({"modes": ["telepathy"]}, "modes.0: "),
+        ({"numerology": "65"}, "numerology: numerology not found: 65 (shipped: 64, 64-cp8, "),
+        ({"numerology": {"fft_size": 64, "pilots": [1]}}, "unknown key numerology.pilots"),
+        ({"numerology": {"fft_size": 64, "used": 51}}, "numerology: numerology: used must be an even number"),
+        ({"burst_symbols": 0}, "burst_symbols: "),
         ({"anchor": "B"}, "anchor 'B' is not one of the schemes: A"),
         ({"schemes": SMALL["schemes"] * 2}, "two schemes of the same name"),
         ({"schemes": [{"label": "A"}]}, "schemes.0.codec is missing"),
@@ -132,6 +138,29 @@ def test_a_scheme_may_have_conditions_of_its_own():
     plan = plan_of({"schemes": schemes})
     assert [(p.cell.snr_db, p.cell.cbr) for p in plan.cells if p.scheme == "B"] == [(5, 1 / 6)]
     assert sum(p.scheme == "A" for p in plan.cells) == 4
+
+
+def test_a_numerology_is_in_the_experiment_with_all_its_carriers(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("fft_size = 128\ncp_len = 12\nused = 100\n")
+    schemes = [*SMALL["schemes"], {"label": "B", "codec": "one", "numerology": "256", "burst_symbols": 500}]
+    values = {**SMALL, "numerology": "mine.toml", "burst_symbols": 600, "schemes": schemes}
+    experiment = parse_experiment(values, "here", tmp_path)
+    path.unlink()
+    stored = json.loads(json.dumps(experiment.model_dump(mode="json")))  # as a store keeps it
+    cells = [planned.cell for planned in make_plan(parse_experiment(stored, "store"), None, load).cells]
+    assert {(cell.weights[:1], cell.numerology, cell.burst_symbols) for cell in cells} == {
+        ("w", numerology(128, 12, 100), 600),
+        ("", numerology(256), 500),
+    }
+    usual = plan_of().cells[0].cell
+    others = [
+        dataclasses.replace(usual, **change)
+        for change in ({"numerology": numerology(256)}, {"burst_symbols": 500}, {"numerology": numerology(64, 8)})
+    ]
+    assert len({cell.key for cell in (usual, *others)}) == 4
+    named = plan_of({"numerology": "64", "burst_symbols": 2400}.items()).cells[0].cell
+    assert named.key == usual.key  # which it had before there was a choice
 
 
 def test_a_cell_is_known_by_its_content_and_not_by_names(tmp_path, rng):

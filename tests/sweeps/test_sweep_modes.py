@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from gr_jscc.modem import numerology
 from gr_jscc.sweeps.cells import Cell
 from gr_jscc.sweeps.measurement import kept_codec, measure
 from gr_jscc.sweeps.modes import send
@@ -33,6 +34,16 @@ def test_the_flowgraph_gives_the_same_figures_again_and_other_noise_for_another_
     assert abs(first["psnr_db"] - ideal["psnr_db"]) < 1.0 and ideal["cbr.payload"] < ideal["cbr.total"]
     assert ideal["cbr.total"] == first["cbr.total"]
     assert ideal["cbr.paper"] == pytest.approx(first["cbr.paper"], abs=1e-6)
+
+
+def test_every_mode_sends_with_the_cell_s_numerology_and_burst_length(small_photo):
+    picture = np.ascontiguousarray(small_photo[:96, :96])
+    own = cell_of(picture, numerology=numerology(128, 12, 100), burst_symbols=500)
+    for mode in ("ideal", "flowgraph", "two-hosts"):
+        usual, row = (rows_of([dataclasses.replace(cell, mode=mode)], [picture])[0] for cell in (cell_of(picture), own))
+        assert row["error"] == "" and row["psnr_db"] > 25 and row["burst_symbols"] == 500, mode
+        assert row["numerology"] == own.numerology.description
+        assert row["uses.payload"] == usual["uses.payload"] and row["uses.header"] > usual["uses.header"], mode
 
 
 def test_pictures_between_two_hosts(small_photo):
