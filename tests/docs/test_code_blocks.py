@@ -18,6 +18,7 @@ from gr_jscc.data import demo_image
 from gr_jscc.files.toml import tomllib
 from gr_jscc.host.main import app, main
 from gr_jscc.imaging import load_image, save_image
+from gr_jscc.modem.numerology_file import parse_numerology
 from gr_jscc.radio.profile import load_profile
 from gr_jscc.sweeps.experiment import parse_experiment
 from gr_jscc.sweeps.store import Store
@@ -173,6 +174,8 @@ def test_toml_is_what_its_reader_takes(block, folder):
             (folder / file[1]).write_text(code(ROOT / block.page))
         recipe = load_recipe(folder / "page.toml")
         network_of(recipe, task_of(recipe))
+    elif "fft_size" in values:
+        parse_numerology(values, str(block))
     elif "device" in values:
         (folder / "page.toml").write_text(block.text)
         load_profile(folder / "page.toml")
