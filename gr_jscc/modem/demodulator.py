@@ -143,6 +143,30 @@ def _survey(samples):
     return sound, complex(real, imag) / count, power / count
 
 
+def _opening(numerology: Numerology) -> int:
+    """Samples of preamble and header."""
+    return (PREAMBLE_SYMBOLS + header_ofdm_symbols(numerology)) * numerology.symbol_len
+
+
+def check_findable(numerology: Numerology, step: int = _STEP) -> int:
+    """Makes sure that a demodulator which works on ``step`` samples at once can find bursts.
+
+    Returns:
+        samples that it must see after the beginning of what may be a burst.
+
+    Raises:
+        UserError: these are more than a step.
+    """
+    # The peaks it must beat, then its header, with room for the timing to move.
+    ahead = max(metric_span(numerology) + 4 * numerology.symbol_len, _opening(numerology) + 3 * numerology.symbol_len)
+    if step < ahead:
+        raise UserError(
+            f"bursts of numerology {numerology.description} cannot be found: preamble and header take {ahead} samples "
+            f"with their margins, and the receiver looks at {step} together"
+        )
+    return ahead
+
+
 class StreamDemodulator:
     """Finds and demodulates bursts in a stream.
 
@@ -177,17 +201,9 @@ class StreamDemodulator:
     def _set_up(self, numerology: Numerology, step: int) -> None:
         self.numerology = numerology
         self.counters = DemodulatorCounters()
-        self._opening = (PREAMBLE_SYMBOLS + header_ofdm_symbols(numerology)) * numerology.symbol_len
-        # After a candidate: the peaks it must beat, then its header, with room for the timing to move.
-        self._ahead = max(
-            metric_span(numerology) + 4 * numerology.symbol_len, self._opening + 3 * numerology.symbol_len
-        )
+        self._opening = _opening(numerology)
+        self._ahead = check_findable(numerology, step)
         self._behind = 4 * numerology.symbol_len
-        if step < self._ahead:
-            raise UserError(
-                f"bursts of numerology {numerology.description} cannot be found: preamble and header take "
-                f"{self._ahead} samples with their margins, and the receiver looks at {step} together"
-            )
         self._step = int(step) // 4 * 4
         self._incoming: deque[np.ndarray] = deque()
         self._waiting = 0

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from gr_jscc.errors import UserError
 from gr_jscc.files.toml import first_fault, read_named
 from gr_jscc.files.toml_tables import TomlTable, Whole
-from gr_jscc.modem.demodulator import StreamDemodulator
+from gr_jscc.modem.demodulator import check_findable
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, NUMEROLOGIES, Numerology, numerology
 
 Carriers = Annotated[tuple[Whole, ...], Field(strict=False)]
@@ -107,7 +107,7 @@ def parse_numerology(values: dict, where: str) -> Numerology:
     """
     try:
         layout = NumerologyTable.model_validate(values).layout()
-        StreamDemodulator(layout)  # what no receiver can find need not be sent
+        check_findable(layout)  # what no receiver finds need not be sent
     except ValidationError as error:
         raise NumerologyError(f"{where}: {first_fault(error)}") from error
     except UserError as error:

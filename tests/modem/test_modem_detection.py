@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from modem_streams import errors, gaussian, make_stream, receive
 
+from gr_jscc.errors import UserError
 from gr_jscc.modem import NUMEROLOGIES, StreamDemodulator, numerology
 
 pytestmark = pytest.mark.timeout(60)
@@ -162,7 +163,7 @@ def test_odd_lengths_of_symbol(rng):
 
 
 def test_step_too_small_is_refused():
-    with pytest.raises(ValueError, match="step"):
+    with pytest.raises(UserError, match="looks at 100 together"):
         StreamDemodulator(step=100)
 
 
