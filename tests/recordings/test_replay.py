@@ -13,7 +13,7 @@ from gr_jscc.link.back_channel import RoundSent, SideInfo
 from gr_jscc.link.bursts import LinkSettings, manifest_of, round_bursts
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import Session
-from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstKind, StreamDemodulator, modulate
+from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstKind, StreamDemodulator, modulate, numerology
 from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile, read_recording
 from gr_jscc.recordings.annotations import Annotations, RecordError, picture_digest
 from gr_jscc.recordings.replay import Replay, ReplayError
@@ -365,6 +365,7 @@ class OtherCodec(EchoCodec):
         ({"jscc:samples": 10**9}, EchoCodec, "truncated"),
         ({"core:extensions": [EXTENSION | {"version": "2.0.0"}]}, EchoCodec, "version 2.0.0"),
         ({"jscc:fft_size": 65}, EchoCodec, "power of two"),
+        ({"jscc:pilot_carriers": [-7, "7"]}, EchoCodec, "numerology: pilot_carriers.1: "),
     ],
 )
 def test_what_cannot_be_replayed_is_told_in_one_line(live, change, codec, message):
@@ -374,6 +375,18 @@ def test_what_cannot_be_replayed_is_told_in_one_line(live, change, codec, messag
     with pytest.raises(ReplayError, match=message) as refused:
         list(Replay(read_recording(live.path), codec()).run())
     assert "\n" not in str(refused.value)
+
+
+def test_a_recording_of_samples_alone_is_replayed_with_the_numerology_that_is_named(tmp_path):
+    layout = numerology(128, 12, 100)
+    bursts = round_bursts(payload(0, 0), 40, 80, EchoCodec.weights_hash, 0, 0, SETTINGS)
+    file = SigmfFile(tmp_path / "bare", "Samples alone", RATE)
+    file.write(np.concatenate([modulate(burst.header, burst.symbols, layout) for burst in bursts]))
+    file.finish()
+    recording = read_recording(tmp_path / "bare")
+    *_, replayed = Replay(recording, EchoCodec(), layout=layout).run()
+    assert replayed.result.received.shape == (40, 80, 3)
+    assert list(Replay(recording, EchoCodec()).run()) == []
 
 
 def test_marks_that_somebody_has_changed_are_told_in_one_line(live):
