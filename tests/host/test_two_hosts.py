@@ -211,6 +211,8 @@ def test_another_numerology_is_refused_in_a_line_at_both_ends(programs, own_nume
 
 
 def test_a_numerology_of_ones_own_crosses_is_recorded_and_replayed(programs, own_numerology):
+    for number in range(3, 8):  # a few will do
+        (programs.pictures / f"p{number}.png").unlink()
     own = "--numerology", own_numerology
     programs.channel("--loss", "0.2", *own)  # whose bursts it finds to lose them
     programs.rx("--record", "air", *own)
@@ -223,7 +225,7 @@ def test_a_numerology_of_ones_own_crosses_is_recorded_and_replayed(programs, own
     own_numerology.unlink()  # the recording has it
     programs.start("replay", "air", "--out", "again")
     programs.wait("replay")
-    assert "8 of 8 pictures identical to the live run" in (programs.folder / "replay.log").read_text()
+    assert "3 of 3 pictures identical to the live run" in (programs.folder / "replay.log").read_text()
 
 
 def test_a_recording_is_received_without_a_back_channel(programs):
