@@ -9,7 +9,8 @@ import numpy as np
 from gr_jscc.data import demo_image
 from gr_jscc.imaging import load_image
 
-SIZES = ((48, 80), (96, 160), (192, 256), (400, 640))  # height and width; the first that a codec takes is used
+# Height and width; the first that a codec takes is used. The last is for windows that pad to multiples of 128.
+SIZES = ((48, 80), (96, 160), (192, 256), (400, 640), (128, 256))
 
 
 @cache

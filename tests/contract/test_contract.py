@@ -118,7 +118,7 @@ def test_a_cbr_can_be_chosen_and_one_that_is_not_served_is_refused(place, apart)
     assert "at CBR 0.08333" in verdict.detail
     with pytest.raises(CodecError, match="supports a CBR"):
         Subject("deepjscc", cbr=0.5, apart=apart)
-    with pytest.raises(CodecError, match="640x400 picture is too small"):
+    with pytest.raises(CodecError, match="256x128 picture is too small"):
         Subject(f"{place}:Sizeless", apart=apart)
 
 
