@@ -19,7 +19,7 @@ MOST_LOST_DB = {"receiving": 0.03, "sending": 0.15}  # a transmitter may plan on
 
 @pytest.fixture(scope="module")
 def crop() -> np.ndarray:
-    return np.ascontiguousarray(load_image(demo_image())[100:196, 200:296])
+    return np.ascontiguousarray(load_image(demo_image())[100:164, 200:296])
 
 
 def crossed(sending, receiving, image: np.ndarray) -> tuple[float, list]:
@@ -39,7 +39,7 @@ def crossed(sending, receiving, image: np.ndarray) -> tuple[float, list]:
 def test_two_ends_may_compute_in_different_precisions(name, crop):
     exact, short = load_codec(name), load_codec(name, precision="bf16")
     best, said = crossed(exact, exact, crop)
-    for sending, receiving in ((exact, short), (short, exact), (short, short)):
+    for sending, receiving in ((exact, short), (short, exact)):
         got, other = crossed(sending, receiving, crop)
         assert got > best - MOST_LOST_DB["receiving" if sending is exact else "sending"]
         assert [insight and insight.blind_from for insight in other] == [x and x.blind_from for x in said]
