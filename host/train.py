@@ -23,6 +23,10 @@ def train(
     max_minutes: Annotated[
         float, typer.Option(min=0, help="Stop with a checkpoint after this many minutes; 0: no limit.")
     ] = 0,
+    channel: Annotated[
+        Path | None,
+        typer.Option(help="SigMF recording to train on: what its bursts met on the air."),
+    ] = None,
 ) -> None:
     """Train a codec's networks from a recipe; the same command continues an interrupted run.
 
@@ -34,6 +38,7 @@ def train(
     from gr_jscc.training.loop import train as run
     from gr_jscc.training.recipe import load_recipe
     from gr_jscc.training.schedule import TimeAllowed
+    from gr_jscc.training.tasks import task_of
 
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device must be auto, cpu or cuda, not {device!r}")
@@ -46,8 +51,28 @@ def train(
         chosen = dataclasses.replace(chosen, steps=steps)
     allowed = TimeAllowed(max_minutes * 60) if max_minutes else None
     folder = out or Path("runs") / chosen.model
+    if channel is not None:
+        if "channel" not in vars(task_of(chosen)):
+            raise UserError(f"--channel: codec {chosen.codec} cannot be trained on a recording, deepjscc can")
+        chosen = dataclasses.replace(chosen, task=chosen.task | {"channel": str(heard(channel, folder))})
     path = run(chosen, data, validation or [], folder, device, workers, allowed, to_stderr)
     typer.echo(f"weights: {path}")
+
+
+def heard(recording: Path, folder: Path) -> Path:
+    """Writes what the bursts of a recording met into a run's folder; returns the file."""
+    from gr_jscc.files.places import writable_folder
+    from gr_jscc.files.whole import writing
+    from gr_jscc.radio.sigmf_file import read_recording
+    from gr_jscc.recordings.heard import heard_in
+
+    air = heard_in(read_recording(recording))
+    path = writable_folder(folder) / "channel.npz"
+    with writing(path):
+        air.save(path)
+    low, high = float(air.snr_db.min()), float(air.snr_db.max())
+    to_stderr(f"channel: {len(air)} bursts, {air.lost} of them lost, at {low:.1f} to {high:.1f} dB")
+    return path
 
 
 def to_stderr(line: str) -> None:

@@ -24,7 +24,8 @@ ORDER = (
     ("modem", "nn"),
     ("channel", "weights", "data"),  # the channel finds the modem's bursts, to count them
     ("codecs", "datasets"),
-    ("training", "link"),  # the link carries codecs' rounds; training makes their weights
+    ("link",),  # carries codecs' rounds
+    ("training",),  # makes their weights, through a stand-in of the link too
     # GNU Radio, and what a receiver writes.
     ("scheduler", "reports"),
     ("blocks", "radio"),

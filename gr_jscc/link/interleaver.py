@@ -25,11 +25,16 @@ def permutation(count: int) -> np.ndarray:
     return _kept(count) if count <= KEPT else _order(count)
 
 
+def step(count: int) -> int:
+    """How many symbols of ``count`` lie between neighbours on the air; coprime to ``count``."""
+    length = max(1, round(count * GOLDEN))
+    while math.gcd(length, count) != 1:
+        length += 1
+    return length
+
+
 def _order(count: int) -> np.ndarray:
-    step = max(1, round(count * GOLDEN))
-    while math.gcd(step, count) != 1:
-        step += 1
-    order = np.arange(count, dtype=np.int64) * step % count
+    order = np.arange(count, dtype=np.int64) * step(count) % count
     order.setflags(write=False)
     return order
 

@@ -54,8 +54,8 @@ class Task(Protocol):
     written into its weights' file, and ``multiple`` or ``stride``, pixels of which a picture's sides must be multiples.
 
     Example:
-        >>> task_of(Recipe("mine", "deepjscc", task={"rates": [16]}))
-        DeepJSCCTask(snr_db=(-1.0, 21.0), rates=(16,), any_rate=0.25, uneven=0.2, offset=0.0003)
+        >>> task_of(Recipe("mine", "deepjscc", task={"rates": [16]})).rates
+        (16,)
         >>> task_of(Recipe("mine", "deepjscc", task={"rates": "all"}))
         Traceback (most recent call last):
             ...
