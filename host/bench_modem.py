@@ -43,6 +43,7 @@ def modem(
             ("noise_var_ratio", "implementation_loss_db", "erased_symbols", "mmse_ratio"),
             lambda: figures.spoilt(share, seed, settings),
         ),
+        (("gain_residue", "phase_residue", "noise_var_spread"), lambda: figures.residues(share, seed, settings)),
         (
             ("missed_bursts", "false_bursts", "header_error_rate", "wrong_headers"),
             lambda: figures.reliability(share, seed, settings),

@@ -13,6 +13,7 @@ import numpy as np
 from gr_jscc.benchmarks import interference
 from gr_jscc.benchmarks import modem as measure
 from gr_jscc.benchmarks.modem import USUAL
+from gr_jscc.benchmarks.residues import SNRS_DB, residue_of
 from gr_jscc.channel.front_end import IqImbalance
 from gr_jscc.channel.oscillator import PhaseNoise
 from gr_jscc.channel.sample_clock import SampleOffset
@@ -59,6 +60,18 @@ def losses(share: float, seed: int, settings: LinkSettings = USUAL) -> Iterator[
         at = {"channel": name, "snr_db": 15, "bursts": bursts}
         yield Figure("implementation_loss_db", got.loss_db, "dB", at, most=1.0)
         yield Figure("noise_var_ratio", got.noise_var_ratio, "1", at)
+
+
+def residues(share: float, seed: int, settings: LinkSettings = USUAL) -> Iterator[Figure]:
+    """What the receiver's estimates leave of channel and phase, which training through the link reckons with."""
+    bursts = max(10, round(200 * share))
+    fading = measure.exponential_fading(settings.numerology)
+    for channel, model in {"awgn": measure.flat, "block fading, exponential": fading}.items():
+        got = residue_of(model, bursts, np.random.default_rng([seed, 1000]), settings)
+        at = {"channel": channel, "bursts": bursts * len(SNRS_DB)}
+        yield Figure("gain_residue", got.gain, "1", at)
+        yield Figure("phase_residue", got.phase, "1", at)
+        yield Figure("noise_var_spread", got.spread, "1", at)
 
 
 def spoilt(share: float, seed: int, settings: LinkSettings = USUAL) -> Iterator[Figure]:
