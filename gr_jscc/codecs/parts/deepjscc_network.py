@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gr_jscc.codecs.parts.mixing import mix, mixing_matrices, unmixed
 from gr_jscc.codecs.parts.power_scale import known_scale
 from gr_jscc.nn.klt import KLT
 from gr_jscc.nn.residual import Condition, ConditionedBottleneck, ResidualBlock, mask_channels
@@ -31,6 +32,7 @@ class DeepJSCCNetwork(nn.Module):
         hidden: bottleneck channels.
         encoder_blocks, decoder_blocks: (fine, coarse) numbers of residual blocks.
         condition: length of the condition vectors.
+        mixed: whether the latents of a position are spread over its symbols, see `gr_jscc.codecs.parts.mixing`.
 
     Example:
         >>> network = DeepJSCCNetwork(8, fine=8, coarse=8, hidden=8, encoder_blocks=(1, 1), decoder_blocks=(1, 1))
@@ -50,16 +52,21 @@ class DeepJSCCNetwork(nn.Module):
         encoder_blocks: tuple[int, int] = (2, 4),
         decoder_blocks: tuple[int, int] = (3, 6),
         condition: int = 64,
+        mixed: bool = False,
     ) -> None:
         super().__init__()
-        self.latents = latents
+        self.latents, self.mixed = latents, mixed
         self.config = dict(
             latents=latents, fine=fine, coarse=coarse, hidden=hidden,
             encoder_blocks=list(encoder_blocks), decoder_blocks=list(decoder_blocks), condition=condition,
+            mixed=mixed,
         )  # fmt: skip
         self.analysis = nn.Conv2d(VALUES, latents, 1)  # the linear path
         self.synthesis = nn.Conv2d(latents, VALUES, 1)
         self.log_power = nn.Parameter(torch.zeros(latents))  # of each latent channel, for the Wiener gain
+
+        if mixed:
+            self.register_buffer("mixing", mixing_matrices(latents), persistent=False)
 
         self.encoder_condition = Condition(2, condition)
         self.encoder_stem = nn.Conv2d(48, fine, 3, padding=1)
@@ -109,7 +116,8 @@ class DeepJSCCNetwork(nn.Module):
             x = block(x, condition)
         with torch.autocast(images.device.type, enabled=False):  # the symbols stay in full precision
             latents = self.analysis(F.pixel_unshuffle(images, STRIDE)) + self.encoder_head(x.float())
-        return mask_channels(latents, rate)
+            latents = mask_channels(latents, rate)
+            return mix(latents, rate, self.mixing) if self.mixed else latents
 
     def decode(self, received: Tensor, noise_var: Tensor, rate: Tensor) -> Tensor:
         """The picture float32[B, 3, H, W], not clipped.
@@ -120,9 +128,7 @@ class DeepJSCCNetwork(nn.Module):
                 latents' own units; ``inf`` where nothing arrived.
             rate: int64[B], latent channels that were sent.
         """
-        power = self.log_power.exp()[None, :, None, None]
-        gain = mask_channels(power / (power + noise_var), rate)  # Wiener: 0 for what never arrived
-        estimate = gain * received
+        estimate, gain = self._estimate(received, noise_var, rate)
         sent = (rate * received.shape[2] * received.shape[3]).float()
         mean_gain = gain.sum((1, 2, 3)) / sent
         # Harmonic mean, so that lost symbols count as lost and not as an infinite average.
@@ -138,6 +144,16 @@ class DeepJSCCNetwork(nn.Module):
         with torch.autocast(received.device.type, enabled=False):
             linear = F.pixel_shuffle(self.synthesis(estimate), STRIDE)
             return linear + F.pixel_shuffle(self.decoder_head(x.float()), 4)
+
+    def _estimate(self, received: Tensor, noise_var: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """Linear MMSE estimate of the latents, and the share of each one's power that it tells: 0 for what is lost."""
+        power = self.log_power.exp()
+        if self.mixed:
+            with torch.autocast(received.device.type, enabled=False):
+                return unmixed(received, noise_var, rate, self.mixing, power)
+        power = power[None, :, None, None]
+        gain = mask_channels(power / (power + noise_var), rate)  # Wiener
+        return gain * received, gain
 
     def forward(self, images: Tensor, rate: Tensor, channel) -> Tensor:
         """Image to image through a differentiable channel, for training.
