@@ -112,11 +112,12 @@ class _Transmitter(Transmitter):
         rate, count = self.codec.rate_for(height, width, self.cbr)
         rows, columns = _grid(height, width)
         rates = torch.tensor([rate], device=device)
-        with self.codec.autocast():
-            latents = network.encode(to_pixels(image, rows * STRIDE, columns * STRIDE, device), rates)
         places = torch.from_numpy(_places(count, rows * columns)).to(device)
         is_sent = torch.zeros(network.latents // 2, 1, rows, columns, device=device)
         is_sent.view(-1)[places] = 1
+        pixels = to_pixels(image, rows * STRIDE, columns * STRIDE, device)
+        with self.codec.autocast():
+            latents = network.encode(pixels, rates, 2 * is_sent.sum(0).long())
         latents = latents * is_sent.expand(-1, 2, -1, -1).reshape(latents.shape)
         symbols, scale = to_symbols(latents, torch.tensor([2 * count / (rows * columns)], device=device))
         code = int(quantise_scale(scale)[0])
@@ -143,7 +144,10 @@ class _Receiver(TrainedReceiver):
         places = torch.from_numpy(_places(count, positions)).to(device)
         received.view(-1)[places] = heard.symbols
         variance.view(-1)[places] = heard.noise_var
+        sent = torch.zeros(received.shape[1:], dtype=torch.long, device=device)
+        sent.view(-1)[places] = 2
         scale = scale_of(torch.tensor([code], device=device))
         latents, latent_var = from_symbols(received, variance, scale)
+        rates = torch.tensor([2 * pairs], device=device)
         with self.codec.autocast():
-            return network.decode(latents, latent_var, torch.tensor([2 * pairs], device=device))
+            return network.decode(latents, latent_var, rates, sent.sum(0, keepdim=True))

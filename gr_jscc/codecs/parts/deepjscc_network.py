@@ -107,8 +107,15 @@ class DeepJSCCNetwork(nn.Module):
         share = rate.float() / self.latents
         return torch.stack([share.log2() / 2 + 1, 2 * share - 1], dim=1)
 
-    def encode(self, images: Tensor, rate: Tensor) -> Tensor:
-        """Latents float32[B, latents, H/8, W/8]; zero beyond the first ``rate[b]`` channels (int64[B])."""
+    def encode(self, images: Tensor, rate: Tensor, sent: Tensor | None = None) -> Tensor:
+        """Latents float32[B, latents, H/8, W/8]; zero beyond the first ``rate[b]`` channels (int64[B]).
+
+        Args:
+            images: float32[B, 3, H, W] in [0, 1].
+            rate: int64[B].
+            sent: int64[B, H/8, W/8], of a mixed network, how many latents of each position are sent, an even number;
+                the rate's if None.
+        """
         condition = self.encoder_condition(self._rate_numbers(rate))
         x = self.encoder_stem(F.pixel_unshuffle(images - 0.5, 4))
         x = self.encoder_down(self.encoder_fine(x))
@@ -117,9 +124,9 @@ class DeepJSCCNetwork(nn.Module):
         with torch.autocast(images.device.type, enabled=False):  # the symbols stay in full precision
             latents = self.analysis(F.pixel_unshuffle(images, STRIDE)) + self.encoder_head(x.float())
             latents = mask_channels(latents, rate)
-            return mix(latents, rate, self.mixing) if self.mixed else latents
+            return mix(latents, _everywhere(rate, latents, sent), self.mixing) if self.mixed else latents
 
-    def decode(self, received: Tensor, noise_var: Tensor, rate: Tensor) -> Tensor:
+    def decode(self, received: Tensor, noise_var: Tensor, rate: Tensor, sent: Tensor | None = None) -> Tensor:
         """The picture float32[B, 3, H, W], not clipped.
 
         Args:
@@ -127,8 +134,9 @@ class DeepJSCCNetwork(nn.Module):
             noise_var: float32 of the same shape, variance of the noise on each real latent in the
                 latents' own units; ``inf`` where nothing arrived.
             rate: int64[B], latent channels that were sent.
+            sent: as in `encode`.
         """
-        estimate, gain = self._estimate(received, noise_var, rate)
+        estimate, gain = self._estimate(received, noise_var, rate, sent)
         sent = (rate * received.shape[2] * received.shape[3]).float()
         mean_gain = gain.sum((1, 2, 3)) / sent
         # Harmonic mean, so that lost symbols count as lost and not as an infinite average.
@@ -145,12 +153,14 @@ class DeepJSCCNetwork(nn.Module):
             linear = F.pixel_shuffle(self.synthesis(estimate), STRIDE)
             return linear + F.pixel_shuffle(self.decoder_head(x.float()), 4)
 
-    def _estimate(self, received: Tensor, noise_var: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+    def _estimate(
+        self, received: Tensor, noise_var: Tensor, rate: Tensor, sent: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """Linear MMSE estimate of the latents, and the share of each one's power that it tells: 0 for what is lost."""
         power = self.log_power.exp()
         if self.mixed:
             with torch.autocast(received.device.type, enabled=False):
-                return unmixed(received, noise_var, rate, self.mixing, power)
+                return unmixed(received, noise_var, _everywhere(rate, received, sent), self.mixing, power)
         power = power[None, :, None, None]
         gain = mask_channels(power / (power + noise_var), rate)  # Wiener
         return gain * received, gain
@@ -168,6 +178,11 @@ class DeepJSCCNetwork(nn.Module):
         symbols, scale = to_symbols(latents, rate)
         received, noise_var = channel(symbols)
         return self.decode(*from_symbols(received, noise_var, scale), rate)
+
+
+def _everywhere(rate: Tensor, latents: Tensor, sent: Tensor | None) -> Tensor:
+    """``sent`` int64[B, h, w], of latents [B, latents, h, w]; the rate int64[B] at every position if None."""
+    return rate[:, None, None].expand(-1, *latents.shape[2:]) if sent is None else sent
 
 
 LOST = 1e6  # noise variance that stands for a symbol that never arrived

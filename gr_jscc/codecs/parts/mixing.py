@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -27,13 +28,26 @@ def mixing_matrices(latents: int) -> Tensor:
     return torch.from_numpy(matrices).float()
 
 
-def mix(latents: Tensor, rate: Tensor, matrices: Tensor) -> Tensor:
-    """Mixed latents float32[B, latents, h, w], of the first ``rate[b]`` (int64[B], even) of each picture."""
-    return torch.einsum("bij,bjhw->bihw", matrices[rate // 2], latents)
+def mix(latents: Tensor, sent: Tensor, matrices: Tensor) -> Tensor:
+    """Mixed latents float32[B, latents, h, w]; 0 beyond what is sent.
+
+    Args:
+        latents: float32[B, latents, h, w].
+        sent: int64[B, h, w], how many latents of a position are sent, even numbers.
+        matrices: of `mixing_matrices`.
+    """
+    mixed = torch.zeros_like(latents).permute(0, 2, 3, 1)
+    for count in sent.unique().tolist():
+        which = sent == count
+        mixed[which] = F.pad(
+            latents.permute(0, 2, 3, 1)[which][:, :count] @ matrices[count // 2, :count, :count].T,
+            (0, latents.shape[1] - count),
+        )
+    return mixed.permute(0, 3, 1, 2)
 
 
 def unmixed(
-    received: Tensor, noise_var: Tensor, rate: Tensor, matrices: Tensor, power: Tensor
+    received: Tensor, noise_var: Tensor, sent: Tensor, matrices: Tensor, power: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The linear MMSE estimate of latents from mixed ones.
 
@@ -42,32 +56,33 @@ def unmixed(
     Args:
         received: float32[B, latents, h, w], 0 where nothing arrived.
         noise_var: float32 of the same shape; large but finite where nothing arrived.
-        rate: int64[B], latents that were sent, an even number.
+        sent: see `mix`.
         matrices: of `mixing_matrices`.
         power: float32[latents], prior variances.
 
     Returns:
-        The estimate, and the share of each latent's power that it tells, from 0 to 1; both 0 beyond the rate.
+        The estimate, and the share of each latent's power that it tells, from 0 to 1; both 0 for what was not sent.
 
     Example:
         >>> matrices, power = mixing_matrices(4), torch.tensor([8.0, 4.0, 1.0, 1.0])
-        >>> sent, rate = torch.ones(1, 4, 1, 1), torch.tensor([4])
-        >>> noise_var = torch.full(sent.shape, 1e-4)
+        >>> latents, sent = torch.ones(1, 4, 1, 1), torch.full((1, 1, 1), 4)
+        >>> noise_var = torch.full(latents.shape, 1e-4)
         >>> noise_var[0, :2] = 1e6  # a symbol is lost
-        >>> estimate, told = unmixed(mix(sent, rate, matrices), noise_var, rate, matrices, power)
+        >>> estimate, told = unmixed(mix(latents, sent, matrices), noise_var, sent, matrices, power)
         >>> bool(told[0, 0] > 0.5 > told[0, 3])
         True
     """
+    received, noise_var = received.permute(0, 2, 3, 1), noise_var.permute(0, 2, 3, 1)
     estimate, told = torch.zeros_like(received), torch.zeros_like(received)
-    for count in rate.unique().tolist():
-        which = rate == count
-        arrived, variance = (x[which, :count].permute(0, 2, 3, 1) for x in (received, noise_var))
+    for count in sent.unique().tolist():
+        which = sent == count
         with torch.no_grad():
             matrix, prior = matrices[count // 2, :count, :count], power[:count]
-            covariance = (matrix * prior) @ matrix.T + torch.diag_embed(variance)
+            covariance = (matrix * prior) @ matrix.T + torch.diag_embed(noise_var[which][:, :count])
             inverse = torch.cholesky_inverse(torch.linalg.cholesky_ex(covariance).L)
             weights = prior[:, None] * (matrix.T @ inverse)
             share = (weights * matrix.T).sum(-1)
-        part = (weights @ arrived[..., None])[..., 0]
-        estimate[which, :count], told[which, :count] = part.permute(0, 3, 1, 2), share.permute(0, 3, 1, 2)
-    return estimate, told
+        unsent = (0, received.shape[-1] - count)
+        estimate[which] = F.pad((weights @ received[which][:, :count, None])[..., 0], unsent)
+        told[which] = F.pad(share, unsent)
+    return estimate.permute(0, 3, 1, 2), told.permute(0, 3, 1, 2)
