@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+TOGETHER = 2048  # positions whose matrices are in memory at a time
+
 
 def mixing_matrices(latents: int) -> Tensor:
     """An orthogonal matrix for each even number of latents: float32[latents/2 + 1, latents, latents].
@@ -72,17 +74,18 @@ def unmixed(
         >>> bool(told[0, 0] > 0.5 > told[0, 3])
         True
     """
-    received, noise_var = received.permute(0, 2, 3, 1), noise_var.permute(0, 2, 3, 1)
+    shape = received.permute(0, 2, 3, 1).shape
+    received, noise_var = (x.permute(0, 2, 3, 1).flatten(0, 2) for x in (received, noise_var))
     estimate, told = torch.zeros_like(received), torch.zeros_like(received)
     for count in sent.unique().tolist():
-        which = sent == count
-        with torch.no_grad():
-            matrix, prior = matrices[count // 2, :count, :count], power[:count]
-            covariance = (matrix * prior) @ matrix.T + torch.diag_embed(noise_var[which][:, :count])
-            inverse = torch.cholesky_inverse(torch.linalg.cholesky_ex(covariance).L)
-            weights = prior[:, None] * (matrix.T @ inverse)
-            share = (weights * matrix.T).sum(-1)
-        unsent = (0, received.shape[-1] - count)
-        estimate[which] = F.pad((weights @ received[which][:, :count, None])[..., 0], unsent)
-        told[which] = F.pad(share, unsent)
-    return estimate.permute(0, 3, 1, 2), told.permute(0, 3, 1, 2)
+        matrix, prior = matrices[count // 2, :count, :count], power[:count]
+        unsent = (0, shape[-1] - count)
+        for which in (sent.flatten() == count).nonzero()[:, 0].split(TOGETHER):
+            with torch.no_grad():
+                covariance = (matrix * prior) @ matrix.T + torch.diag_embed(noise_var[which, :count])
+                inverse = torch.cholesky_inverse(torch.linalg.cholesky_ex(covariance).L)
+                weights = prior[:, None] * (matrix.T @ inverse)
+                share = (weights * matrix.T).sum(-1)
+            estimate[which] = F.pad((weights @ received[which, :count, None])[..., 0], unsent)
+            told[which] = F.pad(share, unsent)
+    return tuple(x.reshape(shape).permute(0, 3, 1, 2) for x in (estimate, told))
