@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("one_thread")]
 
 HEIGHT, WIDTH = 26, 37
 WEIGHTS = {  # the smallest that ship, and every kind of picture
+    "deepjscc": ["deepjscc-photo", "deepjscc-photo-lossy"],
     "hjscc": ["hjscc-cifar"],
     "hjscc-feedback": ["hjscc-cifar", "hjscc-photo"],
     "ntscc": ["ntscc-cifar"],
