@@ -32,9 +32,7 @@ from gr_jscc.training.recipe import RecipeError
 
 Channel = Callable[[Tensor], tuple[Tensor, Tensor]]
 
-LARGEST_PICTURE = (
-    96  # latent positions of a side, of the pictures that crops are windows of: 768 pixels at a stride of 8
-)
+LARGEST_PICTURE = 96  # latent positions a side, of pictures that crops are windows of: 768 pixels at a stride of 8
 TAPS, DECAY = 8, 2.0  # of the exponential power-delay profile that `gr_jscc.benchmarks.modem` measures with
 WEAKEST = 1e-3  # power gain below which a carrier is as good as gone
 
