@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from gr_jscc.errors import UserError
-from gr_jscc.modem import BurstHeader, BurstKind, Numerology, ReceivedBurst, numerology
+from gr_jscc.modem import BurstHeader, BurstKind, Numerology, ReceivedBurst
 from gr_jscc.modem.layout import burst_length
 from gr_jscc.radio.sigmf_file import Recording
-from gr_jscc.recordings.replay import bursts
+from gr_jscc.recordings.replay import bursts, numerology_of
 from gr_jscc.training.heard_air import STEPS, HeardAir
 
 MOST = 20_000  # bursts that are kept: 8 MB
@@ -22,7 +22,8 @@ class HeardError(UserError):
     """A recording that no channel can be had from; the message is one line for a person.
 
     Example:
-        >>> heard_air(iter([]), numerology(), samples=0)
+        >>> from gr_jscc.modem import DEFAULT_NUMEROLOGY
+        >>> heard_air(iter([]), DEFAULT_NUMEROLOGY, samples=0)
         Traceback (most recent call last):
             ...
         gr_jscc.recordings.heard.HeardError: no analog burst in the recording
@@ -36,10 +37,9 @@ def heard_in(recording: Recording) -> HeardAir:
         RadioError, ReplayError: see `gr_jscc.recordings.replay.bursts`.
         HeardError: there is none.
     """
-    found = bursts(recording, last=True)  # which looks at the fields
-    layout = numerology(recording.fields.get("jscc:fft_size", 64), recording.fields.get("jscc:cp_len", 16))
+    layout = numerology_of(recording)
     try:
-        return heard_air(found, layout, recording.samples)
+        return heard_air(bursts(recording, last=True, layout=layout), layout, recording.samples)
     except HeardError as error:
         raise HeardError(f"{recording.meta}: {error}") from error
 

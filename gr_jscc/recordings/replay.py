@@ -69,6 +69,18 @@ class Replayed:
     same: bool | None
 
 
+def numerology_of(recording: Recording) -> Numerology:
+    """The numerology that a recording's metadata tell, or the default one.
+
+    Raises:
+        ReplayError: what they tell makes none.
+    """
+    try:
+        return numerology_of_keys(recording.fields, prefix="jscc:")
+    except (ValueError, TypeError) as error:
+        raise ReplayError(f"{recording.meta}: {error}") from error
+
+
 def bursts(recording: Recording, last: bool, layout: Numerology | None = None) -> Iterator[ReceivedBurst]:
     """The bursts in a recording.
 
@@ -81,10 +93,9 @@ def bursts(recording: Recording, last: bool, layout: Numerology | None = None) -
         RadioError: the samples cannot be read.
         ReplayError: no such numerology.
     """
-    fields = recording.fields
+    layout = layout or numerology_of(recording)
     try:
-        layout = layout or numerology_of_keys(fields, prefix="jscc:")
-        demodulator = StreamDemodulator(layout, fields.get("jscc:step_samples", STEP))
+        demodulator = StreamDemodulator(layout, recording.fields.get("jscc:step_samples", STEP))
     except (ValueError, TypeError) as error:
         raise ReplayError(f"{recording.meta}: {error}") from error
     for first in range(0, recording.samples, AT_ONCE):
