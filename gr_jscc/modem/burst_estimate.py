@@ -15,10 +15,12 @@ from gr_jscc.modem.outliers import trusted_symbols
 from gr_jscc.modem.phase import coarse_line, drift_precision
 from gr_jscc.modem.tracking import correlate, refine_line, residuals, turn_back, whitened
 
-__all__ = ["BurstEstimate", "estimate_bursts"]
+__all__ = ["BurstEstimate", "estimate_bursts", "some_bursts"]
 
 # Radians per OFDM symbol that preamble and header may leave of the carrier offset.
 _SLOPE_LEFT = 0.25
+# Times what is expected of an OFDM symbol that it may weigh in the first look at the phase.
+_MOST_SEEN = 3.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class BurstEstimate:
         early: complex64[bursts, early symbols, used_count], late: complex64[bursts, payload's symbols, pilot_count]:
             the observations turned back by the line.
         noise_var: float64[bursts], mean of a cell of OFDM symbols that are trusted.
+        own_noise: float64[bursts], the same of preamble and header about their own mean: also right where the channel
+            moves later on.
         shape: float64[bursts, used_count], noise of each carrier in proportion to that.
         matched: complex64[bursts, used_count], the channel over the shape: what observations are weighted by.
         trust: float64[bursts, payload's symbols], weights of the OFDM symbols; 0 for those that an interferer hit, or
@@ -42,16 +46,18 @@ class BurstEstimate:
             proportion to its shape.
 
     Example:
+        >>> from gr_jscc.modem.layout import pilot_places
         >>> from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY as layout
         >>> rng = np.random.default_rng(1)
         >>> early = np.ones((1, 8, layout.used_count), np.complex64)  # as over a flat channel
         >>> late = np.ones((1, 20, layout.pilot_count), np.complex64)
+        >>> places = pilot_places(layout, 6, 20)
         >>> late += 0.1 * rng.standard_normal(late.shape, np.float32)
         >>> early += 0.1 * rng.standard_normal(early.shape, np.float32)
         >>> noise_var, shape = np.full(1, 0.01), np.ones((1, layout.used_count))
         >>> counts = np.full(shape.shape, 8.0)
         >>> first = estimate_channel(early.sum(axis=1), counts, noise_var, shape, None, layout, steps=2)
-        >>> estimate = estimate_bursts(early, late, first.response, first.profile, noise_var, shape, layout)
+        >>> estimate = estimate_bursts(early, late, first.response, first.profile, noise_var, shape, places, layout)
         >>> bool(np.abs(estimate.response - 1).max() < 0.1), bool(estimate.trust.all())
         (True, True)
     """
@@ -63,6 +69,7 @@ class BurstEstimate:
     early: np.ndarray
     late: np.ndarray
     noise_var: np.ndarray
+    own_noise: np.ndarray
     shape: np.ndarray
     matched: np.ndarray
     trust: np.ndarray
@@ -77,6 +84,7 @@ def estimate_bursts(
     profile: np.ndarray,
     noise_var: np.ndarray,
     shape: np.ndarray,
+    places: np.ndarray,
     numerology: Numerology,
 ) -> BurstEstimate:
     """What is to be believed of bursts, all their known cells together.
@@ -84,46 +92,64 @@ def estimate_bursts(
     Args:
         early, late: of `observe`.
         response, profile, noise_var, shape: what the preamble alone says, as in `BurstEstimate`.
+        places: int64[payload's symbols, pilot_count], where its pilots stand.
     """
-    used, pilot_index = numerology.used_carriers.astype(np.float32), numerology.pilot_index
-    trust = np.ones(late.shape[:2])
+    used = numerology.used_carriers.astype(np.float32)
+    trust, standing = np.ones(late.shape[:2]), _standing(places, len(used))
     matched = (response / shape).astype(np.complex64)
-    line = coarse_line(correlate(early, late, matched, pilot_index), _SLOPE_LEFT)
-    turned_early, turned_late, _ = turn_back(early, late, line, trust, used, pilot_index)
+    line = coarse_line(correlate(early, late, response, matched, _MOST_SEEN, places), _SLOPE_LEFT)
+    turned_early, turned_late, _ = turn_back(early, late, line, trust, used, places)
     nothing = np.empty((len(early), 0))
     guess = BurstEstimate(
-        response, nothing, profile, line, turned_early, turned_late, noise_var, shape, matched, trust, nothing, nothing
+        response,
+        nothing,
+        profile,
+        line,
+        turned_early,
+        turned_late,
+        noise_var,
+        noise_var,
+        shape,
+        matched,
+        trust,
+        nothing,
+        nothing,
     )
-    guess = _better(early, late, guess, numerology)
+    guess = _better(early, late, guess, places, standing, numerology)
     doubtful = ~guess.trust.all(axis=1)
     if doubtful.any():
         # What is no longer trusted has spoilt the guess, and so the trust in what is sound.
-        again = _better(early[doubtful], late[doubtful], _some(guess, doubtful), numerology)
+        again = _better(early[doubtful], late[doubtful], some_bursts(guess, doubtful), places, standing, numerology)
         guess = _replaced(guess, doubtful, again)
-    return _better(early, late, guess, numerology, last=True)
+    return _better(early, late, guess, places, standing, numerology, last=True)
 
 
 def _better(
-    early: np.ndarray, late: np.ndarray, guess: BurstEstimate, numerology: Numerology, last: bool = False
+    early: np.ndarray,
+    late: np.ndarray,
+    guess: BurstEstimate,
+    places: np.ndarray,
+    standing: np.ndarray,
+    numerology: Numerology,
+    last: bool = False,
 ) -> BurstEstimate:
     """A better estimate after a guess; the last one takes more trouble, and leaves it at what was trusted."""
-    used, pilot_index, pilots = numerology.used_carriers.astype(np.float32), numerology.pilot_index, late.shape[2]
+    used, pilots = numerology.used_carriers.astype(np.float32), late.shape[2]
     opening, noise, shape, trust = early.shape[1], guess.noise_var, guess.shape, guess.trust
     line = refine_line(
-        guess.line, guess.early, guess.late, trust, guess.response, guess.matched, used, pilot_index,
+        guess.line, guess.early, guess.late, trust, guess.response, guess.matched, used, places,
         drift_precision(noise, numerology), numerology.fft_size,
     )  # fmt: skip
-    turned_early, turned_late, sums = turn_back(early, late, line, trust, used, pilot_index)
-    counts = np.full(shape.shape, float(opening))
-    counts[:, pilot_index] += trust.sum(axis=1, keepdims=True)
+    turned_early, turned_late, sums = turn_back(early, late, line, trust, used, places)
+    counts = opening + trust @ standing
     channel = estimate_channel(
         sums, counts, noise, shape, guess.profile, numerology, steps=3 if last else 1, prune=last
     )
-    early_error, scatter, late_error = residuals(turned_early, turned_late, channel.response, pilot_index)
+    early_error, scatter, late_error = residuals(turned_early, turned_late, channel.response, places)
     own_noise, shape = noise_spectrum(scatter, opening - 1, channel.response)
-    white_error, pilot_error = whitened(early_error, late_error, shape, pilot_index)
+    white_error, pilot_error = whitened(early_error, late_error, shape, places)
     if not last:
-        trust = trusted_symbols(turned_late, pilot_error, channel.response, own_noise, shape, pilot_index)
+        trust = trusted_symbols(turned_late, pilot_error, channel.response[:, places], own_noise, shape, places)
     cells = opening * len(used) + trust.sum(axis=1) * pilots
     error = white_error + pilots * (pilot_error * trust).sum(axis=1)
     return BurstEstimate(
@@ -135,6 +161,7 @@ def _better(
         late=turned_late,
         # The line takes 1.5 degrees of freedom; 1 more makes the mean of the inverse right.
         noise_var=np.maximum(error / (cells - channel.freedom - 2.5), 1e-30),
+        own_noise=own_noise,
         shape=shape,
         matched=(channel.response / shape).astype(np.complex64),
         trust=trust,
@@ -143,8 +170,15 @@ def _better(
     )
 
 
-def _some(estimate: BurstEstimate, which: np.ndarray) -> BurstEstimate:
-    """The estimate of some of the bursts, bool[bursts]."""
+def _standing(places: np.ndarray, used: int) -> np.ndarray:
+    """How many pilots of each OFDM symbol stand on each used carrier: float64[payload's symbols, used_count]."""
+    standing = np.zeros((len(places), used))
+    standing[np.arange(len(places))[:, None], places] = 1
+    return standing
+
+
+def some_bursts(estimate: BurstEstimate, which: np.ndarray) -> BurstEstimate:
+    """The estimate of some of the bursts, bool[bursts] or their numbers."""
     return BurstEstimate(**{field.name: getattr(estimate, field.name)[which] for field in fields(estimate)})
 
 

@@ -16,7 +16,7 @@ from numba import njit
 from gr_jscc.modem.numerology import Numerology
 from gr_jscc.modem.turning import FAST
 
-__all__ = ["CHANNEL_LEAD", "ChannelEstimate", "estimate_channel"]
+__all__ = ["CHANNEL_LEAD", "ChannelEstimate", "estimate_channel", "invert", "tap_transforms"]
 
 #: Samples before the first path at which the FFT's window is aimed to start, where the prefix allows.
 CHANNEL_LEAD = 2
@@ -55,7 +55,7 @@ class ChannelEstimate:
 
 
 @lru_cache(maxsize=32)
-def _transforms(numerology: Numerology) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def tap_transforms(numerology: Numerology) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Between taps and used carriers, and between differences of taps and used carriers.
 
     Returns:
@@ -91,7 +91,7 @@ def estimate_channel(
         prune: give taps up whose variance is on its way to zero. Quicker and on few paths more accurate, but what is
             given up is lost to later estimates, which may know more.
     """
-    forward, back, differences, to_gram = _transforms(numerology)
+    forward, back, differences, to_gram = tap_transforms(numerology)
     seen, gram, weight, noise = _observed(total, counts, noise_var, shape, back, to_gram)
     if profile is None:
         profile = (np.square(seen.real) + np.square(seen.imag)) / np.square(weight)[:, None]
@@ -186,7 +186,7 @@ def _learn(gram, weight, seen, noise, profile, steps, hopeless):
                     value = gram[burst, active[i] - active[j]] * (scale[i] * scale[j] / noise[burst])
                     matrix[i, 2 * j], matrix[i, 2 * j + 1] = value.real, value.imag
                 matrix[i, 2 * i] += 1.0
-            _invert(matrix, count, column, turned)
+            invert(matrix, count, column, turned)
             for i in range(count):
                 left[i], mean_taps[i] = matrix[i, 2 * i], 0.0
                 for j in range(i):
@@ -211,8 +211,10 @@ def _learn(gram, weight, seen, noise, profile, steps, hopeless):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _invert(matrix, count, column, turned):
+def invert(matrix, count, column, turned):
     """The inverse of a Hermitian matrix, none of whose eigenvalues is below 1, in place: its lower triangle.
+
+    Returns the natural logarithm of the matrix's determinant.
 
     The sweep operator (Goodnight, The American Statistician 1979): nothing but sums of rows, which vectorise.
 
@@ -220,6 +222,7 @@ def _invert(matrix, count, column, turned):
         matrix: float64[≥ count, ≥ 2 count], real and imaginary parts by turns.
         column, turned: float64[≥ 2 count], to work in.
     """
+    determinant = 0.0
     for pivot in range(count):
         for i in range(count):
             if i < pivot:
@@ -230,6 +233,7 @@ def _invert(matrix, count, column, turned):
             column[2 * i], column[2 * i + 1] = real, imag
             turned[2 * i], turned[2 * i + 1] = -imag, real
         inverse = 1.0 / max(column[2 * pivot], 1.0)
+        determinant -= np.log(inverse)
         for i in range(count):
             if i != pivot:
                 real, imag = column[2 * i] * inverse, -column[2 * i + 1] * inverse
@@ -243,3 +247,4 @@ def _invert(matrix, count, column, turned):
     for i in range(count):
         for t in range(2 * i + 2):
             matrix[i, t] = -matrix[i, t]
+    return determinant

@@ -3,9 +3,6 @@
 An overflow in the receiver's host leaves a gap without a trace. After it the FFT's windows lie across other symbols
 than they should, and every cell holds something of the right power that has nothing to do with what was sent there.
 That is not noise on top of a symbol: the symbol is gone, and its variance infinite.
-
-A gap shorter than an OFDM symbol can escape: where the delay turns all pilots alike (9 samples of 64, and multiples),
-they cannot tell it from a phase.
 """
 
 import numpy as np
@@ -22,7 +19,7 @@ _SPOILED = 3.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def lost_from(late, outlying, response, walk, noise_var, shape, pilot_index):
+def lost_from(late, outlying, expected, walk, noise_var, shape, places):
     """The OFDM symbols of the payload after a cut: bool[c, payload's symbols].
 
     From there to the end of the burst noise alone is likelier than the pilots with noise, the power of the noise being
@@ -33,10 +30,10 @@ def lost_from(late, outlying, response, walk, noise_var, shape, pilot_index):
         late: complex64[c, payload's symbols, pilot_count], pilots turned back by the line, as observations of the
             channel.
         outlying: bool[c, payload's symbols], those with more noise than others; a burst without was not cut.
-        response: complex64[c, used_count], the channel.
+        expected: complex64[c, payload's symbols, pilot_count], the channel where they are.
         walk: float64[c, payload's symbols], radians besides the line.
         noise_var: float64[c], mean of a cell; shape: float64[c, used_count], each carrier's in proportion to it.
-        pilot_index: int64[pilot_count].
+        places: int64[payload's symbols, pilot_count], where the pilots stand among the used carriers.
     """
     count, rows, spread = late.shape
     lost, spoiled = np.zeros((count, rows), np.bool_), np.empty(rows, np.bool_)
@@ -49,9 +46,9 @@ def lost_from(late, outlying, response, walk, noise_var, shape, pilot_index):
             turn = np.complex64(complex(cosine, sine))
             present, absent = 0.0, 0.0
             for p in range(spread):
-                k = pilot_index[p]
+                k = places[row, p]
                 seen = late[c, row, p] * turn
-                off = seen - response[c, k]
+                off = seen - expected[c, row, p]
                 present += (off.real * off.real + off.imag * off.imag) / shape[c, k]
                 absent += (seen.real * seen.real + seen.imag * seen.imag) / shape[c, k]
             least = spread * noise_var[c]

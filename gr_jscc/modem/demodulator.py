@@ -16,13 +16,16 @@ from numba import njit
 from gr_jscc.errors import UserError
 from gr_jscc.modem.burst_estimate import estimate_bursts
 from gr_jscc.modem.channel_estimation import CHANNEL_LEAD, estimate_channel
+from gr_jscc.modem.course import ChannelCourse, channel_courses
 from gr_jscc.modem.equaliser import channel_inverse
 from gr_jscc.modem.header import BurstHeader, BurstKind, decode_header_llr
 from gr_jscc.modem.header_cells import header_correlations, header_ratios, training_totals
 from gr_jscc.modem.layout import (
     burst_length,
+    displaced,
     header_ofdm_symbols,
     payload_ofdm_symbols,
+    pilot_places,
     pilot_values,
     scramble,
     unscramble,
@@ -35,7 +38,7 @@ from gr_jscc.modem.phase import fit_header_phase, smooth_walk
 from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_carriers
 from gr_jscc.modem.rows import demodulate_rows
 from gr_jscc.modem.synchroniser import acquire, find_candidates, grid, metric_span
-from gr_jscc.modem.tracking import correlate, equalise, observe
+from gr_jscc.modem.tracking import equalise, observe, pilot_phases
 from gr_jscc.modem.turning import FAST
 
 __all__ = ["DemodulatorCounters", "ReceivedBurst", "StreamDemodulator"]
@@ -375,10 +378,10 @@ class StreamDemodulator:
         # All that is known of the burst, as observations of the channel.
         headers = np.stack([burst.header_symbols for burst in alike])
         training, pilots = preamble_carriers(layout), pilot_values(layout, 0, head + rows)
-        used, pilot_index = layout.used_carriers.astype(np.float32), layout.pilot_index
+        places = pilot_places(layout, head, rows)
         early, late = observe(
             spectrum, headers, training, scramble(layout, 0, head), pilots, layout.used_bins, layout.data_index,
-            pilot_index,
+            layout.pilot_index, places,
         )  # fmt: skip
         estimate = estimate_bursts(
             early,
@@ -387,35 +390,18 @@ class StreamDemodulator:
             np.stack([burst.profile for burst in alike]),
             np.array([burst.noise_var for burst in alike]),
             np.stack([burst.shape for burst in alike]),
+            places,
             layout,
         )
-        response, noise, trust = estimate.response, estimate.noise_var, estimate.trust
+        payload = np.empty((len(alike), rows * layout.data_count), np.complex64)
+        spread = np.empty(payload.shape, np.float32)
+        snr_db, evm_db = np.empty(len(alike)), np.empty(len(alike))
+        profile = np.stack([burst.profile for burst in alike])
+        for course in channel_courses(estimate, profile, places, layout):
+            which = course.which
+            payload[which], spread[which] = _equalised(spectrum[which], course, head, layout)
+            snr_db[which], evm_db[which] = _quality(course, opening, layout)
 
-        # Phase noise, where the pilots show any.
-        strength = (np.square(np.abs(response)) / estimate.shape)[:, pilot_index].sum(axis=1)
-        correlations = correlate(estimate.early, estimate.late, estimate.matched, pilot_index)
-        measured = np.angle(correlations[:, opening:])
-        walk = smooth_walk(measured * trust, noise / (2 * np.maximum(strength, 1e-30)))
-
-        carrier_noise = noise[:, None] * estimate.shape
-        inverse, noise_var = channel_inverse(
-            *(np.take(values, layout.data_index, axis=1) for values in (response, estimate.variance, carrier_noise))
-        )
-        noise_var = noise_var + walk.variance[:, None].astype(np.float32)
-        excess = excess_noise(
-            estimate.late, estimate.pilot_error, trust, response, walk.phase, noise, estimate.shape, pilot_index
-        )
-        payload, spread = equalise(
-            spectrum, opening, layout.data_bins, used[layout.data_index], inverse, unscramble(layout, head, rows),
-            estimate.line, walk.phase, noise_var, excess,
-        )  # fmt: skip
-        if np.isinf(excess).any():
-            payload[np.isinf(spread)] = 0
-
-        power = (np.square(np.abs(response)) + estimate.variance)[:, layout.data_index].mean(axis=1)
-        snr_db = 10 * np.log10(np.maximum(power, 1e-30) / carrier_noise[:, layout.data_index].mean(axis=1))
-        expected = opening * np.square(np.abs(response)).sum(axis=1)
-        evm_db = 10 * np.log10(np.maximum(estimate.early_error / np.maximum(expected, 1e-30), 1e-12))
         cfo = cfo + estimate.line[:, 1] / (2 * np.pi * layout.symbol_len)
         lead = min(CHANNEL_LEAD, layout.cp_len // 8)
         bursts = []
@@ -435,13 +421,53 @@ class StreamDemodulator:
         return bursts
 
 
+def _equalised(
+    spectrum: np.ndarray, course: ChannelCourse, head: int, layout: Numerology
+) -> tuple[np.ndarray, np.ndarray]:
+    """The payloads of bursts whose channels are known, and the noise variance of each symbol, as of `equalise`."""
+    rows = course.late.shape[1]
+    used, places = layout.used_carriers.astype(np.float32), pilot_places(layout, head, rows)
+    # Phase noise, where the pilots show any.
+    measured, strength = pilot_phases(course.late, course.response, course.shape, places)
+    walk = smooth_walk(measured, strength * course.trust, course.noise_var)
+
+    carrier_noise = course.noise_var[:, None] * course.shape
+    inverse, noise_var = channel_inverse(course.response, course.variance, carrier_noise, walk.variance)
+    excess = np.ones((len(inverse), rows), np.float32)
+    if not course.trust.all():
+        moments = np.arange(rows)[:, None] if course.response.shape[1] > 1 else 0
+        excess = excess_noise(
+            course.late, course.pilot_error, course.trust, course.response[:, moments, places], walk.phase,
+            course.noise_var, course.shape, places,
+        )  # fmt: skip
+    payload, spread = equalise(
+        spectrum, spectrum.shape[1] - rows, layout.data_index, displaced(layout, head, rows), layout.used_bins, used,
+            inverse, unscramble(layout, head, rows), course.line, walk.phase, noise_var, excess,
+    )  # fmt: skip
+    if np.isinf(excess).any():
+        payload[np.isinf(spread)] = 0
+    return payload, spread
+
+
+def _quality(course: ChannelCourse, opening: int, layout: Numerology) -> tuple[np.ndarray, np.ndarray]:
+    """Es/N0 per data subcarrier and error of the known cells of preamble and header, dB: float64[bursts] each."""
+    strength = (np.square(course.response.real) + np.square(course.response.imag)).mean(axis=1)
+    power = (strength + course.variance.mean(axis=1))[:, layout.data_index].mean(axis=1)
+    noise = course.noise_var * course.shape[:, layout.data_index].mean(axis=1)
+    expected = opening * strength.sum(axis=1)
+    snr_db = 10 * np.log10(np.maximum(power, 1e-30) / noise)
+    return snr_db, 10 * np.log10(np.maximum(course.early_error / np.maximum(expected, 1e-30), 1e-12))
+
+
 @lru_cache(maxsize=1)
 def _compile() -> None:
     """Have numba compile what it compiles (seconds, once on a machine) before samples are waiting."""
     header = BurstHeader(BurstKind.ANALOG, 0, 0, 0, 1, 1000)
     demodulator = StreamDemodulator.__new__(StreamDemodulator)
     demodulator._set_up(DEFAULT_NUMEROLOGY, _STEP)
-    # Samples that are missing call for code of their own.
-    samples = np.delete(modulate(header, np.ones(1000, np.complex64)), slice(1500, 1700))
-    demodulator.push(np.concatenate([samples, np.zeros(200, np.complex64)]))
+    # Samples that are missing call for code of their own, and so do channels that move.
+    samples = modulate(header, np.ones(1000, np.complex64))
+    silence = np.zeros(200, np.complex64)
+    moving = samples * np.linspace(1, 3, len(samples), dtype=np.float32)
+    demodulator.push(np.concatenate([np.delete(samples, slice(1500, 1700)), silence, moving, silence]))
     demodulator.flush()

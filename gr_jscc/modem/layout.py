@@ -3,9 +3,14 @@
 A burst is 4 preamble symbols, the header's OFDM symbols and the payload's. The data cells of header and payload are
 numbered through, carrier by carrier and symbol by symbol. Every cell is turned by a pseudo-random quarter turn, so that
 payloads with structure (runs, constants) neither peak in time nor look periodic to a synchroniser.
+
+In the header pilots stand where the numerology says. In the payload they move from OFDM symbol to OFDM symbol, so that
+after a dozen each carrier had one: pilots that stay resolve no delay beyond the inverse of their spacing, and could not
+follow the echoes of a channel that moves. A data cell whose place a pilot takes goes to a place that pilots left.
 """
 
 from functools import lru_cache
+from math import gcd
 
 import numpy as np
 
@@ -16,9 +21,12 @@ from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS
 
 __all__ = [
     "burst_length",
+    "data_places",
+    "displaced",
     "filler",
     "header_ofdm_symbols",
     "payload_ofdm_symbols",
+    "pilot_places",
     "pilot_values",
     "scramble",
     "unscramble",
@@ -89,6 +97,54 @@ def unscramble(numerology: Numerology, first: int, count: int) -> np.ndarray:
 def pilot_values(numerology: Numerology, first: int, count: int) -> np.ndarray:
     """The pilots of OFDM symbols `first` to `first + count` after the preamble, ±1: float32[count, pilot_count]."""
     return _pilots(numerology)[first : first + count]
+
+
+@lru_cache(maxsize=32)
+def _places(numerology: Numerology) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows, head = _most_ofdm_symbols(numerology), header_ofdm_symbols(numerology)
+    used, spread = numerology.used_count, numerology.pilot_count
+    data, pilots = (np.tile(index, (rows, 1)) for index in (numerology.data_index, numerology.pilot_index))
+    # Each pilot has a stretch of carriers to itself; a stride of two fifths of it keeps neighbours in time far apart.
+    stretch = -(-used // spread)
+    stride = next(n for n in range(max(1, round(0.4 * stretch)), stretch + 1) if gcd(n, stretch) == 1)
+    pilots[head:] = np.arange(spread) * used // spread + (stride * np.arange(rows - head) % stretch)[:, None]
+    for row in range(head, rows):
+        data[row, np.isin(data[row], pilots[row])] = np.setdiff1d(numerology.pilot_index, pilots[row])
+    moved = np.full(pilots.shape, -1)
+    for row in range(head, rows):
+        cells = np.flatnonzero(data[row] != numerology.data_index)
+        moved[row, : len(cells)] = cells
+    moved = np.stack([moved, np.take_along_axis(data, moved, axis=1)], axis=2)
+    for places in (data, pilots, moved):
+        places.setflags(write=False)
+    return data, pilots, moved
+
+
+def data_places(numerology: Numerology, first: int, count: int) -> np.ndarray:
+    """Where the data cells of OFDM symbols `first` to `first + count` after the preamble stand.
+
+    Returns:
+        int64[count, data_count], among `used_carriers`, in the order in which symbols fill them.
+    """
+    return _places(numerology)[0][first : first + count]
+
+
+def pilot_places(numerology: Numerology, first: int, count: int) -> np.ndarray:
+    """Where the pilots of OFDM symbols `first` to `first + count` after the preamble stand.
+
+    Returns:
+        int64[count, pilot_count], among `used_carriers`.
+    """
+    return _places(numerology)[1][first : first + count]
+
+
+def displaced(numerology: Numerology, first: int, count: int) -> np.ndarray:
+    """Which data cells of those OFDM symbols do not stand where `numerology` says, and where they do.
+
+    Returns:
+        int64[count, pilot_count, 2], a cell's number among its OFDM symbol's, -1 for none, and its place.
+    """
+    return _places(numerology)[2][first : first + count]
 
 
 @lru_cache(maxsize=256)

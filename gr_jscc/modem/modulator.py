@@ -10,7 +10,15 @@ import scipy.fft
 from numba import njit
 
 from gr_jscc.modem.header import BurstHeader, header_symbols
-from gr_jscc.modem.layout import filler, header_ofdm_symbols, payload_ofdm_symbols, pilot_values, scramble
+from gr_jscc.modem.layout import (
+    data_places,
+    filler,
+    header_ofdm_symbols,
+    payload_ofdm_symbols,
+    pilot_places,
+    pilot_values,
+    scramble,
+)
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.modem.papr import clip_and_filter
 from gr_jscc.modem.preamble import preamble_samples
@@ -46,8 +54,8 @@ def modulate(
     rows = head + payload_ofdm_symbols(header.symbols, numerology)
     spectrum = _mapped(
         header_symbols(header), symbols, filler((rows - head) * numerology.data_count - len(symbols)),
-        scramble(numerology, 0, rows), pilot_values(numerology, 0, rows), head, numerology.data_bins,
-        numerology.pilot_bins, numerology.fft_size,
+        scramble(numerology, 0, rows), pilot_values(numerology, 0, rows), head, data_places(numerology, 0, rows),
+        pilot_places(numerology, 0, rows), numerology.used_bins, numerology.fft_size,
     )  # fmt: skip
     if papr_limit_db is not None:
         spectrum = clip_and_filter(spectrum, papr_limit_db, numerology)
@@ -56,7 +64,7 @@ def modulate(
 
 
 @njit(cache=True, nogil=True)
-def _mapped(header, payload, rest, scramble, pilots, head, data_bins, pilot_bins, fft_size):
+def _mapped(header, payload, rest, scramble, pilots, head, data_places, pilot_places, bins, fft_size):
     """The OFDM symbols after the preamble: complex64[n, fft_size].
 
     Args:
@@ -64,6 +72,8 @@ def _mapped(header, payload, rest, scramble, pilots, head, data_bins, pilot_bins
         payload, rest: complex64, which fill the others together.
         scramble: complex64[n, data_count]; pilots: float32[n, pilot_count].
         head: OFDM symbols of the header.
+        data_places, pilot_places: int64, as `scramble` and `pilots`, places among the used carriers.
+        bins: int64[used_count].
     """
     rows, cells = scramble.shape
     spectrum = np.zeros((rows, fft_size), np.complex64)
@@ -78,10 +88,10 @@ def _mapped(header, payload, rest, scramble, pilots, head, data_bins, pilot_bins
                 value = payload[place]
             else:
                 value = rest[place - len(payload)]
-            spectrum[row, data_bins[d]] = value * scramble[row, d]
+            spectrum[row, bins[data_places[row, d]]] = value * scramble[row, d]
             place += 1
-        for p in range(len(pilot_bins)):
-            spectrum[row, pilot_bins[p]] = pilots[row, p]
+        for p in range(pilots.shape[1]):
+            spectrum[row, bins[pilot_places[row, p]]] = pilots[row, p]
     return spectrum
 
 

@@ -11,7 +11,7 @@ from numba import njit
 
 from gr_jscc.modem.cut import lost_from
 
-__all__ = ["excess_noise", "trusted_symbols"]
+__all__ = ["excess_noise", "outlying", "trusted_symbols"]
 
 # Pilots looked at together, those of neighbouring OFDM symbols with an OFDM symbol's own.
 _SEVERAL = 20
@@ -22,49 +22,47 @@ _NEIGHBOURS = 2
 def trusted_symbols(
     late: np.ndarray,
     errors: np.ndarray,
-    response: np.ndarray,
+    expected: np.ndarray,
     noise_var: np.ndarray,
     shape: np.ndarray,
-    pilot_index: np.ndarray,
+    places: np.ndarray,
 ) -> np.ndarray:
     """Weights of the payload's OFDM symbols in estimates: float64[bursts, n], 0 for outliers and 1 for the others.
 
     Args:
-        late, response, shape, pilot_index: as `lost_from` takes them.
+        late, expected, shape, places: as `lost_from` takes them.
         errors: float64[bursts, n], mean squared error of the pilots of each symbol.
         noise_var: float64[bursts], of a cell of preamble and header.
     """
-    pilots = len(pilot_index)
-    outlying = _outlying(errors, noise_var, pilots)
-    if outlying.any():
-        lost = lost_from(late, outlying, response, np.zeros(errors.shape), noise_var, shape, pilot_index)
+    pilots = places.shape[1]
+    named = outlying(errors, noise_var, pilots)
+    if named.any():
+        lost = lost_from(late, named, expected, np.zeros(errors.shape), noise_var, shape, places)
         # What is lost says nothing of its neighbours.
-        outlying = lost | _outlying(np.where(lost, noise_var[:, None], errors), noise_var, pilots)
-    return 1.0 - outlying
+        named = lost | outlying(np.where(lost, noise_var[:, None], errors), noise_var, pilots)
+    return 1.0 - named
 
 
 def excess_noise(
     late: np.ndarray,
     errors: np.ndarray,
     trust: np.ndarray,
-    response: np.ndarray,
+    expected: np.ndarray,
     walk: np.ndarray,
     noise_var: np.ndarray,
     shape: np.ndarray,
-    pilot_index: np.ndarray,
+    places: np.ndarray,
 ) -> np.ndarray:
     """How many times the burst's noise each OFDM symbol has: float32[bursts, n], 1 or more, ``inf`` after a cut.
 
     Args:
-        late, response, walk, shape, pilot_index: as `lost_from` takes them.
+        late, expected, walk, shape, places: as `lost_from` takes them.
         errors: float64[bursts, n], mean squared error of the pilots of each symbol.
         trust: float64[bursts, n], of `trusted_symbols`; those trusted have no excess.
         noise_var: float64[bursts], of a cell of the others.
     """
-    if trust.all():
-        return np.ones(errors.shape, np.float32)
-    pilots = len(pilot_index)
-    lost = lost_from(late, trust == 0, response, walk, noise_var, shape, pilot_index)
+    pilots = places.shape[1]
+    lost = lost_from(late, trust == 0, expected, walk, noise_var, shape, places)
     around = _local_mean(np.where(lost, noise_var[:, None], errors), pilots)
     # One cell less than there are makes the mean of the inverse right.
     noise = (pilots * errors + _NEIGHBOURS * around) / (pilots + _NEIGHBOURS - 1)
@@ -83,7 +81,7 @@ def _exceptional(cells: int) -> float:
     return max(2.5, float(1 - spread + 4.75 * np.sqrt(spread)) ** 3)
 
 
-def _outlying(errors: np.ndarray, noise_var: np.ndarray, pilots: int) -> np.ndarray:
+def outlying(errors: np.ndarray, noise_var: np.ndarray, pilots: int) -> np.ndarray:
     """OFDM symbols with far more noise than the rest of their burst, and their neighbours: bool[bursts, n]."""
     return _far_above(errors, noise_var, pilots, _exceptional(pilots), _exceptional(_SEVERAL))
 

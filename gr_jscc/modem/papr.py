@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.fft
 
+from gr_jscc.modem.layout import data_places, pilot_places
 from gr_jscc.modem.numerology import Numerology
 
 __all__ = ["clip_and_filter", "papr_db"]
@@ -36,7 +37,7 @@ def clip_and_filter(spectrum: np.ndarray, limit_db: float, numerology: Numerolog
     rests on them; data cells are rescaled to unit gain, so that what clipping leaves is noise and no bias.
 
     Args:
-        spectrum: complex64[symbols, fft_size], cells by FFT bin.
+        spectrum: complex64[symbols, fft_size], cells by FFT bin, of the OFDM symbols after the preamble.
         limit_db: wanted peak power over mean power, dB.
         numerology: says which bins are used.
 
@@ -49,6 +50,8 @@ def clip_and_filter(spectrum: np.ndarray, limit_db: float, numerology: Numerolog
     places = np.where(numerology.used_bins < size // 2, numerology.used_bins, numerology.used_bins - size)
     cells = spectrum[:, numerology.used_bins]
     clipped = cells.copy()
+    rows = np.arange(len(spectrum))[:, None]
+    data, pilots = (places(numerology, 0, len(spectrum)) for places in (data_places, pilot_places))
     padded = np.zeros((len(spectrum), OVERSAMPLING * size), np.complex64)
     for _ in range(ITERATIONS):
         padded[:] = 0
@@ -57,10 +60,10 @@ def clip_and_filter(spectrum: np.ndarray, limit_db: float, numerology: Numerolog
         magnitude = np.abs(waveform)
         waveform *= np.minimum(1, limit / np.maximum(magnitude, 1e-12)).astype(np.float32)
         clipped = scipy.fft.fft(waveform, axis=1)[:, places] / np.float32(OVERSAMPLING * np.sqrt(size))
-        clipped[:, numerology.pilot_index] = cells[:, numerology.pilot_index]
-    before, after = cells[:, numerology.data_index], clipped[:, numerology.data_index]
+        clipped[rows, pilots] = cells[rows, pilots]
+    before, after = cells[rows, data], clipped[rows, data]
     gain = np.vdot(before, after).real / max(np.vdot(before, before).real, 1e-30)
     out = np.zeros_like(spectrum)
-    clipped[:, numerology.data_index] = after / np.float32(max(gain, 1e-3))
+    clipped[rows, data] = after / np.float32(max(gain, 1e-3))
     out[:, numerology.used_bins] = clipped
     return out

@@ -108,7 +108,7 @@ class PhaseWalk:
 
     Example:
         >>> steps = np.random.default_rng(1).normal(0, 0.2, (1, 200))
-        >>> walk = smooth_walk(np.cumsum(steps, axis=1), variance=np.full(1, 0.01))
+        >>> walk = smooth_walk(np.cumsum(steps, axis=1), strength=np.ones((1, 200)), noise_var=np.full(1, 0.02))
         >>> walk.phase.shape, bool(walk.variance[0] < 0.01)
         ((1, 200), True)
     """
@@ -117,18 +117,46 @@ class PhaseWalk:
     variance: np.ndarray
 
 
-def smooth_walk(measured: np.ndarray, variance: np.ndarray) -> PhaseWalk:
+def smooth_walk(measured: np.ndarray, strength: np.ndarray, noise_var: np.ndarray) -> PhaseWalk:
     """Phase noise as a random walk, if there is any to be seen.
 
-    The cosine transform decorrelates a random walk; its strength is the likeliest of a few, none among them.
+    The cosine transform decorrelates a random walk; its strength is the likeliest of a few, none among them. OFDM
+    symbols whose pilots fade are weak measurements: they count for less, and a second pass puts in their place what the
+    others made of them (as for missing data: Garcia, Computational Statistics & Data Analysis 2010).
 
     Args:
         measured: float[bursts, n], phase left at each OFDM symbol.
-        variance: float[bursts], of the measurement.
+        strength: float[bursts, n], the pilots' power over their noise in proportion to the mean; 0 is no measurement.
+        noise_var: float[bursts], of a cell.
     """
     bursts, count = measured.shape
     if count < 8:
         return PhaseWalk(np.zeros((bursts, count)), np.zeros(bursts))
+    weight, variance = _trusted(strength, noise_var)
+    walk = _smoothed(weight * measured, variance)
+    if not walk.phase.any():
+        return walk
+    return _smoothed(weight * measured + (1 - weight) * walk.phase, variance)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _trusted(strength, noise_var):
+    """How far each measurement is trusted, float64[c, n], and the mean variance of what is made of them, float64[c]."""
+    bursts, count = strength.shape
+    weight, variance = np.empty((bursts, count)), np.empty(bursts)
+    for b in range(bursts):
+        mean = max(strength[b].mean(), 1e-30)
+        left = 0.0
+        for i in range(count):
+            weight[b, i] = min(strength[b, i] / mean, 1.0)
+            left += weight[b, i] * min(mean / max(strength[b, i], 1e-30), 1.0) / count
+        variance[b] = noise_var[b] / (2 * mean) * left
+    return weight, variance
+
+
+def _smoothed(measured: np.ndarray, variance: np.ndarray) -> PhaseWalk:
+    """A walk measured with an error of the same variance, float[bursts], at each OFDM symbol."""
+    count = measured.shape[1]
     transformed = scipy.fft.dct(measured, type=2, norm="ortho", axis=1)
     noise = np.maximum(variance, 1e-12)[:, None]
     inverse, logs = _walk_spectra(count)

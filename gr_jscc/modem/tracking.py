@@ -2,7 +2,8 @@
 
 Kernels over many bursts. The known cells are those of preamble and header (`early`: every used carrier) and the
 payload's pilots (`late`), each as an observation of the channel: received times conj(sent). The phase of carrier k in
-OFDM symbol m, counted from the burst's middle, is a + b m + c k m: a line has the rows (a, b, c), in radians.
+OFDM symbol m, counted from the burst's middle, is a + b m + c k m: a line has the rows (a, b, c), in radians. `places`,
+int64[payload's symbols, pilot_count], says where among the used carriers the payload's pilots stand.
 """
 
 import numpy as np
@@ -11,13 +12,13 @@ from numba import njit
 from gr_jscc.modem.header import HEADER_SYMBOLS
 from gr_jscc.modem.turning import FAST, cosine_sine
 
-__all__ = ["correlate", "equalise", "observe", "refine_line", "residuals", "turn_back", "whitened"]
+__all__ = ["correlate", "equalise", "observe", "pilot_phases", "refine_line", "residuals", "turn_back", "whitened"]
 
 _PER_TURN = 1 / (2 * np.pi)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def observe(spectrum, headers, training, scramble, pilots, bins, data_index, pilot_index):
+def observe(spectrum, headers, training, scramble, pilots, bins, data_index, pilot_index, places):
     """The known cells as observations of the channel.
 
     Args:
@@ -26,7 +27,8 @@ def observe(spectrum, headers, training, scramble, pilots, bins, data_index, pil
         training: complex64[4, used_count], as sent.
         scramble: complex64[head, data_count], of the header's OFDM symbols.
         pilots: float32[head + payload's symbols, pilot_count], as sent.
-        bins: int64[used_count]; data_index, pilot_index: int64, places among the used carriers.
+        bins: int64[used_count]; data_index, pilot_index: int64, places of the header's cells among the used carriers.
+        places: of the payload's pilots.
 
     Returns:
         early, complex64[c, 4 + head, used_count]; late, complex64[c, payload's symbols, pilot_count].
@@ -50,36 +52,74 @@ def observe(spectrum, headers, training, scramble, pilots, bins, data_index, pil
                 out[pilot_index[p]] = received[bins[pilot_index[p]]] * pilots[row, p]
         for row in range(rows):
             for p in range(spread):
-                late[c, row, p] = spectrum[c, opening + head + row, bins[pilot_index[p]]] * pilots[head + row, p]
+                late[c, row, p] = spectrum[c, opening + head + row, bins[places[row, p]]] * pilots[head + row, p]
     return early, late
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def correlate(early, late, response, pilot_index):
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def correlate(early, late, response, matched, most, places):
     """Observations times conj(channel), summed over each OFDM symbol: complex64[c, n].
 
     Args:
-        response: complex64[c, used_count], over each carrier's noise for the likeliest phase.
+        response: complex64[c, used_count], the channel; matched: the same over each carrier's noise in proportion to
+            the mean, for the likeliest phase.
+        most: times the size that the channel gives a sum, beyond which it is cut down to that: so an interferer cannot
+            outweigh the OFDM symbols that it leaves alone.
     """
     count, opening, used = early.shape
     _, rows, spread = late.shape
     correlations = np.empty((count, opening + rows), np.complex64)
+    power = np.empty(used)
     for c in range(count):
-        for row in range(opening):
-            total = np.complex64(0)
-            for k in range(used):
-                total += early[c, row, k] * np.conj(response[c, k])
-            correlations[c, row] = total
-        for row in range(rows):
-            total = np.complex64(0)
-            for p in range(spread):
-                total += late[c, row, p] * np.conj(response[c, pilot_index[p]])
-            correlations[c, opening + row] = total
+        whole = 0.0
+        for k in range(used):
+            power[k] = response[c, k].real * matched[c, k].real + response[c, k].imag * matched[c, k].imag
+            whole += power[k]
+        for row in range(opening + rows):
+            total, limit = np.complex64(0), whole
+            if row < opening:
+                for k in range(used):
+                    total += early[c, row, k] * np.conj(matched[c, k])
+            else:
+                limit = 0.0
+                for p in range(spread):
+                    k = places[row - opening, p]
+                    total += late[c, row - opening, p] * np.conj(matched[c, k])
+                    limit += power[k]
+            excess = np.sqrt(total.real * total.real + total.imag * total.imag) / max(most * limit, 1e-30)
+            correlations[c, row] = total / np.float32(max(excess, 1.0))
     return correlations
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def pilot_phases(late, response, shape, places):
+    """The phase that each of the payload's OFDM symbols has besides its channel's, and the strength of its pilots.
+
+    Args:
+        late: turned back by the line.
+        response: complex64[c, 1 or payload's symbols, used_count], the channel.
+        shape: float64[c, used_count], noise of each carrier in proportion to the mean.
+
+    Returns:
+        float64[c, payload's symbols] each: radians, and the pilots' power over their noise in proportion to the mean.
+    """
+    count, rows, spread = late.shape
+    phase, strength = np.empty((count, rows)), np.zeros((count, rows))
+    for c in range(count):
+        for row in range(rows):
+            moment = row if response.shape[1] > 1 else 0
+            total = 0j
+            for p in range(spread):
+                k = places[row, p]
+                expected = response[c, moment, k]
+                total += late[c, row, p] * np.conj(expected) / shape[c, k]
+                strength[c, row] += (expected.real * expected.real + expected.imag * expected.imag) / shape[c, k]
+            phase[c, row] = np.arctan2(total.imag, total.real)
+    return phase, strength
+
+
 @njit(cache=True, nogil=True, fastmath=FAST)
-def turn_back(early, late, line, trust, used, pilot_index):
+def turn_back(early, late, line, trust, used, places):
     """The observations turned back by a line, and their sums over the burst.
 
     Args:
@@ -110,15 +150,16 @@ def turn_back(early, late, line, trust, used, pilot_index):
             else:
                 weight = np.float32(trust[c, row - opening])
                 for p in range(spread):
-                    cosine, sine = cosine_sine(start + tilt * used[pilot_index[p]])
+                    k = places[row - opening, p]
+                    cosine, sine = cosine_sine(start + tilt * used[k])
                     turned = late[c, row - opening, p] * np.complex64(complex(cosine, sine))
                     turned_late[c, row - opening, p] = turned
-                    sums[c, pilot_index[p]] += turned * weight
+                    sums[c, k] += turned * weight
     return turned_early, turned_late, sums
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def refine_line(line, early, late, trust, response, matched, used, pilot_index, precision, fft_size):
+def refine_line(line, early, late, trust, response, matched, used, places, precision, fft_size):
     """One Gauss-Newton step towards the likeliest line.
 
     A fixed slope over the carriers is fitted along and dropped: the expected channel may be that of another moment than
@@ -142,44 +183,41 @@ def refine_line(line, early, late, trust, response, matched, used, pilot_index, 
     middle = (opening + rows - 1) / 2
     limit = 1 / max(1.0, middle)
     refined = line.copy()
-    expected = np.empty(spread, np.complex64)
+    power = np.empty(carriers)
     for c in range(count):
         # Unknowns: a, b, c and the slope to be dropped, with regressors 1, m, k m and k.
         gradient, fisher = np.zeros(4), np.zeros((4, 4))
-        strength = np.zeros((2, 3))  # of preamble with header, and of pilots: sums of channel power times k^j
+        whole = np.zeros(3)  # sums of channel power times k^j over all carriers
         for k in range(carriers):
-            power = response[c, k].real * matched[c, k].real + response[c, k].imag * matched[c, k].imag
-            strength[0, 0] += power
-            strength[0, 1] += power * used[k]
-            strength[0, 2] += power * used[k] * used[k]
-        for p in range(spread):
-            k = pilot_index[p]
-            expected[p] = matched[c, k]
-            power = response[c, k].real * matched[c, k].real + response[c, k].imag * matched[c, k].imag
-            strength[1, 0] += power
-            strength[1, 1] += power * used[k]
-            strength[1, 2] += power * used[k] * used[k]
+            power[k] = response[c, k].real * matched[c, k].real + response[c, k].imag * matched[c, k].imag
+            whole[0] += power[k]
+            whole[1] += power[k] * used[k]
+            whole[2] += power[k] * used[k] * used[k]
         for row in range(opening + rows):
             m = row - middle
             error, moment = np.float32(0), np.float32(0)
             if row < opening:
-                weight, part = 1.0, 0
+                weight, zeroth, first, second = 1.0, whole[0], whole[1], whole[2]
                 for k in range(carriers):
                     value = early[c, row, k].imag * matched[c, k].real - early[c, row, k].real * matched[c, k].imag
                     error += value
                     moment += value * used[k]
             else:
-                weight, part = trust[c, row - opening], 1
+                weight, zeroth, first, second = trust[c, row - opening], 0.0, 0.0, 0.0
                 for p in range(spread):
+                    k = places[row - opening, p]
                     observed = late[c, row - opening, p]
-                    value = observed.imag * expected[p].real - observed.real * expected[p].imag
+                    value = observed.imag * matched[c, k].real - observed.real * matched[c, k].imag
                     error += value
-                    moment += value * used[pilot_index[p]]
+                    moment += value * used[k]
+                    zeroth += power[k]
+                    first += power[k] * used[k]
+                    second += power[k] * used[k] * used[k]
             gradient[0] += weight * error
             gradient[1] += weight * error * m
             gradient[2] += weight * moment * m
             gradient[3] += weight * moment
-            zeroth, first, second = weight * strength[part, 0], weight * strength[part, 1], weight * strength[part, 2]
+            zeroth, first, second = weight * zeroth, weight * first, weight * second
             fisher[0, 0] += zeroth
             fisher[1, 0] += zeroth * m
             fisher[1, 1] += zeroth * m * m
@@ -230,7 +268,7 @@ def _solve(matrix, right):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def residuals(early, late, response, pilot_index):
+def residuals(early, late, response, places):
     """Squared errors of turned observations.
 
     Returns:
@@ -256,19 +294,18 @@ def residuals(early, late, response, pilot_index):
             scatter[c, k] = max(energy[k] - off / opening, 0.0)
         for row in range(rows):
             for p in range(spread):
-                error = late[c, row, p] - response[c, pilot_index[p]]
+                error = late[c, row, p] - response[c, places[row, p]]
                 late_error[c, row, p] = error.real * error.real + error.imag * error.imag
     return early_error, scatter, late_error
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def whitened(early_error, late_error, shape, pilot_index):
+def whitened(early_error, late_error, shape, places):
     """The squared errors over the noise of their carriers, which is given in proportion to the mean.
 
     Args:
         early_error, late_error: of `residuals`.
         shape: float64[c, used_count].
-        pilot_index: int64[pilot_count].
 
     Returns:
         summed over the early cells, float64[c]; and the mean over the pilots of each of the payload's symbols,
@@ -280,25 +317,26 @@ def whitened(early_error, late_error, shape, pilot_index):
     for c in range(count):
         for k in range(carriers):
             early[c] += early_error[c, k] / shape[c, k]
-        for p in range(spread):
-            weight = 1 / (spread * shape[c, pilot_index[p]])
-            for row in range(rows):
-                late[c, row] += late_error[c, row, p] * weight
+        for row in range(rows):
+            for p in range(spread):
+                late[c, row] += late_error[c, row, p] / (spread * shape[c, places[row, p]])
     return early, late
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def equalise(spectrum, first, bins, carriers, inverse, unscramble, line, walk, noise_var, excess):
+def equalise(spectrum, first, index, displaced, bins, used, inverse, unscramble, line, walk, noise_var, excess):
     """The payload of unit gain, and the noise variance of each symbol.
 
     Args:
         spectrum: complex64[c, n, fft_size].
         first: OFDM symbol at which the payload begins.
-        bins: int64[data_count]; carriers: float32[data_count], signed.
-        inverse: complex64[c, data_count], of the channel.
+        index: int64[data_count], places of data cells among the used carriers, but for those `displaced`, int64
+            [payload's symbols, pilot_count, 2].
+        bins: int64[used_count]; used: float32[used_count], the carriers.
+        inverse: complex64[c, 1 or payload's symbols, used_count], of the channel, which stands still or moves.
         unscramble: complex64[payload's symbols, data_count].
         line: float64[c, 3]; walk: float64[c, payload's symbols], radians besides it.
-        noise_var: float32[c, data_count], of a carrier.
+        noise_var: float32, as `inverse`.
         excess: float32[c, payload's symbols], how many times that an OFDM symbol has.
 
     Returns:
@@ -308,18 +346,30 @@ def equalise(spectrum, first, bins, carriers, inverse, unscramble, line, walk, n
     rows, cells = unscramble.shape
     middle = (total - 1) / 2
     payload, spread = np.empty((count, rows, cells), np.complex64), np.empty((count, rows, cells), np.float32)
-    received = np.empty(cells, np.complex64)
+    received, back, noise = np.empty(cells, np.complex64), np.empty(cells, np.complex64), np.empty(cells, np.float32)
+    carriers, places = used[index], bins[index]
     for c in range(count):
         for row in range(rows):
+            moment = row if inverse.shape[1] > 1 else 0
             m = first + row - middle
             common = -(line[c, 0] + line[c, 1] * m + walk[c, row]) * _PER_TURN
             start, tilt = np.float32(common - np.rint(common)), np.float32(-line[c, 2] * m * _PER_TURN)
             # Picked first, so that the loop after it vectorises.
+            if row == moment:
+                for d in range(cells):
+                    back[d], noise[d] = inverse[c, moment, index[d]], noise_var[c, moment, index[d]]
             for d in range(cells):
-                received[d] = spectrum[c, first + row, bins[d]]
+                received[d] = spectrum[c, first + row, places[d]]
             for d in range(cells):
                 cosine, sine = cosine_sine(start + tilt * carriers[d])
-                turn = np.complex64(complex(cosine, sine)) * inverse[c, d] * unscramble[row, d]
+                turn = np.complex64(complex(cosine, sine)) * back[d] * unscramble[row, d]
                 payload[c, row, d] = received[d] * turn
-                spread[c, row, d] = noise_var[c, d] * excess[c, row]
+                spread[c, row, d] = noise[d] * excess[c, row]
+            for p in range(displaced.shape[1]):
+                d, k = displaced[row, p, 0], displaced[row, p, 1]
+                if d >= 0:
+                    cosine, sine = cosine_sine(start + tilt * used[k])
+                    turn = np.complex64(complex(cosine, sine)) * inverse[c, moment, k] * unscramble[row, d]
+                    payload[c, row, d] = spectrum[c, first + row, bins[k]] * turn
+                    spread[c, row, d] = noise_var[c, moment, k] * excess[c, row]
     return payload.reshape(count, -1), spread.reshape(count, -1)

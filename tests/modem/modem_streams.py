@@ -4,7 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstHeader, BurstKind, Numerology, StreamDemodulator, modulate
+from gr_jscc.modem import (
+    DEFAULT_NUMEROLOGY,
+    BurstHeader,
+    BurstKind,
+    Numerology,
+    StreamDemodulator,
+    header_ofdm_symbols,
+    modulate,
+    payload_ofdm_symbols,
+)
+from gr_jscc.modem.layout import data_places
 
 
 def gaussian(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -65,6 +75,12 @@ def errors(received, sent) -> list[tuple]:
     by_number = {(s.header.round, s.header.transfer): s for s in sent}
     pairs = [(burst, by_number[burst.header.round, burst.header.transfer]) for burst in received]
     return [(burst, s, np.square(np.abs(burst.symbols - s.symbols))) for burst, s in pairs]
+
+
+def on_symbols(values: np.ndarray, count: int, layout: Numerology = DEFAULT_NUMEROLOGY) -> np.ndarray:
+    """What each of `count` payload symbols finds on its carrier, from float or complex[used_count]."""
+    rows = payload_ofdm_symbols(count, layout)
+    return values[data_places(layout, header_ofdm_symbols(layout), rows)].ravel()[:count]
 
 
 def exponential_channel(rng: np.random.Generator) -> np.ndarray:

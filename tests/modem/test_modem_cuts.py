@@ -59,6 +59,19 @@ def test_what_follows_a_cut_is_lost_and_what_precedes_it_is_not(rng, snr_db, tap
     assert 0.95 < np.mean(estimates) / np.mean(promises) < 1.1
 
 
+@pytest.mark.parametrize("taps", [None, exponential_channel], ids=["flat", "fading"])
+@pytest.mark.parametrize("length", [9, 18])
+def test_a_gap_that_would_turn_pilots_alike_if_they_stayed(rng, length, taps):
+    stream, sent, cut = cut_bursts(rng, list(range(1200, 4000, 200)), 15.0, length, taps=taps)
+    received, _ = receive(stream)
+    lost = [
+        by_ofdm_symbol(burst, error)[1][cut[s.header.index] // 80 - OPENING + 1 :]
+        for burst, s, error in errors(received, sent)
+        if s.header.index in cut
+    ]
+    assert len(lost) >= 13 and np.mean(np.concatenate(lost)) > 0.95
+
+
 def test_a_cut_in_the_header_loses_the_burst_it_leaves(rng):
     # The header's code bridges the loss of its last OFDM symbols.
     stream, sent, cut = cut_bursts(rng, [690, 710, 730, 750, 770, 790], 10.0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from modem_streams import errors, exponential_channel, gaussian, make_stream, receive
+from modem_streams import errors, exponential_channel, gaussian, make_stream, on_symbols, receive
 
 from gr_jscc.modem import NUMEROLOGIES, BurstHeader, BurstKind, burst_length, modulate, numerology
 
@@ -57,9 +57,8 @@ def test_in_multipath(rng, snr_db):
     layout = NUMEROLOGIES["64"]
     ratios = []
     for _, s, error in results:
-        response = np.fft.fft(s.taps, layout.fft_size)[layout.data_bins]
-        known = 10 ** (-snr_db / 10) / np.square(np.abs(response))
-        ratios.append(np.mean(error.reshape(-1, layout.data_count) / known))
+        response = on_symbols(np.fft.fft(s.taps, layout.fft_size)[layout.used_bins], len(error))
+        ratios.append(np.mean(error * np.square(np.abs(response)) * 10 ** (snr_db / 10)))
     assert decibels(np.mean(ratios)) < 0.5
     assert 0.9 < np.mean([np.mean(error / burst.noise_var) for burst, _, error in results]) < 1.1
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from modem_streams import errors, exponential_channel, gaussian, make_stream, receive
+from modem_streams import errors, exponential_channel, gaussian, make_stream, on_symbols, receive
 
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, NUMEROLOGIES
 from gr_jscc.modem.noise_spectrum import noise_spectrum
 
 pytestmark = pytest.mark.timeout(60)
 
-CARRIERS = np.array(DEFAULT_NUMEROLOGY.data_carriers)
+CARRIERS = DEFAULT_NUMEROLOGY.used_carriers
 
 
 def measured(rng, true, cells: int, bursts: int = 2000):
@@ -55,7 +55,7 @@ def test_rounding_has_no_spectrum(rng):
 
 
 def interfered(rng, snr_db, over_db, width, place, taps=None, bursts=50):
-    """Ratios of |error|² to noise_var by data carrier, and the power on each over that of the noise: float[b, 48]."""
+    """Ratios of |error|² to noise_var, float[b, 2400]; the power on each symbol over that of the noise, float[2400]."""
     stream, sent = make_stream(rng, bursts, snr_db, cfo=0.0, taps=taps)
     size, noise = 64, 10 ** (-snr_db / 10)
     strength = noise * 10 ** (over_db / 10)
@@ -70,11 +70,12 @@ def interfered(rng, snr_db, over_db, width, place, taps=None, bursts=50):
     starts = rng.integers(len(stream) - size, size=2000)
     bodies = np.stack([added[start : start + size] for start in starts])
     power = np.mean(np.abs(np.fft.fft(bodies, norm="ortho")) ** 2, axis=0)[CARRIERS % size] / noise
+    power = on_symbols(power, 2400)
     results = errors(received, sent)
-    ratios = np.stack([(error / burst.noise_var).reshape(-1, 48).mean(axis=0) for burst, _, error in results])
+    ratios = np.stack([error / burst.noise_var for burst, _, error in results])
     lost = []
     for burst, s, _ in results:
-        gain = 1.0 if s.taps is None else np.square(np.abs(np.fft.fft(s.taps, size)[CARRIERS % size]))
+        gain = 1.0 if s.taps is None else np.square(np.abs(on_symbols(np.fft.fft(s.taps, size)[CARRIERS % size], 2400)))
         known = noise * (1 + power) / gain
         estimate = burst.symbols / (1 + burst.noise_var)
         lost.append((np.mean(np.abs(estimate - s.symbols) ** 2), np.mean(known / (1 + known))))
@@ -112,8 +113,8 @@ def test_on_larger_numerologies(rng):
     stream, sent = make_stream(rng, 30, 10.0, layout, cfo=0.0)
     stream = stream + np.sqrt(0.1 * 100 / 256) * np.exp(2j * np.pi * 30 / 256 * np.arange(len(stream)))
     received, _ = receive(stream.astype(np.complex64), layout)
-    ratio = np.stack([np.resize(e / b.noise_var, (12, 192)).mean(axis=0) for b, _, e in errors(received, sent)])
-    hit = np.array(layout.data_carriers) == 30
-    assert hit.sum() == 1 and len(ratio) == 30
+    ratio = np.stack([e / b.noise_var for b, _, e in errors(received, sent)])
+    hit = on_symbols(layout.used_carriers == 30, 2400, layout)
+    assert 10 < hit.sum() < 14 and len(ratio) == 30
     assert 0.7 < np.mean(ratio[:, hit]) < 1.4
     assert 0.9 < np.mean(ratio[:, ~hit]) < 1.1
