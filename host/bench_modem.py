@@ -40,6 +40,10 @@ def modem(
     groups: list[tuple[tuple[str, ...], Callable[[], Iterator[Figure]]]] = [
         (("implementation_loss_db", "noise_var_ratio", "snr_bias_db"), lambda: figures.losses(share, seed, settings)),
         (
+            ("motion_cost_db", "implementation_loss_db", "noise_var_ratio", "sdr_db"),
+            lambda: figures.moving(share, seed, settings),
+        ),
+        (
             ("noise_var_ratio", "implementation_loss_db", "erased_symbols", "mmse_ratio"),
             lambda: figures.spoilt(share, seed, settings),
         ),

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gr_jscc.benchmarks.modem import TOGETHER, USUAL, Channel, flat, trials
+from gr_jscc.benchmarks.modem import TOGETHER, USUAL, Channel, flat, on_symbols, opening, trials
 from gr_jscc.channel.noise import noise
 from gr_jscc.link.bursts import LinkSettings
-from gr_jscc.modem import PREAMBLE_SYMBOLS, header_ofdm_symbols
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,6 @@ def interfered_quality(
         width: carriers that it is wide, as band-limited noise; 0 for a tone.
     """
     layout = settings.numerology
-    whole = settings.burst_symbols // layout.data_count * layout.data_count  # symbols of OFDM symbols that are full
     variance = 10 ** (-snr_db / 10)
     strength = variance * 10 ** (over_noise_db / 10)
     places: list[float] = []
@@ -80,9 +78,10 @@ def interfered_quality(
             continue
         # The receiver turns the interferer along with the burst's carrier offset.
         place = places[number // TOGETHER] - trial.received.cfo * layout.fft_size
-        added = strength * _leakage(np.array(layout.data_carriers) - place, width, layout.fft_size)
+        added = strength * _leakage(layout.used_carriers - place, width, layout.fft_size)
+        added = on_symbols(added, len(trial.symbols), layout)
         error = np.abs(trial.received.symbols - trial.symbols) ** 2
-        ratio = (error / trial.received.noise_var)[:whole].reshape(-1, layout.data_count).mean(axis=0)
+        ratio = error / trial.received.noise_var
         hit_ratios.append(ratio[added > variance])
         clear_ratios.append(ratio[added <= variance])
         estimate = trial.received.symbols / (1 + trial.received.noise_var)
@@ -146,12 +145,12 @@ def cut_quality(
         length: samples; 0 leaves the bursts whole.
     """
     layout = settings.numerology
-    opening = PREAMBLE_SYMBOLS + header_ofdm_symbols(layout)
+    first = opening(layout)
     places: list[int] = []
 
     def cut(samples: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         samples, response = channel(samples, rng)
-        place = int(rng.integers(opening * layout.symbol_len, len(samples)))
+        place = int(rng.integers(first * layout.symbol_len, len(samples)))
         places.append(place)
         return np.delete(samples, slice(place, place + length)), response
 
@@ -164,7 +163,7 @@ def cut_quality(
         error = np.abs(trial.received.symbols - trial.symbols) ** 2
         lost = np.isinf(variance)
         ratios.append((error / variance)[~lost])
-        hit = places[number] // layout.symbol_len - opening
+        hit = places[number] // layout.symbol_len - first
         before.append(lost[: hit * layout.data_count] if length else lost)
         after.append(lost[(hit + 1) * layout.data_count :] if length else lost[:0])
         gain = 1 / (1 + variance)

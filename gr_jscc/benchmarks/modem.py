@@ -12,22 +12,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gr_jscc.channel.fading import DopplerFading
 from gr_jscc.channel.noise import noise
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem import (
     DEFAULT_NUMEROLOGY,
     HEADER_SYMBOLS,
+    PREAMBLE_SYMBOLS,
     BurstHeader,
     BurstKind,
     Numerology,
     ReceivedBurst,
     StreamDemodulator,
     decode_header,
+    header_ofdm_symbols,
     header_symbols,
     modulate,
     numerology,
+    payload_ofdm_symbols,
 )
 from gr_jscc.modem.header import decode_header_llr
+from gr_jscc.modem.layout import data_places
 
 #: How bursts are made unless told otherwise.
 USUAL = LinkSettings()
@@ -37,7 +42,7 @@ Channel = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarr
 
 
 def flat(samples: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A channel of gain 1: the samples, and its frequency response, the same on all data carriers: complex64[1]."""
+    """A channel of gain 1: the samples, and its frequency response, the same on all used carriers: complex64[1]."""
     return samples, np.ones(1, np.complex64)
 
 
@@ -45,7 +50,7 @@ def exponential_fading(layout: Numerology = DEFAULT_NUMEROLOGY, taps: int = 8, d
     """Block fading: Rayleigh taps with an exponential power-delay profile, drawn anew for every burst.
 
     Args:
-        layout: whose data carriers the response is for.
+        layout: whose used carriers the response is for.
         taps: length in samples; within the default numerology's cyclic prefix.
         decay: samples over which the power falls by 1/e.
     """
@@ -54,15 +59,59 @@ def exponential_fading(layout: Numerology = DEFAULT_NUMEROLOGY, taps: int = 8, d
 
     def channel(samples: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         response = noise((taps,), profile, rng)
-        spectrum = np.fft.fft(response, layout.fft_size)[layout.data_bins]
+        spectrum = np.fft.fft(response, layout.fft_size)[layout.used_bins]
         return np.convolve(samples, response)[: len(samples)].astype(np.complex64), spectrum.astype(np.complex64)
 
     return channel
 
 
+def moving_fading(
+    doppler_hz: float, delay_spread: float, seed: int, layout: Numerology = DEFAULT_NUMEROLOGY
+) -> Channel:
+    """Rayleigh taps that move while a burst lasts, another piece of the air for every burst.
+
+    Args:
+        doppler_hz: at 1 Msps; 0 stands still.
+        delay_spread: rms of the exponential profile, samples.
+        seed: of the taps.
+        layout: of the bursts.
+    """
+    pieces = iter(range(10**6))
+
+    def channel(samples: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        fading = DopplerFading(doppler_hz, delay_spread, seed=[seed, next(pieces)])
+        middles = np.arange(opening(layout) * layout.symbol_len, len(samples), layout.symbol_len)
+        taps = fading.taps_at(middles + layout.cp_len + layout.fft_size / 2)
+        delays = np.arange(len(taps))
+        response = np.exp(-2j * np.pi * np.outer(layout.used_carriers, delays) / layout.fft_size) @ taps
+        return fading.process(samples), response.T.astype(np.complex64)
+
+    return channel
+
+
+def opening(layout: Numerology) -> int:
+    """OFDM symbols of preamble and header."""
+    return PREAMBLE_SYMBOLS + header_ofdm_symbols(layout)
+
+
+def on_symbols(values: np.ndarray, count: int, layout: Numerology) -> np.ndarray:
+    """What each payload symbol finds on its carrier: [count], from [used_count] or [OFDM symbols, used_count].
+
+    [1] is the same on all carriers.
+    """
+    rows = payload_ofdm_symbols(count, layout)
+    places = data_places(layout, header_ofdm_symbols(layout), rows)
+    return np.take_along_axis(np.broadcast_to(values, (rows, layout.used_count)), places, axis=1).ravel()[:count]
+
+
 @dataclass(frozen=True)
 class Trial:
     """One burst: what was sent through which channel, and what was received (None: missed).
+
+    Attributes:
+        symbols: complex64[n], as sent.
+        response: complex64[n], the channel that each met.
+        received: the burst as received.
 
     Example:
         >>> trial = Trial(np.ones(4, np.complex64), response=np.ones(4, np.complex64), received=None)
@@ -115,7 +164,7 @@ def trials(
             phase = 2 * np.pi * (turn * np.arange(len(samples)) + rng.random())
             parts.append((samples * np.exp(1j * phase)).astype(np.complex64))
             parts.append(np.zeros(rng.integers(gap + 1), np.complex64))
-            sent[index] = payload, response
+            sent[index] = payload, on_symbols(response, symbols, layout)
         stream = np.concatenate([*parts, np.zeros(500, np.complex64)])
         if impair is not None:
             stream = impair(stream, rng)
@@ -138,9 +187,10 @@ class LinkQuality:
         noise_var_ratio: mean of |error|² over the reported noise variance.
         snr_bias_db: mean of the estimated minus the true Es/N0.
         missed: bursts not received.
+        sdr_db: signal to distortion of those estimates, dB.
 
     Example:
-        >>> quality = LinkQuality(loss_db=0.3, mmse_loss_db=0.2, noise_var_ratio=1.05, snr_bias_db=-0.1, missed=0)
+        >>> quality = LinkQuality(0.3, mmse_loss_db=0.2, noise_var_ratio=1.05, snr_bias_db=-0.1, missed=0, sdr_db=9.5)
         >>> 0.9 < quality.noise_var_ratio < 1.1  # the receiver knows how wrong it is
         True
     """
@@ -150,6 +200,7 @@ class LinkQuality:
     noise_var_ratio: float
     snr_bias_db: float
     missed: int
+    sdr_db: float
 
 
 def link_quality(results: Iterator[Trial], snr_db: float) -> LinkQuality:
@@ -160,7 +211,7 @@ def link_quality(results: Iterator[Trial], snr_db: float) -> LinkQuality:
             missed += 1
             continue
         error = np.abs(trial.received.symbols - trial.symbols) ** 2
-        gain = np.resize(np.abs(trial.response) ** 2, len(error))
+        gain = np.abs(trial.response) ** 2
         losses.append(np.mean(error * gain) * 10 ** (snr_db / 10))
         estimate = trial.received.symbols / (1 + trial.received.noise_var)
         errors.append(np.mean(np.abs(estimate - trial.symbols) ** 2))
@@ -169,13 +220,14 @@ def link_quality(results: Iterator[Trial], snr_db: float) -> LinkQuality:
         true_db = snr_db + 10 * np.log10(np.mean(np.abs(trial.response) ** 2))
         biases.append(trial.received.snr_db - true_db)
     if not losses:
-        return LinkQuality(np.nan, np.nan, np.nan, np.nan, missed)
+        return LinkQuality(np.nan, np.nan, np.nan, np.nan, missed, np.nan)
     return LinkQuality(
         loss_db=float(10 * np.log10(np.mean(losses))),
         mmse_loss_db=float(10 * np.log10(np.mean(errors) / np.mean(genie_errors))),
         noise_var_ratio=float(np.mean(ratios)),
         snr_bias_db=float(np.mean(biases)),
         missed=missed,
+        sdr_db=float(-10 * np.log10(np.mean(errors))),
     )
 
 

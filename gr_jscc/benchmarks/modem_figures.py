@@ -74,6 +74,27 @@ def residues(share: float, seed: int, settings: LinkSettings = USUAL) -> Iterato
         yield Figure("noise_var_spread", got.spread, "1", at)
 
 
+def moving(share: float, seed: int, settings: LinkSettings = USUAL) -> Iterator[Figure]:
+    """Channels that move while a burst lasts, against a receiver that knows them at every symbol."""
+    bursts, snr_db = max(10, round(200 * share)), 20
+    for delay_spread in (0.0, 2.0):
+        still = 0.0
+        for doppler_hz in (0, 2, 5, 10, 20, 50, 100):
+            rng = np.random.default_rng([seed, 1000])
+            channel = measure.moving_fading(doppler_hz, delay_spread, seed, settings.numerology)
+            got = measure.link_quality(measure.trials(bursts, snr_db, rng, channel, settings=settings), snr_db)
+            still = got.mmse_loss_db if doppler_hz == 0 else still
+            at = {"channel": "moving fading", "doppler_hz": doppler_hz, "delay_spread": delay_spread}
+            at |= {"snr_db": snr_db, "bursts": bursts}
+            yield Figure("sdr_db", got.sdr_db, "dB", at)
+            yield Figure("implementation_loss_db", got.mmse_loss_db, "dB", {**at, "measure": "mmse"}, most=0.7)
+            yield Figure("noise_var_ratio", got.noise_var_ratio, "1", at, least=0.9, most=1.1)
+            if doppler_hz:
+                most = 0.5 if doppler_hz <= 20 else 1.5
+                yield Figure("motion_cost_db", got.mmse_loss_db - still, "dB", at, most=most)
+            yield Figure("missed_bursts", got.missed, "bursts", at)
+
+
 def spoilt(share: float, seed: int, settings: LinkSettings = USUAL) -> Iterator[Figure]:
     """Narrowband interferers and samples that are missing: whether the receiver knows what they spoil."""
     bursts = max(10, round(200 * share))

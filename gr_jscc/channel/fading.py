@@ -213,10 +213,17 @@ class DopplerFading(_Echoes):
 
     def _points(self, first: int, count: int) -> np.ndarray:
         """The taps at every `_step` samples from point number ``first`` on: complex64[taps, count]."""
+        return self._at(self._turns * self._step * (first + np.arange(count)))
+
+    def _at(self, turns: np.ndarray) -> np.ndarray:
+        """The taps when the fastest sinusoid could have made so many turns, float64[n]: complex64[taps, n]."""
         taps = len(self._scale)
-        slow = self._turns * self._step * self._cosines[:taps, :, None]
-        cycles = slow * (first + np.arange(count)) + self._phases[:taps, :, None]
+        cycles = self._cosines[:taps, :, None] * turns + self._phases[:taps, :, None]
         return (np.exp(2j * np.pi * cycles).sum(axis=1) * self._scale[:, None]).astype(np.complex64)
+
+    def taps_at(self, places: np.ndarray) -> np.ndarray:
+        """The taps at samples float[n], counted from the beginning or the last change: complex64[taps, n]."""
+        return self._at(self._turns * np.asarray(places, float))
 
     def process(self, samples: np.ndarray) -> np.ndarray:
         count = len(samples)

@@ -286,6 +286,15 @@ def test_doppler_fading_is_rayleigh_with_clarkes_correlation():
     assert np.abs(correlation - scipy.special.j0(2 * np.pi * 100 * lags)).max() < 0.15
 
 
+def test_the_taps_of_doppler_fading_are_those_that_the_samples_meet():
+    fading = DopplerFading(100.0, 1.0, seed=4)
+    fading.process(np.zeros(3000, np.complex64))
+    pulse = np.zeros(50, np.complex64)
+    pulse[10] = 1
+    met = fading.process(pulse)[10 : 10 + len(fading.taps_at([0.0]))]
+    assert np.allclose(met, fading.taps_at(3010 + np.arange(len(met))).diagonal(), atol=2e-3)
+
+
 def test_doppler_fading_is_smooth_also_when_the_speed_changes():
     fading = DopplerFading(50.0)
     first = fading.process(np.ones(5000, np.complex64))
