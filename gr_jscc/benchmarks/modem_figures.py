@@ -13,6 +13,7 @@ import numpy as np
 from gr_jscc.benchmarks import interference
 from gr_jscc.benchmarks import modem as measure
 from gr_jscc.benchmarks.modem import USUAL
+from gr_jscc.benchmarks.moving import moving_fading
 from gr_jscc.benchmarks.residues import SNRS_DB, residue_of
 from gr_jscc.channel.front_end import IqImbalance
 from gr_jscc.channel.oscillator import PhaseNoise
@@ -81,7 +82,7 @@ def moving(share: float, seed: int, settings: LinkSettings = USUAL) -> Iterator[
         still = 0.0
         for doppler_hz in (0, 2, 5, 10, 20, 50, 100):
             rng = np.random.default_rng([seed, 1000])
-            channel = measure.moving_fading(doppler_hz, delay_spread, seed, settings.numerology)
+            channel = moving_fading(doppler_hz, delay_spread, seed, settings.numerology)
             got = measure.link_quality(measure.trials(bursts, snr_db, rng, channel, settings=settings), snr_db)
             still = got.mmse_loss_db if doppler_hz == 0 else still
             at = {"channel": "moving fading", "doppler_hz": doppler_hz, "delay_spread": delay_spread}

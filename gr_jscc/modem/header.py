@@ -31,7 +31,7 @@ __all__ = [
     "header_symbols",
 ]
 
-VERSION = 2
+VERSION = 3  # pilots of the payload move; 2: they stood still
 _WIDTHS = {"version": 2, "kind": 2, "mcs": 4, "transfer": 18, "round": 6, "index": 14, "count": 14, "symbols": 14}
 _FIELD_BITS = sum(_WIDTHS.values())
 # Name, bits to its right, and mask of each field.
@@ -95,7 +95,7 @@ class BurstHeader:
         count: bursts of the round, 1 to 16383.
         symbols: complex payload symbols of this burst, 1 to 16383.
         mcs: modulation and coding of a digital payload, 0 to 15; 0 for analog.
-        version: of the air interface; always 2 here.
+        version: of the air interface; always 3 here.
 
     Raises:
         HeaderError: a value is out of its range.

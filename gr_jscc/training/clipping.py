@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gr_jscc.modem.layout import pilot_values, scramble
+from gr_jscc.modem.layout import data_places, pilot_places, pilot_values, scramble
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY
 from gr_jscc.modem.papr import ITERATIONS, OVERSAMPLING
 
@@ -51,18 +51,21 @@ def clip_and_filter(data: Tensor, pilots: Tensor, limit_db: float) -> Tensor:
     layout, device = DEFAULT_NUMEROLOGY, data.device
     size, length = layout.fft_size, OVERSAMPLING * layout.fft_size
     limit = (10 ** (limit_db / 10) * layout.used_count / size) ** 0.5
-    data_places, pilot_places = (
-        torch.from_numpy(bins + (bins >= size // 2) * (length - size)).to(device)
-        for bins in (layout.data_bins, layout.pilot_bins)
+    # Bins above the middle are negative frequencies: they move to the end of the longer transform.
+    bins, count = layout.used_bins + (layout.used_bins >= size // 2) * (length - size), data.shape[1]
+    cells, known = (
+        torch.from_numpy(np.resize(bins[places], (count, places.shape[1]))).to(device)
+        for places in (data_places(layout, 0, count), pilot_places(layout, 0, count))
     )
+    rows = torch.arange(count, device=device)[:, None]
     scale = OVERSAMPLING * size**0.5
     after = data
     for _ in range(ITERATIONS):
         padded = torch.zeros(*data.shape[:2], length, dtype=data.dtype, device=device)
-        padded[..., data_places], padded[..., pilot_places] = after, pilots.to(data.dtype)
+        padded[:, rows, cells], padded[:, rows, known] = after, pilots.to(data.dtype)
         waveform = torch.fft.ifft(padded) * scale
         magnitude = (waveform.real.square() + waveform.imag.square() + 1e-24).sqrt()  # 0 has no gradient
-        after = torch.fft.fft(waveform * (limit / magnitude).clamp(max=1))[..., data_places] / scale
+        after = torch.fft.fft(waveform * (limit / magnitude).clamp(max=1))[:, rows, cells] / scale
     sides = (1, 2)
     gain = (data.conj() * after).real.sum(sides) / data.abs().square().sum(sides).clamp(min=1e-30)
     return after / gain.clamp(min=1e-3)[:, None, None]

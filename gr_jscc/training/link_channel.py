@@ -56,7 +56,7 @@ class Residue:
     spread: float
 
 
-RESIDUES = {"flat": Residue(0.0087, 0.0044, 0.042), "faded": Residue(0.0206, 0.0107, 0.048)}
+RESIDUES = {"flat": Residue(0.0093, 0.0031, 0.041), "faded": Residue(0.0176, 0.0039, 0.043)}
 
 
 @dataclass(frozen=True)

@@ -148,8 +148,10 @@ def test_numerology_refuses(arguments):
 
 
 def test_numerologies_are_well_formed():
-    for layout in NUMEROLOGIES.values():
+    for name, layout in NUMEROLOGIES.items():
         assert not set(layout.data_carriers) & set(layout.pilot_carriers)
+        if name.endswith("-wide"):
+            continue
         assert layout.data_count == 48 * layout.fft_size // 64
         assert layout.pilot_count == 4 * layout.fft_size // 64
     assert NUMEROLOGIES["64"].pilot_carriers == (-21, -7, 7, 21)

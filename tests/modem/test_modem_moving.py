@@ -5,9 +5,11 @@ import pytest
 from modem_streams import errors, exponential_channel, gaussian, make_stream, on_symbols, receive
 
 from gr_jscc.benchmarks.interference import cut_quality
-from gr_jscc.benchmarks.modem import link_quality, moving_fading, trials
+from gr_jscc.benchmarks.modem import link_quality, trials
+from gr_jscc.benchmarks.moving import moving_fading
 from gr_jscc.channel.oscillator import PhaseNoise
 from gr_jscc.channel.sample_clock import SampleOffset
+from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, NUMEROLOGIES, header_ofdm_symbols, numerology
 from gr_jscc.modem.layout import data_places, pilot_places
 
@@ -80,7 +82,9 @@ def test_a_moving_channel_and_a_slow_clock(rng):
 
 @pytest.mark.parametrize(("count", "doppler_hz"), [(300, 20), (7000, 20), (16000, 100)])
 def test_short_and_long_bursts_of_a_moving_channel(rng, count, doppler_hz):
-    results = list(trials(6, 20, rng, moving_fading(doppler_hz, 2.0, seed=5), symbols=count))
+    results = list(
+        trials(6, 20, rng, moving_fading(doppler_hz, 2.0, seed=5), settings=LinkSettings(burst_symbols=count))
+    )
     quality = link_quality(iter(results), 20)
     assert quality.missed == 0 and quality.mmse_loss_db < 1.2 and 0.85 < quality.noise_var_ratio < 1.15
 
