@@ -18,6 +18,12 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "kill-trial.py"
 
 @pytest.fixture(scope="module")
 def trial():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)  # as it is where a script runs
+        yield _loaded()
+
+
+def _loaded():
     spec = importlib.util.spec_from_file_location("kill_trial", SCRIPT)
     module = sys.modules["kill_trial"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
