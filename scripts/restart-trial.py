@@ -50,7 +50,7 @@ def trial(folder: Path, times: int, back_channel: bool) -> int:
     end = time.monotonic() + AFTERWARDS
     while len(list((folder / "out").glob("*/report.json"))) < times and time.monotonic() < end:
         time.sleep(0.5)
-    os.killpg(receiver.pid, signal.SIGINT)
+    os.killpg(receiver.pid, signal.SIGTERM)  # a trial in the background hands on that SIGINT is ignored
     receiver.wait(AFTERWARDS)
     found = in_folder(folder / "out", pictures)
     found.left_running = programs.left_running(AFTERWARDS)
