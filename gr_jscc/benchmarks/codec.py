@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -49,8 +49,7 @@ def codec_overhead(loaded: Codec, image: np.ndarray, cbr: float, repeats: int) -
         if str(loaded.device).startswith("cuda"):
             torch.cuda.synchronize()
 
-    # In turn with its mirror image, so that nothing helps that a codec remembers of the last picture.
-    pictures = itertools.cycle([np.ascontiguousarray(image[:, ::-1]), image])
+    pictures = _in_turn(image)
 
     def halves() -> None:
         loaded.transmitter(cbr).start(next(pictures))
@@ -85,8 +84,7 @@ def precision_gain(codec: Codec, exact: Codec, image: np.ndarray, cbr: float, re
     flat = np.ones(1, np.complex64)
     seconds: dict[Codec, list[float]] = {codec: [], exact: []}
     quality = {}
-    # In turn with its mirror image, so that nothing helps that a codec remembers of the last picture.
-    pictures = itertools.cycle([np.ascontiguousarray(image[:, ::-1]), image])
+    pictures = _in_turn(image)
     for _ in range(repeats + 1):  # the first warms up
         picture = next(pictures)
         for one, taken in seconds.items():
@@ -95,6 +93,11 @@ def precision_gain(codec: Codec, exact: Codec, image: np.ndarray, cbr: float, re
             quality[one] = psnr_db(picture, rounds[-1].picture)
     times = {one: statistics.median(taken[1:]) for one, taken in seconds.items()}
     return times[exact] / times[codec], quality[codec] - quality[exact]
+
+
+def _in_turn(image: np.ndarray) -> Iterator[np.ndarray]:
+    """A picture's mirror image and itself by turns: so nothing helps that a codec remembers of the last picture."""
+    return itertools.cycle([np.ascontiguousarray(image[:, ::-1]), image])
 
 
 def _bare_passes(loaded: Codec, image: np.ndarray, payload: Payload) -> Callable[[], None] | None:

@@ -59,6 +59,8 @@ class NetworkCodec(Codec):
         if precision not in PRECISIONS:
             raise CodecError(f"precision must be {', '.join(PRECISIONS)}, not {precision!r}")
         self.precision = precision
+        if precision == "fp32":
+            return
         try:
             with torch.inference_mode(), self.autocast():
                 probe = torch.zeros(1, 8, 8, 8, device=self.device)

@@ -5,6 +5,7 @@ centre itself (DC) is always empty, because direct-conversion radios leave their
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,12 +120,11 @@ def _check_fft_size(n: int) -> None:
         raise UserError(f"fft_size must be a power of two from 32 to 8192, not {n}")
 
 
-def spread(used: int, pilots: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Data and pilot carriers of ``used``, half of each on either side of DC, and the pilots evenly far apart."""
-    half, each = used // 2, pilots // 2
-    positive = tuple(round((2 * place + 1) * half / pilots) for place in range(each))
-    chosen = tuple(-k for k in reversed(positive)) + positive
-    return tuple(k for k in range(-half, half + 1) if k and k not in set(chosen)), chosen
+def _around_dc(half: int, positive: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Data and pilot carriers, up to ``half`` on either side of DC; pilots are the positive ones and their mirrors."""
+    positive = tuple(positive)
+    pilots = tuple(-k for k in reversed(positive)) + positive
+    return tuple(k for k in range(-half, half + 1) if k and k not in set(pilots)), pilots
 
 
 def numerology(fft_size: int = 64, cp_len: int | None = None, used: int | None = None) -> Numerology:
@@ -150,10 +150,7 @@ def numerology(fft_size: int = 64, cp_len: int | None = None, used: int | None =
     half = used // 2
     # 64 points follow 802.11a to the letter; the larger ones keep one pilot in thirteen, evenly spread.
     spacing, first = (14, 7) if (fft_size, used) == (64, 52) else (13, min(7, half))
-    positive = range(first, half + 1, spacing)
-    pilots = tuple(-k for k in reversed(positive)) + tuple(positive)
-    data = tuple(k for k in range(-half, half + 1) if k and k not in set(pilots))
-    return Numerology(int(fft_size), cp_len, data, pilots)
+    return Numerology(int(fft_size), cp_len, *_around_dc(half, range(first, half + 1, spacing)))
 
 
 def _offered() -> dict[str, Numerology]:
@@ -163,7 +160,7 @@ def _offered() -> dict[str, Numerology]:
         for divisor in (8, 16):
             cp_len = fft_size // divisor
             table[f"{fft_size}-cp{cp_len}"] = numerology(fft_size, cp_len)
-    table["256-wide"] = Numerology(256, 16, *spread(used=248, pilots=8))
+    table["256-wide"] = Numerology(256, 16, *_around_dc(124, (16, 46, 78, 108)))
     return table
 
 

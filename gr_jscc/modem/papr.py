@@ -8,7 +8,7 @@ import scipy.fft
 from gr_jscc.modem.layout import data_places, pilot_places
 from gr_jscc.modem.numerology import Numerology
 
-__all__ = ["clip_and_filter", "papr_db"]
+__all__ = ["clip_and_filter", "oversampled_bins", "papr_db"]
 
 OVERSAMPLING = 4  # peaks between samples count too: a DAC's filter brings them out
 ITERATIONS = 4  # filtering lets peaks grow again; more than four gain less than 0.1 dB
@@ -29,6 +29,11 @@ def papr_db(samples: np.ndarray) -> float:
     return float(10 * np.log10(power.max() / power.mean())) if power.any() else 0.0
 
 
+def oversampled_bins(numerology: Numerology) -> np.ndarray:
+    """Where the used carriers stand in an FFT that is `OVERSAMPLING` times as long: int64[used_count]."""
+    return numerology.used_carriers % (OVERSAMPLING * numerology.fft_size)
+
+
 def clip_and_filter(spectrum: np.ndarray, limit_db: float, numerology: Numerology) -> np.ndarray:
     """OFDM symbols with lower peaks: repeated clipping and filtering (Armstrong 2002, Electronics Letters 38:5).
 
@@ -46,8 +51,7 @@ def clip_and_filter(spectrum: np.ndarray, limit_db: float, numerology: Numerolog
     """
     size = numerology.fft_size
     limit = np.sqrt(10 ** (limit_db / 10) * numerology.used_count / size)
-    # Bins above the middle are negative frequencies: they move to the end of the longer transform.
-    places = np.where(numerology.used_bins < size // 2, numerology.used_bins, numerology.used_bins - size)
+    places = oversampled_bins(numerology)
     cells = spectrum[:, numerology.used_bins]
     clipped = cells.copy()
     rows = np.arange(len(spectrum))[:, None]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gr_jscc.modem.layout import data_places, pilot_places, pilot_values, scramble
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY
-from gr_jscc.modem.papr import ITERATIONS, OVERSAMPLING
+from gr_jscc.modem.papr import ITERATIONS, OVERSAMPLING, oversampled_bins
 
 
 def clipped(symbols: Tensor, pairs: Tensor, limit_db: float, generator: torch.Generator) -> Tensor:
@@ -51,8 +51,7 @@ def clip_and_filter(data: Tensor, pilots: Tensor, limit_db: float) -> Tensor:
     layout, device = DEFAULT_NUMEROLOGY, data.device
     size, length = layout.fft_size, OVERSAMPLING * layout.fft_size
     limit = (10 ** (limit_db / 10) * layout.used_count / size) ** 0.5
-    # Bins above the middle are negative frequencies: they move to the end of the longer transform.
-    bins, count = layout.used_bins + (layout.used_bins >= size // 2) * (length - size), data.shape[1]
+    bins, count = oversampled_bins(layout), data.shape[1]
     cells, known = (
         torch.from_numpy(np.resize(bins[places], (count, places.shape[1]))).to(device)
         for places in (data_places(layout, 0, count), pilot_places(layout, 0, count))
