@@ -81,6 +81,9 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """Runs one subcommand and leaves the process with its exit code."""
     print_anything()
+    # Standard output is what a program prints, for a pipe to read; GNU Radio logs there unless told, even where nothing
+    # has failed.
+    os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
     if HOME_REMARK:
         print(f"gr-jscc: {shown(HOME_REMARK)}", file=sys.stderr)
     try:

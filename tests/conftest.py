@@ -13,6 +13,9 @@ from gr_jscc.imaging import load_image
 from gr_jscc.modem import BurstHeader, BurstKind, StreamDemodulator, modulate
 from gr_jscc.modem.digital import prepare_digital
 
+# As in our programs (`gr_jscc.host.main`): what a script prints is its own.
+os.environ["GR_CONF_LOG_LOG_FILE"] = "stderr"
+
 
 def pytest_sessionstart(session):
     """Has numba compile the modem before any test's clock runs: where nothing is cached that takes a minute and more.

@@ -113,6 +113,21 @@ def test_a_full_disk_behind_standard_output_is_one_line():
     assert run.returncode == 2 and "No space left on device" in run.stderr and "Traceback" not in run.stderr
 
 
+def test_gnuradio_logs_beside_what_a_program_prints():
+    code = """
+from gr_jscc.host.main import main
+try:
+    main(["--version"])
+finally:
+    from gnuradio import gr
+    gr.logger("a block").error("a word")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "GR_CONF_LOG_LOG_FILE"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=50)
+    assert done.stdout.startswith("gr-jscc ") and done.stdout.count("\n") == 1
+    assert done.stderr == "a block :error: a word\n"
+
+
 @pytest.mark.parametrize("columns", [40, 80])
 def test_narrow_terminals_cut_off_no_remedy(monkeypatch, capsys, columns):
     check = Check("a part", False, "nothing", "all", "sudo apt-get install --no-install-recommends " + "long-name" * 9)

@@ -126,7 +126,7 @@ def test_we_receive_what_an_in_tree_program_replays(start, endpoint, ramp, kind)
 
 def test_published_samples_reach_an_in_tree_program_and_all_others(start, endpoint, ramp, tmp_path):
     place = endpoint("tcp")
-    with Flow(*endless(ramp, 2e6), radio_sink(f"zmq-pub:{place}")) as flow:
+    with Flow(*endless(ramp, 1e6), radio_sink(f"zmq-pub:{place}")) as flow:
         grows(lambda: flow.parts[1].nitems_written(0))  # though nobody listens
         paths = [tmp_path / "one", tmp_path / "two"]
         for recorder in [start("in_tree.py", "record", "zmq-pub", place, path, COUNT) for path in paths]:
