@@ -198,7 +198,7 @@ class Latent(nn.Module):
         low, high = SPREAD
         variance = (variance * (2 * stretch.clamp(-3, 3)).exp()).clamp(min=1e-12)
         variance = torch.minimum(torch.maximum(variance, low * unit.square()), high * unit.square())
-        order = ranking.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        order = _places(ranking)
         mean = state.estimate + unit * shift
         return Prior(state, features, mean, variance, ranking, order)
 
@@ -303,6 +303,16 @@ class Latent(nn.Module):
             _told(prior.ranking, mask, noise_var), torch.where(mask, prior.ranking * LEAST_SHARE, prior.ranking),
             prior.state.sent + mask.sum((1, 2, 3)),
         )  # fmt: skip
+
+
+def _places(ranking: Tensor) -> Tensor:
+    """int64 of the shape [B, C, h, w]: 0 for the largest of a position's values, and so on; of equals, the first.
+
+    Sorting is twice as fast where a position's values lie side by side, and what came where needs no second sort.
+    """
+    order = ranking.permute(0, 2, 3, 1).contiguous().argsort(dim=3, descending=True, stable=True)
+    numbers = torch.arange(order.shape[3], device=order.device).expand_as(order)
+    return torch.empty_like(order).scatter_(3, order, numbers).permute(0, 3, 1, 2)
 
 
 def _told(ranking: Tensor, mask: Tensor, noise_var: Tensor) -> Tensor:

@@ -130,12 +130,15 @@ def wishes_of(source: Source, end: End, eta: float, snr_db: float, told: int) ->
     wishes, snr, etas = [], torch.full_like(given, snr_db), torch.full_like(given, eta)
     generator = torch.Generator(given.device).manual_seed(1)
     state, numbers = end.state, encoder_numbers(given, snr)
-    for latent in range(end.latent + 1, len(network.latents)):
+    last = len(network.latents) - 1
+    for latent in range(end.latent + 1, last + 1):
         aware = latent < told
         prior = network.prior(latent, network.descend(latent, state, end.condition), end.condition, aware)
         target, bits = network.propose(latent, source, prior, given)
         worth = network.worth(latent, prior, bits, given, aware)
         wishes.append(wish(network, latent, worth))
+        if latent == last:
+            break
         index = network.rate_index(latent, worth, etas)
         sent = network.encode(latent, target, prior, bits, index, etas, numbers, aware)
         values, noise_var, scale = sent.values, torch.zeros_like(sent.values), torch.ones_like(given)
@@ -168,7 +171,7 @@ def plan(network: HJSCCNetwork, latents: Tensor, symbols: int, snr_db: float, to
             known[level] = Plan(quality, nominal, wishes, source, end)
         return known[level]
 
-    best = at(finest_level(QUALITIES, lambda level: symbols_of(at(level).wishes, nominal) <= symbols))
+    best = at(finest_level(QUALITIES, lambda level: symbols_of(at(level).wishes, nominal), symbols))
     if eta is None or symbols_of(best.wishes, nominal) > symbols:
         best = replace(best, eta=largest_eta(lambda eta: symbols_of(best.wishes, eta), symbols))
     return best

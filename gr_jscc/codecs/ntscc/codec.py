@@ -158,7 +158,7 @@ class NTSCC(RateAdaptiveCodec):
                 known[level] = self._bits(latents, quality_code(level, QUALITIES))
             return known[level]
 
-        finest = finest_level(QUALITIES, lambda level: self._symbols(bits_at(level), nominal) <= symbols)
+        finest = finest_level(QUALITIES, lambda level: self._symbols(bits_at(level), nominal), symbols)
         quality, bits = quality_code(finest, QUALITIES), bits_at(finest)
         eta = nominal
         if self.eta is None or self._symbols(bits, nominal) > symbols:
