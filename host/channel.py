@@ -19,6 +19,7 @@ from gr_jscc.channel.profiles import taps
 from gr_jscc.errors import UserError
 from gr_jscc.host import options
 from gr_jscc.host.console import terminal
+from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.radio import parse_radio
@@ -129,7 +130,8 @@ def channel(
         tables["loss"] = {"probability": loss}
     airs = [_air(scenario, tables, seed, sample_rate, number) for number in range(len(routes))]
 
-    from gr_jscc.flowgraphs.channel import ChannelFlowgraph
+    with loading("GNU Radio"):
+        from gr_jscc.flowgraphs.channel import ChannelFlowgraph
 
     graphs = {name: ChannelFlowgraph(*ends, air, pace, layout) for (name, *ends), air in zip(routes, airs)}
     console = terminal(stderr=True)

@@ -14,6 +14,7 @@ from gr_jscc.files.places import writable_folder
 from gr_jscc.files.whole import writing
 from gr_jscc.flowgraphs.ideal import ideal_results
 from gr_jscc.host.console import shown, terminal
+from gr_jscc.host.loading import loading
 from gr_jscc.link.loading import Encoding
 from gr_jscc.reports.archive import REPORT, clear_results, write_result
 from gr_jscc.reports.report import write_json
@@ -30,7 +31,8 @@ def demo(
     Leaves picture.png (sent and received), constellation.png, psnr_over_snr.png (the flowgraph beside
     the textbook channel), received.png and report.json.
     """
-    from gr_jscc.flowgraphs.loopback import Air, LoopbackFlowgraph
+    with loading("GNU Radio"):
+        from gr_jscc.flowgraphs.loopback import Air, LoopbackFlowgraph
     from gr_jscc.plots import plot_comparison, plot_constellation, plot_psnr_over_snr
 
     console = terminal()
@@ -38,7 +40,8 @@ def demo(
     if (writable_folder(out) / REPORT).exists():
         console.print(shown(f"{out}: replacing the results of an earlier run"), soft_wrap=True)
     clear_results(out)
-    loaded = load_codec(codec)
+    with loading(codec):
+        loaded = load_codec(codec)
     curves: dict[str, list[tuple[float, float]]] = {"OFDM flowgraph": [], "ideal channel": []}
     for snr_db in SNRS_DB:
         with console.status(f"sending at {snr_db:g} dB"):

@@ -18,6 +18,7 @@ from gr_jscc.files.names import readable
 from gr_jscc.flowgraphs.ideal import IDEAL, ideal_results
 from gr_jscc.host import options
 from gr_jscc.host.console import shown, some_of, terminal
+from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding, load_sending_codec
@@ -91,13 +92,15 @@ def loopback(
     settings = LinkSettings(burst_symbols, control_snr_db=control_snr, numerology=load_numerology(numerology))
     console = terminal(stderr=True)
     encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
-    loaded = load_sending_codec(encoding, settings, ideal)
+    with loading(codec):
+        loaded = load_sending_codec(encoding, settings, ideal)
     files = sendable(images, loaded, ratio, lambda line: console.print(shown(line), soft_wrap=True))
     archive = Archive(out)
     if ideal:
         results = ideal_results(loaded, files, ratio, channel, snr, seed, settings)
     else:
-        from gr_jscc.flowgraphs.loopback import Air, flowgraph_results
+        with loading("GNU Radio"):
+            from gr_jscc.flowgraphs.loopback import Air, flowgraph_results
 
         simulated = Air(channel, snr, cfo, loss, air, sample_rate, seed)
         results = flowgraph_results(files, encoding, simulated, settings=settings)

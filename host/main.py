@@ -1,4 +1,4 @@
-"""The ``gr-jscc`` command: finds the subcommands, and turns expected errors into one line and exit code 2."""
+"""The ``gr-jscc`` command: lists the subcommands, and turns expected errors into one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -10,59 +10,43 @@ import typer
 
 from gr_jscc import HOME_REMARK, __version__, telling
 from gr_jscc.errors import UserError
-from gr_jscc.host import (
-    bench,
-    calibrate,
-    channel,
-    check_codec,
-    demo,
-    devices,
-    doctor,
-    keys,
-    loopback,
-    lpips,
-    models,
-    new_codec,
-    replay,
-    report,
-    reproduce,
-    rx,
-    sweep,
-    train,
-    tx,
-)
 from gr_jscc.host.console import print_anything, shown
+from gr_jscc.host.lazy import lazy_group
 
 # What a place can have against being written, and no fault of ours.
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENAMETOOLONG)
 
+# In the order of the help. Each is a file beside this one; what a file must have is said in lazy.py.
+COMMANDS = (
+    "loopback",
+    "tx",
+    "rx",
+    "channel",
+    "replay",
+    "calibrate",
+    "devices",
+    "demo",
+    "check-codec",
+    "models",
+    "new-codec",
+    "lpips",
+    "train",
+    "reproduce",
+    "sweep",
+    "report",
+    "doctor",
+    "keys",
+    "bench",
+)
+
 app = typer.Typer(
     name="gr-jscc",
+    cls=lazy_group("gr_jscc.host.", COMMANDS),
     help="Learned joint source-channel coding of images, over the air with GNU Radio.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("loopback")(loopback.loopback)
-app.command("tx")(tx.tx)
-app.command("rx")(rx.rx)
-app.command("channel")(channel.channel)
-app.command("replay")(replay.replay)
-app.command("calibrate")(calibrate.calibrate)
-app.command("devices")(devices.devices)
-app.command("demo")(demo.demo)
-app.command("check-codec")(check_codec.check_codec)
-app.command("models")(models.models)
-app.command("new-codec")(new_codec.new_codec)
-app.command("lpips")(lpips.lpips)
-app.command("train")(train.train)
-app.command("reproduce")(reproduce.reproduce)
-app.command("sweep")(sweep.sweep)
-app.command("report")(report.report)
-app.command("doctor")(doctor.doctor)
-app.add_typer(keys.app, name="keys")
-app.add_typer(bench.app, name="bench")
 
 
 def _version(show: bool) -> None:
@@ -88,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"gr-jscc: {shown(HOME_REMARK)}", file=sys.stderr)
     try:
         with telling.told_by_program(lambda line: print(f"gr-jscc: {shown(line)}", file=sys.stderr)):
-            code = app(arguments, standalone_mode=False)
+            code = app(arguments, prog_name="gr-jscc", standalone_mode=False)
     except UserError as error:
         print(f"gr-jscc: {shown(error)}", file=sys.stderr)
         code = 2

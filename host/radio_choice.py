@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -16,6 +17,13 @@ from gr_jscc.radio.choice import RadioChoice
 
 if TYPE_CHECKING:
     from gr_jscc.host.live import LiveView
+
+
+def _profiles() -> Iterable[str]:
+    from gr_jscc.radio.profile import shipped_profiles
+
+    return shipped_profiles()
+
 
 Radio = Annotated[
     str,
@@ -32,6 +40,7 @@ ProfileName = Annotated[
     typer.Option(
         "--profile",
         rich_help_panel=panels.RADIO,
+        autocompletion=options.completed(_profiles),
         help="Device settings: a shipped profile (gr-jscc devices) or a TOML file; see docs/guide/radios.md.",
         show_default=False,
     ),

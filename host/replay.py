@@ -22,6 +22,7 @@ from gr_jscc.files.places import writable_file
 from gr_jscc.host import options
 from gr_jscc.host.console import shown, some_of, terminal
 from gr_jscc.host.live import number
+from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.archive import Archive
@@ -124,7 +125,9 @@ def replay(
         plot_recording(writable_file(plot), source, sample_rate)
     weights = weights or ("" if codec else fields.get("jscc:weights", ""))
     precision = precision or str(fields.get("jscc:precision", "fp32"))
-    loaded = load_codec(codec or _recorded_codec(fields), weights or None, device, precision)
+    name = codec or _recorded_codec(fields)
+    with loading(name):
+        loaded = load_codec(name, weights or None, device, precision)
     find = finder(originals) if originals else _receivers_originals(fields.get("jscc:originals"))
     again = Replay(source, loaded, find, sample_rate, layout)
     console = terminal(stderr=True)

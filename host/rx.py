@@ -14,6 +14,7 @@ import typer
 from gr_jscc.errors import UserError
 from gr_jscc.host import options, radio_choice
 from gr_jscc.host.live import LiveView, number
+from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.collector import Result
@@ -126,14 +127,16 @@ def rx(
 
     import torch
 
-    from gr_jscc.blocks import back_channel as back_channel_block
-    from gr_jscc.flowgraphs.receiving_host import ReceiveFlowgraph
+    with loading("GNU Radio"):
+        from gr_jscc.blocks import back_channel as back_channel_block
+        from gr_jscc.flowgraphs.receiving_host import ReceiveFlowgraph
     from gr_jscc.link.loading import Decoding
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     decoding = Decoding(codec, weights, device, precision, feedback, patience, layers, feedback_snr, memory_limit)
-    graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record, layout)
+    with loading(codec):
+        graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record, layout)
     title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     shown = _Shown()
     with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gr_jscc.errors import UserError
+from gr_jscc.host.loading import loading
 
 
 def train(
@@ -33,9 +34,10 @@ def train(
     Writes checkpoints, log.jsonl, TensorBoard events and MODEL.safetensors to --out (runs/MODEL).
     On several GPUs: torchrun --nproc-per-node 4 -m host train RECIPE …
     """
-    import torch
+    with loading("PyTorch"):
+        import torch
 
-    from gr_jscc.training.loop import train as run
+        from gr_jscc.training.loop import train as run
     from gr_jscc.training.recipe import load_recipe
     from gr_jscc.training.schedule import TimeAllowed
     from gr_jscc.training.tasks import task_of

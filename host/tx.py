@@ -14,6 +14,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.host import options, radio_choice
 from gr_jscc.host.console import shown
 from gr_jscc.host.live import LiveView, number
+from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem.numerology_file import load_numerology
@@ -133,15 +134,17 @@ def tx(
 
     import torch
 
-    from gr_jscc.blocks import back_channel as back_channel_block
-    from gr_jscc.codecs.sendable import sendable
-    from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
+    with loading("GNU Radio"):
+        from gr_jscc.blocks import back_channel as back_channel_block
+        from gr_jscc.codecs.sendable import sendable
+        from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
     from gr_jscc.link.loading import Encoding, load_sending_codec
     from gr_jscc.link.policy import SendingPolicy
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
-    loaded = load_sending_codec(encoding, settings)
+    with loading(codec):
+        loaded = load_sending_codec(encoding, settings)
     files = sendable(images, loaded, ratio, lambda line: print(shown(line), file=sys.stderr))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
+import scipy  # its parts load when they are used
 
 from gr_jscc.channel.impairment import Impairment, check_number, check_whole
 from gr_jscc.channel.profiles import taps as named_taps

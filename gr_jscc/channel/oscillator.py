@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
+import scipy  # its parts load when they are used
 
 from gr_jscc.channel.impairment import Impairment, check_number, turned
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gr_jscc.codecs.base import Codec
-from gr_jscc.codecs.refined import Refined
 from gr_jscc.codecs.registry import load_codec, load_codec_for_air
 from gr_jscc.link.assembly import MEMORY
 from gr_jscc.link.budget import WithinTotal
@@ -92,5 +91,7 @@ def load_sending_codec(encoding: Encoding, settings: LinkSettings | None = None,
         codec = WithinTotal(codec, settings_of(codec, settings))
     if not encoding.refine:
         return codec
+    from gr_jscc.codecs.refined import Refined  # with PyTorch
+
     told = settings and settings.control_snr_db
     return Refined(codec, encoding.refine, BELIEVED_SNR_DB if told is None else told)

@@ -6,35 +6,40 @@ scheme for an SNR. `encode_segments` and `decode_segments` are the LDPC codes be
 `map_bits` and `demap_symbols` the constellations.
 """
 
-from gr_jscc.modem.constellation import BITS_PER_SYMBOL, demap_symbols, map_bits
-from gr_jscc.modem.demodulator import DemodulatorCounters, ReceivedBurst, StreamDemodulator
-from gr_jscc.modem.digital import (
-    MCS,
-    Mcs,
-    decode_digital,
-    digital_symbol_count,
-    encode_digital,
-    max_digital_bytes,
-    prepare_digital,
-)
-from gr_jscc.modem.digital_thresholds import best_mcs, threshold_db
-from gr_jscc.modem.header import (
-    HEADER_SYMBOLS,
-    MAX_BURSTS,
-    MAX_ROUND,
-    MAX_SYMBOLS,
-    MAX_TRANSFER,
-    BurstHeader,
-    BurstKind,
-    HeaderError,
-    decode_header,
-    header_symbols,
-)
-from gr_jscc.modem.layout import burst_length, header_ofdm_symbols, payload_ofdm_symbols
-from gr_jscc.modem.ldpc import LdpcCode, decode_segments, encode_segments
-from gr_jscc.modem.modulator import modulate
-from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, NUMEROLOGIES, Numerology, numerology
-from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_samples
+from typing import TYPE_CHECKING
+
+from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, NUMEROLOGIES, Numerology, numerology  # called like its module
+from gr_jscc.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from gr_jscc.modem.constellation import BITS_PER_SYMBOL, demap_symbols, map_bits
+    from gr_jscc.modem.demodulator import DemodulatorCounters, ReceivedBurst, StreamDemodulator
+    from gr_jscc.modem.digital import (
+        MCS,
+        Mcs,
+        decode_digital,
+        digital_symbol_count,
+        encode_digital,
+        max_digital_bytes,
+        prepare_digital,
+    )
+    from gr_jscc.modem.digital_thresholds import best_mcs, threshold_db
+    from gr_jscc.modem.header import (
+        HEADER_SYMBOLS,
+        MAX_BURSTS,
+        MAX_ROUND,
+        MAX_SYMBOLS,
+        MAX_TRANSFER,
+        BurstHeader,
+        BurstKind,
+        HeaderError,
+        decode_header,
+        header_symbols,
+    )
+    from gr_jscc.modem.layout import burst_length, header_ofdm_symbols, payload_ofdm_symbols
+    from gr_jscc.modem.ldpc import LdpcCode, decode_segments, encode_segments
+    from gr_jscc.modem.modulator import modulate
+    from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_samples
 
 __all__ = [
     "BITS_PER_SYMBOL",
@@ -76,3 +81,5 @@ __all__ = [
     "prepare_digital",
     "threshold_db",
 ]
+
+__getattr__ = on_demand(__name__)

@@ -68,7 +68,7 @@ def describe_model(name: str) -> dict[str, str | int]:
     from safetensors import safe_open
 
     path = find_model(name)
-    with safe_open(str(path), framework="pt") as file:
+    with safe_open(str(path), framework="numpy") as file:  # PyTorch is slow to load
         metadata = file.metadata() or {}
     info = {key: value for key, value in metadata.items() if key != "config"}
     return {"model": path.stem, "bytes": path.stat().st_size, **info}

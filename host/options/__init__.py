@@ -24,7 +24,7 @@ from gr_jscc.host.options.codec import (
     check_device,
     parse_cbr,
 )
-from gr_jscc.host.options.common import Images, Json, Quiet, check_choice, stopped_by_signals
+from gr_jscc.host.options.common import Images, Json, Quiet, check_choice, completed, stopped_by_signals
 from gr_jscc.host.options.link import (
     BURST_SYMBOLS,
     NUMEROLOGY_HELP,
@@ -70,6 +70,7 @@ __all__ = [
     "check_choice",
     "check_device",
     "check_snr",
+    "completed",
     "parse_cbr",
     "stopped_by_signals",
 ]

@@ -10,6 +10,7 @@ import typer
 from gr_jscc.channel import profiles
 from gr_jscc.channel.profiles import PROFILES
 from gr_jscc.host.options import panels
+from gr_jscc.host.options.common import completed
 
 HIGHEST_HZ = 1e12  # of rates and frequencies, as SigMF has them; bounds keep "inf" and "nan" out as well
 
@@ -25,7 +26,13 @@ def check_snr(snr_db: float) -> float:
 
 Snr = Annotated[float, typer.Option("--snr", rich_help_panel=panels.CHANNEL, help="Es/N0 per data subcarrier, dB.")]
 Channel = Annotated[
-    str, typer.Option("--channel", rich_help_panel=panels.CHANNEL, help=f"Simulated channel: {', '.join(PROFILES)}.")
+    str,
+    typer.Option(
+        "--channel",
+        rich_help_panel=panels.CHANNEL,
+        help=f"Simulated channel: {', '.join(PROFILES)}.",
+        autocompletion=completed(lambda: PROFILES),
+    ),
 ]
 Cfo = Annotated[
     float,

@@ -9,8 +9,11 @@ import typer
 
 from gr_jscc.codecs.registry import CODECS
 from gr_jscc.errors import UserError
+from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
+from gr_jscc.host.options.common import completed
 from gr_jscc.ratios import parse_ratio
+from gr_jscc.weights import shipped_models
 
 
 def parse_cbr(text: str) -> float:
@@ -34,7 +37,8 @@ def check_device(device: str) -> str:
     Raises:
         UserError: unknown, or a GPU that PyTorch cannot use.
     """
-    import torch
+    with loading("PyTorch"):
+        import torch
 
     kind, colon, index = device.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not index.isdecimal())):
@@ -49,12 +53,16 @@ def check_device(device: str) -> str:
 
 
 CODEC_HELP = f"Codec: {', '.join(CODECS)}; or your own: path/to/file.py:Class, package.module:Class."
-Codec = Annotated[str, typer.Option("--codec", rich_help_panel=panels.CODEC, help=CODEC_HELP)]
+Codec = Annotated[
+    str,
+    typer.Option("--codec", rich_help_panel=panels.CODEC, help=CODEC_HELP, autocompletion=completed(lambda: CODECS)),
+]
 Weights = Annotated[
     str,
     typer.Option(
         "--weights",
         rich_help_panel=panels.CODEC,
+        autocompletion=completed(shipped_models),
         help="A shipped model's name (gr-jscc models) or a .safetensors file; for separation its picture and channel "
         "code, such as hevc:ldpc-2/3:16qam, or hevc:5dB for the code that suits 5 dB.",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +23,23 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise UserError(f"{name} must be {' or '.join(choices)}, not {value!r}")
     return value
+
+
+def completed(words: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """What a shell offers as an option's value: the words that begin with what was typed.
+
+    Args:
+        words: to choose from; asked for only when a shell asks.
+
+    Example:
+        >>> completed(lambda: ("ntscc", "hjscc", "hjscc-feedback"))("h")
+        ['hjscc', 'hjscc-feedback']
+    """
+
+    def offers(incomplete: str) -> list[str]:
+        return [word for word in words() if word.startswith(incomplete)]
+
+    return offers
 
 
 @contextlib.contextmanager

@@ -50,8 +50,9 @@ def parser():
     """The command line of ``gr-jscc`` with programs that do nothing."""
 
     def idle(command):
-        for inner in getattr(command, "commands", {}).values():
-            idle(inner)
+        inner = getattr(command, "commands", {})
+        for name in inner:
+            idle(inner.whole(name) if hasattr(inner, "whole") else inner[name])
         if not hasattr(command, "commands"):
             command.callback = lambda **_: None
         return command
