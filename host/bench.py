@@ -8,7 +8,7 @@ from gr_jscc.host.lazy import lazy_group
 
 app = typer.Typer(
     cls=lazy_group(
-        "gr_jscc.host.bench_", ("modem", "back-channel", "air", "calibration", "codec", "compressor", "ldpc")
+        "gr_jscc.host.bench_", ("all", "modem", "back-channel", "air", "calibration", "codec", "compressor", "ldpc")
     ),
     help="Measure the modem, the back-channel, the virtual air, radios and codecs.",
     no_args_is_help=True,
