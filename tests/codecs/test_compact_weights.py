@@ -12,7 +12,7 @@ from gr_jscc.codecs.registry import load_codec
 from gr_jscc.link.ideal import ideal_transfer
 from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.training.start import start_from
-from gr_jscc.weights import WeightsError, find_model, read_model, write_model
+from gr_jscc.weights import WeightsError, read_model, write_model
 from gr_jscc.weights.compact import MOST, SCALE, compacted, expanded
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
@@ -40,17 +40,20 @@ def test_large_tensors_come_back_within_half_a_step_and_small_ones_in_half_preci
 
 
 def test_a_compact_model_is_half_as_large_and_sends_the_same_pictures(tmp_path, small_photo):
-    model = read_model("deepjscc-photo", "deepjscc")
-    path = tmp_path / "small.safetensors"
-    write_model(path, "deepjscc", model.config, model.tensors, model.info, compact=True)
-    assert path.stat().st_size < 0.55 * find_model("deepjscc-photo").stat().st_size
+    model, generator = read_model("deepjscc-photo", "deepjscc"), torch.Generator().manual_seed(1)
+    # What ships is in eight bits: moved off its steps.
+    tensors = {key: x * (1 + 0.002 * torch.randn(x.shape, generator=generator)) for key, x in model.tensors.items()}
+    paths = tmp_path / "half.safetensors", tmp_path / "compact.safetensors"
+    for path, compact in zip(paths, (False, True)):
+        write_model(path, "deepjscc", model.config, tensors, model.info, compact=compact)
+    assert paths[1].stat().st_size < 0.55 * paths[0].stat().st_size
     quality = []
-    for codec in (load_codec("deepjscc"), load_codec("deepjscc", str(path))):
+    for codec in (load_codec("deepjscc", str(path)) for path in paths):
         taps = np.ones(1, np.complex64)
         rounds = ideal_transfer(codec, small_photo, 1 / 12, 10.0, taps, np.random.default_rng(1))
         quality.append(psnr_db(small_photo, rounds[-1].picture))
-    assert quality[1] == pytest.approx(quality[0], abs=0.05)
-    assert read_model(path, "deepjscc").info == model.info
+    assert quality[1] == pytest.approx(quality[0], abs=0.05) and quality[0] > 31
+    assert read_model(paths[1], "deepjscc").info == model.info
 
 
 def test_training_starts_from_a_compact_model(tmp_path):
