@@ -12,8 +12,8 @@ PYTEST_ARGS ?=
 PHOTOS ?=
 VALIDATION ?=
 RUNS ?= ntscc-gpu:9
-# What `make grc` opens.
-FLOWGRAPH ?= $(wildcard flowgraphs/loopback.grc)
+# What `make grc` opens instead of the loopback.
+FLOWGRAPH ?=
 
 help:
 	@echo "make demo    send a photo over a simulated GNU Radio OFDM link; results in demo/"
@@ -42,21 +42,18 @@ test: setup
 
 lint: setup
 	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
 
 docs:
 	@DOCS=1 scripts/setup.sh
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
 	@echo "written: build/site/index.html"
 
-# Companion runs flowgraphs with the Python it runs in itself; only the virtual environment's one has gr_jscc.
 grc: setup
-	@GRC_BLOCKS_PATH="$(CURDIR)/gr_jscc/grc$${GRC_BLOCKS_PATH:+:$$GRC_BLOCKS_PATH}" \
-	 PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
-	 GR_CONF_GRC_XTERM_EXECUTABLE="$${GR_CONF_GRC_XTERM_EXECUTABLE:-$$(command -v xterm)}" \
-	 $(PYTHON) "$$(PATH=/usr/local/bin:/usr/bin command -v gnuradio-companion)" $(FLOWGRAPH)
+	@$(VENV)/bin/gr-jscc grc $(FLOWGRAPH)
 
-virtual-radio:
-	@scripts/build-virtual-radio.sh
+virtual-radio: setup
+	@$(VENV)/bin/gr-jscc virtual-radio build
 
 gpu-pack: setup
 	@$(PYTHON) scripts/pack_photos.py build/gpu-pack/train $(PHOTOS) --mebibytes 18

@@ -6,10 +6,10 @@ The Python interface, which is loaded when it is asked for::
     send("photo.jpg", codec="deepjscc", snr_db=10).psnr_db
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gr_jscc.home import ensure_home
+from gr_jscc.on_demand import on_demand
 
 if TYPE_CHECKING:
     from gr_jscc.codecs.registry import load_codec
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from gr_jscc.interface.sent import Sent
     from gr_jscc.interface.simulated import IdealLink, SimulatedLink
 
-__version__ = "0.1.0"
+    __version__: str
+
 __all__ = [
     "FlowgraphLink",
     "IdealLink",
@@ -37,25 +38,23 @@ __all__ = [
 # Before numba and GNU Radio are imported, which fail without a home.
 HOME_REMARK = ensure_home()
 
-_WHERE = {
-    "FlowgraphLink": "gr_jscc.interface.flowgraph",
-    "IdealLink": "gr_jscc.interface.simulated",
-    "Link": "gr_jscc.interface.link",
-    "RadioLink": "gr_jscc.interface.radio",
-    "Sent": "gr_jscc.interface.sent",
-    "SimulatedLink": "gr_jscc.interface.simulated",
-    "evaluate": "gr_jscc.interface.evaluation",
-    "load_codec": "gr_jscc.codecs.registry",
-    "send": "gr_jscc.interface.sending",
-}
+_part = on_demand(__name__)
 
 
 def __getattr__(name: str) -> object:
     """A part of the interface: torch and all else comes with the first one."""
-    if name not in _WHERE:
-        raise AttributeError(f"module 'gr_jscc' has no attribute {name!r}")
-    return getattr(import_module(_WHERE[name]), name)
+    return _version() if name == "__version__" else _part(name)
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """As installed; "0" in a copy that never was."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("gr-jscc")
+    except PackageNotFoundError:
+        return "0"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -27,9 +27,10 @@ def on_demand(package: str) -> Callable[[str], object]:
 
     @cache
     def places() -> dict[str, str]:
-        tree = ast.parse(Path(find_spec(package).origin).read_text(encoding="utf-8"))
-        lines = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        return {part.name: line.module for line in lines if line.module.startswith(package) for part in line.names}
+        file = Path(sys.modules[package].__path__[0], "__init__.py")
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        lines = [(node.module or "", node.names) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        return {part.name: module for module, parts in lines if module.startswith(package) for part in parts}
 
     def find(name: str) -> object:
         if name.startswith("__") or name not in places():

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from gr_jscc.errors import UserError
 
@@ -103,7 +104,7 @@ class Group:
             raise
         except BaseException as error:  # also SystemExit: a script that was meant to be run
             raise self.error(f"{self.what} {called} cannot be imported: {blame(error)}") from error
-        found = module
+        found: Any = module
         for part in attribute.split("."):
             found = getattr(found, part, None)
         if found is None:
@@ -139,6 +140,7 @@ def _file(path: Path) -> ModuleType:
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader  # of any file that ends in .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from gr_jscc import HOME_REMARK, __version__, telling
+from gr_jscc import HOME_REMARK, telling
 from gr_jscc.errors import UserError
 from gr_jscc.host.console import print_anything, shown
 from gr_jscc.host.lazy import lazy_group
@@ -35,6 +35,9 @@ COMMANDS = (
     "sweep",
     "report",
     "doctor",
+    "grc",
+    "examples",
+    "virtual-radio",
     "keys",
     "bench",
 )
@@ -51,6 +54,8 @@ app = typer.Typer(
 
 def _version(show: bool) -> None:
     if show:
+        from gr_jscc import __version__
+
         typer.echo(f"gr-jscc {__version__}")
         raise typer.Exit
 

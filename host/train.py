@@ -32,7 +32,7 @@ def train(
     """Train a codec's networks from a recipe; the same command continues an interrupted run.
 
     Writes checkpoints, log.jsonl, TensorBoard events and MODEL.safetensors to --out (runs/MODEL).
-    On several GPUs: torchrun --nproc-per-node 4 -m host train RECIPE …
+    On several GPUs: torchrun --nproc-per-node 4 -m gr_jscc.host train RECIPE …
     """
     with loading("PyTorch"):
         import torch

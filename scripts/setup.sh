@@ -197,6 +197,7 @@ mapfile -t MISSING < <(missing_packages)
 CHOICE=${TORCH:-$(cat "$STATE/torch" 2>/dev/null || echo cpu)}
 GNURADIO=$(gnuradio_version)
 STAMP=$({ cat pyproject.toml setup.py constraints.txt scripts/setup.sh
+          git describe --tags --abbrev=0 2>/dev/null || true  # the version
           echo "$CHOICE $GNURADIO $PWD"; readlink -f "$SYSTEM_PYTHON"; } | sha256sum)
 
 if [[ $(cat "$STATE/stamp" 2>/dev/null) != "$STAMP" ]] || ! [[ -x $VENV/bin/python && -x $VENV/bin/gr-jscc ]]; then
@@ -210,4 +211,4 @@ fi
 
 [[ -z ${DOCS:-} ]] || install_docs
 
-scripts/build-virtual-radio.sh || say "Continuing without the virtual radio (driver=jscc); '$VENV/bin/gr-jscc doctor' says what is missing"
+"$VENV/bin/gr-jscc" virtual-radio build --quiet || say "Continuing without the virtual radio (driver=jscc); '$VENV/bin/gr-jscc doctor' says what is missing"

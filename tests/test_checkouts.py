@@ -94,4 +94,9 @@ def test_a_wheel_holds_the_programs_and_no_pointers(tmp_path):
     assert told["package_dir"]["gr_jscc.host"] == "host" and told["package_dir"]["gr_jscc.calibration"] == "calibration"
     assert {"gr_jscc.host", "gr_jscc.host.options", "gr_jscc.calibration"} <= set(told["packages"])
     assert len(told["packages"]) == len(set(told["packages"]))
+    assert told["package_dir"]["gr_jscc.data.flowgraphs"] == "flowgraphs"
+    assert "gr_jscc.data.flowgraphs.examples" in told["packages"]
+    shared = {folder: {Path(file).name for file in files} for folder, files in told["data_files"]}
+    assert shared["share/gnuradio/grc/blocks"] == {path.name for path in (ROOT / "gr_jscc" / "grc").glob("*.yml")}
+    assert "virtual-radio.md" in shared["share/doc/gr-jscc/docs/guide"]
     assert not any(name.split(".")[0] in ("host", "calibration", "tests") for name in told["packages"])

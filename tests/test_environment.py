@@ -1,5 +1,6 @@
 """gr-jscc doctor: says what is there, recognises the known troubles, and names the command that mends each."""
 
+import ast
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from gr_jscc.environment import (
     windows,
 )
 from gr_jscc.environment.check import APT
+from gr_jscc.files import installation
 
 pytestmark = pytest.mark.timeout(120)
 ROOT = Path(__file__).resolve().parents[1]
@@ -189,6 +191,21 @@ def test_a_failing_check_becomes_a_line():
     assert check.name == "moon" and not check.ok and "cloudy" in check.found and check.remedy
 
 
+def test_no_message_names_a_make_target_that_is_not_there(monkeypatch, tmp_path):
+    targets = "|".join(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    files = [file for room in ("gr_jscc", "host", "calibration") for file in (ROOT / room).rglob("*.py")]
+    texts = {
+        file: [node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)]
+        for file in files
+    }
+    told = [file for file, values in texts.items() if re.search(rf"\bmake ({targets})\b", "\n".join(map(str, values)))]
+    assert told == [Path(installed.__file__)]  # which knows whether there is a Makefile
+    remedies = (installed.again, installed.new_environment, installed.torch_for_cuda)
+    assert all(remedy().startswith("make ") for remedy in remedies)
+    monkeypatch.setattr(installation, "PACKAGE", tmp_path / "gr_jscc")
+    assert not any("make " in remedy() for remedy in remedies)
+
+
 def test_blocks_path(monkeypatch, tmp_path):
     monkeypatch.setattr(installed, "PACKAGE", tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -200,7 +217,7 @@ def test_blocks_path(monkeypatch, tmp_path):
     folder.mkdir()
     (folder / "jscc_a.block.yml").touch()
     check = windows.check_blocks()
-    assert not check.ok and not check.required and "make grc" in check.found
+    assert not check.ok and not check.required and "gr-jscc grc" in check.found
     assert check.remedy.startswith(f"export GRC_BLOCKS_PATH={folder}")
 
     monkeypatch.setenv("GRC_BLOCKS_PATH", f"/somewhere/else{os.pathsep}{folder}/")

@@ -111,7 +111,7 @@ class back_channel(gr.basic_block):  # noqa: N801
     def _open(self, opening: Opening) -> None:
         hello = Hello.of(
             opening.role, opening.codec, opening.weights, opening.weights_hash, run=opening.run,
-            session=opening.session, software=f"gr-jscc {__version__}",
+            session=opening.session, software=f"gr-jscc {__version__.partition('+')[0]}",
         )  # fmt: skip
         if self.numerology is not None:
             layout = self.numerology

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from gr_jscc.environment import gnu_radio, python_packages, radios, weights, windows
+from gr_jscc.environment import gnu_radio, installed, python_packages, radios, weights, windows
 from gr_jscc.environment.check import Check
 
 __all__ = ["Check", "run_checks"]
@@ -45,4 +45,4 @@ def _guarded(probe: Callable[[], Check | list[Check]]) -> Check | list[Check]:
     except Exception as error:  # a doctor must not fall ill
         name = probe.__name__.removeprefix("check_")
         found = " ".join(f"the check itself failed: {type(error).__name__}: {error}".split())
-        return Check(name, False, found, "gr-jscc doctor", "make setup")
+        return Check(name, False, found, "gr-jscc doctor", installed.again())

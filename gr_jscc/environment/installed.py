@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1]
+from gr_jscc.files.installation import PACKAGE, checkout
+
 NUMPY_2_GNURADIO = (3, 10, 12)  # the first GNU Radio that distributions build for numpy 2
 SYSTEM_PACKAGES = Path("/usr/lib/python3/dist-packages")
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -60,7 +61,7 @@ def numpy_bound(radio: str | None) -> str:
 
 def pip_install(requirement: str) -> str:
     command = [sys.executable, "-m", "pip", "install", requirement]
-    constraints = PACKAGE.parent / "constraints.txt"
+    constraints = PACKAGE.parent / "constraints.txt"  # of a checkout
     if constraints.exists() and not requirement.startswith("numpy"):  # numpy's version depends on GNU Radio's
         command += ["-c", str(constraints)]
     if requirement == "torch":  # elsewhere its default build is several gigabytes of CUDA
@@ -72,4 +73,28 @@ def restore(folder: str) -> str:
     """The command that brings back files of the project."""
     if (PACKAGE.parent / ".git").exists():
         return shlex.join(["git", "-C", str(PACKAGE.parent), "checkout", "--", folder])
-    return "pip install --force-reinstall --no-deps .   # in a complete checkout of gr-jscc"
+    return again()
+
+
+def again() -> str:
+    """The command that installs this copy of gr-jscc once more."""
+    return (
+        "make setup"
+        if checkout()
+        else f"{shlex.quote(sys.executable)} -m pip install --force-reinstall --no-deps gr-jscc"
+    )
+
+
+def new_environment() -> str:
+    """The commands that make a virtual environment of the system's Python, for which GNU Radio's packages are."""
+    if checkout():
+        return "make clean && make setup"
+    return "/usr/bin/python3 -m venv --system-site-packages jscc && jscc/bin/pip install gr-jscc"
+
+
+def torch_for_cuda() -> str:
+    """The commands that put PyTorch's build for NVIDIA GPUs in place of the one that is there."""
+    if checkout():
+        return "make setup TORCH=torch"
+    pip = f"{shlex.quote(sys.executable)} -m pip"
+    return f"{pip} uninstall --yes torch && {pip} install torch"

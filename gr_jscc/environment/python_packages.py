@@ -32,13 +32,13 @@ DEPENDENCIES = {
     "distributed": "sweeps",
     "bjontegaard": "sweep reports",
 }
-OPTIONAL_DEPENDENCIES = {"tensorboard": "training logs", "pytest": "make test", "pytest-timeout": "make test"}
+OPTIONAL_DEPENDENCIES = {"tensorboard": "training logs", "pytest": "tests", "pytest-timeout": "tests"}
 
 
 def check_python() -> Check:
     found = f"{sys.version.split()[0]} ({sys.executable})"
     ok = sys.version_info[:2] >= MINIMUM_PYTHON
-    remedy = "" if ok else "make setup   # on Debian 12+ or Ubuntu 22.04+, whose Python is new enough"
+    remedy = "" if ok else installed.new_environment() + "   # on Debian 12+ or Ubuntu 22.04+"
     return Check("Python", ok, found, "everything", remedy)
 
 
@@ -88,7 +88,7 @@ answer = {"version": torch.__version__, "threads": torch.get_num_threads(), "nam
             False,
             found + "; there is an NVIDIA driver but this PyTorch does not use it",
             "faster codecs and training",
-            "make setup TORCH=torch",
+            installed.torch_for_cuda(),
             required=False,
         )
     return Check("torch device", True, found, "codecs, training")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 from pathlib import Path
 
 from gr_jscc.environment import probing
@@ -13,6 +12,7 @@ from gr_jscc.environment.system_imports import explain_system_import
 from gr_jscc.radio.soapy_api import MODULES
 
 UHD_IMAGE_FOLDERS = [Path("/usr/share/uhd/images"), Path("/usr/local/share/uhd/images")]
+BUILD = "gr-jscc virtual-radio build"
 SOAPY_DRIVERS = {"hackrf": ("HackRF", "a HackRF"), "uhd": ("USRP", "a USRP through SoapySDR")}
 
 
@@ -28,13 +28,13 @@ def check_soapy() -> Check:
 def check_virtual_radio() -> Check:
     """Whether the SoapySDR driver of the virtual radio is built, and loads."""
     from gr_jscc.radio.virtual import module_folder
+    from gr_jscc.radio.virtual.building import missing_tools
 
     name, needed_for, folder = "virtual radio", "trying out radios without hardware, tests", module_folder()
     if folder is None:
-        missing = [tool for tool in ("cmake", "g++") if not shutil.which(tool)]
-        missing += [] if Path("/usr/include/SoapySDR/Device.hpp").exists() else ["libsoapysdr-dev"]
+        missing = missing_tools()
         found = "not built" + (f", and {', '.join(missing)} missing" if missing else "")
-        remedy = (f"{APT}{' '.join(missing)} && " if missing else "") + "make virtual-radio"
+        remedy = (f"{APT}{' '.join(missing)} && " if missing else "") + BUILD
         return Check(name, False, found, needed_for, remedy, required=False)
     code = f"import os\nos.environ['SOAPY_SDR_PLUGIN_PATH'] = {str(folder)!r}\nimport SoapySDR\n"
     code += "answer = [dict(found)['label'] for found in SoapySDR.Device.enumerate('driver=jscc')]"
@@ -42,7 +42,7 @@ def check_virtual_radio() -> Check:
     if probe.answer:
         return Check(name, True, f"driver=jscc in {folder}", needed_for, required=False)
     found = probe.trouble or f"built in {folder}, but SoapySDR does not load it"
-    remedy = f"rm -r {shlex.quote(str(folder))} && make virtual-radio"
+    remedy = f"rm -r {shlex.quote(str(folder))} && {BUILD}"
     return Check(name, False, found, needed_for, remedy, required=False)
 
 

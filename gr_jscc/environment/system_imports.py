@@ -27,7 +27,7 @@ def explain_system_import(module: str, packages: str, probe: probing.Probe, need
     if system and system != sys.version_info[:2]:
         mine = "{}.{}".format(*sys.version_info[:2])
         found = f"installed for Python {system[0]}.{system[1]}, but this is Python {mine}"
-        return found, needed_for, "make clean && make setup   # makes .venv with /usr/bin/python3"
+        return found, needed_for, installed.new_environment()
 
     if str(installed.SYSTEM_PACKAGES) not in sys.path:
         site = sysconfig.get_path("purelib")

@@ -6,6 +6,7 @@ import configparser
 import os
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 from gr_jscc.environment import installed, probing
@@ -25,7 +26,7 @@ def check_qt() -> Check:
 
 
 def check_companion() -> Check:
-    needed_for = "GNU Radio Companion (make grc)"
+    needed_for = "GNU Radio Companion (gr-jscc grc)"
     name = "Companion"
     if not shutil.which("gnuradio-companion"):
         return Check(name, False, "gnuradio-companion is missing", needed_for, APT + "gnuradio", required=False)
@@ -40,16 +41,26 @@ def check_companion() -> Check:
 
 def check_blocks() -> Check:
     """Whether GNU Radio Companion, started from this shell, finds the blocks in the category [JSCC]."""
-    name, needed_for, folder = "JSCC blocks", "GNU Radio Companion started without make grc", installed.PACKAGE / "grc"
+    name, needed_for, folder = "JSCC blocks", "GNU Radio Companion started without gr-jscc grc", blocks_folder()
     count = len(list(folder.glob("*.block.yml")))
     if not count:
         found = f"no *.block.yml in {folder}"
         return Check(name, False, found, "GNU Radio Companion", installed.restore("gr_jscc/grc"), required=False)
-    if folder in _companion_folders():
-        return Check(name, True, f"{count} blocks in {folder}", needed_for, required=False)
+    if found := folder_with_blocks():
+        return Check(name, True, f"{count} blocks in {found}", needed_for, required=False)
     remedy = f'export GRC_BLOCKS_PATH={shlex.quote(str(folder))}"${{GRC_BLOCKS_PATH:+:$GRC_BLOCKS_PATH}}"'
-    found = f"{count} blocks, but GRC_BLOCKS_PATH does not name {folder}; make grc sets it itself"
+    found = f"{count} blocks, but GRC_BLOCKS_PATH does not name {folder}; gr-jscc grc sets it itself"
     return Check(name, False, found, needed_for, remedy, required=False)
+
+
+def blocks_folder() -> Path:
+    """The descriptions of our blocks that belong to this copy of gr-jscc."""
+    return installed.PACKAGE / "grc"
+
+
+def folder_with_blocks() -> Path | None:
+    """Where GNU Radio Companion, started from this shell, finds our blocks; None where it does not."""
+    return next((folder for folder in _companion_folders() if any(folder.glob("jscc_*.block.yml"))), None)
 
 
 def check_xvfb() -> Check:
@@ -58,12 +69,13 @@ def check_xvfb() -> Check:
     return Check("Xvfb", found is not None, found or "missing", "tests with windows", remedy, required=False)
 
 
-def _companion_folders() -> set[Path]:
+def _companion_folders() -> list[Path]:
     """Where GNU Radio Companion looks for blocks: the environment, then its configuration files."""
     listed = os.environ.get("GRC_BLOCKS_PATH", "").split(os.pathsep)
     home = Path.home()
     listed.append(str(home / ".grc_gnuradio"))
-    for file in [*Path("/etc/gnuradio/conf.d").glob("*.conf"), home / ".gnuradio" / "config.conf"]:
+    system = [file for prefix in ("/", sys.prefix) for file in Path(prefix, "etc/gnuradio/conf.d").glob("*.conf")]
+    for file in [*system, home / ".gnuradio" / "config.conf"]:
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         try:
             parser.read(file)
@@ -71,4 +83,4 @@ def _companion_folders() -> set[Path]:
             continue
         for option in ("local_blocks_path", "global_blocks_path"):
             listed += parser.get("grc", option, fallback="").split(os.pathsep)
-    return {Path(os.path.expandvars(os.path.expanduser(folder))).resolve() for folder in listed if folder.strip()}
+    return [Path(os.path.expandvars(os.path.expanduser(folder))).resolve() for folder in listed if folder.strip()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10
-    import tomli as tomllib
+    import tomli as tomllib  # type: ignore[no-redef]
 
 from gr_jscc.errors import UserError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from gnuradio import gr
@@ -81,7 +81,9 @@ class ReceiveFlowgraph(HostFlowgraph):
             self.own_blocks.append(self.recording)
         self.connect(self.radio, *([self.recording.block] if self.recording else []), self.receiver)
 
-    def results(self, until_bye: bool = False, idle_seconds: float = float("inf")) -> Iterator[Result | None]:
+    def results(
+        self, until_bye: bool = False, idle_seconds: float = float("inf")
+    ) -> Generator[Result | None, None, None]:
         """Runs the graph and yields results, or None when there was none for a moment.
 
         Args:

@@ -56,8 +56,8 @@ def evaluate(
         >>> [(row["snr_db"], round(row["cbr"], 3), bool(row["error"])) for row in rows]
         [(0.0, 0.083, False), (10.0, 0.083, False), (0.0, 0.5, True), (10.0, 0.5, True)]
     """
-    several = isinstance(codecs, Sequence) and not isinstance(codecs, str)
-    ready = [loaded(codec) for codec in (codecs if several else [codecs])]
+    several = codecs if isinstance(codecs, Sequence) and not isinstance(codecs, str) else [codecs]
+    ready = [loaded(codec) for codec in several]
     pictures = named_pictures(images)
     links = [made(link, snr_db, channel, seed) for seed, snr_db in product(seeds, snrs_db)]
     console = Console(stderr=True)

@@ -164,7 +164,8 @@ def _choice(radio: str | RadioChoice) -> RadioChoice:
         raise UserError(f"a radio is an address or a RadioChoice, not {radio!r}")
     choice = RadioChoice(radio) if isinstance(radio, str) else radio
     address = parse_radio(choice.address)
-    if choice.profile is not None or not kind_of(address.kind).device:
+    kind = kind_of(address.kind)
+    if choice.profile is not None or kind is None or not kind.device:
         return choice
     from gr_jscc.radio.profile import default_profile
 

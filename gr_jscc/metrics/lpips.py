@@ -7,7 +7,6 @@ over positions and summed over layers. The weights are not this project's to shi
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +15,8 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from gr_jscc.files.installation import data_folder
 
 # Channels in and out, kernel, stride and padding of AlexNet's convolutions; the first two are followed by a pooling.
 LAYERS = ((3, 64, 11, 4, 2), (64, 192, 5, 1, 2), (192, 384, 3, 1, 1), (384, 256, 3, 1, 1), (256, 256, 3, 1, 1))
@@ -59,8 +60,7 @@ class LPIPS(nn.Module):
 
 def weights_file() -> Path:
     """Where ``gr-jscc lpips`` puts the weights."""
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "gr-jscc" / "lpips-alex-0.1.safetensors"
+    return data_folder() / "lpips-alex-0.1.safetensors"
 
 
 def missing_for_lpips() -> str:

@@ -20,6 +20,7 @@ MODULES = {
     "xtrx": ("xtrx", "soapysdr-module-xtrx"),
     "redpitaya": ("redpitaya", "soapysdr-module-redpitaya"),
 }
+VIRTUAL_MODULE = "jsccVirtualRadio"  # in the name of its file, where SoapySDR has it among its own
 PLUGIN_PATH = "SOAPY_SDR_PLUGIN_PATH"
 
 
@@ -64,7 +65,7 @@ def found_devices(place: str = "") -> list[dict[str, str]]:
 def has_module(driver: str) -> bool:
     """Whether the driver's module is installed; True for one that we know nothing of."""
     if driver == "jscc":
-        return bool(virtual_folder())
+        return bool(virtual_folder()) or any(VIRTUAL_MODULE in path for path in soapy().listModules())
     if driver not in MODULES:
         return True
     known = MODULES[driver][0]
@@ -74,7 +75,7 @@ def has_module(driver: str) -> bool:
 def missing_module(driver: str) -> str:
     """What to do about a driver whose module is not installed, in one line."""
     if driver == "jscc":
-        return "the virtual radio is not built: make virtual-radio"
+        return "the virtual radio is not built: gr-jscc virtual-radio build"
     package = MODULES[driver][1]
     return f"SoapySDR's driver {driver!r} is not installed: sudo apt-get install {package}"
 

@@ -25,7 +25,7 @@ _numbers = itertools.count()
 @pytest.fixture
 def air():
     """Makes addresses of devices in an air of the test's own, whose clock goes as its devices work."""
-    assert module_folder(), "the virtual radio is not built: make virtual-radio"
+    assert module_folder(), "the virtual radio is not built: gr-jscc virtual-radio build"
     name = f"soapy-{os.getpid()}-{next(_numbers)}"
 
     def address(identity, *more, pace="lockstep"):

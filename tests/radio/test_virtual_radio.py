@@ -24,7 +24,7 @@ QUIET = "noise_dbfs=-200"
 @pytest.fixture(scope="module")
 def environment():
     folder = module_folder()
-    assert folder, "the virtual radio is not built: make virtual-radio"
+    assert folder, "the virtual radio is not built: gr-jscc virtual-radio build"
     return os.environ | {"SOAPY_SDR_PLUGIN_PATH": str(folder)}
 
 
@@ -635,14 +635,14 @@ def test_doctor_finds_it(environment):
 
 
 def test_doctor_says_how_to_build_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("gr_jscc.radio.virtual.BUILD_FOLDER", tmp_path)
-    assert check_virtual_radio().remedy.endswith("make virtual-radio")
+    monkeypatch.setattr("gr_jscc.radio.virtual.build_folder", lambda: tmp_path)
+    assert check_virtual_radio().remedy.endswith("gr-jscc virtual-radio build")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert re.search(r"apt-get install .*cmake g\+\+.* && make virtual-radio$", check_virtual_radio().remedy)
+    assert re.search(r"apt-get install .*cmake g\+\+.* && gr-jscc virtual-radio build$", check_virtual_radio().remedy)
 
 
 def test_doctor_notices_a_module_that_does_not_load(monkeypatch, tmp_path):
-    monkeypatch.setattr("gr_jscc.radio.virtual.BUILD_FOLDER", tmp_path)
+    monkeypatch.setattr("gr_jscc.radio.virtual.build_folder", lambda: tmp_path)
     (tmp_path / MODULE_NAME).write_bytes(b"no library")
     check = check_virtual_radio()
     assert not check.ok and "does not load" in check.found and check.remedy.startswith(f"rm -r {tmp_path}")

@@ -1,27 +1,44 @@
 """The virtual radio: a SoapySDR driver without hardware, ``driver=jscc``, with every fault a radio has.
 
-Its C++ sources lie beside this file; ``make virtual-radio`` builds them. docs/guide/virtual-radio.md describes it.
+Its C++ sources lie beside this file; `gr_jscc.radio.virtual.building` builds them. docs/guide/virtual-radio.md
+describes it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import struct
 from pathlib import Path
 
+from gr_jscc.files.installation import checkout, data_folder
+
 FOLDER = Path(__file__).resolve().parent
-BUILD_FOLDER = FOLDER.parents[2] / "build" / "virtual-radio"
 MODULE_NAME = "libjsccVirtualRadio.so"
 SHARED_MEMORY = Path("/dev/shm")
 AIR_PREFIX = "gr-jscc-air-"
 
-__all__ = ["cleanup", "module_folder"]
+__all__ = ["build_folder", "cleanup", "module_folder", "source_files"]
+
+
+def source_files() -> list[Path]:
+    """What the driver is built from."""
+    return [FOLDER / "CMakeLists.txt", *sorted(FOLDER.glob("*.[ch]pp"))]
+
+
+def build_folder() -> Path:
+    """Where the driver is built: in a checkout, or with the user's data and apart for each version of the sources."""
+    if root := checkout():
+        return root / "build" / "virtual-radio"
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in source_files())).hexdigest()
+    return data_folder() / "virtual-radio" / digest[:8]
 
 
 def module_folder() -> Path | None:
     """The folder to put on SOAPY_SDR_PLUGIN_PATH before SoapySDR is imported; None where the driver was not built."""
-    return BUILD_FOLDER if (BUILD_FOLDER / MODULE_NAME).is_file() else None
+    folder = build_folder()
+    return folder if (folder / MODULE_NAME).is_file() else None
 
 
 def cleanup() -> list[str]:
