@@ -26,6 +26,7 @@ COMMANDS = (
     "calibrate",
     "devices",
     "demo",
+    "duel",
     "check-codec",
     "models",
     "new-codec",

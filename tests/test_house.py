@@ -25,7 +25,7 @@ ORDER = (
     ("channel", "weights", "data"),  # the channel finds the modem's bursts, to count them
     ("codecs", "datasets"),
     ("link",),  # carries codecs' rounds
-    ("training",),  # makes their weights, through a stand-in of the link too
+    ("training", "video"),  # makes their weights, through a stand-in of the link too; moving pictures over the link
     # GNU Radio, and what a receiver writes.
     ("scheduler", "reports"),
     ("blocks", "radio"),
@@ -37,7 +37,7 @@ ORDER = (
     ("host",),
 )
 PLACE = {room: place for place, rooms in enumerate(ORDER) for room in rooms}
-WITHOUT_GNURADIO = ("modem", "channel", "nn", "codecs", "training", "link", "reports")
+WITHOUT_GNURADIO = ("modem", "channel", "nn", "codecs", "training", "link", "reports", "video")
 PARTS = "parts"  # of codecs, which all families may use
 MOST_LINES = 350
 LONG = "modem"  # kernels that belong together
