@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -27,4 +28,4 @@ def examples(
             writable_folder((folder / file).parent)
             shutil.copyfile(source / file, folder / file)
     typer.echo(f"{len(files)} files: {folder}")
-    typer.echo(f"next: gr-jscc grc {folder / 'loopback.grc'}")
+    typer.echo(f"next: gr-jscc grc {shlex.quote(str(folder / 'loopback.grc'))}")

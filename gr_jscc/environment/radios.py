@@ -9,7 +9,7 @@ from pathlib import Path
 from gr_jscc.environment import probing
 from gr_jscc.environment.check import APT, Check
 from gr_jscc.environment.system_imports import explain_system_import
-from gr_jscc.radio.soapy_api import MODULES
+from gr_jscc.radio.soapy_api import MODULES, PLUGIN_PATH
 
 UHD_IMAGE_FOLDERS = [Path("/usr/share/uhd/images"), Path("/usr/local/share/uhd/images")]
 BUILD = "gr-jscc virtual-radio build"
@@ -31,16 +31,18 @@ def check_virtual_radio() -> Check:
     from gr_jscc.radio.virtual.building import missing_tools
 
     name, needed_for, folder = "virtual radio", "trying out radios without hardware, tests", module_folder()
+    code = f"import os\nos.environ[{PLUGIN_PATH!r}] = {str(folder)!r}\n" if folder else ""
+    code += "import SoapySDR\n"
+    code += "answer = [dict(found)['label'] for found in SoapySDR.Device.enumerate('driver=jscc')]"
+    probe = probing.probe(code)
+    if probe.answer:
+        where = f"in {folder}" if folder else "among SoapySDR's own"
+        return Check(name, True, f"driver=jscc {where}", needed_for, required=False)
     if folder is None:
         missing = missing_tools()
         found = "not built" + (f", and {', '.join(missing)} missing" if missing else "")
         remedy = (f"{APT}{' '.join(missing)} && " if missing else "") + BUILD
         return Check(name, False, found, needed_for, remedy, required=False)
-    code = f"import os\nos.environ['SOAPY_SDR_PLUGIN_PATH'] = {str(folder)!r}\nimport SoapySDR\n"
-    code += "answer = [dict(found)['label'] for found in SoapySDR.Device.enumerate('driver=jscc')]"
-    probe = probing.probe(code)
-    if probe.answer:
-        return Check(name, True, f"driver=jscc in {folder}", needed_for, required=False)
     found = probe.trouble or f"built in {folder}, but SoapySDR does not load it"
     remedy = f"rm -r {shlex.quote(str(folder))} && {BUILD}"
     return Check(name, False, found, needed_for, remedy, required=False)
