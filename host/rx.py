@@ -16,6 +16,9 @@ from gr_jscc.host import options, radio_choice
 from gr_jscc.host.live import LiveView, number
 from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
+from gr_jscc.host.options import video as video_options
+from gr_jscc.host.video_hosts import receive_video
+from gr_jscc.link.loading import Decoding
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.collector import Result
 
@@ -107,6 +110,9 @@ def rx(
     precision: options.Precision = "fp32",
     quiet: options.Quiet = False,
     json_lines: options.Json = False,
+    film: video_options.Film = None,
+    page: video_options.Page = "",
+    fps: video_options.FilmFps = 10.0,
 ) -> None:
     """Receive images from a transmitter on another host (gr-jscc tx), over a radio.
 
@@ -125,12 +131,18 @@ def rx(
     layout = load_numerology(numerology)
     choice = radio_choice.choose_radio("rx", radio, profile, frequency, sample_rate, gain, antenna, reconnect)
 
+    if film is not None or page:
+        if back_channel or record or originals:
+            raise UserError("--film and --page receive frames: without --back-channel, --record and --originals")
+        decoding = Decoding(codec, weights, device, precision, memory_mib=memory_limit)
+        ends = math.inf if idle is None else idle
+        return receive_video(choice, decoding, layout, film, page, fps, ends, json_lines, quiet)
+
     import torch
 
     with loading("GNU Radio"):
         from gr_jscc.blocks import back_channel as back_channel_block
         from gr_jscc.flowgraphs.receiving_host import ReceiveFlowgraph
-    from gr_jscc.link.loading import Decoding
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None

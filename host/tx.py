@@ -16,7 +16,10 @@ from gr_jscc.host.console import shown
 from gr_jscc.host.live import LiveView, number
 from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
+from gr_jscc.host.options import video as video_options
+from gr_jscc.host.video_hosts import send_video
 from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.modem.numerology_file import load_numerology
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def tx(
-    images: options.Images,
+    images: options.Images = None,
     radio: radio_choice.Radio = "",
     back_channel: options.BackChannel = "",
     codec: options.Codec = "deepjscc",
@@ -119,6 +122,15 @@ def tx(
     precision: options.Precision = "fp32",
     quiet: options.Quiet = False,
     json_lines: options.Json = False,
+    video: video_options.Video = "",
+    camera: video_options.Camera = "",
+    screen: video_options.Screen = False,
+    watch: video_options.Watch = "",
+    test_pattern: video_options.TestPattern = False,
+    fps: video_options.Fps = 10.0,
+    size: video_options.Size = "320x240",
+    crop: video_options.Crop = "",
+    seconds: video_options.Seconds = None,
 ) -> None:
     """Send images to a receiver on another host (gr-jscc rx), over a radio.
 
@@ -131,6 +143,16 @@ def tx(
         raise UserError("--adapt and --side-info back-channel need --back-channel")
     settings = LinkSettings(burst_symbols, control_snr_db=control_snr, numerology=load_numerology(numerology))
     choice = radio_choice.choose_radio("tx", radio, profile, frequency, sample_rate, gain, antenna, reconnect, tx_snr)
+    source = video_options.source_of(video, camera, screen, watch, test_pattern, seed=1)
+    if bool(images) == (source is not None):
+        raise UserError("give images to send, or one source of frames (--video, --camera, …)")
+    if source is not None:
+        if back_channel:
+            raise UserError("frames are sent without a back-channel: nothing of them is repeated")
+        encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
+        duration = float("inf") if seconds is None else seconds
+        form = video_options.form_of(fps, size, crop)
+        return send_video(source, form, duration, choice, encoding, settings, papr_limit, json_lines, quiet)
 
     import torch
 
@@ -138,7 +160,6 @@ def tx(
         from gr_jscc.blocks import back_channel as back_channel_block
         from gr_jscc.codecs.sendable import sendable
         from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
-    from gr_jscc.link.loading import Encoding, load_sending_codec
     from gr_jscc.link.policy import SendingPolicy
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))

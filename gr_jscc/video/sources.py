@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,14 +65,18 @@ class Source:
         """Whether frames come when they come, and are gone if nobody takes them."""
         return self.kind in ("camera", "screen", "folder")
 
-    def frames(self, form: FrameForm) -> Iterator[Frame]:
+    def frames(self, form: FrameForm, number: Callable[[], int] | None = None) -> Iterator[Frame]:
         """Frames as they are wanted: of live sources at most ``form.fps`` a second, of others exactly so many.
+
+        Args:
+            form: how.
+            number: gives the number in the pattern's corner; None counts the frames.
 
         Raises:
             VideoError: the source cannot be opened or read, or the crop lies outside of its pictures.
         """
         if self.kind == "pattern":
-            yield from _pattern(form, self.seed)
+            yield from _pattern(form, self.seed, number or itertools.count().__next__)
             return
         opened = {"video": self._video, "camera": self._camera, "screen": self._screen, "folder": self._folder}
         with contextlib.closing(opened[self.kind](form)) as timed:
@@ -117,11 +121,11 @@ class Source:
             time.sleep(LOOK_SECONDS)
 
 
-def _pattern(form: FrameForm, seed: int) -> Iterator[Frame]:
+def _pattern(form: FrameForm, seed: int, number: Callable[[], int]) -> Iterator[Frame]:
     camera = WanderingCamera(form.width, form.height, seed)
-    for number in itertools.count():
-        seconds = number / form.fps
-        yield Frame(camera.frame(seconds, number), seconds)
+    for tick in itertools.count():
+        seconds = tick / form.fps
+        yield Frame(camera.frame(seconds, number()), seconds)
 
 
 def _decoded(place: str, trouble: str, options: dict[str, str], kind: str | None) -> Iterator[Timed]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gr_jscc.errors import UserError
 from gr_jscc.host.options import panels
-from gr_jscc.video.frames import FrameForm, parse_crop, parse_size
+from gr_jscc.video.frames import FASTEST, FrameForm, parse_crop, parse_size
 from gr_jscc.video.sources import Source
 
 Video = Annotated[
@@ -44,6 +45,36 @@ Crop = Annotated[
         help="What is taken of the source's pictures, WIDTHxHEIGHT+LEFT+TOP. Default: as much of the middle as fits.",
         show_default=False,
     ),
+]
+
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        "--seconds",
+        rich_help_panel=panels.INPUT,
+        min=0.1,
+        help="How long frames are sent. Default: as long as there are any.",
+        show_default=False,
+    ),
+]
+Film = Annotated[
+    Path | None,
+    typer.Option(
+        "--film", rich_help_panel=panels.OUTPUT, help="Film of the frames received, .mp4 or .webp.", show_default=False
+    ),
+]
+Page = Annotated[
+    str,
+    typer.Option(
+        "--page",
+        rich_help_panel=panels.OUTPUT,
+        help="Show the frames received on a page for browsers: a port of this machine's own address, or HOST:PORT, "
+        "where all who reach it can watch.",
+        show_default=False,
+    ),
+]
+FilmFps = Annotated[
+    float, typer.Option("--fps", rich_help_panel=panels.OUTPUT, min=0.1, max=FASTEST, help="Of the film.")
 ]
 
 

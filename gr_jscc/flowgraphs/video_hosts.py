@@ -1,0 +1,161 @@
+"""The flowgraphs of two hosts between which frames go: none is repeated, none waits."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from gnuradio import gr
+
+from gr_jscc.blocks import event_queue, jscc_decoder, jscc_encoder, ofdm_demodulator, ofdm_modulator
+from gr_jscc.blocks.video_sink import video_sink
+from gr_jscc.blocks.video_source import video_source
+from gr_jscc.flowgraphs.ends import POLL_SECONDS
+from gr_jscc.flowgraphs.host import HostFlowgraph
+from gr_jscc.flowgraphs.receiver import jscc_receiver
+from gr_jscc.flowgraphs.transmitter import jscc_transmitter
+from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.loading import Decoding, Encoding
+from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
+from gr_jscc.radio import radio_sink, radio_source
+from gr_jscc.radio.choice import RadioChoice
+from gr_jscc.scheduler.pacing import SILENCE_SAMPLES
+
+
+class SendVideoFlowgraph(HostFlowgraph):
+    """Frames to a radio.
+
+    Args:
+        source: the frames.
+        radio: where they are sent.
+        encoding: how they are encoded.
+        settings: how each becomes bursts, and those samples.
+        papr_limit_db: the modulator's.
+
+    Example:
+        >>> import tempfile
+        >>> from gr_jscc.video.frames import FrameForm
+        >>> from gr_jscc.video.sources import Source
+        >>> frames = video_source(Source("pattern"), FrameForm(fps=10, width=160, height=120), seconds=0.3)
+        >>> encoding = Encoding("separation", cbr=1 / 6, weights="jpeg:ldpc-1/2:qpsk")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     graph = SendVideoFlowgraph(frames, RadioChoice(f"file:{folder}/air.cf32"), encoding)
+        ...     sent = [event["event"] for event in graph.events() if event]
+        >>> sent.count("air") == frames.sent > 0, sent[-1]
+        (True, 'finished')
+    """
+
+    def __init__(
+        self,
+        source: video_source,
+        radio: RadioChoice,
+        encoding: Encoding,
+        settings: LinkSettings | None = None,
+        papr_limit_db: float = 0.0,
+    ) -> None:
+        gr.top_block.__init__(self, "JSCC video transmitter")
+        self.channel, self.choice, self.source = None, radio, source
+        encoder = jscc_encoder(**vars(encoding), settings=settings)
+        modulator = ofdm_modulator(papr_limit_db=papr_limit_db, numerology=(settings or LinkSettings()).numerology)
+        self.transmitter = jscc_transmitter([], encoder, modulator)
+        self.radio, self.log = radio_sink(radio.address, radio.profile, radio.reconnect), event_queue()
+        self.own_blocks = [source, self.transmitter, self.radio, self.log]
+        self.msg_connect(source, "image", self.transmitter, "image")
+        self.msg_connect(self.transmitter, "events", source, "events")
+        self.msg_connect(self.transmitter, "events", self.log, "events")
+        self.connect(self.transmitter, self.radio)
+
+    def events(self) -> Iterator[dict | None]:
+        """Runs the graph and yields its news, or None when there was none for a moment.
+
+        Raises:
+            Exception: whatever a block failed with.
+        """
+        self.start()
+        try:
+            event = None
+            while event is None or event["event"] != "finished":
+                try:
+                    event = self.log.events.get(timeout=POLL_SECONDS)
+                except queue.Empty:
+                    event = None
+                yield event
+                self.check()
+        finally:
+            self.stop()
+            self.wait()
+        self.radio.finish()
+        self.give_back()
+
+
+class ReceiveVideoFlowgraph(HostFlowgraph):
+    """A radio to frames.
+
+    Args:
+        radio: where they come from.
+        decoding: how they are decoded.
+        show: see `video_sink`.
+        numerology: the transmitter's.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.zeros(100_000, np.complex64).tofile(f"{folder}/heard.cf32")
+        ...     radio = RadioChoice(f"file:{folder}/heard.cf32")
+        ...     graph = ReceiveVideoFlowgraph(radio, Decoding("separation"), print)
+        ...     list(graph.moments(0.01, idle_seconds=0.5))[-1] is None  # silence
+        True
+    """
+
+    def __init__(
+        self,
+        radio: RadioChoice,
+        decoding: Decoding,
+        show: Callable[[np.ndarray | None, float | None], object],
+        numerology: Numerology = DEFAULT_NUMEROLOGY,
+    ) -> None:
+        gr.top_block.__init__(self, "JSCC video receiver")
+        self.channel, self.choice = None, radio
+        self.radio = radio_source(radio.address, SILENCE_SAMPLES, radio.profile, radio.reconnect)
+        self.decoder = jscc_decoder(**vars(decoding), live=True)
+        self.frames = 0
+        self.sink = video_sink(self._count(show))
+        self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology))
+        self.own_blocks = [self.radio, self.receiver]
+        self.connect(self.radio, self.receiver)
+
+    def _count(self, show: Callable[[np.ndarray | None, float | None], object]) -> Callable:
+        def counted(image: np.ndarray | None, snr_db: float | None) -> None:
+            self.frames += 1
+            show(image, snr_db)
+
+        return counted
+
+    def moments(self, seconds: float, idle_seconds: float = float("inf")) -> Iterator[None]:
+        """Runs the graph and yields None every so many seconds.
+
+        Args:
+            seconds: from one moment to the next.
+            idle_seconds: end when no frame came for so long.
+
+        Raises:
+            Exception: whatever a block failed with.
+        """
+        self.start()
+        try:
+            due, last, frames = time.monotonic(), time.monotonic(), 0
+            while True:
+                due += seconds
+                time.sleep(max(0.0, due - time.monotonic()))
+                self.check()
+                if self.frames > frames or self.decoder.decoding:
+                    frames, last = self.frames, time.monotonic()
+                yield
+                if time.monotonic() - last > idle_seconds:
+                    return
+        finally:
+            self.stop()
+            self.wait()
+            self.give_back()

@@ -1,0 +1,92 @@
+"""gr-jscc tx, channel and rx with frames: the newest first, and a film of what came."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gr_jscc.host.main import main
+from gr_jscc.ports import free_addresses
+from gr_jscc.video.frames import FrameForm
+from gr_jscc.video.pattern import read_number
+from gr_jscc.video.sources import Source
+
+CODEC = ["--codec", "separation", "--weights", "jpeg:ldpc-1/2:qpsk"]
+PATIENCE = 90
+
+
+def interruptible():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def program(folder, name, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "gr_jscc.host", name, *arguments], text=True, cwd=folder, preexec_fn=interruptible,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def rows(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.gnuradio
+@pytest.mark.timeout(180)
+def test_frames_cross_three_programs_and_ctrl_c_leaves_a_whole_film(tmp_path):
+    near, far = free_addresses(2)
+    receiver = program(tmp_path, "rx", "--radio", f"zmq:{far}", "--film", "film.mp4", "--fps", "20", "--json", *CODEC)
+    air = program(tmp_path, "channel", "--from", f"zmq:{near}", "--to", f"zmq:{far}", "--snr", "12", "--quiet")
+    sender = program(
+        tmp_path, "tx", "--radio", f"zmq:{near}", "--test-pattern", "--size", "160x120", "--fps", "30", "--cbr", "1/6",
+        "--json", *CODEC,
+    )  # fmt: skip
+    try:
+        came = [json.loads(receiver.stdout.readline()) for _ in range(4)]
+        time.sleep(0.3)  # some of the film
+        receiver.send_signal(signal.SIGINT)
+        out, errors = receiver.communicate(timeout=PATIENCE)
+        sender.send_signal(signal.SIGINT)
+        air.send_signal(signal.SIGINT)
+        sent, _ = sender.communicate(timeout=PATIENCE)
+        air.communicate(timeout=PATIENCE)
+    finally:
+        for each in (receiver, air, sender):
+            each.kill()
+    assert [row["event"] for row in came] == ["frame"] * 4
+    assert all(row["age_ms"] is not None for row in came)
+    assert receiver.returncode == 130 and "Traceback" not in errors
+    summary, told = rows(out)[-1], rows(sent)[-1]
+    assert summary["frames"] >= 4 and summary["latency_95_ms"] >= summary["latency_ms"]
+    assert told["frames"] >= summary["frames"] and told["dropped"] >= 0
+    assert {path.name for path in tmp_path.iterdir()} == {"film.mp4"}
+    film = list(Source("video", str(tmp_path / "film.mp4")).frames(FrameForm(20, 160, 120)))
+    assert len(film) >= 2
+    assert all(read_number(frame.image) is not None for frame in film)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["tx"], "give images to send, or one source of frames"),
+        (["tx", "photo.png", "--test-pattern"], "give images to send, or one source of frames"),
+        (["tx", "--test-pattern", "--screen"], "--screen and --test-pattern are two sources: give one"),
+        (["tx", "--test-pattern", "--size", "big"], "a size must be WIDTHxHEIGHT"),
+        (["tx", "--test-pattern", "--back-channel", "tcp://127.0.0.1:1"], "frames are sent without a back-channel"),
+        (["tx", "--test-pattern", "--cbr", "1/4"], "supports a CBR from 1/48 to 1/6"),
+        (["rx", "--page", "here"], "--page must be a port or HOST:PORT, such as 8000, not 'here'"),
+        (["rx", "--film", "film.gif"], "film.gif: a film's name ends in .mp4 or .webp"),
+        (["rx", "--film", "film.mp4", "--record", "air"], "--film and --page receive frames"),
+    ],
+)
+@pytest.mark.gnuradio
+def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main([*arguments, "--radio", "zmq:tcp://127.0.0.1:1"])
+    assert left.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
