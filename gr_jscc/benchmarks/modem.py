@@ -266,16 +266,16 @@ def header_error_rate(headers: int, snr_db: float, rng: np.random.Generator) -> 
 def wrong_headers(headers: int, rng: np.random.Generator) -> int:
     """Of random and bit-flipped headers, those accepted as a header that was never sent.
 
-    Half are noise, half are valid headers with 30 to 60 % of the symbols' signs turned.
+    Half are noise, half are valid headers with 30 to 60 % of the coded bits turned.
     """
     accepted = 0
     header = BurstHeader(BurstKind.ANALOG, 77, 1, 5, 41, USUAL.burst_symbols)
-    sent = header_symbols(header).real
+    sent = header_symbols(header).view(np.float32)
     step = 10_000
     for _ in range(0, headers, 2 * step):
-        flips = rng.random((step, HEADER_SYMBOLS)) < rng.uniform(0.3, 0.6, (step, 1))
-        soft = np.concatenate([rng.standard_normal((step, HEADER_SYMBOLS)), np.where(flips, -sent, sent)])
-        decoded, _ = decode_header_llr(soft.astype(np.float32))
+        flips = rng.random((step, len(sent))) < rng.uniform(0.3, 0.6, (step, 1))
+        soft = np.concatenate([rng.standard_normal((step, len(sent))), np.where(flips, -sent, sent)])
+        decoded, *_ = decode_header_llr(soft.astype(np.float32))
         accepted += sum(got is not None and got != header for got in decoded)
     return accepted
 

@@ -27,7 +27,7 @@ class LinkError(UserError):
         >>> LinkSettings(burst_symbols=0)
         Traceback (most recent call last):
             ...
-        gr_jscc.link.bursts.LinkError: burst_symbols must be 1 to 16383, not 0
+        gr_jscc.link.bursts.LinkError: burst_symbols must be 1 to 16384, not 0
     """
 
 

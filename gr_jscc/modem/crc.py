@@ -1,14 +1,28 @@
-"""Cyclic redundancy checks: CRC-16 (CCITT) for headers, CRC-32 (IEEE 802.3) for payloads."""
+"""Cyclic redundancy checks: CRC-24 for headers, CRC-32 (IEEE 802.3) for payloads."""
 
-import binascii
 import zlib
 
-__all__ = ["crc16", "crc32"]
+__all__ = ["crc24", "crc32"]
+
+_CRC24 = 0x864CFB  # CRC-24A of 5G NR, 3GPP TS 38.212, section 5.1; also that of OpenPGP
 
 
-def crc16(data: bytes) -> int:
-    """CRC-16 of `data`, 0 to 2¹⁶-1. Starts from all ones, so that leading zeros and an all-zero message do not pass."""
-    return binascii.crc_hqx(data, 0xFFFF)
+def _remainder(byte: int) -> int:
+    value = byte << 16
+    for _ in range(8):
+        value = value << 1 ^ (_CRC24 if value & 0x800000 else 0)
+    return value & 0xFFFFFF
+
+
+_REMAINDERS = tuple(map(_remainder, range(256)))
+
+
+def crc24(data: bytes) -> int:
+    """CRC-24 of `data`, 0 to 2²⁴-1. Starts from all ones, so that leading zeros and an all-zero message do not pass."""
+    value = 0xFFFFFF
+    for byte in data:
+        value = value << 8 & 0xFFFFFF ^ _REMAINDERS[value >> 16 ^ byte]
+    return value
 
 
 def crc32(data: bytes) -> int:

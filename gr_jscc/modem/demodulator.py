@@ -93,6 +93,7 @@ class DemodulatorCounters:
         samples: samples taken in.
         candidates: places that looked like a preamble.
         headers_failed: of those, how many had no valid header.
+        other_versions: of those, how many had a sound one of another version, whose bursts are not understood.
         bursts: bursts handed out.
         truncated: bursts whose header was read but whose payload the end of the stream cut off.
 
@@ -110,6 +111,7 @@ class DemodulatorCounters:
     samples: int = 0
     candidates: int = 0
     headers_failed: int = 0
+    other_versions: int = 0
     bursts: int = 0
     truncated: int = 0
 
@@ -117,7 +119,7 @@ class DemodulatorCounters:
 @dataclass(frozen=True)
 class _Pending:
     header: BurstHeader
-    header_symbols: np.ndarray  # complex64[288], as sent
+    header_symbols: np.ndarray  # complex64[240], as sent
     window: int  # first sample of the FFT's first window, from the beginning of the stream
     cfo: float
     end: int  # first sample that the burst does not need
@@ -330,10 +332,11 @@ class StreamDemodulator:
             header_correlations(spectrum, layout.used_bins, training, layout.pilot_index, pilots, matched)
         )
         cells = unscramble(layout, 0, head)
-        matched = np.take(matched, layout.data_index, axis=1)
+        matched = np.take(matched / noise[:, None].astype(np.float32), layout.data_index, axis=1)
         ratios = header_ratios(spectrum, PREAMBLE_SYMBOLS, layout.data_bins, cells, matched, offset, slope)
-        headers, sent = decode_header_llr(ratios)
+        headers, sent, foreign = decode_header_llr(ratios)
         self.counters.candidates += len(headers)
+        self.counters.other_versions += int(foreign.sum())
         cfo = acquired.cfo + slope / (2 * np.pi * layout.symbol_len)
         for row, header in enumerate(headers):
             if header is None:

@@ -1,11 +1,12 @@
 """The header of a burst: what it holds, and how it is protected on the air.
 
-74 bits of fields and a CRC-16 (over the fields packed into 10 bytes), then the terminated K=7 code of rate 1/3: 288
-coded bits, interleaved, as 288 BPSK symbols. That fills six OFDM symbols of the default numerology exactly; larger ones
-repeat the 288 cyclically to fill their last symbol.
+72 bits of fields and a CRC-24 over them, 96 bits, as one code block of the LDPC code of 5G NR: 480 coded bits,
+interleaved, as 240 QPSK symbols. That fills five OFDM symbols of the default numerology exactly, and one of `256-wide`;
+others repeat the 240 cyclically to fill their last symbol. 96 bits are the most that the code carries with a lifting
+size of 16 and without filler bits.
 
-The CRC is short because the number of the transfer is long: most of it is its sender's, and a header that passes by
-chance is nobody's burst.
+Code, CRC and the place of the version stay as they are in later versions, so that each end can tell when it hears
+bursts of another one.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from gr_jscc.modem.convolutional import conv_encode, viterbi_decode
-from gr_jscc.modem.crc import crc16
+from gr_jscc.modem.constellation import demap_symbols, map_bits
+from gr_jscc.modem.crc import crc24
+from gr_jscc.modem.ldpc import ldpc_code
 from gr_jscc.modem.prbs import permutation
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "MAX_ROUND",
     "MAX_SYMBOLS",
     "MAX_TRANSFER",
+    "VERSION",
     "BurstHeader",
     "BurstKind",
     "HeaderError",
@@ -31,30 +34,51 @@ __all__ = [
     "header_symbols",
 ]
 
-VERSION = 3  # pilots of the payload move; 2: they stood still
-_WIDTHS = {"version": 2, "kind": 2, "mcs": 4, "transfer": 18, "round": 6, "index": 14, "count": 14, "symbols": 14}
+#: Of the air interface. Before 4 headers had 288 symbols, before 3 the payload's pilots stood still.
+VERSION = 4
+# The version's last two bits; 0 for analog symbols, else 1 + mcs; and what there is at least one of, less 1.
+_WIDTHS = {"version": 2, "scheme": 4, "transfer": 18, "round": 6, "index": 14, "count": 14, "symbols": 14}
 _FIELD_BITS = sum(_WIDTHS.values())
 # Name, bits to its right, and mask of each field.
 _PLACES = tuple(
     (name, sum(list(_WIDTHS.values())[place + 1 :]), (1 << width) - 1)
     for place, (name, width) in enumerate(_WIDTHS.items())
 )
-_PACKED_BYTES = (_FIELD_BITS + 7) // 8
-_CRC_BITS = 16
-_INVERSE_RATE = 3
+_PACKED_BYTES = _FIELD_BITS // 8
+_CRC_BYTES = 3
+_WORD_BITS = 8 * (_PACKED_BYTES + _CRC_BYTES)
+_VERSIONS = 1 << _WIDTHS["version"]
 
-#: BPSK symbols of one header on the air.
-HEADER_SYMBOLS = (_FIELD_BITS + _CRC_BITS + 6) * _INVERSE_RATE
+#: QPSK symbols of one header on the air.
+HEADER_SYMBOLS = 240
 #: The largest values that the fields can state.
 MAX_TRANSFER = (1 << _WIDTHS["transfer"]) - 1
 MAX_ROUND = (1 << _WIDTHS["round"]) - 1
-MAX_BURSTS = (1 << _WIDTHS["count"]) - 1
-MAX_SYMBOLS = (1 << _WIDTHS["symbols"]) - 1
+MAX_BURSTS = 1 << _WIDTHS["count"]
+MAX_SYMBOLS = 1 << _WIDTHS["symbols"]
+MAX_MCS = (1 << _WIDTHS["scheme"]) - 2
+# Least and largest value of each of a header's attributes but the version.
+_RANGES = {
+    "mcs": (0, MAX_MCS),
+    "transfer": (0, MAX_TRANSFER),
+    "round": (0, MAX_ROUND),
+    "index": (0, MAX_BURSTS - 1),
+    "count": (1, MAX_BURSTS),
+    "symbols": (1, MAX_SYMBOLS),
+}
 
-_BPSK = np.array([1, -1], np.complex64)
-_INTERLEAVER = permutation(0x4EAD, HEADER_SYMBOLS)
+_CODED_BITS = 2 * HEADER_SYMBOLS
+_CODE = ldpc_code(_WORD_BITS, _CODED_BITS)
+_ITERATIONS = 20
+# The first half of the coded bits is a word of a shorter code, whose decoder takes half the time. It suffices from some
+# 5 dB on, so most headers need no more.
+_HALF_CODE = ldpc_code(_WORD_BITS, HEADER_SYMBOLS)
+_HALF_ITERATIONS = 4
+# The decoder's offset is for longer blocks: this one does best with ratios so many times their size.
+_STRESS = np.float32(1.5)
+_INTERLEAVER = permutation(0x4EAD, _CODED_BITS)
 # Most fields are mostly zeros, and cells that are mostly one value are a poor reference for the channel.
-_WHITENING = (permutation(0x5C4A, _FIELD_BITS + _CRC_BITS) % 2).astype(np.uint8)
+_WHITENING = (permutation(0x5C4A, _WORD_BITS) % 2).astype(np.uint8)
 
 
 class HeaderError(ValueError):
@@ -92,10 +116,9 @@ class BurstHeader:
         transfer: number of the transfer, 0 to 262143.
         round: round of the transfer, 0 to 63.
         index: this burst's place in its round, 0 to count - 1.
-        count: bursts of the round, 1 to 16383.
-        symbols: complex payload symbols of this burst, 1 to 16383.
-        mcs: modulation and coding of a digital payload, 0 to 15; 0 for analog.
-        version: of the air interface; always 3 here.
+        count: bursts of the round, 1 to 16384.
+        symbols: complex payload symbols of this burst, 1 to 16384.
+        mcs: modulation and coding of a digital payload, 0 to 14; 0 for analog.
 
     Raises:
         HeaderError: a value is out of its range.
@@ -113,78 +136,83 @@ class BurstHeader:
     count: int
     symbols: int
     mcs: int = 0
-    version: int = VERSION
 
     def __post_init__(self) -> None:
-        for name, width in _WIDTHS.items():
+        for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or not 0 <= value < 1 << width:
-                most = (1 << width) - 1
-                raise HeaderError(f"header field {name} must be a whole number from 0 to {most}, not {value!r}")
-        for name in _WIDTHS:
-            object.__setattr__(self, name, int(getattr(self, name)))
+            if not isinstance(value, (int, np.integer)) or not least <= value <= most:
+                raise HeaderError(f"header field {name} must be a whole number from {least} to {most}, not {value!r}")
+            object.__setattr__(self, name, int(value))
+        if self.kind not in _KINDS:
+            raise HeaderError(f"header kind {self.kind} is not known")
+        object.__setattr__(self, "kind", _KINDS[self.kind])
+        if self.kind == BurstKind.ANALOG and self.mcs != 0:
+            raise HeaderError(f"an analog burst has mcs 0, not {self.mcs}")
         self._check()
 
     def _check(self) -> None:
         """What the widths of the fields do not ensure."""
-        if self.version != VERSION:
-            raise HeaderError(f"header version {self.version}, but this end uses {VERSION}")
-        if self.kind not in _KINDS:
-            raise HeaderError(f"header kind {self.kind} is not known")
-        if self.count < 1 or self.index >= self.count:
+        if self.index >= self.count:
             raise HeaderError(f"burst {self.index} of {self.count} is impossible")
-        if self.symbols < 1:
-            raise HeaderError("a burst carries at least one symbol")
-        if self.kind == BurstKind.ANALOG and self.mcs != 0:
-            raise HeaderError(f"an analog burst has mcs 0, not {self.mcs}")
-        object.__setattr__(self, "kind", _KINDS[self.kind])
 
     def pack(self) -> bytes:
-        """The fields as 10 bytes, big-endian, six zero bits first; without the CRC."""
+        """The fields as 9 bytes, big-endian; without the CRC."""
+        scheme = 0 if self.kind == BurstKind.ANALOG else 1 + self.mcs
+        fields = VERSION % _VERSIONS, scheme, self.transfer, self.round, self.index, self.count - 1, self.symbols - 1
         value = 0
-        for name, width in _WIDTHS.items():
-            value = value << width | getattr(self, name)
+        for (_, shift, _), field in zip(_PLACES, fields):
+            value |= field << shift
         return value.to_bytes(_PACKED_BYTES, "big")
 
     @classmethod
     def unpack(cls, data: bytes) -> "BurstHeader":
-        """The header in 10 bytes from `pack`.
+        """The header in 9 bytes from `pack`.
 
         Raises:
-            HeaderError: the length is wrong, a spare bit is set, or a field is out of its range.
+            HeaderError: the length is wrong, it is of another version, or a field is out of its range.
         """
         if len(data) != _PACKED_BYTES:
             raise HeaderError(f"a header has {_PACKED_BYTES} bytes, not {len(data)}")
+        if not _is_ours(data):
+            raise HeaderError(f"a header of another version than {VERSION}")
         value = int.from_bytes(data, "big")
-        if value >> _FIELD_BITS:
-            raise HeaderError("spare bits of the header are set")
-        # Past the constructor, which would ask again whether each field fits its width.
+        fields = {name: value >> shift & mask for name, shift, mask in _PLACES}
+        scheme = fields.pop("scheme")
+        del fields["version"]
+        fields["kind"], fields["mcs"] = (BurstKind.DIGITAL, scheme - 1) if scheme else (BurstKind.ANALOG, 0)
+        fields["count"], fields["symbols"] = fields["count"] + 1, fields["symbols"] + 1
+        # Past the constructor, which would ask again whether each value is in its range.
         header = object.__new__(cls)
-        for name, shift, mask in _PLACES:
-            object.__setattr__(header, name, value >> shift & mask)
+        for name, value in fields.items():
+            object.__setattr__(header, name, value)
         header._check()
         return header
 
 
+def _is_ours(packed: bytes) -> bool:
+    """Whether fields are of this version, in whose terms alone they mean anything."""
+    return packed[0] >> (8 - _WIDTHS["version"]) == VERSION % _VERSIONS
+
+
 def header_symbols(header: BurstHeader) -> np.ndarray:
-    """The header as sent: complex64[288], BPSK of power 1."""
+    """The header as sent: complex64[240], QPSK of power 1."""
     packed = header.pack()
-    word = packed + crc16(packed).to_bytes(_CRC_BITS // 8, "big")
-    bits = np.unpackbits(np.frombuffer(word, np.uint8))[8 * _PACKED_BYTES - _FIELD_BITS :]
-    return _coded_symbols(bits ^ _WHITENING)
+    bits = np.unpackbits(np.frombuffer(packed + crc24(packed).to_bytes(_CRC_BYTES, "big"), np.uint8))
+    return _coded_symbols(bits[None])[0]
 
 
 def _coded_symbols(bits: np.ndarray) -> np.ndarray:
-    coded = conv_encode(bits, _INVERSE_RATE)
-    return _BPSK[coded[..., _INTERLEAVER]]
+    """Words, uint8[n, 96], as sent: complex64[n, 240]."""
+    coded = _CODE.encode(bits ^ _WHITENING)[:, _INTERLEAVER]
+    return map_bits(coded.reshape(-1), 2).reshape(len(bits), -1)
 
 
 def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHeader | None:
     """The header in equalised symbols, or None where its CRC or a field is wrong.
 
     Args:
-        symbols: complex64[288], as from `header_symbols` plus noise.
-        noise_var: float[288] or one value, the variance of that noise (complex).
+        symbols: complex64[240], as from `header_symbols` plus noise.
+        noise_var: float[240] or one value, the variance of that noise (complex).
 
     Raises:
         ValueError: `symbols` is not of that length.
@@ -192,32 +220,42 @@ def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHe
     symbols = np.asarray(symbols)
     if symbols.shape != (HEADER_SYMBOLS,):
         raise ValueError(f"a header has {HEADER_SYMBOLS} symbols, not {symbols.shape}")
-    llr = 4.0 * symbols.real / np.maximum(noise_var, 1e-12)
+    llr = demap_symbols(symbols, noise_var, 2)
     return decode_header_llr(llr[None])[0][0]
 
 
-def decode_header_llr(llr: np.ndarray) -> tuple[list[BurstHeader | None], np.ndarray]:
+def decode_header_llr(llr: np.ndarray) -> tuple[list[BurstHeader | None], np.ndarray, np.ndarray]:
     """Headers of many bursts at once.
 
     Args:
-        llr: float[bursts, 288] log-likelihood ratios log P(+1)/P(-1), in order of sending.
+        llr: float[bursts, 480] log-likelihood ratios log P(0)/P(1), in order of sending: of each symbol's real part,
+            then of its imaginary part. Values that are not finite count as erased.
 
     Returns:
-        the headers, None where the CRC or a field is wrong; and what was sent, if it was this: complex64[bursts, 288].
+        the headers, None where the CRC or a field is wrong; what was sent, if it was this: complex64[bursts, 240]; and
+        which are sound but of another version: bool[bursts].
     """
-    ordered = np.empty(llr.shape, np.float32)
-    ordered[:, _INTERLEAVER] = llr
-    bits = viterbi_decode(ordered, _INVERSE_RATE)
-    spare = np.zeros((len(bits), 8 * _PACKED_BYTES - _FIELD_BITS), np.uint8)
-    words = np.packbits(np.concatenate([spare, bits ^ _WHITENING], axis=1), axis=1)
-    return [_checked(word.tobytes()) for word in words], _coded_symbols(bits)
+    ratios = np.empty(llr.shape, np.float32)
+    ratios[:, _INTERLEAVER] = _STRESS * np.nan_to_num(llr, nan=0.0, posinf=0.0, neginf=0.0)
+    words = _HALF_CODE.decode(ratios[:, :HEADER_SYMBOLS], _HALF_ITERATIONS)[0] ^ _WHITENING
+    sound = _are_sound(words)
+    if not sound.all():
+        words[~sound] = _CODE.decode(ratios[~sound], _ITERATIONS)[0] ^ _WHITENING
+        sound = _are_sound(words)
+    headers: list[BurstHeader | None] = [None] * len(words)
+    foreign = np.zeros(len(words), bool)
+    for row in np.flatnonzero(sound):
+        packed = np.packbits(words[row]).tobytes()[:_PACKED_BYTES]
+        foreign[row] = not _is_ours(packed)
+        try:
+            headers[row] = BurstHeader.unpack(packed)
+        except HeaderError:
+            continue
+    return headers, _coded_symbols(words), foreign
 
 
-def _checked(word: bytes) -> BurstHeader | None:
-    packed, check = word[:_PACKED_BYTES], int.from_bytes(word[_PACKED_BYTES:], "big")
-    if crc16(packed) != check:
-        return None
-    try:
-        return BurstHeader.unpack(packed)
-    except HeaderError:
-        return None
+def _are_sound(words: np.ndarray) -> np.ndarray:
+    """Whether the CRC of each word, uint8[n, 96], is right: bool[n]."""
+    packed = [word.tobytes() for word in np.packbits(words, axis=1)]
+    checks = [int.from_bytes(word[_PACKED_BYTES:], "big") for word in packed]
+    return np.array([crc24(word[:_PACKED_BYTES]) == check for word, check in zip(packed, checks)], bool)

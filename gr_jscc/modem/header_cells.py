@@ -8,6 +8,9 @@ from gr_jscc.modem.turning import FAST, cosine_sine
 
 __all__ = ["header_correlations", "header_ratios", "training_totals"]
 
+# Of a bit on one axis of a QPSK symbol of power 1, per unit of what a matched filter gives.
+_RATIO = np.float32(2 * np.sqrt(2))
+
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def training_totals(spectrum, bins, training):
@@ -68,34 +71,29 @@ def header_correlations(spectrum, bins, training, pilot_index, pilots, response)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def header_ratios(spectrum, first, bins, unscramble, response, offset, slope):
-    """Soft values of the header's coded bits, of mean size 1: all its repetitions, weighted by the channel.
+def header_ratios(spectrum, first, bins, unscramble, matched, offset, slope):
+    """Log-likelihood ratios of the header's coded bits, from all its repetitions.
 
     Args:
         spectrum: complex64[c, n, fft_size].
         first: OFDM symbol at which the header begins.
         bins: int64[data_count]; unscramble: complex64[header's symbols, data_count].
-        response: complex64[c, data_count].
+        matched: complex64[c, data_count], the channel over the noise's variance.
         offset, slope: float64[c], radians at OFDM symbol 0 and per OFDM symbol.
 
     Returns:
-        float32[c, 288].
+        float32[c, 480]: of each of the header's symbols, the real part's and the imaginary part's.
     """
     count, (rows, cells) = len(spectrum), unscramble.shape
-    ratios = np.zeros((count, HEADER_SYMBOLS), np.float32)
+    ratios = np.zeros((count, 2 * HEADER_SYMBOLS), np.float32)
     for c in range(count):
         place = 0
         for row in range(rows):
             cosine, sine = cosine_sine(-(offset[c] + slope[c] * (first + row)) / (2 * np.pi))
             turn = np.complex64(complex(cosine, sine))
             for k in range(cells):
-                matched = spectrum[c, first + row, bins[k]] * unscramble[row, k] * np.conj(response[c, k]) * turn
-                ratios[c, place] += matched.real
+                value = spectrum[c, first + row, bins[k]] * unscramble[row, k] * np.conj(matched[c, k]) * turn
+                ratios[c, 2 * place] += value.real * _RATIO
+                ratios[c, 2 * place + 1] += value.imag * _RATIO
                 place = place + 1 if place + 1 < HEADER_SYMBOLS else 0
-        size = np.float32(0)
-        for i in range(HEADER_SYMBOLS):
-            size += abs(ratios[c, i])
-        size = max(size / np.float32(HEADER_SYMBOLS), np.float32(1e-30))
-        for i in range(HEADER_SYMBOLS):
-            ratios[c, i] /= size
     return ratios

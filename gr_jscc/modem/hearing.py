@@ -1,10 +1,11 @@
-"""What is in a stream in which a demodulator finds no burst: another numerology, preambles alone, or only power."""
+"""What is in a stream in which a demodulator finds no burst: bursts of another version or numerology, or only power."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gr_jscc.modem.demodulator import StreamDemodulator
+from gr_jscc.modem.header import VERSION
 from gr_jscc.modem.numerology import NUMEROLOGIES, Numerology
 
 LOOK = 65_536  # samples in which other numerologies are looked for
@@ -54,6 +55,7 @@ class Hearing:
     def _begin(self) -> None:
         self._headers = _headers(self._demodulator)
         self._failed = self._demodulator.counters.headers_failed
+        self._foreign = self._demodulator.counters.other_versions
         self._samples, self._energy = 0, 0.0  # since the latest header
         self._next_look, self._told = FIRST_LOOK, False
         self._forget()
@@ -98,6 +100,11 @@ class Hearing:
 
     def _look(self) -> str | None:
         ours = self._demodulator.numerology
+        if self._demodulator.counters.other_versions > self._foreign:
+            return (
+                f"received bursts of another version of the air interface, but this end supports {VERSION}: "
+                "both ends need the same release of gr-jscc"
+            )
         for other in heard_numerologies(self._loudest, ours):
             return f"received bursts of {_named(other)}, but this end is set to {_named(ours)}"
         if self._samples < LONGEST_PAUSE:

@@ -68,7 +68,7 @@ def _mapped(header, payload, rest, scramble, pilots, head, data_places, pilot_pl
     """The OFDM symbols after the preamble: complex64[n, fft_size].
 
     Args:
-        header: complex64[288], repeated until its OFDM symbols are full.
+        header: complex64[240], repeated until its OFDM symbols are full.
         payload, rest: complex64, which fill the others together.
         scramble: complex64[n, data_count]; pilots: float32[n, pilot_count].
         head: OFDM symbols of the header.

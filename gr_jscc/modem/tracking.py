@@ -23,7 +23,7 @@ def observe(spectrum, headers, training, scramble, pilots, bins, data_index, pil
 
     Args:
         spectrum: complex64[c, n, fft_size], FFTs of whole bursts.
-        headers: complex64[c, 288], header symbols as sent.
+        headers: complex64[c, 240], header symbols as sent.
         training: complex64[4, used_count], as sent.
         scramble: complex64[head, data_count], of the header's OFDM symbols.
         pilots: float32[head + payload's symbols, pilot_count], as sent.
@@ -45,8 +45,7 @@ def observe(spectrum, headers, training, scramble, pilots, bins, data_index, pil
         for row in range(head):
             received, out = spectrum[c, opening + row], early[c, opening + row]
             for d in range(cells):
-                # The header is BPSK: its symbols are real.
-                out[data_index[d]] = received[bins[data_index[d]]] * np.conj(scramble[row, d]) * headers[c, place].real
+                out[data_index[d]] = received[bins[data_index[d]]] * np.conj(scramble[row, d] * headers[c, place])
                 place = place + 1 if place + 1 < HEADER_SYMBOLS else 0
             for p in range(spread):
                 out[pilot_index[p]] = received[bins[pilot_index[p]]] * pilots[row, p]

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from gr_jscc.blocks import jscc_decoder, ofdm_demodulator
+from gr_jscc.modem import VERSION
 from gr_jscc.modem.numerology_file import numerology_keys
 from gr_jscc.radio.recorder import Recorder
 from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile
@@ -81,6 +82,7 @@ class LiveRecording:
         fields = {
             "core:extensions": [EXTENSION],
             **{f"jscc:{key}": value for key, value in numerology_keys(layout).items()},
+            "jscc:air_version": VERSION,
             "jscc:step_samples": STEP_SAMPLES,
             "jscc:codec": codec.name,
             "jscc:weights": about.weights or codec.weights_name,

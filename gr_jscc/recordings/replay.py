@@ -21,7 +21,7 @@ from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.back_channel import SideInfo
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import Session
-from gr_jscc.modem import Numerology, ReceivedBurst, StreamDemodulator
+from gr_jscc.modem import VERSION, Numerology, ReceivedBurst, StreamDemodulator
 from gr_jscc.modem.numerology_file import numerology_of_keys
 from gr_jscc.radio.sigmf_file import EXTENSION, Recording
 from gr_jscc.recordings.annotations import picture_digest
@@ -91,7 +91,7 @@ def bursts(recording: Recording, last: bool, layout: Numerology | None = None) -
 
     Raises:
         RadioError: the samples cannot be read.
-        ReplayError: no such numerology.
+        ReplayError: no such numerology; or all bursts are of another version of the air interface.
     """
     layout = layout or numerology_of(recording)
     try:
@@ -102,6 +102,12 @@ def bursts(recording: Recording, last: bool, layout: Numerology | None = None) -
         yield from demodulator.push(recording.read(first, AT_ONCE))
     if last:
         yield from demodulator.flush()
+    counters = demodulator.counters
+    if counters.other_versions and counters.candidates == counters.headers_failed:
+        raise ReplayError(
+            f"{recording.meta}: its {counters.other_versions} bursts are of another version of the air interface, but "
+            f"this program supports {VERSION}"
+        )
 
 
 class Replay:
@@ -196,6 +202,12 @@ class Replay:
         for extension in fields.get("core:extensions", []):
             if extension["name"] == EXTENSION["name"] and not extension["version"].startswith(f"{known}."):
                 raise ReplayError(f"{meta} is of version {extension['version']}, but this program supports {known}")
+        # Recordings of receivers before 4 do not say it.
+        air = fields.get("jscc:air_version", "3 or older" if "jscc:weights_hash" in fields else VERSION)
+        if air != VERSION:
+            raise ReplayError(
+                f"{meta}: its bursts are of version {air} of the air interface, but this program supports {VERSION}"
+            )
         recorded = fields.get("jscc:samples")
         if isinstance(recorded, int) and self.recording.samples < recorded:
             raise ReplayError(f"{self.recording.data} is truncated: {self.recording.samples} samples of {recorded}")

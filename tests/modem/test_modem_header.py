@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from modem_streams import gaussian
 
-from gr_jscc.modem import HEADER_SYMBOLS, BurstHeader, BurstKind, HeaderError, decode_header, header_symbols
+from gr_jscc.modem import HEADER_SYMBOLS, VERSION, BurstHeader, BurstKind, HeaderError, decode_header, header_symbols
+from gr_jscc.modem import header as header_module
 from gr_jscc.modem.convolutional import conv_encode, viterbi_decode
-from gr_jscc.modem.crc import crc16
+from gr_jscc.modem.crc import crc24
+from gr_jscc.modem.header import decode_header_llr
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -14,7 +16,7 @@ HEADER = BurstHeader(BurstKind.ANALOG, transfer=177777, round=5, index=40, count
 
 
 def random_header(rng) -> BurstHeader:
-    count = int(rng.integers(1, 16384))
+    count = int(rng.integers(1, 16385))
     kind = BurstKind(int(rng.integers(0, 2)))
     return BurstHeader(
         kind=kind,
@@ -22,8 +24,8 @@ def random_header(rng) -> BurstHeader:
         round=int(rng.integers(0, 64)),
         index=int(rng.integers(0, count)),
         count=count,
-        symbols=int(rng.integers(1, 16384)),
-        mcs=int(rng.integers(0, 16)) if kind == BurstKind.DIGITAL else 0,
+        symbols=int(rng.integers(1, 16385)),
+        mcs=int(rng.integers(0, 15)) if kind == BurstKind.DIGITAL else 0,
     )
 
 
@@ -49,12 +51,12 @@ def test_on_air_round_trip(rng):
         {"index": 41},
         {"index": -1},
         {"count": 0},
-        {"count": 16384},
+        {"count": 16385},
         {"symbols": 0},
-        {"symbols": 16384},
+        {"symbols": 16385},
         {"mcs": 1},
         {"kind": 3},
-        {"version": 1},
+        {"kind": BurstKind.DIGITAL, "mcs": 15},
         {"symbols": 1.5},
     ],
 )
@@ -66,25 +68,47 @@ def test_refuses_what_it_cannot_state(change):
 
 def test_random_bytes_are_a_valid_header_or_refused(rng):
     for _ in range(20000):
-        word = rng.bytes(10)
+        word = rng.bytes(9)
         try:
             header = BurstHeader.unpack(word)
         except HeaderError:
             continue
         assert header.pack() == word
-    for length in (0, 9, 11):
+    for length in (0, 8, 10):
         with pytest.raises(HeaderError):
             BurstHeader.unpack(bytes(length))
 
 
+def test_the_largest_values_are_stated():
+    header = BurstHeader(BurstKind.DIGITAL, (1 << 18) - 1, 63, index=16383, count=16384, symbols=16384, mcs=14)
+    assert decode_header(header_symbols(header), 0.01) == header
+
+
+def test_a_header_of_another_version_is_known_for_one(monkeypatch):
+    own = header_symbols(HEADER)
+    monkeypatch.setattr(header_module, "VERSION", VERSION + 1)
+    other = header_symbols(HEADER)
+    monkeypatch.undo()
+    llr = np.stack([symbols.view(np.float32) for symbols in (own, other, -other)])
+    headers, _, foreign = decode_header_llr(llr)
+    assert headers == [HEADER, None, None] and foreign.tolist() == [False, True, False]
+
+
+def test_crc_is_the_standard_one_but_for_what_it_starts_from():
+    # That of OpenPGP (RFC 4880, section 6.1) starts from 0xB704CE; the CRC is linear in what it starts from.
+    data = b"123456789"
+    start = crc24((0xFFFFFF ^ 0xB704CE).to_bytes(3, "big") + bytes(6)) ^ crc24(bytes(9))
+    assert crc24(data) ^ start == 0x21CF02
+
+
 def test_crc_catches_every_flip_of_up_to_two_bits():
     word = np.unpackbits(np.frombuffer(HEADER.pack(), np.uint8))
-    check = crc16(HEADER.pack())
+    check = crc24(HEADER.pack())
     for first in range(len(word)):
         for second in range(first, len(word)):
             flipped = word.copy()
             flipped[[first, second]] ^= 1
-            assert crc16(np.packbits(flipped).tobytes()) != check
+            assert crc24(np.packbits(flipped).tobytes()) != check
 
 
 def test_at_0_db_headers_arrive(rng):
@@ -101,7 +125,7 @@ def test_noise_is_no_header(rng):
 def test_flipped_symbols_give_the_header_or_none(rng):
     sent = header_symbols(HEADER)
     for _ in range(3000):
-        flips = rng.random(len(sent)) < rng.uniform(0, 0.5)
+        flips = rng.random(len(sent)) < rng.uniform(0, 0.5)  # turns both bits of a symbol
         assert decode_header(np.where(flips, -sent, sent), 0.1) in (HEADER, None)
 
 

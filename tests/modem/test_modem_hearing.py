@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gr_jscc.channel.noise import noise
-from gr_jscc.modem import BurstHeader, BurstKind, StreamDemodulator, hearing, modulate, numerology
+from gr_jscc.modem import VERSION, BurstHeader, BurstKind, StreamDemodulator, header, hearing, modulate, numerology
 from gr_jscc.modem.hearing import Hearing, heard_numerologies
 
 pytestmark = pytest.mark.timeout(120)
@@ -74,6 +74,15 @@ def test_preambles_whose_headers_cannot_be_read_are_told(rng, monkeypatch):
         samples[first : first + 900] = noise((900,), 1.0, rng)
     (line,) = told(own, np.resize(samples, 400_000))
     assert "times its preamble seemed to be there, but no readable header" in line
+
+
+def test_bursts_of_another_version_are_told(rng, monkeypatch):
+    own = numerology(64, 16)
+    monkeypatch.setattr(header, "VERSION", VERSION + 1)
+    samples = stream(own, rng)
+    monkeypatch.undo()
+    (line,) = told(own, np.resize(samples, 300_000))
+    assert line.startswith("received bursts of another version of the air interface, but this end supports 4: ")
 
 
 def test_after_a_burst_it_may_be_told_again(rng):

@@ -40,7 +40,7 @@ def test_the_limit_lowers_peaks_and_costs_little(limit_db):
         assert abs(gain - 1) < 0.01  # clipping leaves noise, next to no bias
     assert np.mean(after) < np.mean(before) - 0.8 and max(after) < limit_db + 1.8
     evm_db = 10 * np.log10(np.mean(np.abs(errors) ** 2))
-    assert evm_db < {8.0: -35, 6.0: -23}[limit_db]
+    assert evm_db < {8.0: -34, 6.0: -23}[limit_db]
 
 
 @pytest.mark.parametrize("layout", [DEFAULT_NUMEROLOGY, numerology(256, 32)])

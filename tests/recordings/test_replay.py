@@ -13,7 +13,7 @@ from gr_jscc.link.back_channel import RoundSent, SideInfo
 from gr_jscc.link.bursts import LinkSettings, manifest_of, round_bursts
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import Session
-from gr_jscc.modem import DEFAULT_NUMEROLOGY, BurstKind, StreamDemodulator, modulate, numerology
+from gr_jscc.modem import DEFAULT_NUMEROLOGY, VERSION, BurstKind, StreamDemodulator, header, modulate, numerology
 from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile, read_recording
 from gr_jscc.recordings.annotations import Annotations, RecordError, picture_digest
 from gr_jscc.recordings.replay import Replay, ReplayError
@@ -70,7 +70,8 @@ class Live:
         fields = {
             "core:extensions": [EXTENSION], "jscc:codec": "echo", "jscc:weights": "echo-1", "jscc:radio": "the air",
             "jscc:weights_hash": EchoCodec.weights_hash.hex(), "jscc:fft_size": 64, "jscc:cp_len": 16,
-            "jscc:step_samples": STEP, "jscc:back_channel": back_channel, "jscc:feedback_format": "float16",
+            "jscc:air_version": VERSION, "jscc:step_samples": STEP,
+            "jscc:back_channel": back_channel, "jscc:feedback_format": "float16",
         }  # fmt: skip
         self.path = path
         self.file = SigmfFile(path, "test", RATE, 433e6, fields=fields)
@@ -363,6 +364,7 @@ class OtherCodec(EchoCodec):
     [
         ({}, OtherCodec, "weights echo-1 .* not echo with echo-2"),
         ({"jscc:samples": 10**9}, EchoCodec, "truncated"),
+        ({"jscc:air_version": 3}, EchoCodec, "of version 3 of the air interface"),
         ({"core:extensions": [EXTENSION | {"version": "2.0.0"}]}, EchoCodec, "version 2.0.0"),
         ({"jscc:fft_size": 65}, EchoCodec, "power of two"),
         ({"jscc:pilot_carriers": [-7, "7"]}, EchoCodec, "numerology: pilot_carriers.1: "),
@@ -387,6 +389,17 @@ def test_a_recording_of_samples_alone_is_replayed_with_the_numerology_that_is_na
     *_, replayed = Replay(recording, EchoCodec(), layout=layout).run()
     assert replayed.result.received.shape == (40, 80, 3)
     assert list(Replay(recording, EchoCodec()).run()) == []
+
+
+def test_bursts_of_another_version_are_told_in_one_line(tmp_path, monkeypatch):
+    bursts = round_bursts(payload(0, 0), 40, 80, EchoCodec.weights_hash, 0, 0, SETTINGS)
+    file = SigmfFile(tmp_path / "bare", "Samples alone", RATE)
+    monkeypatch.setattr(header, "VERSION", VERSION + 1)
+    file.write(np.concatenate([modulate(burst.header, burst.symbols) for burst in bursts]))
+    monkeypatch.undo()
+    file.finish()
+    with pytest.raises(ReplayError, match=f"its {len(bursts)} bursts are of another version of the air interface"):
+        list(Replay(read_recording(tmp_path / "bare"), EchoCodec()).run())
 
 
 def test_marks_that_somebody_has_changed_are_told_in_one_line(live):

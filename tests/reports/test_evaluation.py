@@ -53,7 +53,7 @@ def test_channel_uses_are_what_the_modulator_makes(rng):
     uses = count_uses([burst.header for burst in bursts], DEFAULT_NUMEROLOGY)
     assert uses.payload == 5000
     assert uses.side_info == 2 * len(bursts[0].symbols)
-    assert uses.header == 288 * len(bursts)
+    assert uses.header == 240 * len(bursts)
     assert uses.air == sum(len(modulate(burst.header, burst.symbols)) for burst in bursts)
     assert uses.air == sum(burst_length(burst.header, DEFAULT_NUMEROLOGY) for burst in bursts)
     cbr = uses.cbr(100, 200)

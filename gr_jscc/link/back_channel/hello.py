@@ -16,6 +16,7 @@ from gr_jscc.link.back_channel.message import (
     unpack_head,
 )
 from gr_jscc.link.back_channel.wire import Kind
+from gr_jscc.modem.header import VERSION as AIR_VERSION
 
 ROLES = ("transmitter", "receiver")
 NO_RUN = bytes(8)
@@ -53,6 +54,7 @@ class Hello(Message):
         software: name and version, up to 32 bytes.
         numerology: in words, up to 80 bytes; "" where it is not told.
         numerology_hash: four bytes, see `gr_jscc.modem.Numerology.fingerprint`; zeros where it is not told.
+        air: version of the air interface, 0 to 255.
 
     Example:
         >>> hello = Hello("receiver", codec="deepjscc", weights="photo", weights_hash=b"abcd")
@@ -62,7 +64,7 @@ class Hello(Message):
 
     kind: ClassVar[Kind] = Kind.HELLO
     limit: ClassVar[int] = 256
-    _head: ClassVar[struct.Struct] = struct.Struct(">B4s8sI16s4sBBBB")
+    _head: ClassVar[struct.Struct] = struct.Struct(">B4s8sI16s4sBBBBB")
     _texts: ClassVar[dict[str, int]] = {"codec": 32, "weights": 64, "software": 32, "numerology": 80}
 
     role: str
@@ -75,6 +77,7 @@ class Hello(Message):
     software: str = ""
     numerology: str = ""
     numerology_hash: bytes = NO_NUMEROLOGY
+    air: int = AIR_VERSION
 
     def pack(self) -> bytes:
         if self.role not in ROLES:
@@ -84,7 +87,8 @@ class Hello(Message):
         lengths = map(len, texts)
         key = check_bytes("air_key", self.air_key, len(NO_KEY))
         layout = check_bytes("numerology_hash", self.numerology_hash, len(NO_NUMEROLOGY))
-        head = pack_fields(self._head, ROLES.index(self.role), hash_, run, self.session, key, layout, *lengths)
+        role = ROLES.index(self.role)
+        head = pack_fields(self._head, role, hash_, run, self.session, key, layout, self.air, *lengths)
         return head + b"".join(texts)
 
     @classmethod
@@ -95,7 +99,7 @@ class Hello(Message):
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Hello:
-        (role, hash_, run, session, key, layout, *lengths), rest = unpack_head(cls._head, data)
+        (role, hash_, run, session, key, layout, air, *lengths), rest = unpack_head(cls._head, data)
         if role >= len(ROLES) or sum(lengths) != len(rest):
             raise MessageError("not a hello")
         texts, start = {}, 0
@@ -103,7 +107,7 @@ class Hello(Message):
             texts[name] = read_text(name, rest[start : start + length], most)
             start += length
         about = {"weights_hash": hash_, "run": run, "session": session, "air_key": key, "numerology_hash": layout}
-        return cls(ROLES[role], **about, **texts)
+        return cls(ROLES[role], air=air, **about, **texts)
 
 
 def mismatch(mine: Hello, theirs: Hello) -> str | None:
@@ -111,6 +115,8 @@ def mismatch(mine: Hello, theirs: Hello) -> str | None:
     if mine.role == theirs.role:
         return f"both ends are {mine.role}s"
     first, second = sorted((mine, theirs), key=lambda hello: hello.role, reverse=True)
+    if mine.air != theirs.air:
+        return f"the {first.role} uses version {first.air} of the air interface, the {second.role} version {second.air}"
     if (mine.codec, mine.weights_hash) != (theirs.codec, theirs.weights_hash):
         return f"the {_uses(first)}, the {_uses(second)}"
     hashes = {mine.numerology_hash, theirs.numerology_hash}

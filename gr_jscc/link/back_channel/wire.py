@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 MAGIC = b"JSCB"
-VERSION = 3
+VERSION = 4
 #: Largest body of one frame; longer messages take several, so that heartbeats pass between them and no stranger can
 #: make this end allocate more.
 MAX_BODY = 128 * 1024

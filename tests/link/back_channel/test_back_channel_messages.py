@@ -27,7 +27,7 @@ from gr_jscc.link.back_channel.symbols import MAX_SYMBOLS
 pytestmark = pytest.mark.timeout(60)
 HELLO = Hello(
     "receiver", "deepjscc", "deepjscc-photo", b"\x00\xff\x01\x02", b"run-0001", 1023, bytes(range(16)), "gr-jscc 0.1.0",
-    "64 (FFT size 64)", b"\x80\x00\x01\xff",
+    "64 (FFT size 64)", b"\x80\x00\x01\xff", 255,
 )  # fmt: skip
 
 PLAIN = [
@@ -192,6 +192,7 @@ def test_what_is_unknown_of_the_channel_is_nan():
         Hello("receiver", "c", "w", bytes(4), software="\x1b[2J"),
         Hello("receiver", "c", "w", bytes(4), numerology="n" * 81),
         Hello("receiver", "c", "w", bytes(4), numerology_hash=bytes(5)),
+        Hello("receiver", "c", "w", bytes(4), air=256),
         SideInfo(0, 0, bytes((1 << 20) + 1)),
         SideInfo(0, 256, b""),
         RoundSent(0, 0, 256, True),
@@ -267,7 +268,7 @@ def test_random_bytes_are_refused_or_a_message_and_raise_nothing_else(rng, cls):
 def test_a_hello_of_another_role_or_alphabet_is_refused():
     body = bytearray(HELLO.pack())
     assert Hello.unpack(bytes(body)) == HELLO
-    for place, value in ((0, 2), (37, 33), (len(body) - 1, 0xFF), (len(body) - 1, 0x1B)):
+    for place, value in ((0, 2), (38, 33), (len(body) - 1, 0xFF), (len(body) - 1, 0x1B)):
         bad = bytearray(body)
         bad[place] = value
         with pytest.raises(MessageError):

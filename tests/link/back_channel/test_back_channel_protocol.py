@@ -298,7 +298,7 @@ def test_ends_that_do_not_fit_say_so_and_deliver_nothing(world):
 
 @pytest.mark.parametrize(
     "change",
-    [{"weights_hash": b"abce"}, {"codec": "other"}, {"role": "receiver"}],
+    [{"weights_hash": b"abce"}, {"codec": "other"}, {"role": "receiver"}, {"air": 99}],
     ids=lambda change: next(iter(change)),
 )
 def test_each_difference_is_refused(world, change):
@@ -340,12 +340,12 @@ def test_another_version_is_refused_at_both_ends_without_end(world):
     a = world.start_transmitter()
     world.run(1)
     world.stranger(future(world.frames[0]))
-    assert lines(world.receiver) == ["the transmitter speaks version 4 of the back-channel, the receiver version 3"]
+    assert lines(world.receiver) == ["the transmitter speaks version 5 of the back-channel, the receiver version 4"]
     assert world.receiver.protocol.connected  # it was not the peer's connection
     a.protocol.received(b"", future(encode(Kind.REFUSED, 99, 0, b"no")))
     world.run(0)
     world.run(1)
-    assert lines(a) == ["the receiver speaks version 4 of the back-channel, the transmitter version 3"]
+    assert lines(a) == ["the receiver speaks version 5 of the back-channel, the transmitter version 4"]
     assert a.protocol.statistics().refused == 1
 
 
