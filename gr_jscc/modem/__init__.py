@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         MAX_ROUND,
         MAX_SYMBOLS,
         MAX_TRANSFER,
-        VERSION,
         BurstHeader,
         BurstKind,
         HeaderError,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from gr_jscc.modem.ldpc import LdpcCode, decode_segments, encode_segments
     from gr_jscc.modem.modulator import modulate
     from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_samples
+    from gr_jscc.modem.version import VERSION
 
 __all__ = [
     "BITS_PER_SYMBOL",

@@ -18,6 +18,7 @@ from gr_jscc.modem.constellation import demap_symbols, map_bits
 from gr_jscc.modem.crc import crc24
 from gr_jscc.modem.ldpc import ldpc_code
 from gr_jscc.modem.prbs import permutation
+from gr_jscc.modem.version import VERSION
 
 __all__ = [
     "HEADER_SYMBOLS",
@@ -25,7 +26,6 @@ __all__ = [
     "MAX_ROUND",
     "MAX_SYMBOLS",
     "MAX_TRANSFER",
-    "VERSION",
     "BurstHeader",
     "BurstKind",
     "HeaderError",
@@ -34,8 +34,6 @@ __all__ = [
     "header_symbols",
 ]
 
-#: Of the air interface. Before 4 headers had 288 symbols, before 3 the payload's pilots stood still.
-VERSION = 4
 # The version's last two bits; 0 for analog symbols, else 1 + mcs; and what there is at least one of, less 1.
 _WIDTHS = {"version": 2, "scheme": 4, "transfer": 18, "round": 6, "index": 14, "count": 14, "symbols": 14}
 _FIELD_BITS = sum(_WIDTHS.values())

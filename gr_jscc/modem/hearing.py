@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gr_jscc.modem.demodulator import StreamDemodulator
-from gr_jscc.modem.header import VERSION
 from gr_jscc.modem.numerology import NUMEROLOGIES, Numerology
+from gr_jscc.modem.version import VERSION
 
 LOOK = 65_536  # samples in which other numerologies are looked for
 FIRST_LOOK = 2 * LOOK  # samples without a burst, after which they are; then after twice as many, and so on

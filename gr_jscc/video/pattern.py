@@ -13,7 +13,7 @@ from PIL import Image
 
 from gr_jscc.data import demo_image
 from gr_jscc.imaging import load_image
-from gr_jscc.modem.crc import crc16
+from gr_jscc.modem.crc import crc24
 
 NUMBERS = 1 << 16  # that the code can tell apart
 _COLUMNS, _ROWS = 12, 2  # squares of the code
@@ -90,4 +90,4 @@ def _cell(image: np.ndarray) -> int:
 def _bits(number: int) -> np.ndarray:
     """The code of a number: uint8[24], of which the last eight are its check."""
     data = int(number % NUMBERS).to_bytes(2, "big")
-    return np.unpackbits(np.frombuffer(data + bytes([crc16(data) & 0xFF]), np.uint8))
+    return np.unpackbits(np.frombuffer(data + bytes([crc24(data) & 0xFF]), np.uint8))

@@ -16,7 +16,7 @@ from gr_jscc.link.back_channel.message import (
     unpack_head,
 )
 from gr_jscc.link.back_channel.wire import Kind
-from gr_jscc.modem.header import VERSION as AIR_VERSION
+from gr_jscc.modem.version import VERSION as AIR_VERSION
 
 ROLES = ("transmitter", "receiver")
 NO_RUN = bytes(8)
