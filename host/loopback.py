@@ -159,6 +159,11 @@ def show(reports: list[dict], summary: dict[str, float], out: Path) -> None:
             f"average PSNR {summary['psnr_db']:.2f} dB at CBR {summary['cbr_payload']:.4f}{paper}, "
             f"{summary['cbr_total']:.4f} in all"
         )
+    if "per_payload_air" in summary:
+        console.print(
+            f"a payload symbol cost {summary['per_payload_total']:.3f} channel uses, "
+            f"{summary['per_payload_air']:.3f} samples of air"
+        )
     if summary["images_lost"]:
         console.print(f"{summary['images_lost']} of {len(reports)} images did not arrive")
     console.print(shown(f"pictures and reports: {out}/"), soft_wrap=True)

@@ -43,8 +43,18 @@ class ChannelUses:
     def cbr(self, height: int, width: int) -> dict[str, float]:
         """Channel bandwidth ratios, uses / (3·H·W): ``payload``, ``total`` (+ side info + headers), ``air``."""
         values = 3 * height * width
-        total = self.payload + self.side_info + self.header
-        return {"payload": self.payload / values, "total": total / values, "air": self.air / values}
+        return {"payload": self.payload / values, "total": self.total / values, "air": self.air / values}
+
+    @property
+    def total(self) -> int:
+        """All that is coded: payload, side information and headers."""
+        return self.payload + self.side_info + self.header
+
+    def per_payload(self) -> dict[str, float]:
+        """Channel uses per payload symbol, ``total`` and ``air``: what the link adds; nothing where there is none."""
+        if not self.payload:
+            return {}
+        return {"total": self.total / self.payload, "air": self.air / self.payload}
 
 
 def capacity_uses(count: int, snr_db: float) -> float:

@@ -58,8 +58,7 @@ class WithinTotal(Wrapped):
 
     def total(self, payload: Payload, height: int, width: int) -> int:
         """Complex symbols that a round is charged with."""
-        uses = round_uses(payload, height, width, self.settings)
-        return uses.payload + uses.side_info + uses.header
+        return round_uses(payload, height, width, self.settings).total
 
 
 def round_uses(payload: Payload, height: int, width: int, settings: LinkSettings) -> ChannelUses:

@@ -156,6 +156,7 @@ def build_report(
     bursts_received = arrival.bursts_received if arrival else 0
     uses = air.uses and {key: getattr(air.uses, key) for key in ("payload", "side_info", "header", "air")}
     cbr = air.uses.cbr(height, width) if air.uses and height else {}
+    per_payload = air.uses.per_payload() if air.uses else {}
     snr = snr_db if snr_db is not None else arrival and arrival.snr_db
     if cbr and snr is not None and math.isfinite(snr):
         cbr["paper"] = cbr["payload"] + capacity_uses(received.side_info_bytes, snr) / (3 * height * width)
@@ -176,6 +177,7 @@ def build_report(
         },
         "uses": uses or dict.fromkeys(("payload", "side_info", "header", "air")),
         "cbr": {key: _rounded(cbr.get(key), 6) for key in ("payload", "paper", "total", "air")},
+        "per_payload": {key: _rounded(per_payload.get(key), 4) for key in ("total", "air")},
         "link": {
             "snr_est_db": _rounded(arrival.snr_db, 3) if arrival else None,
             "evm_db": _rounded(arrival.evm_db, 3) if arrival else None,

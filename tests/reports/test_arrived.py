@@ -86,7 +86,16 @@ def test_the_report_says_so_and_is_json(image, grey, arrived):
     sent = Sent("a.png", np.zeros_like(GREY), "c", "w", 0.1, 0.1, None)
     report = build_report(sent, AIR, Received(image, None, 0.1, 1.0, shown_grey=grey), "awgn", 10.0)
     assert report["arrived"] is arrived and (report["psnr_db"] is None) == (image is None)
+    assert report["per_payload"] == {"total": 1.2344, "air": 3.125}
     json.dumps(report, allow_nan=False)
+
+
+def test_without_a_payload_nothing_is_per_payload():
+    air = OnAir(ChannelUses(payload=0, side_info=20, header=240, air=900))
+    sent = Sent("a.png", GREY, "c", "w", 0.1, 0.1, None)
+    report = build_report(sent, air, Received(GREY, None, 0.1, 1.0), "awgn", 10.0)
+    assert report["per_payload"] == {"total": None, "air": None}
+    assert not any(name.startswith("per_payload") for name in average([report]))
 
 
 def test_means_are_over_what_arrived_exact_pictures_with_it(small_photo, tmp_path):
