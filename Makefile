@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs grc virtual-radio gpu-pack gpu-run clean
+.PHONY: help setup demo test lint docs grc virtual-radio gpu-pack gpu-run release clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -21,6 +21,7 @@ help:
 	@echo "make grc     open GNU Radio Companion with the JSCC blocks  (FLOWGRAPH=file.grc)"
 	@echo "make lint    check the style"
 	@echo "make docs    build the documentation site: build/site/index.html"
+	@echo "make release build wheel, sdist and documentation into dist/, reproducibly"
 	@echo "make setup   only set up: Debian packages, virtual environment, this project"
 	@echo "             with an NVIDIA GPU: make setup TORCH=torch  (CUDA build, several GB)"
 	@echo "make virtual-radio   build the SoapySDR driver of a radio without hardware (docs/guide/virtual-radio.md)"
@@ -62,6 +63,11 @@ gpu-pack: setup
 # Without set-up: such a machine has a Python with torch, and neither GNU Radio nor a network.
 gpu-run:
 	@scripts/gpu-run.sh $(RUNS)
+
+release:
+	@DOCS=1 scripts/setup.sh
+	@$(PYTHON) -m pip install --quiet build setuptools-scm
+	@scripts/release.sh
 
 clean:
 	@rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .ruff_cache

@@ -17,10 +17,11 @@ from rich.text import Text
 from gr_jscc.channel import Scenario, load_scenario
 from gr_jscc.channel.profiles import taps
 from gr_jscc.errors import UserError
-from gr_jscc.host import options
+from gr_jscc.host import log, options
 from gr_jscc.host.console import terminal
 from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
+from gr_jscc.host.service import Alive, Metric, metrics_page, notify
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.radio import parse_radio
 
@@ -101,6 +102,8 @@ def channel(
     ] = None,
     json_lines: options.Json = False,
     quiet: options.Quiet = False,
+    log_format: options.LogFormat = "text",
+    metrics: options.Metrics = "",
 ) -> None:
     """Simulate the channel between two radios, in one direction or both.
 
@@ -135,16 +138,26 @@ def channel(
 
     graphs = {name: ChannelFlowgraph(*ends, air, pace, layout) for (name, *ends), air in zip(routes, airs)}
     console = terminal(stderr=True)
-    live = console.is_terminal and not json_lines and not quiet
-    with _signals() as stopped, console.status("waiting for samples") if live else contextlib.nullcontext() as status:
+    live = console.is_terminal and not json_lines and not quiet and not log.logs_json()
+    alive = Alive()
+    page = metrics_page(metrics, lambda: _metrics(graphs))
+    with (
+        page,
+        _signals() as stopped,
+        console.status("waiting for samples") if live else contextlib.nullcontext() as status,
+    ):
         for states in _run(graphs, stopped):
+            alive.beat()
             if quiet:
                 continue
             if json_lines:
                 print(*map(json.dumps, states), sep="\n", flush=True)
             elif live:
                 status.update(Text(_text(states)))
-    if not json_lines and not quiet:
+    notify("STOPPING=1")
+    if log.logs_json():
+        log.tell("ended", "info", directions=states)
+    elif not json_lines and not quiet:
         terminal().print(_text(states))
 
 
@@ -189,6 +202,20 @@ def _run(graphs: dict[str, ChannelFlowgraph], stopped: threading.Event) -> Itera
         if graph.failure is not None:
             raise graph.failure
     yield last
+
+
+def _metrics(graphs: dict[str, ChannelFlowgraph]) -> list[Metric]:
+    """The figures for Prometheus."""
+    counted = {"samples": "Samples that passed.", "bursts": "Bursts seen.", "erased": "Bursts erased."}
+    return [
+        Metric(
+            f"jscc_channel_{name}",
+            what,
+            True,
+            {(("direction", way),): getattr(graph, name) for way, graph in graphs.items()},
+        )
+        for name, what in counted.items()
+    ]
 
 
 def _text(states: list[dict]) -> str:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from gr_jscc.host import log
 from gr_jscc.host.console import shown, terminal
 
 SHOWN = 10  # latest pictures
@@ -46,7 +47,7 @@ class LiveView:
         self._live: Live | None = None
 
     def __enter__(self) -> LiveView:
-        if self._console.is_terminal and not self._json and not self._quiet:
+        if self._console.is_terminal and not self._json and not self._quiet and not log.logs_json():
             self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4)
             self._live.__enter__()
         return self
@@ -89,12 +90,16 @@ class LiveView:
             self._rows.popitem(last=False)
         if final and self._json and record is not None:
             print(json.dumps(record), flush=True)
+        if final and log.logs_json():
+            log.tell("picture", "info", picture=record or dict(zip(self._columns, cells, strict=True)))
         elif final and self._live is None and not self._quiet and not self._json:
             print("  ".join(f"{name} {cell}" for name, cell in zip(self._columns, cells, strict=True)), flush=True)
 
     def note(self, line: str) -> None:
         """Something that a person should know, once."""
-        if not self._quiet:
+        if log.logs_json():
+            log.tell(line)
+        elif not self._quiet:
             self._console.print(shown(line), style="yellow", soft_wrap=True)
 
     def _render(self) -> Group:

@@ -10,7 +10,8 @@ import typer
 
 from gr_jscc import HOME_REMARK, telling
 from gr_jscc.errors import UserError
-from gr_jscc.host.console import print_anything, shown
+from gr_jscc.host import log
+from gr_jscc.host.console import print_anything
 from gr_jscc.host.lazy import lazy_group
 
 # What a place can have against being written, and no fault of ours.
@@ -74,13 +75,14 @@ def main(arguments: list[str] | None = None) -> None:
     # Standard output is what a program prints, for a pipe to read; GNU Radio logs there unless told, even where nothing
     # has failed.
     os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
+    log.log_as("text")
     if HOME_REMARK:
-        print(f"gr-jscc: {shown(HOME_REMARK)}", file=sys.stderr)
+        log.tell(HOME_REMARK)
     try:
-        with telling.told_by_program(lambda line: print(f"gr-jscc: {shown(line)}", file=sys.stderr)):
+        with telling.told_by_program(log.tell):
             code = app(arguments, prog_name="gr-jscc", standalone_mode=False)
     except UserError as error:
-        print(f"gr-jscc: {shown(error)}", file=sys.stderr)
+        log.tell(error, "error")
         code = 2
     except BrokenPipeError:  # whoever read our output has left, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries, and fails, once more
@@ -88,16 +90,16 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        print(f"gr-jscc: {shown(error.filename or 'a file')}: {error.strerror}", file=sys.stderr)
+        log.tell(f"{error.filename or 'a file'}: {error.strerror}", "error")
         code = 2
     except (typer.Abort, KeyboardInterrupt):
-        print("gr-jscc: interrupted", file=sys.stderr)
+        log.tell("interrupted", "info")
         code = 130
     except Exception as error:
         # Usage errors are click's or, in newer typers, of a copy of click inside: known by what they offer.
         if not hasattr(error, "format_message"):
             raise
         if message := " ".join(error.format_message().split()):
-            print(f"gr-jscc: {shown(message)}", file=sys.stderr)
+            log.tell(message, "error")
         code = 2
     sys.exit(code or 0)

@@ -12,11 +12,12 @@ from typing import Annotated
 import typer
 
 from gr_jscc.errors import UserError
-from gr_jscc.host import options, radio_choice
+from gr_jscc.host import log, options, radio_choice
 from gr_jscc.host.live import LiveView, number
 from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
 from gr_jscc.host.options import video as video_options
+from gr_jscc.host.service import Alive, Metric, metrics_page, notify
 from gr_jscc.host.video_hosts import receive_video
 from gr_jscc.link.loading import Decoding
 from gr_jscc.modem.numerology_file import load_numerology
@@ -113,6 +114,8 @@ def rx(
     film: video_options.Film = None,
     page: video_options.Page = "",
     fps: video_options.FilmFps = 10.0,
+    log_format: options.LogFormat = "text",
+    metrics: options.Metrics = "",
 ) -> None:
     """Receive images from a transmitter on another host (gr-jscc tx), over a radio.
 
@@ -150,14 +153,17 @@ def rx(
     with loading(codec):
         graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record, layout)
     title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
-    shown = _Shown()
-    with options.stopped_by_signals(), LiveView(title, COLUMNS, json_lines, quiet) as view:
+    shown, alive = _Shown(), Alive()
+    page = metrics_page(metrics, lambda: shown.metrics(graph))
+    with options.stopped_by_signals(), page, LiveView(title, COLUMNS, json_lines, quiet) as view:
         for line in graph.radio_warnings():
             view.note(line)
         # Closed here, however it ends, so that a recording is finished.
         with contextlib.closing(graph.results(once, math.inf if idle is None else idle)) as results:
             for result in results:
+                alive.beat()
                 shown.take(result, graph, view)
+        notify("STOPPING=1")
         shown.tell_of_weights(graph, view)
     shown.conclude(graph, out, json_lines, quiet)
 
@@ -172,6 +178,8 @@ class _Shown:
         self._connected: bool | None = None
         self._told_of_weights = False
         self._watch = radio_choice.RadioWatch()
+        self._last: dict[str, float | None] = {}  # of the newest picture
+        self._bursts = {"sent": 0, "lost": 0}  # of all pictures
 
     def take(self, result: Result | None, graph, view: LiveView) -> None:
         """Takes one of `ReceiveFlowgraph.results`."""
@@ -199,6 +207,9 @@ class _Shown:
         ]  # fmt: skip
         if result.final:
             self._images += 1
+            self._last = {"snr": link["snr_est_db"], "cfo": link["cfo_hz"], "psnr": report["psnr_db"]}
+            for name in self._bursts:
+                self._bursts[name] += bursts[name]
             view.update(images=self._images)
             if report["uses"]["air"]:
                 view.flow(report["uses"]["air"])
@@ -212,6 +223,24 @@ class _Shown:
         if graph.decoder.refused and not self._told_of_weights:
             self._told_of_weights = True
             view.note("received rounds made with other weights: start rx with the transmitter's --codec and --weights")
+
+    def metrics(self, graph) -> list[Metric]:
+        """The figures for Prometheus."""
+        radio = graph.radio.statistics
+        bursts = {(("state", state),): count for state, count in self._bursts.items()}
+        return [
+            Metric("jscc_pictures", "Pictures received.", True, {(): self._images}),
+            Metric("jscc_bursts", "Bursts of these pictures.", True, bursts),
+            Metric("jscc_snr_db", "Es/N0 of the newest picture as estimated, dB.", False, {(): self._last.get("snr")}),
+            Metric("jscc_cfo_hz", "Carrier offset of the newest picture, Hz.", False, {(): self._last.get("cfo")}),
+            Metric("jscc_psnr_db", "PSNR of the newest picture whose original is known, dB.", False,
+                   {(): self._last.get("psnr")}),
+            Metric("jscc_decoder_queue", "Rounds that wait for the network.", False, {(): graph.decoder.waiting}),
+            Metric("jscc_radio_overflows", "Times that the radio lost samples.", True, {(): radio.overflows}),
+            Metric("jscc_radio_lost_samples", "Samples lost so.", True, {(): radio.lost_samples}),
+            Metric("jscc_back_channel_connected", "1 with a transmitter on the back-channel.", False,
+                   {(): self._connected}),
+        ]  # fmt: skip
 
     @property
     def _mean(self) -> float | None:
@@ -227,6 +256,8 @@ class _Shown:
             if strangers:
                 told["strangers"] = {f"{sender:02x}": count for sender, count in strangers.items()}
             print(json.dumps(told | ({"radio": graph.radio_report()} if graph.choice.is_device else {})), flush=True)
+        elif log.logs_json():
+            log.tell("ended", "info", images=self._images, psnr_db=mean)
         elif not quiet:
             psnr = "" if mean is None else f", mean PSNR {mean:.2f} dB"
             print(f"{self._images} images{psnr}: {out}/", flush=True)

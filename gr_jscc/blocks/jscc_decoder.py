@@ -140,6 +140,11 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         """Whether the network has a round in hand, or one waits for it."""
         return self._worker.busy
 
+    @property
+    def waiting(self) -> int:
+        """Rounds that wait for the network, with the one that it has in hand."""
+        return self._worker.waiting
+
     def keep_journal(self, journal: Journal) -> None:
         """Has all that comes and is decided told to a journal, in the block's own thread; before the start."""
         self._receiving.journal = journal

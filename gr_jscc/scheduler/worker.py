@@ -45,6 +45,11 @@ class Worker:
         """Whether anything that was submitted is not done; never after a failure, when nothing more will be."""
         return self._open > 0 and self.failure is None
 
+    @property
+    def waiting(self) -> int:
+        """Items that were submitted and are not done, with the one in work."""
+        return self._open
+
     def start(self) -> None:
         self._thread.start()
 

@@ -36,6 +36,7 @@ from gr_jscc.host.options.link import (
     Numerology,
     Patience,
 )
+from gr_jscc.host.options.service import LogFormat, Metrics
 
 __all__ = [
     "BURST_SYMBOLS",
@@ -56,7 +57,9 @@ __all__ = [
     "Insecure",
     "Json",
     "Keys",
+    "LogFormat",
     "Loss",
+    "Metrics",
     "Numerology",
     "Patience",
     "Precision",
