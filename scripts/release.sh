@@ -5,7 +5,7 @@
 # The version is that of the tag on this commit (v0.1.0); without one it is that of a development version.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-PYTHON=$PWD/.venv/bin/python
+PYTHON=${PYTHON:-$PWD/.venv/bin/python}
 die() { printf 'release: %s\n' "$*" >&2; exit 1; }
 
 [[ -z $(git status --porcelain) ]] || die "there are changes that are not committed: git status"
