@@ -115,7 +115,7 @@ def receive_video(
         except KeyboardInterrupt:  # that is how it ends: the film is finished first
             interrupted = True
     seen.tell(view, json_lines)
-    _tell(seen.summary(), json_lines, quiet)
+    _tell(seen.summary() | {"passed_over": graph.decoder.passed_over}, json_lines, quiet)
     if interrupted:
         raise KeyboardInterrupt
 

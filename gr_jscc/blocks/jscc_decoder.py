@@ -63,6 +63,11 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         rounds: of a picture that are good enough; the transmitter is then told to stop. 0 wants all.
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
         memory_mib: that rounds may take which are not complete, and the same again for those that wait for the network.
+        newest: pass over pictures of which a newer one waits for the network, and count them: of video nobody wants
+            the older.
+
+    Attributes:
+        passed_over: pictures that were.
 
     Raises:
         CodecError: unknown codec, or one that is only a bound.
@@ -86,6 +91,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         rounds: int = 0,
         feedback_snr_db: float = 0.0,
         memory_mib: int = MEMORY >> 20,
+        newest: bool = False,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Decoder", in_sig=[np.complex64, np.float32], out_sig=None)
         self.failure: Exception | None = None
@@ -96,6 +102,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None, memory_mib << 20
         )
         self._memory, self._waiting = memory_mib << 20, 0  # bytes that may wait for the network, and that do
+        self._newest, self._latest, self.passed_over = newest, -1, 0
         self._lock = threading.Lock()
         self._receiving.pictures.tell = lambda line: warn(self, line)
         live = live or back_channel
@@ -193,6 +200,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
 
     def _queue(self, arrivals: Iterable[Arrival]) -> None:
         for arrival in arrivals:
+            self._latest = arrival.transfer
             if self._ticker:
                 taken = event_message(
                     "taken", transfer=arrival.transfer, round=arrival.round, back_channel=self._back_channel
@@ -302,6 +310,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         if arrival.reception is not None:
             with self._lock:
                 self._waiting -= SYMBOL_BYTES * len(arrival.reception.symbols)
+        if self._newest and arrival.transfer != self._latest:
+            self.passed_over += 1
+            return
         self._in_hand = arrival.transfer
         before = time.monotonic()
         refused = self._receiving.pictures.refused

@@ -119,7 +119,7 @@ class ReceiveVideoFlowgraph(HostFlowgraph):
         gr.top_block.__init__(self, "JSCC video receiver")
         self.channel, self.choice = None, radio
         self.radio = radio_source(radio.address, SILENCE_SAMPLES, radio.profile, radio.reconnect)
-        self.decoder = jscc_decoder(**vars(decoding), live=True)
+        self.decoder = jscc_decoder(**vars(decoding), live=True, newest=True)
         self.frames = 0
         self.sink = video_sink(self._count(show))
         self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology))
