@@ -135,8 +135,9 @@ def rx(
     choice = radio_choice.choose_radio("rx", radio, profile, frequency, sample_rate, gain, antenna, reconnect)
 
     if film is not None or page:
-        if back_channel or record or originals:
-            raise UserError("--film and --page receive frames: without --back-channel, --record and --originals")
+        if back_channel or record or originals or metrics:
+            what = "--back-channel, --record, --originals and --metrics"
+            raise UserError(f"--film and --page receive frames: without {what}")
         decoding = Decoding(codec, weights, device, precision, memory_mib=memory_limit)
         ends = math.inf if idle is None else idle
         return receive_video(choice, decoding, layout, film, page, fps, ends, json_lines, quiet)
@@ -154,8 +155,8 @@ def rx(
         graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record, layout)
     title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     shown, alive = _Shown(), Alive()
-    page = metrics_page(metrics, lambda: shown.metrics(graph))
-    with options.stopped_by_signals(), page, LiveView(title, COLUMNS, json_lines, quiet) as view:
+    served = metrics_page(metrics, lambda: shown.metrics(graph))
+    with options.stopped_by_signals(), served, LiveView(title, COLUMNS, json_lines, quiet) as view:
         for line in graph.radio_warnings():
             view.note(line)
         # Closed here, however it ends, so that a recording is finished.
