@@ -19,6 +19,7 @@ from gr_jscc.files.left_out import left_out_line
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.metrics.picture import SMALLEST_MS_SSIM_SIDE
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
+from gr_jscc.modem.version import VERSION
 from gr_jscc.sweeps.experiment import SNR_DB, Experiment, ExperimentError, Scheme, Strip
 from gr_jscc.sweeps.pictures import Picture, read_set
 from gr_jscc.weights import WeightsError
@@ -71,7 +72,7 @@ class Cell:
         content = {name: value for name, value in asdict(self).items() if name not in ("weights", "image")}
         content["cbr"] = f"{self.cbr:.9g}"
         content["snr_db"] = f"{self.snr_db:.9g}"
-        content["charged"] = CHARGED
+        content["charged"], content["air"] = CHARGED, VERSION  # headers count as channel uses
         content["numerology"] = self.numerology.fingerprint.hex()
         for name in ("refine", "numerology", "burst_symbols"):
             if getattr(self, name) == getattr(Cell, name):
