@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gr_jscc.home import ensure_home
 from gr_jscc.on_demand import on_demand
+from gr_jscc.threads import wait_asleep
 
 if TYPE_CHECKING:
     from gr_jscc.codecs.registry import load_codec
@@ -35,8 +36,9 @@ __all__ = [
     "send",
 ]
 
-# Before numba and GNU Radio are imported, which fail without a home.
+# Before numba and GNU Radio are imported, which fail without a home, and PyTorch, whose threads must learn to wait.
 HOME_REMARK = ensure_home()
+wait_asleep()
 
 _part = on_demand(__name__)
 

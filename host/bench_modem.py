@@ -56,6 +56,7 @@ def modem(
             ("demodulator_msps", "modulator_msps", "sample_ns", "memory_growth_mb"),
             lambda: figures.speed(share, seed, settings),
         ),
+        (("demodulator_cpu_ns", "busy_neighbour_ratio"), lambda: figures.neighbours(seed)),
         (("flowgraph_speedup", "flowgraph_msps"), lambda: figures.flowgraphs(share, settings)),
         (("psnr_below_ideal_db",), lambda: figures.pictures(photos, settings)),
         (("papr_db", "papr_cost_db"), lambda: figures.peaks(photos, seed, settings)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.archive import Archive
+from gr_jscc.threads import half_of_the_cores
 
 IGNORED = {"seconds"}  # in a report: what differs whenever something is done again
 
@@ -117,7 +117,7 @@ def replay(
     # With another number of threads than the receiver's, sums are rounded otherwise; what rx would take is the default.
     threads = fields.get("jscc:threads")
     known = isinstance(threads, int) and threads > 0
-    torch.set_num_threads(threads if known else max(1, (os.cpu_count() or 2) // 2))
+    torch.set_num_threads(threads if known else half_of_the_cores())
     archive, comparison = Archive(out), _Comparison()
     if plot:
         from gr_jscc.recordings.spectrogram import plot_recording

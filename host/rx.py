@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from gr_jscc.host.video_hosts import receive_video
 from gr_jscc.link.loading import Decoding
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.collector import Result
+from gr_jscc.threads import share_cores
 
 COLUMNS = ["image", "PSNR dB", "CBR total", "as papers", "bursts", "lost", "SNR dB", "CFO Hz"]
 
@@ -142,13 +142,11 @@ def rx(
         ends = math.inf if idle is None else idle
         return receive_video(choice, decoding, layout, film, page, fps, ends, json_lines, quiet)
 
-    import torch
-
     with loading("GNU Radio"):
         from gr_jscc.blocks import back_channel as back_channel_block
         from gr_jscc.flowgraphs.receiving_host import ReceiveFlowgraph
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    share_cores()
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     decoding = Decoding(codec, weights, device, precision, feedback, patience, layers, feedback_snr, memory_limit)
     with loading(codec):

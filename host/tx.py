@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +20,7 @@ from gr_jscc.host.video_hosts import send_video
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.modem.numerology_file import load_numerology
+from gr_jscc.threads import share_cores
 
 if TYPE_CHECKING:
     from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
@@ -154,15 +154,13 @@ def tx(
         form = video_options.form_of(fps, size, crop)
         return send_video(source, form, duration, choice, encoding, settings, papr_limit, json_lines, quiet)
 
-    import torch
-
     with loading("GNU Radio"):
         from gr_jscc.blocks import back_channel as back_channel_block
         from gr_jscc.codecs.sendable import sendable
         from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
     from gr_jscc.link.policy import SendingPolicy
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    share_cores()
     encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
     with loading(codec):
         loaded = load_sending_codec(encoding, settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
-import os
 import queue
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Decoding, Encoding, load_sending_codec
 from gr_jscc.modem import Numerology
 from gr_jscc.radio.choice import RadioChoice
+from gr_jscc.threads import share_cores
 from gr_jscc.video.film import check_film, film
 from gr_jscc.video.frames import FrameForm
 from gr_jscc.video.live import age_ms
@@ -46,12 +46,10 @@ def send_video(
     Raises:
         UserError: the source or the codec cannot.
     """
-    import torch
-
     from gr_jscc.blocks.video_source import video_source
     from gr_jscc.flowgraphs.video_hosts import SendVideoFlowgraph
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    share_cores()
     load_sending_codec(encoding, settings).check_picture(np.zeros((form.height, form.width, 3), np.uint8), encoding.cbr)
     frames = video_source(source, form, seconds)
     graph = SendVideoFlowgraph(frames, choice, encoding, settings, papr_limit)
@@ -85,11 +83,9 @@ def receive_video(
     Raises:
         UserError: the page or the film cannot be.
     """
-    import torch
-
     from gr_jscc.flowgraphs.video_hosts import ReceiveVideoFlowgraph
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    share_cores()
     seen = _Seen()
     if film_to is not None:
         check_film(film_to, quality=75)

@@ -17,7 +17,7 @@ AT_THE_TOP = ("host", "calibration")  # folders of the checkout that are gr_jscc
 # What is no folder is a file of its own: ``errors`` is gr_jscc/errors.py.
 ORDER = (
     # Ground. It knows no codec, no modem and no radio, and its own order is that of these lines.
-    ("errors", "plain_text", "ratios", "home", "figures", "ports", "resident", "free_memory", "on_demand"),
+    ("errors", "plain_text", "ratios", "home", "figures", "ports", "resident", "free_memory", "on_demand", "threads"),
     ("files", "plugins", "telling"),  # files that are whole, named and locked; what a person is told
     ("imaging", "plots", "metrics"),  # pictures, drawings, and what pictures are worth
     # Maths.

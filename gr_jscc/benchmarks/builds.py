@@ -22,6 +22,7 @@ SPEED_OF_CODECS = ("deepjscc", "ntscc", "hjscc", "hjscc-feedback", "successive-m
 # Name → arguments of ``gr-jscc bench``; short, as each is run several times.
 BENCHES: dict[str, tuple[str, ...]] = {
     "modem-speed": ("modem", "--quick", "--only", "demodulator_msps"),
+    "modem-neighbour": ("modem", "--only", "busy_neighbour_ratio"),
     "modem-loss": ("modem", "--quick", "--only", "erased_symbols"),
     "flowgraph": ("modem", "--quick", "--only", "flowgraph_speedup"),
     "ldpc": ("ldpc", "--blocks", "100", "--seconds", "1"),

@@ -280,7 +280,7 @@ def wrong_headers(headers: int, rng: np.random.Generator) -> int:
     return accepted
 
 
-def _long_stream(rng: np.random.Generator, settings: LinkSettings) -> np.ndarray:
+def long_stream(rng: np.random.Generator, settings: LinkSettings) -> np.ndarray:
     count, layout = settings.burst_symbols, settings.numerology
     header = BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, count)
     bursts = [modulate(header, gaussian_symbols(count, rng), layout) for _ in range(200)]
@@ -293,7 +293,7 @@ def demodulator_msps(rng: np.random.Generator, repeats: int = 5, settings: LinkS
 
     The median of several passes, so that other work on the machine does not decide.
     """
-    stream = _long_stream(rng, settings)
+    stream = long_stream(rng, settings)
     header = BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, settings.burst_symbols)
     symbols = gaussian_symbols(settings.burst_symbols, rng)
     receive, send = [], []
@@ -313,7 +313,7 @@ def cost_over_length(
     lengths: list[int], rng: np.random.Generator, settings: LinkSettings = USUAL
 ) -> list[tuple[int, float, float]]:
     """(samples, nanoseconds a sample, megabytes of memory grown) for streams of such lengths."""
-    stream = _long_stream(rng, settings)
+    stream = long_stream(rng, settings)
     StreamDemodulator(settings.numerology).push(stream[:200_000])
     rows = []
     for length in lengths:

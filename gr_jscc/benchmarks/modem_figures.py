@@ -14,12 +14,14 @@ from gr_jscc.benchmarks import interference
 from gr_jscc.benchmarks import modem as measure
 from gr_jscc.benchmarks.modem import USUAL
 from gr_jscc.benchmarks.moving import moving_fading
+from gr_jscc.benchmarks.neighbour import neighbour_ratio
 from gr_jscc.benchmarks.residues import SNRS_DB, residue_of
 from gr_jscc.channel.front_end import IqImbalance
 from gr_jscc.channel.oscillator import PhaseNoise
 from gr_jscc.channel.sample_clock import SampleOffset
 from gr_jscc.figures import Figure
 from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.modem import NUMEROLOGIES, StreamDemodulator
 
 
 def losses(share: float, seed: int, settings: LinkSettings = USUAL) -> Iterator[Figure]:
@@ -153,6 +155,17 @@ def speed(share: float, seed: int, settings: LinkSettings = USUAL) -> Iterator[F
     for samples, nanoseconds, grown in measure.cost_over_length([100_000, *lengths], rng, settings):
         yield Figure("sample_ns", nanoseconds, "ns", {"samples": samples})
         yield Figure("memory_growth_mb", grown, "MB", {"samples": samples}, most=50)
+
+
+def neighbours(seed: int) -> Iterator[Figure]:
+    """CPU time of the demodulator beside busy programs, at every FFT size."""
+    for layout in NUMEROLOGIES.values():
+        settings = LinkSettings(numerology=layout)
+        stream = measure.long_stream(np.random.default_rng([seed, 750]), settings)[:2_000_000]
+        ratio, quiet = neighbour_ratio(stream, StreamDemodulator(layout))
+        at = {"numerology": layout.description}
+        yield Figure("demodulator_cpu_ns", quiet, "ns", at)
+        yield Figure("busy_neighbour_ratio", ratio, "1", at, most=1.5)
 
 
 def flowgraphs(share: float, settings: LinkSettings = USUAL) -> Iterator[Figure]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import time
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from gnuradio import blocks, channels, gr
 
 from gr_jscc.blocks import image_file_sink, jscc_decoder, jscc_encoder, ofdm_demodulator, ofdm_modulator
@@ -25,6 +23,7 @@ from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding
 from gr_jscc.link.session import Session
 from gr_jscc.reports.collector import Result
+from gr_jscc.threads import share_cores
 
 PROBED_SYMBOLS = 40_000
 STALLED_SECONDS = 120.0  # without a sample, a burst or a picture, and with no network at work: the graph itself hangs
@@ -61,7 +60,7 @@ class Air:
 def flowgraph_results(files: list[Path], encoding: Encoding, air: Air, **options: object) -> Iterator[Result]:
     """Results of a `LoopbackFlowgraph`, whose ``options`` they are, with half of the cores for each network."""
     # Encoder and decoder run at the same time: each gets its share of the cores.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+    share_cores()
     yield from LoopbackFlowgraph(files, encoding, air, **options).results()
 
 

@@ -40,6 +40,7 @@ from gr_jscc.modem.rows import demodulate_rows
 from gr_jscc.modem.synchroniser import acquire, find_candidates, grid, metric_span
 from gr_jscc.modem.tracking import equalise, observe, pilot_phases
 from gr_jscc.modem.turning import FAST
+from gr_jscc.threads import one_blas_thread
 
 __all__ = ["DemodulatorCounters", "ReceivedBurst", "StreamDemodulator"]
 
@@ -233,7 +234,8 @@ class StreamDemodulator:
             self._waiting += len(samples)
         while self._waiting >= self._step:
             self._take(self._step)
-            bursts += self._advance(last=False)
+            with one_blas_thread():
+                bursts += self._advance(last=False)
         return bursts
 
     def flush(self) -> list[ReceivedBurst]:
@@ -241,7 +243,8 @@ class StreamDemodulator:
         self._take(self._waiting)
         end = self._base + len(self._buffer)
         self._buffer = np.concatenate([self._buffer, np.zeros(self._ahead, np.complex64)])
-        bursts = self._advance(last=True, end=end)
+        with one_blas_thread():
+            bursts = self._advance(last=True, end=end)
         self._restart(end)
         return bursts
 
