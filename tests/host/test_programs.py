@@ -14,8 +14,8 @@ from gr_jscc.modem import header_ofdm_symbols, numerology
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(120)]
 
 REPORT_KEYS = {
-    "codec", "weights", "image", "channel", "snr_db", "arrived", "psnr_db", "ms_ssim", "bursts", "uses", "cbr", "link",
-    "side_info", "feedback", "rounds", "radio", "seconds",
+    "codec", "weights", "image", "channel", "snr_db", "arrived", "psnr_db", "ms_ssim", "bursts", "uses", "cbr",
+    "per_payload", "link", "side_info", "feedback", "rounds", "radio", "seconds",
 }  # fmt: skip
 
 

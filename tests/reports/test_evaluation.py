@@ -24,7 +24,7 @@ KEYS = {
     "codec": None, "weights": None, "image": {"name", "height", "width"}, "channel": None, "snr_db": None,
     "arrived": None, "psnr_db": None, "ms_ssim": None, "bursts": {"sent", "received", "lost", "repeated"},
     "uses": {"payload", "side_info", "header", "air"}, "cbr": {"payload", "paper", "total", "air"},
-    "link": {"snr_est_db", "evm_db", "cfo_hz", "papr_db"},
+    "per_payload": {"total", "air"}, "link": {"snr_est_db", "evm_db", "cfo_hz", "papr_db"},
     "feedback": {"rounds", "bytes", "missed", "blind_from", "drifted"},
     "side_info": {"bytes", "back_channel_bytes"}, "rounds": None, "radio": None,
     "seconds": {"encode", "air", "decode", "total"},
