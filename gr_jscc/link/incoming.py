@@ -12,7 +12,7 @@ from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.bursts import burst_size
 from gr_jscc.link.interleaver import deinterleave
 from gr_jscc.link.manifest import Manifest
-from gr_jscc.modem import ReceivedBurst, decode_digital
+from gr_jscc.modem import MCS, ReceivedBurst, decode_digital
 from gr_jscc.modem.header import BurstKind
 
 USABLE_SHARE = 0.7  # of a burst's symbols; with fewer, as after dropped samples, it is asked for again
@@ -85,7 +85,7 @@ class IncomingRound:
             self.analog[header.index] = burst
             if not self.repeatable or np.isfinite(burst.noise_var).mean() >= USABLE_SHARE:
                 self.usable.add(header.index)
-        elif self.manifest is None:
+        elif self.manifest is None and header.mcs in MCS:  # headers can state others, which none of ours sends
             data = decode_digital(burst.symbols, burst.noise_var, header.mcs)
             if data is not None:
                 if header.count != self.digital_count:

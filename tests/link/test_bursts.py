@@ -123,6 +123,13 @@ def test_bursts_that_contradict_the_manifest_do_no_harm(rng):
     assert len(arrival.reception.symbols) == 10_000
 
 
+def test_a_burst_of_a_scheme_that_none_of_ours_sends_does_no_harm(rng):
+    bursts = round_bursts(payload(rng, 10_000), 64, 64, HASH, 1)
+    forged = BurstHeader(BurstKind.DIGITAL, 1, 0, 0, 1, 100, mcs=14)
+    (arrival,) = arrivals([type(bursts[0])(forged, np.ones(100, np.complex64)), *bursts])
+    assert len(arrival.reception.symbols) == 10_000
+
+
 def test_interleaving_is_undone_and_spreads():
     for count in (1, 2, 3, 10, 97, 98_304):
         values = np.arange(count)
