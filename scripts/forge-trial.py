@@ -67,11 +67,11 @@ def forged_burst(rng: random.Random, honest: list[bytes], sender: int) -> np.nda
     place = (session.transfer(rng.randrange(1024)), rng.choice((0, 0, 0, 1, 63)))
     if rng.random() < 0.8:
         symbols = encode_digital(forged_manifest(rng, honest), 3)
-        count = rng.choice((1, 1, 1, 2, 16383))
-        header = BurstHeader(BurstKind.DIGITAL, *place, rng.randrange(count), count, len(symbols), 3)
+        count, mcs = rng.choice((1, 1, 1, 2, 16384)), rng.choice((3, 3, 3, 14))
+        header = BurstHeader(BurstKind.DIGITAL, *place, rng.randrange(count), count, len(symbols), mcs)
     else:
         symbols = np.exp(2j * np.pi * np.random.default_rng(rng.randrange(1 << 30)).random(rng.randint(1, 600)))
-        count = rng.choice((1, 3, 16383))
+        count = rng.choice((1, 3, 16384))
         header = BurstHeader(BurstKind.ANALOG, *place, rng.randrange(count), count, len(symbols))
     return modulate(header, symbols.astype(np.complex64))
 

@@ -54,10 +54,10 @@ MAX_TRANSFER = (1 << _WIDTHS["transfer"]) - 1
 MAX_ROUND = (1 << _WIDTHS["round"]) - 1
 MAX_BURSTS = 1 << _WIDTHS["count"]
 MAX_SYMBOLS = 1 << _WIDTHS["symbols"]
-MAX_MCS = (1 << _WIDTHS["scheme"]) - 2
+_MAX_MCS = (1 << _WIDTHS["scheme"]) - 2
 # Least and largest value of each of a header's attributes but the version.
 _RANGES = {
-    "mcs": (0, MAX_MCS),
+    "mcs": (0, _MAX_MCS),
     "transfer": (0, MAX_TRANSFER),
     "round": (0, MAX_ROUND),
     "index": (0, MAX_BURSTS - 1),
