@@ -31,6 +31,8 @@ _SMALL = 1e-6
 # The same of an unknown, as a share of the noise on it.
 _NEGLIGIBLE = 0.5
 _MOST_UNKNOWNS = 90
+# Least noise variance that is reckoned with, over the mean energy of a cell.
+_QUIETEST = 1e-9
 # Share of its neighbour's power that a tap may have to begin with, however little the preamble saw of it.
 _NEXT = 0.1
 # Polynomials in time that tell Doppler spreads apart.
@@ -135,6 +137,8 @@ def follow_channel(
     matched, gram = (values.reshape(-1, *values.shape[2:]) for values in (matched, gram))
     # Stretches overlap: of what they say together, the burst's cells have this share.
     share = cells / within
+    # On air without noise its variance would be nothing but rounding, and the solutions with it.
+    noise_var = np.maximum(noise_var, _QUIETEST * energy / cells)
     for _ in range(steps):
         evidence = -cells * np.log(noise_var) - share * energy / noise_var
         powers, noises = (np.repeat(values, len(begins), axis=0) for values in (profile, noise_var))
