@@ -91,7 +91,7 @@ def duel(
     if form.width % 2 or form.height % 2:
         raise UserError(f"a film's sides are even numbers of pixels, not {form.name}")
     source = video_options.source_of(video, camera, screen, watch, test_pattern, seed) or Source("pattern", seed=seed)
-    levels = _levels(snr)
+    levels = options.parse_snrs(snr)
     options.check_device(device)
     check_film(out, quality)
     settings = LinkSettings(burst_symbols, numerology=load_numerology(numerology))
@@ -128,13 +128,6 @@ def _names(codecs: list[Codec]) -> list[str]:
     """Of the codecs where that tells them apart, else of their weights."""
     names = [codec.name for codec in codecs]
     return names if len(set(names)) == len(names) else [codec.weights_name for codec in codecs]
-
-
-def _levels(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError(f"--snr must be one or more numbers, such as 20,0,20, not {text!r}") from None
 
 
 def _filmed(source: Source, form: FrameForm, seconds: float, console: Console | None) -> list[Frame]:

@@ -28,6 +28,7 @@ COMMANDS = (
     "devices",
     "demo",
     "duel",
+    "broadcast-demo",
     "check-codec",
     "models",
     "new-codec",

@@ -14,9 +14,9 @@ from gr_jscc.channel import Scenario
 from gr_jscc.codecs.base import Codec, grey_picture
 from gr_jscc.link.accounting import ChannelUses, count_uses
 from gr_jscc.link.bursts import LinkSettings, round_bursts, settings_of
+from gr_jscc.link.encoding import further_rounds
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.modem import StreamDemodulator, modulate
-from gr_jscc.video.frames import VideoError
 
 MODEM_SILENCE = 4096  # samples after a frame's bursts, more than any impairment delays them
 
@@ -44,7 +44,7 @@ class FrameSender:
     """Turns frames into samples.
 
     Args:
-        codec: of one round a picture.
+        codec: a codec.
         cbr: asked of its transmitter.
         settings: how rounds become bursts, and those samples; None: as the codec asks.
 
@@ -60,18 +60,22 @@ class FrameSender:
         codec.transmitter(cbr)
 
     def send(self, number: int, image: np.ndarray) -> OnAir:
-        """A frame uint8[H, W, 3] and its number, as samples.
+        """A frame uint8[H, W, 3] and its number, as samples; all rounds of a codec that has several, without feedback.
 
         Raises:
-            CodecError: the codec cannot send it, or sends it in several rounds.
+            CodecError: the codec cannot send it.
             LinkError: the link cannot carry it.
         """
         transmitter = self.codec.transmitter(self.cbr)
-        payload = transmitter.start(image)
-        if transmitter.next(None) is not None:
-            raise VideoError(f"{self.codec.name} sends a picture in several rounds: a frame has time for one")
+        payloads = [transmitter.start(image)]
+        payloads += further_rounds(transmitter, None, lambda number: True)
         transfer = self.settings.session.transfer(number)
-        bursts = round_bursts(payload, *image.shape[:2], self.codec.weights_hash, transfer, 0, self.settings)
+        size, weights = image.shape[:2], self.codec.weights_hash
+        bursts = [
+            burst
+            for round_, payload in enumerate(payloads)
+            for burst in round_bursts(payload, *size, weights, transfer, round_, self.settings)
+        ]
         layout = self.settings.numerology
         parts = [modulate(burst.header, burst.symbols, layout) for burst in bursts]
         lengths = np.array([len(part) for part in parts])

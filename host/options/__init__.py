@@ -10,6 +10,7 @@ from gr_jscc.host.options.air import (
     Seed,
     Snr,
     check_snr,
+    parse_snrs,
 )
 from gr_jscc.host.options.codec import (
     CODEC_HELP,
@@ -75,5 +76,6 @@ __all__ = [
     "check_snr",
     "completed",
     "parse_cbr",
+    "parse_snrs",
     "stopped_by_signals",
 ]

@@ -9,6 +9,7 @@ import typer
 
 from gr_jscc.channel import profiles
 from gr_jscc.channel.profiles import PROFILES
+from gr_jscc.errors import UserError
 from gr_jscc.host.options import panels
 from gr_jscc.host.options.common import completed
 
@@ -22,6 +23,19 @@ def check_snr(snr_db: float) -> float:
         UserError: it is something else.
     """
     return profiles.check_snr(snr_db, "--snr")
+
+
+def parse_snrs(text: str) -> list[float]:
+    """Several of what ``--snr`` may be, separated by commas.
+
+    Raises:
+        UserError: something else.
+    """
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(f"--snr must be one or more numbers, such as 20,0,20, not {text!r}") from None
+    return [check_snr(value) for value in values]
 
 
 Snr = Annotated[float, typer.Option("--snr", rich_help_panel=panels.CHANNEL, help="Es/N0 per data subcarrier, dB.")]
