@@ -6,7 +6,9 @@ import collections
 import contextlib
 import json
 import queue
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,7 @@ class _Seen:
         self._times: collections.deque[float] = collections.deque(maxlen=KEPT)
         self._ages: collections.deque[int] = collections.deque(maxlen=KEPT)
         self._news: queue.Queue[dict] = queue.Queue()
+        self._lock = threading.Lock()
 
     def take(self, image: np.ndarray | None, snr_db: float | None) -> None:
         if image is None:
@@ -134,12 +137,13 @@ class _Seen:
             return
         self.image = image
         self.show(image)
-        self._shown += 1
-        self._times.append(time.monotonic())
         code = read_number(image)
         age = None if code is None else age_ms(code)
-        if age is not None:
-            self._ages.append(age)
+        with self._lock:
+            self._shown += 1
+            self._times.append(time.monotonic())
+            if age is not None:
+                self._ages.append(age)
         self._news.put({"event": "frame", "number": code, "age_ms": age, "snr_db": snr_db})
 
     def tell(self, view: LiveView, json_lines: bool) -> None:
@@ -149,25 +153,26 @@ class _Seen:
             if json_lines:
                 print(json.dumps(news), flush=True)
             view.update(SNR=f"{number(news['snr_db'])} dB")
-        recent = collections.deque(list(self._times)[-50:])
-        view.update(frames=self._shown, lost=self._lost, fps=_rate(recent))
-        if self._ages:
-            view.update(latency=f"{self._ages[-1]} ms")
+        with self._lock:
+            times, ages = list(self._times)[-50:], list(self._ages)[-1:]
+        view.update(frames=self._shown, lost=self._lost, fps=_rate(times))
+        if ages:
+            view.update(latency=f"{ages[0]} ms")
 
     def summary(self) -> dict:
         """Figures of the latest frames; the rate from the first of them to the last."""
         span = self._times[-1] - self._times[0] if len(self._times) > 1 else 0.0
-        gaps = np.diff(self._times) if len(self._times) > 1 else np.zeros(1)
         told = {"frames": self._shown, "lost": self._lost}
-        told["fps"] = round((len(self._times) - 1) / span, 2) if span else None
-        told["longest_gap_s"] = round(float(np.max(gaps)), 3)
+        if span:
+            told["fps"] = round((len(self._times) - 1) / span, 2)
+            told["longest_gap_s"] = round(float(np.max(np.diff(self._times))), 3)
         if self._ages:
             median, high = np.percentile(self._ages, [50, 95])
             told |= {"latency_ms": round(float(median)), "latency_95_ms": round(float(high))}
         return told
 
 
-def _rate(times: collections.deque[float]) -> str:
+def _rate(times: Sequence[float]) -> str:
     span = times[-1] - times[0] if len(times) > 1 else 0.0
     return f"{(len(times) - 1) / span:.1f}" if span else "–"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -35,6 +36,7 @@ class FramePage:
 
     Attributes:
         address: of the page.
+        watching: as many may.
 
     Raises:
         VideoError: nothing can listen there.
@@ -53,7 +55,7 @@ class FramePage:
         self._image: np.ndarray | None = None
         self._number, self._closing = 0, False
         self._jpeg: tuple[int, bytes] = (0, b"")
-        self._watching = threading.BoundedSemaphore(WATCHERS)
+        self.watching = threading.BoundedSemaphore(WATCHERS)
         try:
             self._server = _Server((host, port), _handler(self))
         except (OSError, OverflowError) as error:
@@ -79,7 +81,7 @@ class FramePage:
             self._number += 1
             self._news.notify_all()
 
-    def frames(self):
+    def frames(self) -> Iterator[bytes]:
         """Yields JPEG files, each newer than the one before, and nothing (empty bytes) after a while without one."""
         seen = 0
         while True:
@@ -116,13 +118,13 @@ def _handler(page: FramePage) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(_PAGE)
             elif self.path != "/frames":
                 self.send_error(HTTPStatus.NOT_FOUND)
-            elif not page._watching.acquire(blocking=False):
+            elif not page.watching.acquire(blocking=False):
                 self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
             else:
                 try:
                     self._stream()
                 finally:
-                    page._watching.release()
+                    page.watching.release()
 
         def _stream(self) -> None:
             self._answer("multipart/x-mixed-replace; boundary=frame", None)
