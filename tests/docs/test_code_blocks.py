@@ -30,6 +30,7 @@ BLOCKS = [block for page in TESTED for block in blocks(page)]
 LANGUAGES = {"sh", "python", "pycon", "toml", "yaml", "diff", "json", "text"}
 # Programs that are not ours: their options are not looked at.
 OTHERS = {"source", "sudo", "export", "scp", "rm", "git", "pip", "dask", "SoapySDRUtil", "uhd_images_downloader"}
+OTHERS |= {"cmake", "journalctl", "python3"}
 # Their code imports packages of others: their own tests run it with stand-ins.
 WITH_STAND_INS = {"models-of-others.md"}
 # Commands that take a moment only: these are run, in the order in which they stand here.
