@@ -17,6 +17,8 @@ from gr_jscc.host.lazy import lazy_group
 # What a place can have against being written, and no fault of ours.
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENAMETOOLONG)
 
+GNU_RADIO = ("gnuradio", "pmt")  # missing on machines that only train
+
 # In the order of the help. Each is a file beside this one; what a file must have is said in lazy.py.
 COMMANDS = (
     "loopback",
@@ -84,6 +86,11 @@ def main(arguments: list[str] | None = None) -> None:
             code = app(arguments, prog_name="gr-jscc", standalone_mode=False)
     except UserError as error:
         log.tell(error, "error")
+        code = 2
+    except ModuleNotFoundError as error:
+        if error.name not in GNU_RADIO:
+            raise
+        log.tell("this needs GNU Radio, which this Python does not find; gr-jscc doctor says how to get it", "error")
         code = 2
     except BrokenPipeError:  # whoever read our output has left, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries, and fails, once more

@@ -83,6 +83,14 @@ def test_programs_run_from_a_plain_checkout_without_gnu_radio(checkouts):
     assert Path(run(code, checkouts[1], cwd=checkouts[1]).splitlines()[-1]).is_relative_to(checkouts[1])
 
 
+def test_what_needs_gnu_radio_says_so_in_one_line(checkouts, tmp_path):
+    code = WITHOUT_GNU_RADIO + "from gr_jscc.host.main import main\nmain(['rx', '--radio', 'zmq:tcp://127.0.0.1:5556'])"
+    environment = os.environ | {"PYTHONPATH": str(checkouts[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("gr-jscc: this needs GNU Radio"), done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_wheel_holds_the_programs_and_no_pointers(tmp_path):
     """Where ``host/`` is not beside the package, it is in it."""
     code = (
