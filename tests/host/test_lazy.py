@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -82,7 +83,7 @@ def test_shells_complete(monkeypatch, capsys, shell, typed, offered, others):
 
 def test_bash_takes_the_script(tmp_path):
     program = tmp_path / "gr-jscc"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gr_jscc.host "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m gr_jscc.host "$@"\n')
     program.chmod(0o755)
     script = (
         "source <(_GR_JSCC_COMPLETE=source_bash gr-jscc); COMP_WORDS=(gr-jscc mo); COMP_CWORD=1\n"
