@@ -31,6 +31,7 @@ DEPENDENCIES = {
     "constriction": "side information of ntscc",
     "distributed": "sweeps",
     "bjontegaard": "sweep reports",
+    "threadpoolctl": "threads that do not spin",
 }
 OPTIONAL_DEPENDENCIES = {"tensorboard": "training logs", "pytest": "tests", "pytest-timeout": "tests"}
 

@@ -33,7 +33,7 @@ def test_noise_taken_for_white_shows(rng, monkeypatch, width):
 
 def test_another_numerology_is_measured_as_well(rng):
     own = LinkSettings(2000, numerology=numerology(128, 12, 100))  # whose last OFDM symbol is not full
-    good = interfered_quality(20, 10, 20, 0, rng, settings=own)
+    good = interfered_quality(60, 10, 20, 0, rng, settings=own)
     assert 0.7 < good.hit_ratio < 1.4 and 0.9 < good.clear_ratio < 1.1 and good.mmse_loss_db < 0.3
     good = cut_quality(20, 10, 500, rng, settings=own)
     assert 0.95 < good.mmse_ratio < 1.05 and good.erased_before < 0.005 and good.erased_after > 0.95

@@ -189,12 +189,12 @@ def test_lines_reach_a_window_from_any_thread_as_long_as_it_lives(view, capfd):
     thread.join()
     view.application.processEvents()
     assert view.trouble.text() == "a\\nline"
-    assert capfd.readouterr().out == "Block :warning: a\\nline\n"
+    assert capfd.readouterr().err == "Block :warning: a\\nline\n"
     del news
     telling.failure("Block", OSError("it is\n full"))
     view.application.processEvents()
     assert view.trouble.text() == "a\\nline"
-    assert capfd.readouterr().out == "Block :error: OSError: it is full\n"
+    assert capfd.readouterr().err == "Block :error: OSError: it is full\n"
 
 
 @pytest.mark.parametrize(
