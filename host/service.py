@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gr_jscc.errors import UserError
+from gr_jscc.ports import host_and_port
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ def metrics_page(address: str, read: Callable[[], Iterable[Metric]]) -> Iterator
     if not address:
         yield
         return
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    host, port = host_and_port(address) or ("", 0)
+    if not host:
         raise UserError(f"--metrics must be HOST:PORT, such as 127.0.0.1:9464, not {address!r}")
     try:
         from prometheus_client import CollectorRegistry, start_http_server
@@ -70,7 +71,7 @@ def metrics_page(address: str, read: Callable[[], Iterable[Metric]]) -> Iterator
     registry = CollectorRegistry()
     registry.register(Figures())
     try:
-        server, thread = start_http_server(int(port), host.strip("[]"), registry)
+        server, thread = start_http_server(port, host.strip("[]"), registry)
     except OSError as error:
         raise UserError(f"--metrics {address}: {error.strerror or error}") from error
     try:

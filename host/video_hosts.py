@@ -19,6 +19,7 @@ from gr_jscc.host.live import LiveView, number
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Decoding, Encoding, load_sending_codec
 from gr_jscc.modem import Numerology
+from gr_jscc.ports import host_and_port
 from gr_jscc.radio.choice import RadioChoice
 from gr_jscc.threads import share_cores
 from gr_jscc.video.film import check_film, film
@@ -190,7 +191,8 @@ def _address(page: str) -> tuple[str, int]:
     Raises:
         UserError: it is none.
     """
-    host, _, port = page.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
+    place = host_and_port(page)
+    if place is None:
         raise UserError(f"--page must be a port or HOST:PORT, such as 8000, not {page!r}")
-    return host or LOCAL, int(port)
+    host, port = place
+    return host or LOCAL, port

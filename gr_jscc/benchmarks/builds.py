@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import gr_jscc
 from gr_jscc.errors import UserError
+from gr_jscc.files.installation import PACKAGE
 
-HERE = Path(gr_jscc.__file__).resolve().parents[1]
+HERE = PACKAGE.parent
 SPEED_OF_CODECS = ("deepjscc", "ntscc", "hjscc", "hjscc-feedback", "successive-multiple")
 
 # Name → arguments of ``gr-jscc bench``; short, as each is run several times.

@@ -281,6 +281,7 @@ def wrong_headers(headers: int, rng: np.random.Generator) -> int:
 
 
 def long_stream(rng: np.random.Generator, settings: LinkSettings) -> np.ndarray:
+    """200 bursts back to back, of random symbols, in noise of variance 0.1: complex64[n]."""
     count, layout = settings.burst_symbols, settings.numerology
     header = BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, count)
     bursts = [modulate(header, gaussian_symbols(count, rng), layout) for _ in range(200)]

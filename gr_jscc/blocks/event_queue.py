@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Iterator
 
 import pmt
 from gnuradio import gr
@@ -33,6 +34,16 @@ class event_queue(gr.basic_block):  # noqa: N801
         # The encoder's last news comes after it has told its neighbours to end.
         self.message_port_register_in(pmt.intern("system"))
         self.set_msg_handler(pmt.intern("system"), self.handle_system)
+
+    def news(self, seconds: float) -> Iterator[dict | None]:
+        """Yields events up to ``finished``, and None whenever there was none for so many seconds."""
+        event = None
+        while event is None or event["event"] != "finished":
+            try:
+                event = self.events.get(timeout=seconds)
+            except queue.Empty:
+                event = None
+            yield event
 
     def handle_system(self, message: pmt.pmt_base) -> None:
         """Ignores that a neighbour ended."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -77,14 +76,10 @@ class TransmitFlowgraph(HostFlowgraph):
         """
         self.start()
         try:
-            finished, confirmed = False, False
-            while not finished:
-                try:
-                    event = self.log.events.get(timeout=POLL_SECONDS)
-                except queue.Empty:
-                    event = None
+            confirmed = False
+            for event in self.log.news(POLL_SECONDS):
                 if event is not None and event["event"] == "finished":
-                    finished, confirmed = True, self.channel is not None and not event["unconfirmed"]
+                    confirmed = self.channel is not None and not event["unconfirmed"]
                 yield event
                 self.check()
                 if self.channel is not None and self.channel.refusal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import time
 from collections.abc import Callable, Iterator
 
@@ -75,12 +74,7 @@ class SendVideoFlowgraph(HostFlowgraph):
         """
         self.start()
         try:
-            event = None
-            while event is None or event["event"] != "finished":
-                try:
-                    event = self.log.events.get(timeout=POLL_SECONDS)
-                except queue.Empty:
-                    event = None
+            for event in self.log.news(POLL_SECONDS):
                 yield event
                 self.check()
         finally:

@@ -78,8 +78,7 @@ def broadcast(
         viewer = Viewer(sender.codec, Scenario({"awgn": {"snr_db": snr_db}}, seed=seed + number), settings)
         shown = viewer.receive(sent, shortest_slot(sent), size)
         heard.append(Heard(viewer.image, psnr_db(image, viewer.image) if shown else None))
-    total = sent.uses.payload + sent.uses.side_info + sent.uses.header
-    return Broadcast(sender.codec.name, total, tuple(heard))
+    return Broadcast(sender.codec.name, sent.uses.total, tuple(heard))
 
 
 def draw_broadcasts(path: Path, image: np.ndarray, snrs_db: Sequence[float], sent: Sequence[Broadcast]) -> None:

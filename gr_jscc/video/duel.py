@@ -125,8 +125,8 @@ def fight(
                 )
             viewer.scenario.set("awgn", {"snr_db": snr_db})
             shown = viewer.receive(sent, slot, frame.image.shape[:2])
-            total = sent.uses.payload + sent.uses.side_info + sent.uses.header
-            sides.append(Shown(viewer.image, psnr_db(frame.image, viewer.image), not shown, total))
+            quality = psnr_db(frame.image, viewer.image)
+            sides.append(Shown(viewer.image, quality, not shown, sent.uses.total))
         yield Round(frame, snr_db, tuple(sides))
 
 

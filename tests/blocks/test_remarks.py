@@ -1,6 +1,5 @@
 """What blocks tell beside pictures: to the logger, to windows, or to the programs of this package."""
 
-
 import numpy as np
 import pytest
 from gnuradio import gr

@@ -14,6 +14,7 @@ from gr_jscc.files.places import writable_folder
 from gr_jscc.radio.virtual import FOLDER, MODULE_NAME, build_folder, source_files
 
 HEADER = Path("/usr/include/SoapySDR/Device.hpp")
+TOOLS = ("cmake", "g++")
 DEVELOPMENT = "libsoapysdr-dev"
 STAMP = "stamp"  # in the folder: what was built
 
@@ -29,7 +30,7 @@ class BuildError(UserError):
 
 def missing_tools() -> list[str]:
     """Debian packages that building needs and that are not there."""
-    missing = [tool for tool in ("cmake", "g++") if not shutil.which(tool)]
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
     return missing + ([] if HEADER.exists() else [DEVELOPMENT])
 
 
@@ -50,7 +51,7 @@ def build(say: Callable[[str], object]) -> Path:
     with contextlib.suppress(OSError):
         if (folder / STAMP).read_text(encoding="ascii") == stamp and (folder / MODULE_NAME).is_file():
             return folder
-    for tool in ("cmake", "g++"):
+    for tool in TOOLS:
         if not shutil.which(tool):
             raise BuildError(f"the virtual radio needs {tool}: sudo apt-get install cmake g++ {DEVELOPMENT}")
     say(f"building the virtual radio in {folder}")
