@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gr_jscc.environment.radios import check_virtual_radio
+from gr_jscc.radio.soapy_api import PLUGIN_PATH
 from gr_jscc.radio.virtual import MODULE_NAME, SHARED_MEMORY, cleanup, module_folder
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
@@ -636,6 +637,7 @@ def test_doctor_finds_it(environment):
 
 def test_doctor_says_how_to_build_it(monkeypatch, tmp_path):
     monkeypatch.setattr("gr_jscc.radio.virtual.build_folder", lambda: tmp_path)
+    monkeypatch.delenv(PLUGIN_PATH, raising=False)  # where radios were opened before, it names the built one
     assert check_virtual_radio().remedy.endswith("gr-jscc virtual-radio build")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert re.search(r"apt-get install .*cmake g\+\+.* && gr-jscc virtual-radio build$", check_virtual_radio().remedy)
