@@ -20,6 +20,7 @@ from gr_jscc.host.video_hosts import send_video
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.modem.numerology_file import load_numerology
+from gr_jscc.resident import MemoryTrim
 from gr_jscc.threads import share_cores
 
 if TYPE_CHECKING:
@@ -169,13 +170,14 @@ def tx(
     policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)
     run = secrets.token_hex(8) if again else ""
     graph = TransmitFlowgraph(files, choice, encoding, channel, policy, settings, run, papr_limit)
-    log = _Log(len(files), graph.connected is not None)
+    log, trim = _Log(len(files), graph.connected is not None), MemoryTrim()
     title = f"{codec} at CBR {cbr} to {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     with options.stopped_by_signals(), LiveView(title, _Log.COLUMNS, json_lines, quiet) as view:
         for line in graph.radio_warnings():
             view.note(line)
         for event in graph.events():
             log.take(event, graph, view)
+            trim.beat()
         log.tell_of_radio(graph, view, json_lines)
     log.conclude(view)
 

@@ -40,7 +40,6 @@ PLACE = {room: place for place, rooms in enumerate(ORDER) for room in rooms}
 WITHOUT_GNURADIO = ("modem", "channel", "nn", "codecs", "training", "link", "reports", "video")
 PARTS = "parts"  # of codecs, which all families may use
 MOST_LINES = 350
-LONG = "modem"  # kernels that belong together
 MOST_PARAMETERS = 8
 KERNELS = "modem"  # compiled functions take arrays, not objects
 COMPANIONS = ("blocks", "flowgraphs")  # a block's parameters are the fields of its dialogue in Companion
@@ -212,7 +211,6 @@ def test_files_are_of_a_size_that_one_reads():
         name_of(path): lines
         for path in LIBRARY + files_of("scripts")
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MOST_LINES
-        if path.relative_to(ROOT).parts[:2] != (PACKAGE, LONG)
     }
     assert wrong == {}
 

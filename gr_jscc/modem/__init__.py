@@ -13,7 +13,7 @@ from gr_jscc.on_demand import on_demand
 
 if TYPE_CHECKING:
     from gr_jscc.modem.constellation import BITS_PER_SYMBOL, demap_symbols, map_bits
-    from gr_jscc.modem.demodulator import DemodulatorCounters, ReceivedBurst, StreamDemodulator
+    from gr_jscc.modem.demodulator import DemodulatorCounters, StreamDemodulator
     from gr_jscc.modem.digital import (
         MCS,
         Mcs,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gr_jscc.modem.ldpc import LdpcCode, decode_segments, encode_segments
     from gr_jscc.modem.modulator import modulate
     from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_samples
+    from gr_jscc.modem.received_burst import ReceivedBurst
     from gr_jscc.modem.version import VERSION
 
 __all__ = [

@@ -7,7 +7,6 @@ import numpy as np
 from gr_jscc.modem.burst_estimate import BurstEstimate, some_bursts
 from gr_jscc.modem.motion import DOPPLER_SPREADS, doppler_index
 from gr_jscc.modem.moving_channel import (
-    LONGEST_WHOLE,
     MovingChannel,
     follow_channel,
     likeliest_spread,
@@ -16,6 +15,7 @@ from gr_jscc.modem.moving_channel import (
 )
 from gr_jscc.modem.numerology import Numerology
 from gr_jscc.modem.outliers import outlying
+from gr_jscc.modem.time_functions import LONGEST_WHOLE
 from gr_jscc.modem.tracking import turn_back
 
 __all__ = ["ChannelCourse", "channel_courses"]

@@ -3,12 +3,13 @@
 import numpy as np
 from numba import njit
 
-from gr_jscc.modem.turning import FAST
+from gr_jscc.modem.turning import FAST, cosine_sine
 
-__all__ = ["channel_inverse"]
+__all__ = ["channel_inverse", "equalise"]
 
 # A carrier this far below its OFDM symbol's mean power is as good as gone; its noise variance stays finite.
 _FADED = 1e-7
+_PER_TURN = 1 / (2 * np.pi)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -42,3 +43,56 @@ def channel_inverse(response, variance, noise_var, walk_variance):
                 both = (noise_var[c, k] + variance[c, m, k]) * over
                 noise[c, m, k] = min(max(both, 1e-12), 1e12) + walk_variance[c]
     return inverse, noise
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def equalise(spectrum, first, index, displaced, bins, used, inverse, unscramble, line, walk, noise_var, excess):
+    """The payload of unit gain, and the noise variance of each symbol.
+
+    Args:
+        spectrum: complex64[c, n, fft_size].
+        first: OFDM symbol at which the payload begins.
+        index: int64[data_count], places of data cells among the used carriers, but for those `displaced`, int64
+            [payload's symbols, pilot_count, 2].
+        bins: int64[used_count]; used: float32[used_count], the carriers.
+        inverse: complex64[c, 1 or payload's symbols, used_count], of the channel, which stands still or moves.
+        unscramble: complex64[payload's symbols, data_count].
+        line: float64[c, 3], the burst's phase as in `tracking`; walk: float64[c, payload's symbols], radians besides
+            it.
+        noise_var: float32, as `inverse`.
+        excess: float32[c, payload's symbols], how many times that an OFDM symbol has.
+
+    Returns:
+        complex64 and float32, each [c, payload's symbols * data_count].
+    """
+    count, total, _ = spectrum.shape
+    rows, cells = unscramble.shape
+    middle = (total - 1) / 2
+    payload, spread = np.empty((count, rows, cells), np.complex64), np.empty((count, rows, cells), np.float32)
+    received, back, noise = np.empty(cells, np.complex64), np.empty(cells, np.complex64), np.empty(cells, np.float32)
+    carriers, places = used[index], bins[index]
+    for c in range(count):
+        for row in range(rows):
+            moment = row if inverse.shape[1] > 1 else 0
+            m = first + row - middle
+            common = -(line[c, 0] + line[c, 1] * m + walk[c, row]) * _PER_TURN
+            start, tilt = np.float32(common - np.rint(common)), np.float32(-line[c, 2] * m * _PER_TURN)
+            # Picked first, so that the loop after it vectorises.
+            if row == moment:
+                for d in range(cells):
+                    back[d], noise[d] = inverse[c, moment, index[d]], noise_var[c, moment, index[d]]
+            for d in range(cells):
+                received[d] = spectrum[c, first + row, places[d]]
+            for d in range(cells):
+                cosine, sine = cosine_sine(start + tilt * carriers[d])
+                turn = np.complex64(complex(cosine, sine)) * back[d] * unscramble[row, d]
+                payload[c, row, d] = received[d] * turn
+                spread[c, row, d] = noise[d] * excess[c, row]
+            for p in range(displaced.shape[1]):
+                d, k = displaced[row, p, 0], displaced[row, p, 1]
+                if d >= 0:
+                    cosine, sine = cosine_sine(start + tilt * used[k])
+                    turn = np.complex64(complex(cosine, sine)) * inverse[c, moment, k] * unscramble[row, d]
+                    payload[c, row, d] = spectrum[c, first + row, bins[k]] * turn
+                    spread[c, row, d] = noise_var[c, moment, k] * excess[c, row]
+    return payload.reshape(count, -1), spread.reshape(count, -1)

@@ -19,6 +19,9 @@ __all__ = ["noise_spectrum"]
 # Natural logarithm of how much likelier than one level two must be, besides the logarithm of the places to look at.
 # White noise reaches it in one burst of some hundreds.
 _EVIDENCE = 6.0
+# Degrees of freedom that the quieter of two parts must have. Interferers make carriers louder; one that the preamble
+# alone shows to be a hundred times quieter than the rest is so by chance, and would outweigh all others in the header.
+_QUIET_FREEDOM = 12
 # Share of the signal's power below which errors are those of single precision.
 _ROUNDING = 1e-8
 # Degrees of freedom that the phase's line takes of the errors, all carriers together.
@@ -39,7 +42,8 @@ def noise_spectrum(energy: np.ndarray, freedom: int, response: np.ndarray) -> tu
     Returns:
         float64[bursts], and float64[bursts, carriers], exactly 1 where nothing speaks against white noise.
     """
-    return _segmented(energy, freedom, response, *_windows(energy.shape[1]), _EVIDENCE)
+    quiet = -(-_QUIET_FREEDOM // freedom)
+    return _segmented(energy, freedom, response, *_windows(energy.shape[1]), _EVIDENCE, quiet)
 
 
 @lru_cache(maxsize=32)
@@ -53,7 +57,7 @@ def _windows(carriers: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _segmented(energy, freedom, response, lengths, hops, evidence):
+def _segmented(energy, freedom, response, lengths, hops, evidence, quiet):
     bursts, carriers = energy.shape
     noise, shape = np.empty(bursts), np.ones((bursts, carriers))
     # Carriers in an order in which those of one level stand together, and what of that order is still to be looked at.
@@ -76,7 +80,7 @@ def _segmented(energy, freedom, response, lengths, hops, evidence):
             begin, count = begins[left], ends[left] - begins[left]
             for i in range(count):
                 sums[i + 1] = sums[i] + max(energy[b, order[begin + i]], least)
-            first, length = _likeliest(sums, count, lengths, hops, (evidence + np.log(carriers)) / freedom)
+            first, length = _likeliest(sums, count, lengths, hops, (evidence + np.log(carriers)) / freedom, quiet)
             if length == 0:
                 if count < carriers:
                     level = sums[count] / (count * own - 1) / noise[b]
@@ -95,11 +99,12 @@ def _segmented(energy, freedom, response, lengths, hops, evidence):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _likeliest(sums, count, lengths, hops, evidence):
+def _likeliest(sums, count, lengths, hops, evidence, quiet):
     """The stretch that two levels, its own and that of the rest, make likelier by most, and by more than `evidence`.
 
     Args:
-        sums: float64[≥ count + 1], energy before each place; evidence: for each degree of freedom of a carrier.
+        sums: float64[≥ count + 1], energy before each place; evidence: for each degree of freedom of a carrier; quiet:
+            least carriers of the quieter of the two levels.
 
     Returns:
         its first place and its length; 0, 0 if there is none.
@@ -113,6 +118,8 @@ def _likeliest(sums, count, lengths, hops, evidence):
         for start in range(0, count - length + 1, hops[which]):
             inner = sums[start + length] - sums[start]
             outer, excess = total - inner, inner - mean * length
+            if (length if excess < 0 else count - length) < quiet:
+                continue
             # No gain is larger than count excess² / (inner outer), from log x <= x - 1; nearly all places fail this.
             if count * excess * excess > most * inner * outer:
                 gain = length * np.log(mean * length / inner)

@@ -25,6 +25,22 @@ def test_white_noise_stays_white(rng, carriers, cells):
     assert np.mean(0.3 / (noise[:, None] * shape)) == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.parametrize(("carriers", "cells"), [(52, 3), (208, 3)])
+def test_no_few_carriers_are_taken_for_quiet_by_chance(rng, carriers, cells):
+    # With three degrees of freedom one carrier in 10,000 shows a hundredth of its noise; it would drown the header.
+    _, shape = measured(rng, np.ones(carriers), cells, 1_000_000 // carriers)
+    assert shape.min() > 0.1
+
+
+@pytest.mark.parametrize("quiet", [4, 12, 26])
+def test_what_interferers_leave_quiet_is_found_quiet(rng, quiet):
+    true = np.full(52, 30.0)
+    true[20 : 20 + quiet] = 1
+    noise, shape = measured(rng, true, 3)
+    ratio = true / (noise[:, None] * shape)
+    assert 0.7 < np.mean(ratio[:, true == 1]) < 1.2 and 0.9 < np.mean(ratio[:, true > 1]) < 1.1
+
+
 @pytest.mark.parametrize(
     ("width", "over", "found"), [(1, 10, 0.99), (1, 100, 1), (3, 4, 0.99), (3, 100, 1), (15, 2, 0.97)]
 )
