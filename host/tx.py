@@ -39,7 +39,7 @@ def tx(
     refine: options.Refine = 0,
     control_snr: options.ControlSnr = None,
     numerology: options.Numerology = "64",
-    burst_symbols: options.BurstSymbols = options.BURST_SYMBOLS,
+    burst_symbols: options.SentBurstSymbols = str(options.BURST_SYMBOLS),
     side_info: Annotated[
         str,
         typer.Option(
@@ -140,9 +140,12 @@ def tx(
     """
     ratio = options.parse_cbr(cbr_max or cbr)
     options.check_device(device)
-    if not back_channel and (adapt or side_info != "air"):
-        raise UserError("--adapt and --side-info back-channel need --back-channel")
-    settings = LinkSettings(burst_symbols, control_snr_db=control_snr, numerology=load_numerology(numerology))
+    most_symbols = options.parse_burst_symbols(burst_symbols)
+    if not back_channel and (adapt or side_info != "air" or most_symbols is None):
+        raise UserError("--adapt, --side-info back-channel and --burst-symbols auto need --back-channel")
+    settings = LinkSettings(
+        most_symbols or options.BURST_SYMBOLS, control_snr_db=control_snr, numerology=load_numerology(numerology)
+    )
     choice = radio_choice.choose_radio("tx", radio, profile, frequency, sample_rate, gain, antenna, reconnect, tx_snr)
     source = video_options.source_of(video, camera, screen, watch, test_pattern, seed=1)
     if bool(images) == (source is not None):
@@ -167,7 +170,9 @@ def tx(
         loaded = load_sending_codec(encoding, settings)
     files = sendable(images, loaded, ratio, lambda line: print(shown(line), file=sys.stderr))
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
-    policy = SendingPolicy(repeats, layers or None, side_info, adapt, in_flight, feedback_timeout, patience)
+    policy = SendingPolicy(
+        repeats, layers or None, side_info, adapt, most_symbols is None, in_flight, feedback_timeout, patience
+    )
     run = secrets.token_hex(8) if again else ""
     graph = TransmitFlowgraph(files, choice, encoding, channel, policy, settings, run, papr_limit)
     log, trim = _Log(len(files), graph.connected is not None), MemoryTrim()

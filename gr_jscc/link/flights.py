@@ -10,6 +10,7 @@ import numpy as np
 from gr_jscc.codecs.base import Codec, Payload
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.back_channel import BurstMap, Report, RoundSent, SideInfo
+from gr_jscc.link.burst_length import BurstLength
 from gr_jscc.link.bursts import Burst, analog_bursts, manifest_of, round_bursts
 from gr_jscc.link.given_up import GivenUp
 from gr_jscc.link.outgoing import Outgoing, OutgoingRound
@@ -29,6 +30,7 @@ class Flights:
         tell: hands a message to the receiver, if there is one.
         on_event: told (fields, picture or None) of pictures that went to the link, and of those of which nothing will
             be sent again.
+        burst_length: is told which bursts of first sendings arrived; None where nobody asks.
 
     Attributes:
         trains: what is sent next of them.
@@ -55,7 +57,9 @@ class Flights:
         presence: Presence,
         tell: Callable[[object], None],
         on_event: Callable[[dict, np.ndarray | None], None],
+        burst_length: BurstLength | None = None,
     ) -> None:
+        self._burst_length = burst_length
         self._codec, self._policy, self._presence = codec, policy, presence
         self._tell, self._on_event = tell, on_event
         self._transfers: dict[int, Outgoing] = {}
@@ -155,6 +159,8 @@ class Flights:
         whole = not missing or (message.manifest and len(message.received) == 0)
         if sent.sent_at is None and not (whole and self.trains.withdraw(flight.number, message.round)):
             return  # of an attempt before the one that is on its way now
+        if sent.attempt == 0:
+            self._count_first_sending(sent, whole, message.received)
         if whole:
             sent.settled = True
         elif sent.attempt < self._policy.repeats:
@@ -168,6 +174,13 @@ class Flights:
         if sent.settled:
             self.release(flight)
         self.settle(flight)
+
+    def _count_first_sending(self, sent: OutgoingRound, whole: bool, received: np.ndarray) -> None:
+        analog = sent.analog
+        if self._burst_length is None or not analog or not (whole or len(received) == len(analog)):
+            return
+        received = np.ones(len(analog), bool) if whole else received
+        self._burst_length.heard(received, max(burst.header.symbols for burst in analog.values()))
 
     def settle(self, flight: Outgoing) -> None:
         """Tells the receiver what the picture cost, once nothing of it will be sent again."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import collections
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from gr_jscc.codecs.base import Payload, Reception, Transmitter
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.back_channel import Symbols
+from gr_jscc.link.burst_length import BurstLength
 from gr_jscc.link.bursts import Burst, LinkSettings
 from gr_jscc.modem.header import BurstKind
 
@@ -49,6 +50,11 @@ class OutgoingRound:
         control = {burst.header.index: burst for burst in self.bursts if burst.header.kind == BurstKind.DIGITAL}
         return [*control.values()]
 
+    @property
+    def analog(self) -> dict[int, Burst]:
+        """The bursts of analog symbols, by their place in the round."""
+        return {burst.header.index: burst for burst in self.bursts if burst.header.kind == BurstKind.ANALOG}
+
     def missing(self, manifest: bool, received: np.ndarray) -> list[Burst]:
         """What to send again: analog bursts that did not arrive, and one manifest if none did.
 
@@ -56,7 +62,7 @@ class OutgoingRound:
             manifest: whether the receiver has it.
             received: bool[analog bursts]; of any other length when the receiver does not know how many there are.
         """
-        analog = {burst.header.index: burst for burst in self.bursts if burst.header.kind == BurstKind.ANALOG}
+        analog = self.analog
         if len(received) == len(analog):
             analog = {index: burst for index, burst in analog.items() if not received[index]}
         return ([] if manifest else self.manifest) + [*analog.values()]
@@ -164,3 +170,18 @@ def adapted_cbr(cbr: float, snr_db: float, lowest: float, highest: float) -> flo
     """
     wanted = cbr * np.log2(1 + 10.0) / np.log2(1 + 10 ** (snr_db / 10))
     return float(min(max(wanted, lowest), highest))
+
+
+def adapted_settings(settings: LinkSettings, snr_db: float | None, burst_length: BurstLength | None) -> LinkSettings:
+    """How the next picture becomes bursts.
+
+    Args:
+        settings: as they are without a receiver that tells anything.
+        snr_db: Es/N0 as it reported it, dB; None while it does not.
+        burst_length: what it got of the bursts before; None to leave their length as it is.
+    """
+    if snr_db is not None:
+        settings = replace(settings, control_snr_db=snr_db)
+    if burst_length is not None:
+        settings = replace(settings, burst_symbols=burst_length.symbols)
+    return settings

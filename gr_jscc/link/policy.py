@@ -22,6 +22,7 @@ class SendingPolicy:
         rounds: most rounds of a picture, e.g. layers; None for all that the codec has.
         side_info: how manifests and side information travel: "air", in coded bursts, or "back-channel".
         adapt: choose the CBR of each picture by the reported SNR, see `adapted_cbr`.
+        fit_bursts: choose the length of each picture's bursts by how many were lost, see `BurstLength`.
         in_flight: pictures that may be on their way at a time.
         feedback_seconds: how long a codec waits for its feedback once the round has left, and the receiver does not
             say that it is still coming in.
@@ -37,6 +38,7 @@ class SendingPolicy:
     rounds: int | None = None
     side_info: str = "air"
     adapt: bool = False
+    fit_bursts: bool = False
     in_flight: int = 8
     feedback_seconds: float = 5.0
     patience: float = 30.0

@@ -17,10 +17,11 @@ from gr_jscc.codecs.base import Codec, CodecError, Reception
 from gr_jscc.link import told
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.back_channel import BurstMap, Bye, ChannelState, Have, Report, Stop, Symbols
+from gr_jscc.link.burst_length import BurstLength
 from gr_jscc.link.bursts import Burst, LinkSettings, settings_of
 from gr_jscc.link.encoding import adapt_codec, further_rounds
 from gr_jscc.link.flights import Flights
-from gr_jscc.link.outgoing import Outgoing, adapted_cbr
+from gr_jscc.link.outgoing import Outgoing, adapted_cbr, adapted_settings
 from gr_jscc.link.picture_queue import PictureQueue, WaitingPicture
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.presence import Presence
@@ -80,10 +81,10 @@ class SendingEnd:
         self._count = 0  # of transfers
         self._queue = PictureQueue()
         self._presence = Presence(send is not None, self.policy.patience, clock)
-        self._flights = Flights(codec, self.policy, self._presence, self._tell, on_event)
+        self._burst_length = BurstLength(self.settings.numerology) if self.policy.fit_bursts else None
+        self._flights = Flights(codec, self.policy, self._presence, self._tell, on_event, self._burst_length)
         self._encoding = 0  # pictures handed to the codec's thread and not yet in a train
-        self._ending = False
-        self._cancelled = False
+        self._ending = self._cancelled = False
         self._have: set[bytes] = set()
 
     @property
@@ -299,9 +300,8 @@ class SendingEnd:
         return adapted_cbr(self.cbr, self.snr_db, *self.codec.cbr_range)
 
     def _settings_now(self) -> LinkSettings:
-        if not self._presence.connected or self.snr_db is None:
-            return self.settings
-        return dataclasses.replace(self.settings, control_snr_db=self.snr_db)
+        snr_db = self.snr_db if self._presence.connected else None
+        return adapted_settings(self.settings, snr_db, self._burst_length)
 
     def _tell(self, message: object) -> None:
         if self._send is not None:

@@ -36,6 +36,8 @@ from gr_jscc.host.options.link import (
     Keys,
     Numerology,
     Patience,
+    SentBurstSymbols,
+    parse_burst_symbols,
 )
 from gr_jscc.host.options.service import LogFormat, Metrics
 
@@ -69,12 +71,14 @@ __all__ = [
     "SampleRate",
     "Scenario",
     "Seed",
+    "SentBurstSymbols",
     "Snr",
     "Weights",
     "check_choice",
     "check_device",
     "check_snr",
     "completed",
+    "parse_burst_symbols",
     "parse_cbr",
     "parse_snrs",
     "stopped_by_signals",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gr_jscc.channel.profiles import SNR_RANGE_DB
+from gr_jscc.errors import UserError
 from gr_jscc.host.options import panels
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem.header import MAX_SYMBOLS
@@ -39,6 +40,16 @@ BurstSymbols = Annotated[
         max=MAX_SYMBOLS,
         help="Analog symbols of a burst at most. Shorter bursts follow a changing channel better, but need more "
         "preambles and headers.",
+    ),
+]
+SentBurstSymbols = Annotated[
+    str,
+    typer.Option(
+        "--burst-symbols",
+        rich_help_panel=panels.LINK,
+        help=f"Analog symbols of a burst at most, 1 to {MAX_SYMBOLS}. Shorter bursts follow a changing channel better, "
+        "but need more preambles and headers. auto: as few are lost or many, by what the receiver says over the "
+        "back-channel.",
     ),
 ]
 BackChannel = Annotated[
@@ -76,3 +87,16 @@ Insecure = Annotated[
         help="Use a back-channel between machines without encryption or authentication.",
     ),
 ]
+
+
+def parse_burst_symbols(text: str) -> int | None:
+    """A number of symbols, or None for ``auto``.
+
+    Raises:
+        UserError: neither, or out of range.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_SYMBOLS:
+        raise UserError(f"--burst-symbols must be auto, or a whole number from 1 to {MAX_SYMBOLS}, not {text!r}")
+    return int(text)
