@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import math
 import time
 
 import numpy as np
-from PyQt5.QtCore import QObject, QRect, QRectF, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QRect, QRectF, Qt, QTimer, pyqtSignal
 from PyQt5.QtGui import QColor, QImage, QPainter, QPalette, QPixmap
 from PyQt5.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from gr_jscc import telling
 from gr_jscc.blocks.image_sink import ImageSink
+from gr_jscc.blocks.trouble_lines import ALARM, Told, TroubleLines
 from gr_jscc.reports.collector import Result
 
 SILENT_SECONDS = 8.0  # after which the view says that nothing arrives
-MOST_LINES = 3  # about trouble
-BACKDROP, FAINT, ALARM = QColor(32, 34, 38), QColor(150, 154, 162), QColor(226, 88, 75)
+BACKDROP, FAINT = QColor(32, 34, 38), QColor(150, 154, 162)
 
 
 class image_view_sink(ImageSink):  # noqa: N801
@@ -74,19 +73,12 @@ class image_view_sink(ImageSink):  # noqa: N801
         self._news.result.emit(result)
 
 
-class _News(QObject):
+class _News(Told):
     """Carries results from the block's thread to the GUI's; lives as long as the block."""
 
     result = pyqtSignal(object)  # Result
     sent = pyqtSignal()  # a round was modulated
     taken = pyqtSignal()  # the decoder began on a round
-    told = pyqtSignal(str, bool)  # a line about any block, and whether it has failed
-
-    def take_line(self, line: str, failed: bool) -> None:
-        """Passes a line on, from any thread."""
-        # Qt may delete its half of this object before Python does; whoever tells, and other windows, must not suffer.
-        with contextlib.suppress(RuntimeError):
-            self.told.emit(line, failed)
 
 
 class ImageView(QWidget):
@@ -129,15 +121,8 @@ class ImageView(QWidget):
         layout.addLayout(panes, 0, 0)
         layout.addLayout(row, 1, 0)
         layout.setRowStretch(0, 1)
-        self.trouble = QLabel()
-        self.trouble.setWordWrap(True)
-        self.trouble.setTextFormat(Qt.PlainText)
-        self.trouble.setTextInteractionFlags(Qt.TextSelectableByMouse)
-        self.trouble.setContentsMargins(10, 0, 10, 4)
-        self.trouble.hide()
+        self.trouble = TroubleLines()
         layout.addWidget(self.trouble, 2, 0)
-        self._lines: list[str] = []
-        self._failed = False
 
         self._clock = QTimer(self)
         self._clock.timeout.connect(self._check_silence)
@@ -154,11 +139,7 @@ class ImageView(QWidget):
 
     def show_trouble(self, line: str, failed: bool) -> None:
         """Shows a line about a block below the figures, with the latest ones before it; in red once one has failed."""
-        self._lines = [*(other for other in self._lines if other != line), line][-MOST_LINES:]
-        self._failed = self._failed or failed
-        self.trouble.setText("\n".join(self._lines))
-        self.trouble.setStyleSheet(f"color: {ALARM.name()}" if self._failed else "")
-        self.trouble.show()
+        self.trouble.tell(line, failed)
         if failed:
             self._waiting_since = None
             self.received.show_message("Stopped", line)

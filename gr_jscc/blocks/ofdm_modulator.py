@@ -36,11 +36,13 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         papr_limit_db: peak over mean power to clip and filter to, dB; 0 leaves peaks alone.
         pad_rounds: follow every round by the silence, whether idle or not. A simulated run then meets the same
             noise however fast the machine is; a radio would waste air.
+        slot: samples from the beginning of a round to that of the next, silence included: the rounds of two chains then
+            meet the same noise and fades of equal channels. 0: as they come.
         numerology: in place of ``fft_size`` and ``cp_len``: a name, a file or a numerology, see `load_numerology`; ""
             for none.
 
     Raises:
-        UserError: a numerology that there is not, or a PAPR limit that cannot be kept.
+        UserError: a numerology that there is not, a PAPR limit that cannot be kept, or a slot of negative length.
 
     Example:
         >>> ofdm_modulator(fft_size=64, cp_len=16).numerology.symbol_len
@@ -56,12 +58,15 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         papr_limit_db: float = 0.0,
         pad_rounds: bool = False,
         numerology: str | Numerology = "",
+        slot: int = 0,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC OFDM Modulator", in_sig=[np.complex64], out_sig=[np.complex64])
         self.failure: Exception | None = None
         self.numerology = load_numerology(numerology) if numerology else even_numerology(fft_size, cp_len)
         self.set_papr_limit_db(papr_limit_db)
-        self.pad_rounds = pad_rounds
+        if slot < 0:
+            raise UserError(f"slot must be a number of samples, or 0, not {slot}")
+        self.pad_rounds, self.slot = pad_rounds, slot
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
@@ -147,13 +152,20 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self._peak = max(self._peak, float(power.max()))
         self._energy += float(power.sum())
         if self._last:
+            silence = np.zeros(self._silence(self._uses.air, idle), np.complex64)
             self._report()
-        if self._last and (idle or self.pad_rounds):
-            silence = np.zeros(SILENCE_SAMPLES, np.complex64)
             samples = np.concatenate([samples, silence])
         self._samples = samples
         self._made += len(samples)
         self._starts_burst = True
+
+    def _silence(self, round_: int, idle: bool) -> int:
+        """Samples of silence after a round of so many samples."""
+        if not self.slot:
+            return SILENCE_SAMPLES if idle or self.pad_rounds else 0
+        if round_ > self.slot:
+            raise UserError(f"a round takes {round_} samples of air and has a slot of {self.slot}")
+        return self.slot - round_
 
     def _begin_round(self) -> None:
         self._uses, self._analog = ChannelUses(0, 0, 0, 0), 0

@@ -7,7 +7,7 @@ import threading
 import pmt
 from gnuradio import gr
 
-from gr_jscc.scheduler.events import read_event
+from gr_jscc.scheduler.events import event_message, read_event
 from gr_jscc.scheduler.guard import fail, guarded
 from gr_jscc.scheduler.tags import image_message, notice
 from gr_jscc.video.frames import Frame, FrameForm
@@ -21,12 +21,14 @@ class video_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
     """Hands a source's frames to an encoder as time passes; a frame for which there is no room gives way to the next.
 
     Message ports: ``image`` out (see `image_source`), and after the last frame a message whose dictionary holds
-    ``end``; ``events`` in: connect the modulator's ``air`` to it, from which it knows what has left.
+    ``end``; ``events`` in: connect the modulator's ``air`` to it, from which it knows what has left; ``dropped`` out:
+    how many frames gave way so far, for sinks (see `gr_jscc.scheduler.events`).
 
     Args:
         source: where frames come from.
         form: how they are wanted.
         seconds: after which it ends; infinity for never.
+        encoders: that are given each frame, every one with a modulator that tells when it has left.
 
     Attributes:
         captured, sent, dropped: frames so far; those that were too late for the source count as dropped.
@@ -36,17 +38,20 @@ class video_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
         0
     """
 
-    def __init__(self, source: Source, form: FrameForm, seconds: float = float("inf")) -> None:
+    def __init__(self, source: Source, form: FrameForm, seconds: float = float("inf"), encoders: int = 1) -> None:
         gr.basic_block.__init__(self, name="JSCC Video Source", in_sig=None, out_sig=None)
         self.failure: Exception | None = None
         self.captured = self.sent = self._replaced = 0
-        self._ahead = 0
+        self._encoders = encoders
+        self._ahead = 0  # frames that are to leave, counted for every encoder
+        self._told = 0  # frames that were dropped
         self._waiting: Frame | None = None
         self._ended = False
         self._lock = threading.Lock()
         self._frames = LiveFrames(source, form, self._take, self._end, seconds)
-        self._port = pmt.intern("image")
-        self.message_port_register_out(self._port)
+        self._port, self._dropped_port = pmt.intern("image"), pmt.intern("dropped")
+        for port in (self._port, self._dropped_port):
+            self.message_port_register_out(port)
         self.message_port_register_in(pmt.intern("events"))
         self.set_msg_handler(pmt.intern("events"), self.handle_event)
 
@@ -76,12 +81,15 @@ class video_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
             self._replaced += self._waiting is not None
             self._waiting = frame
             self._send()
+            if self.dropped != self._told:
+                self._told = self.dropped
+                self.message_port_pub(self._dropped_port, event_message("dropped", frames=self._told))
 
     def _send(self) -> None:
         """Sends the frame that waits, if there is room, and says when there will be no more."""
-        if self._waiting is not None and self._ahead < AHEAD:
+        if self._waiting is not None and self._ahead <= (AHEAD - 1) * self._encoders:
             frame, self._waiting = self._waiting, None
-            self._ahead += 1
+            self._ahead += self._encoders
             self.message_port_pub(self._port, image_message(frame.image, name=f"frame-{self.sent:06d}"))
             self.sent += 1
         elif self._ended and self._waiting is None and self._ahead == 0:

@@ -46,6 +46,8 @@ SEEN = {"snr_db": NUMBER_OR_NONE, "cfo": NUMBER_OR_NONE, "evm_db": NUMBER_OR_NON
 BURSTS = {"bursts_sent": int, "bursts_received": int}
 ENCODER, MODULATOR, DECODER = "jscc_encoder", "ofdm_modulator", "jscc_decoder"
 KINDS = {
+    # Frames so far that gave way to newer ones.
+    "dropped": Kind("video_source", {"frames": int}),
     # A picture went to the link; its rounds so far.
     "sent": Kind(ENCODER, ABOUT | {"layered": bool, "rounds": int, "started": NUMBER}, PICTURE),
     # A round has left the modulator: channel uses, analog bursts, the sample at which the last one begins.

@@ -50,8 +50,9 @@ class Encoder(gr.basic_block):
 def run():
     graphs = []
 
-    def started(source, seconds=float("inf")):
-        block, encoder, graph = video_source(source, FrameForm(50, 160, 120), seconds), Encoder(), gr.top_block()
+    def started(source, seconds=float("inf"), encoders=1):
+        block = video_source(source, FrameForm(50, 160, 120), seconds, encoders)
+        encoder, graph = Encoder(), gr.top_block()
         graph.msg_connect(block, "image", encoder, "image")
         graph.msg_connect(encoder, "events", block, "events")
         graph.start()
@@ -74,6 +75,16 @@ def test_no_more_than_the_air_has_room_for_and_then_the_newest(run):
     first, second, third = (read_number(message_image(message)) for message in encoder.messages[:3])
     assert second > first and third - second >= 100  # milliseconds: those between were dropped
     assert block.dropped >= 2
+
+
+def test_the_next_frame_waits_for_all_encoders(run):
+    block, encoder = run(Source("pattern"), encoders=2)
+    encoder.wait_for(AHEAD)
+    encoder.has_sent()  # one of two
+    time.sleep(0.2)
+    assert len(encoder.messages) == AHEAD
+    encoder.has_sent()
+    encoder.wait_for(AHEAD + 1)
 
 
 def test_the_end_follows_when_all_has_left(run):

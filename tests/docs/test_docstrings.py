@@ -23,7 +23,7 @@ NEEDED = {
     ),
     "gnuradio.uhd": ("radio.uhd_radio",),
     "SoapySDR": ("radio.soapy_",),
-    "PyQt5": ("blocks.image_view_sink",),
+    "PyQt5": ("blocks.image_view_sink", "blocks.strip_chart", "blocks.trouble_lines", "blocks.video_view_sink"),
 }  # fmt: skip
 
 

@@ -65,6 +65,19 @@ def drive_view(window, application):
     yield wait(application, picture) | {"pictures": view.qwidget().figures["Pictures"].value}
 
 
+def drive_video(window, application):
+    view = window.jscc_video_sink_0.qwidget()
+
+    def two_frames():
+        return None if len(view.chart.moments) < 2 else view.figures
+
+    window.start()
+    figures = wait(application, two_frames)
+    yield {name: getattr(figures, name) for name in ("psnr_db", "frozen", "latency_ms")} | {
+        "moments": len(view.chart.moments)
+    }
+
+
 def main(program):
     program = Path(program)
     spec = importlib.util.spec_from_file_location(program.stem, program)
@@ -73,7 +86,12 @@ def main(program):
     application = Qt.QApplication(sys.argv[:1])
     window = getattr(module, program.stem)()
     window.show()
-    drive = {"ofdm_demodulator_example": drive_demodulator, "image_view_sink_example": drive_view}[program.stem]
+    drives = {
+        "ofdm_demodulator_example": drive_demodulator,
+        "image_view_sink_example": drive_view,
+        "video_sink_example": drive_video,
+    }
+    drive = drives[program.stem]
     for figures in drive(window, application):
         print(json.dumps(figures), flush=True)
     window.close()  # stops the flowgraph

@@ -130,6 +130,14 @@ def test_a_transmitter_is_one_block_for_any_radio(run, tmp_path):
     assert sum(len(burst.symbols) for burst in analog) == 512 * 768 * 3 // 12
 
 
+def test_a_second_of_frames_becomes_bursts(run, tmp_path):
+    run("video_source", "--out", "frames.cfile")
+    demodulator = StreamDemodulator()
+    bursts = demodulator.push(np.fromfile(tmp_path / "frames.cfile", np.complex64)) + demodulator.flush()
+    assert 1 <= len({burst.header.transfer for burst in bursts}) <= 10
+    assert {burst.header.kind for burst in bursts} == {BurstKind.ANALOG, BurstKind.DIGITAL}
+
+
 @pytest.fixture
 def drive(run, display):
     """Runs an example with a window, returns the figures it gave."""
@@ -157,6 +165,13 @@ def test_a_window_shows_pictures(drive):
     (report,) = drive("image_view_sink")
     assert report["psnr_db"] > 25 and report["bursts"]["lost"] == 0
     assert int(report["pictures"]) >= 1
+
+
+@pytest.mark.gui
+def test_a_window_shows_frames(drive):
+    (figures,) = drive("video_sink")
+    assert figures["psnr_db"] > 25 and figures["frozen"] == 0
+    assert figures["moments"] >= 2 and figures["latency_ms"] > 0
 
 
 def test_a_tone_comes_out_of_a_bad_radio_with_its_image(run, tmp_path):
