@@ -1,12 +1,15 @@
 """A page that shows frames as they come, in any browser: motion JPEG over HTTP, by Python's own server.
 
 It loads nothing from anywhere else. It is served at one address, which is this machine's own unless told otherwise:
-whoever can reach that address can watch.
+whoever can reach that address can watch. Who asks for it by another name is refused: a name that somebody else owns may
+be made to mean this machine, and a page of theirs that is open in a browser here could then read what is shown (DNS
+rebinding).
 """
 
 from __future__ import annotations
 
 import io
+import ipaddress
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -60,7 +63,8 @@ class FramePage:
             self._server = _Server((host, port), _handler(self))
         except (OSError, OverflowError) as error:
             raise VideoError(f"no page can be served at {host}:{port}: {error}") from error
-        self.address = f"http://{host}:{self._server.server_address[1]}/"
+        self._host, self._port = host.lower(), self._server.server_address[1]
+        self.address = f"http://{host}:{self._port}/"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
 
     def __enter__(self) -> FramePage:
@@ -73,6 +77,22 @@ class FramePage:
             self._news.notify_all()
         self._server.shutdown()
         self._server.server_close()
+
+    def is_meant(self, host: str) -> bool:
+        """Whether a request's ``Host`` is this page's address: as it was told, or ``localhost`` where that is the same.
+
+        Where all addresses of the machine are served, each of them in figures is.
+        """
+        name, _, port = host.lower().partition(":")
+        if (port or "80") != str(self._port):
+            return False
+        try:
+            served = ipaddress.ip_address(self._host)
+        except ValueError:  # a name
+            return name == self._host
+        if name == "localhost":
+            return served.is_loopback or served.is_unspecified
+        return name == self._host or (served.is_unspecified and _is_figures(name))
 
     def show(self, image: np.ndarray) -> None:
         """Shows uint8[H, W, 3] to whoever watches; who is too slow misses it."""
@@ -102,6 +122,14 @@ class FramePage:
         return self._jpeg[1]
 
 
+def _is_figures(name: str) -> bool:
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -113,7 +141,9 @@ class _Server(ThreadingHTTPServer):
 def _handler(page: FramePage) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/":
+            if not page.is_meant(self.headers.get("Host", "")):
+                self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            elif self.path == "/":
                 self._answer("text/html; charset=utf-8", len(_PAGE))
                 self.wfile.write(_PAGE)
             elif self.path != "/frames":

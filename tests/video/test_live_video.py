@@ -101,6 +101,36 @@ def test_the_page_has_nothing_else(path):
         urllib.request.urlopen(page.address + path, timeout=10)
 
 
+@pytest.mark.parametrize("path", ["", "frames"])
+@pytest.mark.parametrize(
+    "host", ["evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "192.168.1.7:{port}", "[::1]:{port}", ""]
+)
+def test_who_asks_by_another_name_is_refused(path, host):
+    with FramePage() as page:
+        page.show(np.zeros((16, 16, 3), np.uint8))
+        port = page.address.rstrip("/").rpartition(":")[2]
+        asked = urllib.request.Request(page.address + path, headers={"Host": host.format(port=port)})
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            urllib.request.urlopen(asked, timeout=10)
+        mine = urllib.request.Request(page.address, headers={"Host": f"localhost:{port}"})
+        with urllib.request.urlopen(mine, timeout=10) as answer:
+            assert answer.status == 200
+
+
+def test_a_page_for_all_addresses_is_asked_for_in_figures():
+    with FramePage("0.0.0.0") as page:
+        port = page.address.rstrip("/").rpartition(":")[2]
+        for host, meant in (("192.168.1.7", True), ("localhost", True), ("evil.example", False), ("1.2.3", False)):
+            assert page.is_meant(f"{host}:{port}") == meant
+        assert not page.is_meant("192.168.1.7")
+
+
+def test_a_page_that_was_told_a_name_is_asked_for_by_it():
+    with FramePage("localhost") as page:
+        port = page.address.rstrip("/").rpartition(":")[2]
+        assert page.is_meant(f"LOCALHOST:{port}") and not page.is_meant(f"127.0.0.1:{port}")
+
+
 def test_only_so_many_watch_at_a_time():
     with FramePage() as page:
         page.show(np.zeros((16, 16, 3), np.uint8))
