@@ -37,6 +37,10 @@ class WaitingPicture:
 class PictureQueue:
     """Pictures in the order of sending.
 
+    Args:
+        endless: equal pictures of one name have one key. To tell them apart takes memory for each that was sent, which
+            a stream has no use for where nobody says what arrived.
+
     Example:
         >>> queue = PictureQueue()
         >>> queue.requests()  # how many to ask the source for
@@ -46,7 +50,8 @@ class PictureQueue:
         ('a.png', False)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, endless: bool = False) -> None:
+        self._endless = endless
         self._waiting: collections.deque[WaitingPicture] = collections.deque()
         self._asked = 0
         self._occurrences: collections.Counter[bytes] = collections.Counter()
@@ -64,8 +69,10 @@ class PictureQueue:
         """Queues a picture uint8[H, W, 3] that the source gave, to be sent at a CBR."""
         self._asked = max(0, self._asked - 1)
         first = picture_key(name, 0, image, cbr)
-        number = self._occurrences[first]
-        self._occurrences[first] += 1
+        number = 0
+        if not self._endless:
+            number = self._occurrences[first]
+            self._occurrences[first] += 1
         key = picture_key(name, number, image, cbr) if number else first
         self._waiting.append(WaitingPicture(name, image, key))
 

@@ -79,7 +79,7 @@ class SendingEnd:
         self._defer, self._on_event, self._send, self._clock = defer, on_event, send, clock
         self._lock = threading.RLock()
         self._count = 0  # of transfers
-        self._queue = PictureQueue()
+        self._queue = PictureQueue(endless=send is None)
         self._presence = Presence(send is not None, self.policy.patience, clock)
         self._burst_length = BurstLength(self.settings.numerology) if self.policy.fit_bursts else None
         self._flights = Flights(codec, self.policy, self._presence, self._tell, on_event, self._burst_length)
