@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -18,6 +15,7 @@ from gr_jscc.codecs.base import Codec
 from gr_jscc.errors import UserError
 from gr_jscc.host import options
 from gr_jscc.host.console import shown, terminal
+from gr_jscc.host.filming import filmed
 from gr_jscc.host.options import panels
 from gr_jscc.host.options import video as video_options
 from gr_jscc.link.bursts import LinkSettings
@@ -26,12 +24,10 @@ from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.video.duel import Round, Score, fight, ramp, score
 from gr_jscc.video.duel_picture import DuelPicture
 from gr_jscc.video.film import check_film, film
-from gr_jscc.video.frames import EARLY, Frame, FrameForm, at_rate
 from gr_jscc.video.passage import FrameSender
 from gr_jscc.video.sources import Source
 
 LONGEST = 600.0  # seconds of a film
-MOST_BYTES = 2 << 30  # of the frames, which are kept until they are sent
 
 
 def duel(
@@ -109,7 +105,7 @@ def duel(
     console = terminal(stderr=True)
     quiet = json_lines or not console.is_terminal
     with options.stopped_by_signals():
-        frames = _filmed(source, form, seconds, console if source.is_live and not quiet else None)
+        frames = filmed(source, form, seconds, console if source.is_live and not quiet else None)
         snrs_db = ramp(levels, len(frames))
         picture = DuelPicture(names, (form.width, form.height), len(frames) / fps, fps)
         rounds: list[Round] = []
@@ -128,20 +124,6 @@ def _names(codecs: list[Codec]) -> list[str]:
     """Of the codecs where that tells them apart, else of their weights."""
     names = [codec.name for codec in codecs]
     return names if len(set(names)) == len(names) else [codec.weights_name for codec in codecs]
-
-
-def _filmed(source: Source, form: FrameForm, seconds: float, console: Console | None) -> list[Frame]:
-    """The source's frames, at the form's rate, of so many seconds or as long as it lasts."""
-    if seconds * form.fps * 3 * form.width * form.height > MOST_BYTES:
-        raise UserError(f"{seconds:g} s of {form.name} at {form.fps:g} frames a second are more than can be kept")
-    with contextlib.closing(source.frames(form)) as coming:
-        if console is not None:
-            console.print(shown(f"filming {source.name} for {seconds:g} s"))
-        taken = itertools.takewhile(lambda frame: frame.seconds < seconds - EARLY, coming)
-        frames = [Frame(frame.image, at) for at, frame in at_rate(((each.seconds, each) for each in taken), form.fps)]
-    if not frames:
-        raise UserError(f"{source.name}: no frame came")
-    return frames
 
 
 def _row(round_: Round) -> dict:

@@ -10,7 +10,7 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
-from gr_jscc.channel import load_scenario
+from gr_jscc.channel import Scenario, load_scenario
 from gr_jscc.channel.profiles import taps
 from gr_jscc.codecs.sendable import sendable
 from gr_jscc.errors import UserError
@@ -20,16 +20,19 @@ from gr_jscc.host import options
 from gr_jscc.host.console import shown, some_of, terminal
 from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
+from gr_jscc.host.options import video as video_options
+from gr_jscc.host.video_loopback import loopback_video
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.archive import COMPARISON, Archive
 from gr_jscc.reports.averages import UNITS, average
 from gr_jscc.reports.row import row_of
+from gr_jscc.video.passage import FrameSender
 
 
 def loopback(
-    images: options.Images,
+    images: options.Images = None,
     codec: options.Codec = "deepjscc",
     weights: options.Weights = "",
     cbr: options.Cbr = "1/12",
@@ -74,11 +77,22 @@ def loopback(
             help="Print the averages over the images as JSON, one figure a line, and nothing else.",
         ),
     ] = False,
+    video: video_options.Video = "",
+    camera: video_options.Camera = "",
+    screen: video_options.Screen = False,
+    watch: video_options.Watch = "",
+    test_pattern: video_options.TestPattern = False,
+    fps: video_options.Fps = 10.0,
+    size: video_options.Size = "320x240",
+    crop: video_options.Crop = "",
+    seconds: video_options.Seconds = None,
+    film: video_options.Film = None,
 ) -> None:
-    """Send images through a simulated link on this machine and report what arrived.
+    """Send images, or frames, through a simulated link on this machine and report what arrived.
 
     Runs a GNU Radio flowgraph: encoder, OFDM modulator, channel model, OFDM demodulator, decoder.
-    With --ideal only white noise is added to the symbols, as in the papers.
+    With --ideal only white noise is added to the symbols, as in the papers. Frames (--test-pattern, --camera, …) go
+    through the same modem and link one by one, each within its time on the air; --film keeps what was received.
     """
     ratio = options.parse_cbr(cbr_max or cbr)
     options.check_snr(snr)
@@ -90,10 +104,21 @@ def loopback(
         raise UserError("--loss and --scenario need the OFDM link: remove --ideal")
     air = load_scenario(scenario) if scenario else None
     settings = LinkSettings(burst_symbols, control_snr_db=control_snr, numerology=load_numerology(numerology))
+    source = video_options.source_of(video, camera, screen, watch, test_pattern, seed)
+    if bool(images) == (source is not None):
+        raise UserError("give images to send, or one source of frames (--video, --camera, …)")
     console = terminal(stderr=True)
     encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
     with loading(codec):
         loaded = load_sending_codec(encoding, settings, ideal)
+    if source is not None:
+        if ideal or plot or averages:
+            raise UserError("--ideal, --plot and --figures are for images")
+        form, scene = video_options.form_of(fps, size, crop), air or Scenario(sample_rate=sample_rate, seed=seed)
+        lossy = {"loss": {"probability": loss}} if loss else {}
+        offset = {"cycles_per_sample": cfo / settings.numerology.fft_size}
+        scene.fill(**lossy, multipath={"taps": channel}, cfo=offset, awgn={"snr_db": snr})
+        return loopback_video(source, form, seconds, FrameSender(loaded, ratio, settings), scene, film, json_lines)
     files = sendable(images, loaded, ratio, lambda line: console.print(shown(line), soft_wrap=True))
     archive = Archive(out)
     if ideal:

@@ -47,8 +47,8 @@ class Round:
 
     Attributes:
         frame: as it was sent.
-        snr_db: Es/N0 while it was on the air.
-        sides: what each of the two shows.
+        snr_db: Es/N0 while it was on the air; None where it was left to the scenario.
+        sides: what each shows.
 
     Example:
         >>> image = np.zeros((240, 320, 3), np.uint8)
@@ -57,7 +57,7 @@ class Round:
     """
 
     frame: Frame
-    snr_db: float
+    snr_db: float | None
     sides: tuple[Shown, ...]
 
 
@@ -92,7 +92,7 @@ def ramp(points: Sequence[float], count: int) -> list[float]:
 
 def fight(
     frames: Iterable[Frame],
-    snrs_db: Sequence[float],
+    snrs_db: Sequence[float | None],
     senders: Sequence[FrameSender],
     scenario: Scenario,
     fps: float,
@@ -102,7 +102,7 @@ def fight(
 
     Args:
         frames: as many as there are SNRs, at most.
-        snrs_db: Es/N0 of each frame.
+        snrs_db: Es/N0 of each frame; None leaves the noise to the scenario.
         senders: one a side.
         scenario: the channel from its beginning; its noise is set frame by frame.
         fps: frames a second, by which each has ``scenario.sample_rate / fps`` samples of air.
@@ -123,7 +123,8 @@ def fight(
                     f"a frame by {sender.codec.name} takes {shortest_slot(sent)} samples of air and has {slot}: "
                     "send fewer frames a second, at a lower CBR, or at a higher sample rate"
                 )
-            viewer.scenario.set("awgn", {"snr_db": snr_db})
+            if snr_db is not None:
+                viewer.scenario.set("awgn", {"snr_db": snr_db})
             shown = viewer.receive(sent, slot, frame.image.shape[:2])
             quality = psnr_db(frame.image, viewer.image)
             sides.append(Shown(viewer.image, quality, not shown, sent.uses.total))

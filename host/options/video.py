@@ -53,7 +53,7 @@ Seconds = Annotated[
         "--seconds",
         rich_help_panel=panels.INPUT,
         min=0.1,
-        help="How long frames are sent. Default: as long as there are any.",
+        help="How long frames are sent. Default: as long as there are any (loopback: at most 10 s).",
         show_default=False,
     ),
 ]
