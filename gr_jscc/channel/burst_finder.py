@@ -162,7 +162,9 @@ def _align(samples, positions, offsets, templates, signs):
 def _sound(samples: np.ndarray) -> np.ndarray:
     """The samples, with zeros in place of those that are no numbers or too large."""
     parts = samples.view(np.float32)
-    if float(np.dot(parts, parts)) < _LARGEST**2:
+    with np.errstate(over="ignore"):  # numpy 2.5 warns of a sum that is infinite, which is an answer here
+        energy = float(np.dot(parts, parts))
+    if energy < _LARGEST**2:
         return samples
     sound = samples.copy()
     sound[~((np.abs(samples.real) < _LARGEST) & (np.abs(samples.imag) < _LARGEST))] = 0
