@@ -122,7 +122,7 @@ def loopback(
     files = sendable(images, loaded, ratio, lambda line: console.print(shown(line), soft_wrap=True))
     archive = Archive(out)
     if ideal:
-        results = ideal_results(loaded, files, ratio, channel, snr, seed, settings)
+        results = ideal_results(loaded, files, ratio, channel, snr, seed, settings, every_round=True)
     else:
         with loading("GNU Radio"):
             from gr_jscc.flowgraphs.loopback import Air, flowgraph_results

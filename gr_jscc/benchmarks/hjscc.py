@@ -54,7 +54,8 @@ def hjscc_figures(pictures: list[np.ndarray], device: str, seed: int) -> Iterato
 
 def _crossed(codec: Codec, pictures: list[np.ndarray], snr_db: float, seed: int) -> list[list[IdealRound]]:
     rng = np.random.default_rng(seed)
-    return [ideal_transfer(codec, picture, CBR, snr_db, taps("awgn"), rng) for picture in pictures]
+    channel = CBR, snr_db, taps("awgn"), rng
+    return [ideal_transfer(codec, picture, *channel, every_round=True) for picture in pictures]
 
 
 def _mean_psnr_db(pictures: list[np.ndarray], crossed: list[list[IdealRound]], last: int = -1) -> float:

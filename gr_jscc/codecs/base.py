@@ -140,8 +140,7 @@ class Insight:
         drifted: rounds whose transmitter took the receiver to hold something else than it does.
 
     Example:
-        >>> insight = Insight(blind_from=2, drifted=0)
-        >>> insight.blind_from is None  # did the transmitter always know?
+        >>> Insight(blind_from=2, drifted=0).blind_from is None  # did the transmitter always know?
         False
     """
 
@@ -182,8 +181,8 @@ class Receiver(ABC):
 
     Attributes:
         insight: see there; None for codecs that send nothing of it along, and before anything arrived.
-        shows_grey: whether the latest estimate is the plain grey picture, because nothing of the one that was sent was
-            usable. A grey picture that was sent and arrived is none such.
+        shows_grey: whether the latest estimate that was shown is the plain grey picture, because nothing of the one
+            that was sent was usable. A grey picture that was sent and arrived is none such.
 
     Example:
         >>> import numpy as np
@@ -211,6 +210,14 @@ class Receiver(ABC):
 
         Never raises on what the channel did: with nothing usable it returns a plain grey picture.
         """
+
+    def hear(self, reception: Reception) -> None:
+        """Takes a round as `push` does where nobody looks; override it where rounds cost little beside a picture."""
+        self._shown = self.push(reception)
+
+    def show(self) -> np.ndarray:
+        """The estimate after what was heard last, as `push` would have returned it."""
+        return self._shown
 
 
 class Codec(ABC):
@@ -270,9 +277,7 @@ class Codec(ABC):
         raise CodecError(f"{self.name} has no eta: it does not adapt its rate to the content")
 
     def compute_in(self, precision: str) -> None:
-        """Sets what its networks compute in: ``fp32``, or ``bf16`` or ``fp16`` where the device has it.
-
-        The two ends need not have the same.
+        """Sets what its networks compute in: ``fp32``, or ``bf16`` or ``fp16`` where the device has it; ends may differ.
 
         Raises:
             CodecError: unknown precision, or this codec or its device has no other than ``fp32``.

@@ -93,7 +93,7 @@ class _Transmitter(Transmitter):
         if payload is None:
             return None
         with torch.no_grad():  # not inference mode, whose tensors no gradient can pass
-            self._mirror.pixels(self._as_heard(feedback))
+            self._mirror.take(self._as_heard(feedback))
         (self._sent,) = self._improved([payload])
         return self._sent
 

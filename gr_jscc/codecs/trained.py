@@ -178,10 +178,51 @@ class TrainedReceiver(Receiver):
         What this changes of the receiver it replaces, so that a shallow copy of one stays as it is.
         """
 
+    def take(self, heard: Heard) -> None:
+        """Takes the next round as `pixels` does, without an estimate."""
+        self.pixels(heard)
+
     @torch.inference_mode()
     def push(self, reception: Reception) -> np.ndarray:
+        return self._picture(self.pixels(heard(reception, self.codec.device)))
+
+    def _picture(self, pixels: Tensor | None) -> np.ndarray:
         self.shows_grey = False
-        pixels = self.pixels(heard(reception, self.codec.device))
         if pixels is None:
             return self.grey(self.height, self.width)
         return to_picture(pixels, self.height, self.width)
+
+
+class LayeredReceiver(TrainedReceiver):
+    """One of several rounds, whose estimate is computed only when somebody looks.
+
+    Example:
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> codec = load_codec("successive-single", "successive-single-2")
+        >>> receiver, image = codec.receiver(16, 24), np.full((16, 24, 3), 90, np.uint8)
+        >>> transmitter = codec.transmitter(1 / 6)
+        >>> for payload in (transmitter.start(image), transmitter.next(None)):
+        ...     receiver.hear(Reception(payload.symbols, np.full(len(payload.symbols), 0.1), payload.side_info))
+        >>> isinstance(receiver, LayeredReceiver), receiver.show().shape
+        (True, (16, 24, 3))
+    """
+
+    @abstractmethod
+    def take(self, heard: Heard) -> None:
+        """Takes the next round; what this changes of the receiver it replaces."""
+
+    @abstractmethod
+    def paint(self) -> Tensor | None:
+        """The estimate from all rounds so far, see `pixels`."""
+
+    def pixels(self, heard: Heard) -> Tensor | None:
+        self.take(heard)
+        return self.paint()
+
+    @torch.inference_mode()
+    def hear(self, reception: Reception) -> None:
+        self.take(heard(reception, self.codec.device))
+
+    @torch.inference_mode()
+    def show(self) -> np.ndarray:
+        return self._picture(self.paint())

@@ -6,7 +6,7 @@ import numpy as np
 
 from gr_jscc.codecs.base import grey_picture
 from gr_jscc.contract.check import BreachError, held
-from gr_jscc.contract.crossing import estimates, reception
+from gr_jscc.contract.crossing import estimates, reception, same_pictures
 from gr_jscc.contract.subject import Subject
 from gr_jscc.metrics.picture import psnr_db
 
@@ -55,6 +55,12 @@ def output(subject: Subject) -> str:
             copies.append(picture.copy())
     if not all(map(np.array_equal, handed_out, copies)):
         raise BreachError("a picture that was handed out changed with a later push")
+    with held(subject.codec, "decoding without looking before the last round"):
+        receiver = subject.codec.receiver(height, width)
+        for one in [*receptions, receptions[0]]:
+            receiver.hear(one)
+        if differ := same_pictures([receiver.show()], copies[-1:]):
+            raise BreachError(f"hear and show instead of push: {differ}")
     return ""
 
 

@@ -30,15 +30,17 @@ def ideal_results(
     snr_db: float,
     seed: int,
     settings: LinkSettings | None = None,
+    every_round: bool = False,
 ) -> Iterator[Result]:
     """Results of the textbook channel: white noise, known perfectly, and a way back without noise.
 
     Headers, manifests and side information arrive, and are charged as the link would send them with ``settings``.
+    Without ``every_round`` only the final results have pictures, and their figures.
     """
     rng = np.random.default_rng(seed)
     for transfer, path in enumerate(files):
         picture = readable(path.name), load_image(path)
-        for result in ideal_picture(codec, picture, cbr, channel, snr_db, rng, settings):
+        for result in ideal_picture(codec, picture, cbr, channel, snr_db, rng, settings, every_round):
             yield replace(result, transfer=transfer)
 
 
@@ -50,6 +52,7 @@ def ideal_picture(
     snr_db: float,
     rng: np.random.Generator,
     settings: LinkSettings | None = None,
+    every_round: bool = False,
 ) -> Iterator[Result]:
     """Results of one picture, its name and uint8[H, W, 3]; otherwise as `ideal_results`.
 
@@ -59,7 +62,7 @@ def ideal_picture(
     name, image = picture
     collector = Collector(IDEAL + channel, snr_db)
     started = time.monotonic()
-    rounds = ideal_transfer(codec, image, cbr, snr_db, taps(channel), rng)
+    rounds = ideal_transfer(codec, image, cbr, snr_db, taps(channel), rng, every_round=every_round)
     seconds = rounds[0].encode_seconds
     collector.sent(0, Sent(name, image, codec.name, codec.weights_name, cbr, seconds, started, len(rounds)))
     for number, one in enumerate(rounds):

@@ -32,6 +32,7 @@ def simulated_picture(
     scenario: Scenario,
     snr_db: float | None,
     settings: LinkSettings | None = None,
+    every_round: bool = False,
 ) -> Iterator[Result]:
     """Results of one picture, as the loopback flowgraph gives them; there is no back-channel.
 
@@ -42,6 +43,7 @@ def simulated_picture(
         scenario: the channel, from its beginning on.
         snr_db: Es/N0 for the report; None where the scenario's changes.
         settings: how rounds become bursts, and those samples.
+        every_round: whether to look at the estimates before the last; else only the final result has a picture.
 
     Raises:
         CodecError: the codec cannot send it, or is a bound that no air can carry.
@@ -70,8 +72,11 @@ def simulated_picture(
         stream += [*samples, np.zeros(SILENCE_SAMPLES, np.complex64)]
     receiving = ReceivingEnd(codec)
     receiving.pictures.tell = lambda line: remark("link", line)
-    for arrival in _arrivals(receiving, _through(scenario, stream), layout):
-        results += collector.received(0, arrival.round, _received(receiving, arrival))
+    arrivals = list(_arrivals(receiving, _through(scenario, stream), layout))
+    last = max((i for i, one in enumerate(arrivals) if one.manifest and one.reception), default=0)
+    for number, arrival in enumerate(arrivals):
+        shown = every_round or number == last
+        results += collector.received(0, arrival.round, _received(receiving, arrival, shown))
     yield from results + collector.end(time.monotonic())
 
 
@@ -98,9 +103,9 @@ def _arrivals(receiving: ReceivingEnd, samples: np.ndarray, layout: Numerology) 
     yield from receiving.flush()
 
 
-def _received(receiving: ReceivingEnd, arrival: Arrival) -> Received:
+def _received(receiving: ReceivingEnd, arrival: Arrival, shown: bool) -> Received:
     before = time.monotonic()
-    image = receiving.pictures.decode(arrival)
+    image = receiving.pictures.decode(arrival, shown)
     now = time.monotonic()
     insight, grey = receiving.pictures.insight(arrival.transfer), receiving.pictures.shows_grey(arrival.transfer)
     return Received(image, arrival, now - before, now, arrival.side_info_bytes, insight, grey)

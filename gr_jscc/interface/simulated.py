@@ -30,6 +30,7 @@ class IdealLink(Link):
         channel: ``awgn`` or ``multipath``.
         seed: of the noise.
         settings: how rounds become bursts, by which headers and side information are charged.
+        every_round: look at the picture after each round; else the report has only the last one's PSNR.
 
     Example:
         >>> from gr_jscc.data import demo_image
@@ -46,6 +47,7 @@ class IdealLink(Link):
     channel: str = "awgn"
     seed: int = 1
     settings: LinkSettings | None = None
+    every_round: bool = False
 
     def __post_init__(self) -> None:
         self.snr_db = check_snr(self.snr_db, "snr_db")
@@ -53,7 +55,7 @@ class IdealLink(Link):
 
     def _results(self, name: str, image: np.ndarray, codec: Codec, cbr: float) -> Iterator[Result]:
         rng = np.random.default_rng(self.seed)
-        return ideal_picture(codec, (name, image), cbr, self.channel, self.snr_db, rng, self.settings)
+        return ideal_picture(codec, (name, image), cbr, self.channel, self.snr_db, rng, self.settings, self.every_round)
 
 
 @dataclass
@@ -70,6 +72,7 @@ class SimulatedLink(Link):
         loss: probability that a burst is erased in the air.
         scenario: a channel of one's own; what it does not set is as above.
         settings: how rounds become bursts, and those samples.
+        every_round: as in `IdealLink`.
 
     Example:
         >>> from gr_jscc.data import demo_image
@@ -89,6 +92,7 @@ class SimulatedLink(Link):
     loss: float = 0.0
     scenario: Scenario | None = None
     settings: LinkSettings | None = None
+    every_round: bool = False
 
     def __post_init__(self) -> None:
         self.snr_db = check_snr(self.snr_db, "snr_db")
@@ -107,4 +111,4 @@ class SimulatedLink(Link):
 
     def _results(self, name: str, image: np.ndarray, codec: Codec, cbr: float) -> Iterator[Result]:
         scenario, snr_db = self._air()
-        return simulated_picture(codec, (name, image), cbr, scenario, snr_db, self.settings)
+        return simulated_picture(codec, (name, image), cbr, scenario, snr_db, self.settings, self.every_round)

@@ -38,10 +38,11 @@ class Pictures:
         self.tell: Callable[[str], object] = lambda line: None
         self._receivers: collections.OrderedDict[int, Receiver] = collections.OrderedDict()
 
-    def decode(self, arrival: Arrival) -> np.ndarray | None:
+    def decode(self, arrival: Arrival, show: bool = True) -> np.ndarray | None:
         """The picture so far, uint8[H, W, 3].
 
-        None when the manifest is lost or names another codec's weights, or the codec or the memory failed.
+        None without ``show``, or when the manifest is lost or names another codec's weights, or the codec or the memory
+        failed.
         """
         manifest = arrival.manifest
         if manifest is None:
@@ -52,7 +53,9 @@ class Pictures:
         if arrival.reception is None:
             return None
         try:
-            return self._receiver(arrival).push(arrival.reception)
+            receiver = self._receiver(arrival)
+            receiver.hear(arrival.reception)
+            return receiver.show() if show else None
         except Exception as error:  # of every kind: whatever it is, it is not to cost more than this picture
             self._receivers.pop(arrival.transfer, None)
             self.tell(f"a picture of {manifest.width}x{manifest.height} could not be decoded: {one_line(error)}")

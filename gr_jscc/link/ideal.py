@@ -7,12 +7,12 @@ about it, side information arrives without error, and what arrived comes back wi
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gr_jscc.channel.noise import noise
-from gr_jscc.codecs.base import Codec, Insight, Payload, Reception
+from gr_jscc.codecs.base import Codec, Insight, Payload, Receiver, Reception
 from gr_jscc.link.interleaver import deinterleave
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 
@@ -23,9 +23,9 @@ class IdealRound:
 
     Attributes:
         payload: as it was sent.
-        picture: uint8[H, W, 3], the estimate after it.
+        picture: uint8[H, W, 3], the estimate after it; None where nobody looked.
         insight: of the receiving half, after it.
-        shows_grey: whether the estimate is the plain grey picture, as nothing was usable.
+        shows_grey: whether the picture is the plain grey one, as nothing was usable.
         encode_seconds, decode_seconds: the two halves took.
         finished: `time.monotonic` when the estimate was there.
 
@@ -39,7 +39,7 @@ class IdealRound:
     """
 
     payload: Payload
-    picture: np.ndarray
+    picture: np.ndarray | None
     insight: Insight | None
     shows_grey: bool
     encode_seconds: float
@@ -49,7 +49,7 @@ class IdealRound:
 
 def ideal_transfer(
     codec: Codec, image: np.ndarray, cbr: float, snr_db: float, taps: np.ndarray, rng: np.random.Generator,
-    told: bool = True,
+    told: bool = True, every_round: bool = False,
 ) -> list[IdealRound]:  # fmt: skip
     """A picture from one half of a codec to the other, round by round.
 
@@ -59,6 +59,7 @@ def ideal_transfer(
         cbr: asked of the transmitter.
         snr_db, taps, rng: see `ideal_reception`.
         told: whether a codec that uses feedback gets it.
+        every_round: whether to look at the estimates before the last.
 
     Raises:
         CodecError: the codec cannot send it.
@@ -71,13 +72,22 @@ def ideal_transfer(
         encoded = time.monotonic()
         reception = ideal_reception(payload, snr_db, taps, rng)
         received = time.monotonic()
-        picture = receiver.push(reception)
+        receiver.hear(reception)
+        picture = receiver.show() if every_round else None
         finished = time.monotonic()
         seconds = encoded - before, finished - received
         rounds.append(IdealRound(payload, picture, receiver.insight, receiver.shows_grey, *seconds, finished))
         before = finished
         payload = transmitter.next(reception if told and codec.uses_feedback else None)
-    return rounds
+    return rounds if every_round else [*rounds[:-1], _shown(rounds[-1], receiver)]
+
+
+def _shown(last: IdealRound, receiver: Receiver) -> IdealRound:
+    """The last round with the picture after it."""
+    before = time.monotonic()
+    picture, finished = receiver.show(), time.monotonic()
+    seconds = last.decode_seconds + finished - before
+    return replace(last, picture=picture, shows_grey=receiver.shows_grey, decode_seconds=seconds, finished=finished)
 
 
 def ideal_reception(

@@ -24,7 +24,7 @@ from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.codecs.parts.pixels import to_pixels
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, largest_eta
-from gr_jscc.codecs.trained import Heard, TrainedReceiver, heard
+from gr_jscc.codecs.trained import Heard, LayeredReceiver, heard
 from gr_jscc.weights.loading import require, require_bools, require_number, require_rates
 
 __all__ = ["HJSCC", "HJSCCFeedback"]
@@ -273,7 +273,7 @@ def _least(wished: Wish, symbols: int) -> np.ndarray | None:
     return index if wished.rates[index[place]] * wished.positions[place] <= 2 * symbols else None
 
 
-class _Receiver(TrainedReceiver):
+class _Receiver(LayeredReceiver):
     """One for both."""
 
     codec: HJSCC
@@ -283,20 +283,20 @@ class _Receiver(TrainedReceiver):
         self._end: End | None = None
         self._heard = False  # any symbol at all
 
-    def pixels(self, heard: Heard) -> Tensor | None:
+    def take(self, heard: Heard) -> None:
         codec = self.codec
         sizes = codec.map_sizes(*codec.grid(self.height, self.width))
         try:
             side = unpack(heard.side_info or b"", codec.rate_counts, sizes, self.height, self.width)
         except CodingError:
-            return self._picture()
+            return
         symbols, noise_var = heard.symbols, heard.noise_var
         self._heard = self._heard or not heard.is_lost
         before, end, first = self._end, self._end, side.latent
         if end is None or first == side.told == 0:  # all latents in one round, maybe for the second time
             end = End.start(codec.network, side.quality / QUALITY_CODES, *codec.grid(self.height, self.width))
         if first <= end.latent:
-            return self._picture()  # a repeat
+            return  # a repeat
         while end.latent + 1 < first:
             end = end.after_nothing()
         blind = codec.uses_feedback and side.told < len(codec.rate_counts)
@@ -318,7 +318,6 @@ class _Receiver(TrainedReceiver):
         whole = len(masks) == max(1, len(side.maps)) and used == len(symbols)
         # What is not as it was sent is better not used at all.
         self._end = end if whole and mask_hash(masks) == side.masks else before
-        return self._picture()
 
     def _worked_out(self, end: End, prior: Prior, side: SideInfo) -> np.ndarray:
         """The rate indexes int64[rows, columns] that follow from the prior, but for the exceptions."""
@@ -329,7 +328,7 @@ class _Receiver(TrainedReceiver):
             index.flat[place] = rate
         return index
 
-    def _picture(self) -> Tensor | None:
+    def paint(self) -> Tensor | None:
         if self._end is None or self._end.latent < 0 or not self._heard:
             return None
         with self.codec.autocast():  # all before it both ends derive alike

@@ -17,7 +17,7 @@ from gr_jscc.codecs.base import Payload, Reception, Transmitter, channel_uses
 from gr_jscc.codecs.parts.pixels import to_pixels
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.successive.network import LOST
-from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver
+from gr_jscc.codecs.trained import Heard, LayeredReceiver, TrainedCodec
 from gr_jscc.weights.loading import require, require_bools
 
 SIDE_INFO = struct.Struct(">BB")  # layer, from 0, and `AWARE`; power-scale code
@@ -182,7 +182,7 @@ class JointTransmitter(Transmitter):
         return self._left.pop(0) if self._left else None
 
 
-class JointReceiver(TrainedReceiver):
+class JointReceiver(LayeredReceiver):
     """The receiving half for `JointTransmitter`.
 
     Example:
@@ -201,14 +201,15 @@ class JointReceiver(TrainedReceiver):
         self.grid = grid_of(codec.network, height, width)
         self._arrived: dict[int, ArrivedLayer] = {}
 
-    def pixels(self, heard: Heard) -> Tensor | None:
-        network, grid = self.codec.network, self.grid
-        layer = arrived_layer(network, grid, heard)
+    def take(self, heard: Heard) -> None:
+        layer = arrived_layer(self.codec.network, self.grid, heard)
         if layer is not None:
             self._arrived = self._arrived | {layer.layer: layer}
+
+    def paint(self) -> Tensor | None:
         if not self._arrived:
             return None
-        nothing = self._nothing()
+        network, nothing = self.codec.network, self._nothing()
         # A layer behind a gap waits until the gap is filled, unless nothing else has come.
         unbroken = next(i for i in range(network.layers + 1) if i not in self._arrived)
         parts = [

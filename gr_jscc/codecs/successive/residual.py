@@ -30,7 +30,7 @@ from gr_jscc.codecs.successive.codec import (
     layer_payload,
 )
 from gr_jscc.codecs.successive.network import ResidualNetwork
-from gr_jscc.codecs.trained import Heard, TrainedReceiver, heard
+from gr_jscc.codecs.trained import Heard, LayeredReceiver, heard
 from gr_jscc.nn.noise import add_noise
 
 __all__ = ["SuccessiveResidual"]
@@ -90,7 +90,7 @@ def estimate_of(codec: SuccessiveResidual, grid: Grid, arrived: Iterable[Arrived
     return estimate
 
 
-class _Receiver(TrainedReceiver):
+class _Receiver(LayeredReceiver):
     codec: SuccessiveResidual
 
     def __init__(self, codec: SuccessiveResidual, height: int, width: int) -> None:
@@ -98,10 +98,12 @@ class _Receiver(TrainedReceiver):
         self.grid = grid_of(codec.network, height, width)
         self._arrived: dict[int, ArrivedLayer] = {}
 
-    def pixels(self, heard: Heard) -> Tensor | None:
+    def take(self, heard: Heard) -> None:
         arrived = arrived_layer(self.codec.network, self.grid, heard)
         if arrived is not None:
             self._arrived = self._arrived | {arrived.layer: arrived}
+
+    def paint(self) -> Tensor | None:
         if not self._arrived:
             return None
         return estimate_of(self.codec, self.grid, (self._arrived[layer] for layer in sorted(self._arrived)))
