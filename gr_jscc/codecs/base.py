@@ -277,7 +277,7 @@ class Codec(ABC):
         raise CodecError(f"{self.name} has no eta: it does not adapt its rate to the content")
 
     def compute_in(self, precision: str) -> None:
-        """Sets what its networks compute in: ``fp32``, or ``bf16`` or ``fp16`` where the device has it; ends may differ.
+        """Has its networks compute in ``fp32``, or ``bf16`` or ``fp16`` where the device has it; ends may differ.
 
         Raises:
             CodecError: unknown precision, or this codec or its device has no other than ``fp32``.
