@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gr_jscc.nn.tiles import by_tiles
+
 MOST_SIDE = 16  # of a window: each attention holds a table of its fourth power
 
 
@@ -146,7 +148,13 @@ class WindowBlocks(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.permute(0, 2, 3, 1)
-        for block in self.blocks:
-            x = block(x)
-        return x.permute(0, 3, 1, 2)
+        if not self.blocks:
+            return x
+        # Tiles begin where windows do; those that are shifted reach beyond a tile by their shift.
+        stages = [
+            (lambda x, block=block: block(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), block.attention.shift)
+            for block in self.blocks
+        ]
+        first = self.blocks[0]
+        values = max(x.shape[1], first.attention.inputs.out_features, first.expand.out_features)
+        return by_tiles(stages, [x], values, first.attention.window)

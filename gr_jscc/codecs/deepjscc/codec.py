@@ -138,16 +138,20 @@ class _Receiver(TrainedReceiver):
             return None
         if heard.is_lost:
             return None
-        # What was not sent at some positions is for the decoder as if it were lost.
-        received = torch.zeros(1, network.latents // 2, rows, columns, dtype=torch.complex64, device=device)
-        variance = torch.full(received.shape, torch.inf, device=device)
         places = torch.from_numpy(_places(count, positions)).to(device)
+        sent = torch.zeros(network.latents // 2, rows, columns, dtype=torch.uint8, device=device)
+        sent.view(-1)[places] = 2
+        scale, rates = scale_of(torch.tensor([code], device=device)), torch.tensor([2 * pairs], device=device)
+        with self.codec.autocast():
+            told = *self._latents(heard, places, sent.shape, scale), rates, sent.sum(0, keepdim=True)
+            known = network.listen(*told)
+            del told  # as much as all that follows needs
+            return network.paint(*known)
+
+    def _latents(self, heard: Heard, places: Tensor, shape: torch.Size, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents as they arrived, and the noise variance of each; what was not sent is as if it were lost."""
+        received = torch.zeros(1, *shape, dtype=torch.complex64, device=scale.device)
+        variance = torch.full(received.shape, torch.inf, device=scale.device)
         received.view(-1)[places] = heard.symbols
         variance.view(-1)[places] = heard.noise_var
-        sent = torch.zeros(received.shape[1:], dtype=torch.long, device=device)
-        sent.view(-1)[places] = 2
-        scale = scale_of(torch.tensor([code], device=device))
-        latents, latent_var = from_symbols(received, variance, scale)
-        rates = torch.tensor([2 * pairs], device=device)
-        with self.codec.autocast():
-            return network.decode(latents, latent_var, rates, sent.sum(0, keepdim=True))
+        return from_symbols(received, variance, scale)
