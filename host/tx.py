@@ -18,6 +18,7 @@ from gr_jscc.host.options import panels
 from gr_jscc.host.options import video as video_options
 from gr_jscc.host.video_hosts import send_video
 from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.capacity import total_cbr_within
 from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.resident import MemoryTrim
@@ -26,6 +27,8 @@ from gr_jscc.threads import share_cores
 if TYPE_CHECKING:
     from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
 
+AIR = "air"  # in place of a CBR: as much as the air carries
+
 
 def tx(
     images: options.Images = None,
@@ -33,7 +36,15 @@ def tx(
     back_channel: options.BackChannel = "",
     codec: options.Codec = "deepjscc",
     weights: options.Weights = "",
-    cbr: options.Cbr = "1/12",
+    cbr: Annotated[
+        str,
+        typer.Option(
+            "--cbr",
+            rich_help_panel=panels.CODEC,
+            help="Complex channel uses per colour value (3·H·W), e.g. 1/24, 1/12, 1/6; of frames also 'air': as much "
+            "as --fps and --sample-rate leave time for.",
+        ),
+    ] = "1/12",
     cbr_max: options.CbrMax = "",
     eta: options.Eta = None,
     refine: options.Refine = 0,
@@ -138,7 +149,8 @@ def tx(
     With a back-channel lost bursts are sent again, and codecs that use feedback get it. Either side may start first,
     and either may be restarted: the same command does not resend what the receiver has.
     """
-    ratio = options.parse_cbr(cbr_max or cbr)
+    follows_air = cbr == AIR and not cbr_max
+    ratio = 1.0 if follows_air else options.parse_cbr(cbr_max or cbr)
     options.check_device(device)
     most_symbols = options.parse_burst_symbols(burst_symbols)
     if not back_channel and (adapt or side_info != "air" or most_symbols is None):
@@ -150,13 +162,18 @@ def tx(
     source = video_options.source_of(video, camera, screen, watch, test_pattern, seed=1)
     if bool(images) == (source is not None):
         raise UserError("give images to send, or one source of frames (--video, --camera, …)")
+    if source is None and follows_air:
+        raise UserError(f"--cbr {AIR} is for frames, each of which has a time: --fps and --sample-rate say which")
     if source is not None:
         if back_channel:
             raise UserError("frames are sent without a back-channel: nothing of them is repeated")
-        encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max), eta, refine)
-        duration = float("inf") if seconds is None else seconds
+        duration, slot = float("inf") if seconds is None else seconds, 0
         form = video_options.form_of(fps, size, crop)
-        return send_video(source, form, duration, choice, encoding, settings, papr_limit, json_lines, quiet)
+        if follows_air:
+            slot = int(choice.sample_rate / fps)
+            ratio = total_cbr_within(slot, form.height, form.width, settings)
+        encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max) or follows_air, eta, refine)
+        return send_video(source, form, duration, choice, encoding, settings, papr_limit, json_lines, quiet, slot)
 
     with loading("GNU Radio"):
         from gr_jscc.blocks import back_channel as back_channel_block

@@ -43,8 +43,9 @@ def send_video(
     papr_limit: float,
     json_lines: bool,
     quiet: bool,
+    slot: int,
 ) -> None:
-    """Sends the newest frame whenever the air has room for one.
+    """Sends the newest frame whenever the air has room for one; with a ``slot``, each takes so many samples of it.
 
     Raises:
         UserError: the source or the codec cannot.
@@ -55,9 +56,9 @@ def send_video(
     share_cores()
     load_sending_codec(encoding, settings).check_picture(np.zeros((form.height, form.width, 3), np.uint8), encoding.cbr)
     frames = video_source(source, form, seconds)
-    graph = SendVideoFlowgraph(frames, choice, encoding, settings, papr_limit)
+    graph = SendVideoFlowgraph(frames, choice, encoding, settings, papr_limit, slot)
     began, rate = time.monotonic(), collections.deque(maxlen=50)
-    title = f"{source.name} by {encoding.codec} to {choice.address}"
+    title = f"{source.name} by {encoding.codec} at CBR {encoding.cbr:.4g} to {choice.address}"
     try:
         with options.stopped_by_signals(), LiveView(title, [], json_lines, quiet) as view:
             for event in graph.events():

@@ -31,7 +31,7 @@ class SendVideoFlowgraph(HostFlowgraph):
         radio: where they are sent.
         encoding: how they are encoded.
         settings: how each becomes bursts, and those samples.
-        papr_limit_db: the modulator's.
+        papr_limit_db, slot: the modulator's.
 
     Example:
         >>> import tempfile
@@ -53,11 +53,13 @@ class SendVideoFlowgraph(HostFlowgraph):
         encoding: Encoding,
         settings: LinkSettings | None = None,
         papr_limit_db: float = 0.0,
+        slot: int = 0,
     ) -> None:
         gr.top_block.__init__(self, "JSCC video transmitter")
         self.channel, self.choice, self.source = None, radio, source
         encoder = jscc_encoder(**vars(encoding), settings=settings)
-        modulator = ofdm_modulator(papr_limit_db=papr_limit_db, numerology=(settings or LinkSettings()).numerology)
+        layout = (settings or LinkSettings()).numerology
+        modulator = ofdm_modulator(papr_limit_db=papr_limit_db, numerology=layout, slot=slot)
         self.transmitter = jscc_transmitter([], encoder, modulator)
         self.radio, self.log = radio_sink(radio.address, radio.profile, radio.reconnect), event_queue()
         self.own_blocks = [source, self.transmitter, self.radio, self.log]

@@ -77,6 +77,8 @@ def test_frames_cross_three_programs_and_ctrl_c_leaves_a_whole_film(tmp_path):
         (["tx", "--test-pattern", "--size", "big"], "a size must be WIDTHxHEIGHT"),
         (["tx", "--test-pattern", "--back-channel", "tcp://127.0.0.1:1"], "frames are sent without a back-channel"),
         (["tx", "--test-pattern", "--cbr", "1/4"], "supports a CBR from 1/48 to 1/6"),
+        (["tx", "photo.png", "--cbr", "air"], "--cbr air is for frames"),
+        (["tx", "--test-pattern", "--cbr", "air", "--sample-rate", "5e3"], "a frame has 500 samples of air, less than"),
         (["rx", "--page", "here"], "--page must be a port or HOST:PORT, such as 8000, not 'here'"),
         (["rx", "--film", "film.gif"], "film.gif: a film's name ends in .mp4 or .webp"),
         (["rx", "--film", "film.mp4", "--record", "air"], "--film and --page receive frames"),
