@@ -52,8 +52,12 @@ class LPIPS(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """Distances float32[B] of two batches float32[B, 3, H, W] from -1 to 1, sides of at least `SMALLEST_SIDE`."""
-        total = first.new_zeros(len(first))
-        for a, b, head in zip(self.features(first), self.features(second), self.heads):
+        return self.distance(self.features(first), self.features(second))
+
+    def distance(self, first: list[Tensor], second: list[Tensor]) -> Tensor:
+        """Distances float32[B] of two batches by their features."""
+        total = first[0].new_zeros(len(first[0]))
+        for a, b, head in zip(first, second, self.heads):
             total = total + (head * (a - b).square()).sum(1).mean((1, 2))
         return total
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 LARGEST_PSNR_DB = 100.0  # of a picture without any error, which then counts in means, plots and curves
 LARGEST_MS_SSIM_DB = 50.0
+MOST_REMEMBERED = 2**22  # colour values of an original whose features are kept for the next comparison
 SMALLEST_MS_SSIM_SIDE = 161  # pixels; five scales of an 11-pixel window need as many
 
 
@@ -56,11 +59,23 @@ def lpips(original: np.ndarray, received: np.ndarray) -> float | None:
         return None
     import torch
 
-    def tensor(picture: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-
+    # One original is compared with many pictures in turn; the features of a large one are not kept in memory.
+    known = _features if original.size <= MOST_REMEMBERED else _features.__wrapped__
+    first, second = known(original.shape, original.tobytes()), _features.__wrapped__(received.shape, received.tobytes())
     with torch.inference_mode():
-        return float(lpips_network()(tensor(original), tensor(received)))
+        return float(lpips_network().distance(first, second))
+
+
+@lru_cache(1)
+def _features(shape: tuple[int, int, int], pixels: bytes) -> list:
+    """What LPIPS compares of a picture uint8[H, W, 3]."""
+    import torch
+
+    from gr_jscc.metrics.lpips import lpips_network
+
+    picture = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).reshape(shape)
+    with torch.inference_mode():
+        return lpips_network().features(picture.permute(2, 0, 1)[None].float() / 127.5 - 1)
 
 
 def why_no_lpips() -> str:

@@ -8,13 +8,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from gr_jscc.codecs.base import Codec
 from gr_jscc.codecs.refined import Refined
 from gr_jscc.errors import UserError
-from gr_jscc.flowgraphs.ideal import ideal_results
+from gr_jscc.flowgraphs.ideal import ideal_picture
 from gr_jscc.imaging import load_image, save_image
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding
@@ -24,7 +26,8 @@ from gr_jscc.reports.archive import PICTURE, REPORT
 from gr_jscc.reports.report import OnAir, Received, build_report
 from gr_jscc.reports.report import Sent as Transmitted
 from gr_jscc.sweeps.cells import Cell
-from gr_jscc.sweeps.measurement import check_weights, kept_codec
+from gr_jscc.sweeps.measurement import MODELS_KEPT, check_weights, kept_codec
+from gr_jscc.sweeps.remembered import Remembered
 
 CFO = 0.1  # subcarrier spacings, as loopback's and channel's
 START_SECONDS = 120  # for three programs on a busy machine
@@ -41,26 +44,43 @@ def send(device: str, cells: Sequence[Cell], pictures: Sequence[np.ndarray]) -> 
         device: torch device of the networks.
         cells: of the same mode; more than one between two hosts only.
         pictures: uint8[H, W, 3] each.
+
+    The seconds that encoding takes are those of the first cell that needed the encoding, see `Remembered`.
     """
     import torch
 
     torch.set_num_threads(1)  # a worker is one core's; and sums come out the same on machines with more cores
     check_weights(cells[0], kept_codec(cells[0].codec, cells[0].weights, device))
+    if cells[0].mode == "ideal":
+        return [_ideal(cell, picture, device) for cell, picture in zip(cells, pictures)]
     with tempfile.TemporaryDirectory(prefix="gr-jscc-sweep-") as name:
         sent = Path(name, "sent")
         files = [sent / f"{number:05d}.ppm" for number in range(len(cells))]
         for path, picture in zip(files, pictures):
             save_image(path, picture)
-        modes = {"ideal": _ideal, "flowgraph": _flowgraph, "two-hosts": _two_hosts}
+        modes = {"flowgraph": _flowgraph, "two-hosts": _two_hosts}
         return modes[cells[0].mode](cells[0], files, device)
 
 
-def _ideal(cell: Cell, files: list[Path], device: str) -> Sent:
+def _ideal(cell: Cell, picture: np.ndarray, device: str) -> tuple[dict, np.ndarray | None]:
     codec = kept_codec(cell.codec, cell.weights, device)
     if cell.refine:
         codec = Refined(codec, cell.refine, cell.snr_db)
-    results = ideal_results(codec, files, cell.cbr, cell.channel, cell.snr_db, cell.noise_seed, _settings(cell))
-    return [(result.report, result.received) for result in results if result.final]
+    elif not codec.uses_feedback:
+        codec = _remembered(codec)
+    rng = np.random.default_rng(cell.noise_seed)
+    results = ideal_picture(codec, (cell.image, picture), cell.cbr, cell.channel, cell.snr_db, rng, _settings(cell))
+    (final,) = (result for result in results if result.final)
+    if isinstance(codec, Remembered):
+        seconds = final.report["seconds"]
+        seconds["total"] = round(seconds["total"] - seconds["encode"] + codec.encode_seconds, 4)
+        seconds["encode"] = round(codec.encode_seconds, 4)
+    return final.report, final.received
+
+
+@lru_cache(MODELS_KEPT)
+def _remembered(codec: Codec) -> Remembered:
+    return Remembered(codec)
 
 
 def _flowgraph(cell: Cell, files: list[Path], device: str) -> Sent:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from gr_jscc.errors import UserError
 from gr_jscc.sweeps.cells import Cell, Plan, Planned
-from gr_jscc.sweeps.measurement import Measured, Send, failed, measure
+from gr_jscc.sweeps.measurement import Measured, Send, failed, measure_task
 from gr_jscc.sweeps.store import Store
 
 if TYPE_CHECKING:
     from distributed import Client
 
+TOGETHER = 6  # cells that share an encoding
 QUEUED_PER_THREAD = 3  # tasks; enough that no worker waits, few enough that pictures do not pile up
 
 
@@ -41,8 +42,9 @@ class Work:
 def work_left(plan: Plan, store: Store) -> Work:
     """The cells that the store lacks, each once; those that failed are tried again.
 
-    Pictures that go between two hosts go together, one point at a time: three programs start for it. All others are
-    handed out one by one, so that a killed sweep loses little.
+    Pictures that go between two hosts go together, one point at a time: three programs start for it. What a picture's
+    encoding meets on the ideal channel goes together, too, `TOGETHER` at a time. All others are handed out one by one,
+    so that a killed sweep loses little.
     """
     known = store.rows()
     # Two schemes may share a cell: the one whose picture is shown stands for both.
@@ -60,8 +62,15 @@ def work_left(plan: Plan, store: Store) -> Work:
     tasks: dict[tuple | str, list[Planned]] = {}
     for planned in left:
         cell = planned.cell
-        tasks.setdefault(_point(cell) if cell.mode == "two-hosts" else cell.key, []).append(planned)
-    return Work(list(tasks.values()), len(unique) - len(left))
+        whole = {"two-hosts": _point, "ideal": _encoding}.get(cell.mode)
+        tasks.setdefault(whole(cell) if whole else cell.key, []).append(planned)
+    parts = (
+        task[start : start + most]
+        for task in tasks.values()
+        for most in [len(task) if task[0].cell.mode == "two-hosts" else TOGETHER]
+        for start in range(0, len(task), most)
+    )
+    return Work(list(parts), len(unique) - len(left))
 
 
 def run_work(
@@ -72,7 +81,7 @@ def run_work(
     Args:
         client: of the cluster; workers need this package.
         tasks: from `work_left`.
-        send: see `measure`; a function that workers can import.
+        send: see `measure_task`; a function that workers can import.
         store: open for writing.
 
     Raises:
@@ -87,8 +96,11 @@ def run_work(
     def hand_out() -> None:
         most = QUEUED_PER_THREAD * max(1, sum(client.nthreads().values()))
         while len(under_way) < most and (task := next(waiting, None)) is not None:
-            cells, pictures = [p.cell for p in task], [p.picture.read() for p in task]
-            future = client.submit(measure, send, cells, pictures, key=f"cell-{cells[0].key}", pure=False)
+            read = {planned.cell.image_hash: planned.picture for planned in task}  # each once, and sent once
+            read = {code: picture.read() for code, picture in read.items()}
+            cells, shown = [p.cell for p in task], [p.shown for p in task]
+            pictures = [read[cell.image_hash] for cell in cells]
+            future = client.submit(measure_task, send, cells, pictures, shown, key=f"cell-{cells[0].key}", pure=False)
             under_way[future.key] = task
             finished.add(future)
 
@@ -130,6 +142,11 @@ def _point(cell: Cell) -> tuple:
     """All of a cell but its picture."""
     codec = cell.codec, cell.weights_hash, cell.cbr, cell.refine
     return *codec, cell.snr_db, cell.channel, cell.seed, cell.numerology, cell.burst_symbols
+
+
+def _encoding(cell: Cell) -> tuple:
+    """All of a cell that its payloads depend on; of the same, where there is no feedback, the same are sent."""
+    return cell.mode, cell.codec, cell.weights_hash, cell.weights, cell.image_hash, cell.cbr, cell.refine
 
 
 def plan_content(plan: Plan, command: str) -> dict:

@@ -11,7 +11,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.sweeps.cells import Cell, Plan, Planned
 from gr_jscc.sweeps.experiment import Experiment
 from gr_jscc.sweeps.pictures import Picture, picture_hash
-from gr_jscc.sweeps.runner import original_name, run_work, work_left
+from gr_jscc.sweeps.runner import TOGETHER, original_name, run_work, work_left
 from gr_jscc.sweeps.store import Store, StoreError, strays_line
 
 pytestmark = pytest.mark.timeout(60)
@@ -137,12 +137,22 @@ def test_cells_arrive_once_errors_are_told_and_tried_again(tmp_path, client):
     store.close()
 
 
-def test_pictures_between_two_hosts_go_together_and_others_one_by_one(tmp_path):
+def test_pictures_between_two_hosts_and_channels_of_one_encoding_go_together(tmp_path):
     cells = [
         planned(number, mode, snr_db=snr) for mode in ("ideal", "two-hosts") for snr in (1.0, 2.0) for number in (1, 2)
     ]
     store = Store.create(tmp_path)
-    assert [len(task) for task in work_left(plan(cells + cells), store).tasks] == [1, 1, 1, 1, 2, 2]
+    tasks = work_left(plan(cells + cells), store).tasks
+    assert [[(p.cell.mode, p.cell.image, p.cell.snr_db) for p in task] for task in tasks] == [
+        [("ideal", "1.png", 1.0), ("ideal", "1.png", 2.0)],
+        [("ideal", "2.png", 1.0), ("ideal", "2.png", 2.0)],
+        [("two-hosts", "1.png", 1.0), ("two-hosts", "2.png", 1.0)],
+        [("two-hosts", "1.png", 2.0), ("two-hosts", "2.png", 2.0)],
+    ]
+    many = [planned(1, snr_db=snr) for snr in range(TOGETHER + 1)]
+    assert [len(task) for task in work_left(plan(many), store).tasks] == [TOGETHER, 1]
+    flowgraph = [planned(1, "flowgraph", snr_db=snr) for snr in (1.0, 2.0)]
+    assert [len(task) for task in work_left(plan(flowgraph), store).tasks] == [1, 1]
     store.close()
 
 

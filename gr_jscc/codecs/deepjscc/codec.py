@@ -115,9 +115,10 @@ class _Transmitter(Transmitter):
         places = torch.from_numpy(_places(count, rows * columns)).to(device)
         is_sent = torch.zeros(network.latents // 2, 1, rows, columns, device=device)
         is_sent.view(-1)[places] = 1
-        pixels = to_pixels(image, rows * STRIDE, columns * STRIDE, device)
         with self.codec.autocast():
+            pixels = to_pixels(image, rows * STRIDE, columns * STRIDE, device)
             latents = network.encode(pixels, rates, 2 * is_sent.sum(0).long())
+            del pixels
         latents = latents * is_sent.expand(-1, 2, -1, -1).reshape(latents.shape)
         symbols, scale = to_symbols(latents, torch.tensor([2 * count / (rows * columns)], device=device))
         code = int(quantise_scale(scale)[0])
