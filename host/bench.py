@@ -8,9 +8,10 @@ from gr_jscc.host.lazy import lazy_group
 
 app = typer.Typer(
     cls=lazy_group(
-        "gr_jscc.host.bench_", ("all", "modem", "back-channel", "air", "calibration", "codec", "compressor", "ldpc")
+        "gr_jscc.host.bench_",
+        ("all", "modem", "back-channel", "air", "calibration", "codec", "compressor", "ldpc", "sweep"),
     ),
-    help="Measure the modem, the back-channel, the virtual air, radios and codecs.",
+    help="Measure the modem, the back-channel, the virtual air, radios, codecs and sweeps.",
     no_args_is_help=True,
 )
 

@@ -28,6 +28,7 @@ BENCHES: dict[str, tuple[str, ...]] = {
     "ldpc": ("ldpc", "--blocks", "100", "--seconds", "1"),
     "back-channel": ("back-channel", "--quick"),
     "air": ("air", "--seconds", "5"),
+    "sweep": ("sweep",),
 } | {f"codec-{name}": ("codec", "--codec", name, "--repeats", "3") for name in SPEED_OF_CODECS}
 
 
