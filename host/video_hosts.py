@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import json
 import queue
 import threading
@@ -30,6 +31,7 @@ from gr_jscc.video.pattern import read_number
 from gr_jscc.video.sources import Source
 
 KEPT = 4096  # frames over which figures are taken: a stream has no end
+MANIFEST_SECONDS = 1.0  # who joins in mid-stream waits so long at most
 LOCAL = "127.0.0.1"
 
 
@@ -54,6 +56,7 @@ def send_video(
     from gr_jscc.flowgraphs.video_hosts import SendVideoFlowgraph
 
     share_cores()
+    settings = dataclasses.replace(settings, manifest_seconds=MANIFEST_SECONDS)
     load_sending_codec(encoding, settings).check_picture(np.zeros((form.height, form.width, 3), np.uint8), encoding.cbr)
     frames = video_source(source, form, seconds)
     graph = SendVideoFlowgraph(frames, choice, encoding, settings, papr_limit, slot)

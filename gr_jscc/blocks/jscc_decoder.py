@@ -64,7 +64,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
         memory_mib: that rounds may take which are not complete, and the same again for those that wait for the network.
         newest: pass over pictures of which a newer one waits for the network, and count them: of video nobody wants
-            the older.
+            the older. A manifest then stands for the frames that follow without one.
 
     Attributes:
         passed_over: pictures that were.
@@ -102,6 +102,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None, memory_mib << 20
         )
         self._memory, self._waiting = memory_mib << 20, 0  # bytes that may wait for the network, and that do
+        if newest:
+            self._receiving.expect_stream()
         self._newest, self._latest, self.passed_over = newest, -1, 0
         self._lock = threading.Lock()
         self._receiving.pictures.tell = lambda line: warn(self, line)

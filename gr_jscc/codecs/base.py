@@ -293,6 +293,10 @@ class Codec(ABC):
         """
         return None
 
+    def restated(self, payload: Payload, side_info: bytes) -> Payload | None:
+        """The same round, for which other side information holds, such as the last frame's; None where none such is."""
+        return payload if payload.side_info == side_info else None
+
     def check_size(self, height: int, width: int, cbr: float) -> None:
         """Refuses a size of which this codec sends no picture, whatever is in it.
 

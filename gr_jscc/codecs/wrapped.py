@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec, Receiver, Transmitter, UseMap
+from gr_jscc.codecs.base import Codec, Payload, Receiver, Transmitter, UseMap
 
 
 class Wrapped(Codec):
@@ -46,6 +46,9 @@ class Wrapped(Codec):
 
     def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
         return self.codec.use_map(image, cbr)
+
+    def restated(self, payload: Payload, side_info: bytes) -> Payload | None:
+        return self.codec.restated(payload, side_info)
 
     def check_size(self, height: int, width: int, cbr: float) -> None:
         self.codec.check_size(height, width, cbr)

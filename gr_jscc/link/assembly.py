@@ -19,6 +19,7 @@ MEMORY = 1 << 30  # bytes that open rounds may take
 PEAK = 4  # times what its symbols take, while a round is put together
 SENDERS = 8  # whose rounds may be open at a time where there is no back-channel
 REMEMBERED = 64  # rounds that are done, at least
+LASTING_BYTES = 8  # of side information that may hold for another picture, a scale or a rate; more tells of its content
 STRANGERS = 64  # that are told apart
 
 
@@ -57,6 +58,7 @@ class Assembler:
 
     Attributes:
         session: whose rounds alone are taken; None: everybody's, each sender's for itself.
+        is_stream: whether a sender's manifest stands for its transfers that follow without one, if it fits them.
         waits: whether rounds of transfers that their sender did not announce wait until it does.
         strangers: bursts of others than ``session``, by sender.
         forged: manifests that ``session`` did not make, or that no sender can have made.
@@ -77,7 +79,8 @@ class Assembler:
     def __init__(self, most_open: int = 1, codec: Codec | None = None, memory: int = MEMORY) -> None:
         self.most_open, self._codec, self._memory = most_open, codec, memory
         self.session: Session | None = None
-        self.waits = False
+        self.waits = self.is_stream = False
+        self._standing: dict[tuple[int, int], Manifest] = {}  # by sender and round
         self.strangers: collections.Counter[int] = collections.Counter()
         self.forged = self.too_large = 0
         self._announced: set[int] = set()
@@ -99,6 +102,8 @@ class Assembler:
             return self._echo(key, burst) if self.session is None else []
         ended = self._make_room(key)
         current = self._open.setdefault(key, IncomingRound(*key, self.most_open > 1))
+        if self.is_stream:
+            current.standing = self._standing.get((sender_of(key[0]), key[1]))
         self._read(current, current.add(burst))
         return ended + self._free_memory(key) + self._hand_over_complete(key[0])
 
@@ -195,6 +200,8 @@ class Assembler:
             self.too_large += 1
         else:
             current.manifest = manifest
+            if len(manifest.side_info) <= LASTING_BYTES:
+                self._standing[sender_of(current.transfer), current.number] = manifest
 
     def _echo(self, key: tuple[int, int], burst: ReceivedBurst) -> list[Arrival]:
         """A burst with the number of a round that is done: late, or another sender's, as its manifest tells."""
@@ -258,6 +265,6 @@ class Assembler:
 
     def _remember(self, key: tuple[int, int], current: IncomingRound) -> None:
         self._done.pop(key, None)
-        self._done[key] = current.manifest
+        self._done[key] = current.described
         while len(self._done) > max(4 * self.most_open, REMEMBERED):
             del self._done[next(iter(self._done))]

@@ -43,6 +43,8 @@ class LinkSettings:
         control_snr_db: Es/N0 at the receiver, where it is known: manifests and side information are then sent once, by
             the scheme that takes the fewest symbols and loses at most 1 % of them at `MARGIN_DB` below. None: as
             ``mcs`` and ``manifest_copies`` say.
+        manifest_seconds: of a stream whose receivers know it for one: for so long a manifest stands for the pictures
+            that follow, as far as the codec can have it hold for them. 0: each picture has its own.
         session: the sender's.
         numerology: the modulator's, which says what headers cost; the demodulator must have the same.
 
@@ -55,6 +57,7 @@ class LinkSettings:
     mcs: int | None = None
     manifest_copies: int | None = None
     control_snr_db: float | None = None
+    manifest_seconds: float = 0.0
     session: Session = Session()
     numerology: Numerology = DEFAULT_NUMEROLOGY
 

@@ -16,6 +16,7 @@ from gr_jscc.link.given_up import GivenUp
 from gr_jscc.link.outgoing import Outgoing, OutgoingRound
 from gr_jscc.link.policy import MANIFEST_REPEATS, REMEMBERED, SendingPolicy
 from gr_jscc.link.presence import Presence
+from gr_jscc.link.standing_manifest import StandingManifests
 from gr_jscc.link.trains import Trains
 from gr_jscc.modem.header import BurstKind
 
@@ -64,6 +65,7 @@ class Flights:
         self._tell, self._on_event = tell, on_event
         self._transfers: dict[int, Outgoing] = {}
         self._let_go: set[bytes] = set()  # keys of pictures that are not kept any more, unconfirmed
+        self._manifests = StandingManifests(codec)
         self.trains = Trains()
         self.given_up = GivenUp()
 
@@ -207,10 +209,14 @@ class Flights:
     def _add_round(self, flight: Outgoing, round_: int, payload: Payload) -> None:
         height, width = flight.image.shape[:2]
         weights = self._codec.weights_hash
+        standing_for = flight.settings.manifest_seconds
+        payload, is_known = self._manifests.describe(payload, (height, width), round_, standing_for)
         if self._policy.side_info == "back-channel" and self._presence.connected and len(payload.symbols):
             manifest = manifest_of(payload, height, width, weights, flight.settings.session).pack()
             self._tell(SideInfo(flight.number, round_, manifest))
             flight.side_info_bytes += len(manifest)
+            is_known = True
+        if is_known:
             bursts = analog_bursts(payload.symbols, flight.number, round_, flight.settings)
         else:
             bursts = round_bursts(payload, height, width, weights, flight.number, round_, flight.settings)

@@ -65,6 +65,7 @@ class IncomingRound:
     digital: dict[int, bytes] = field(default_factory=dict)
     digital_count: int = 0
     manifest: Manifest | None = None
+    standing: Manifest | None = None  # of a stream: the one before, which holds unless this round has its own
     snr: list[float] = field(default_factory=list)
     cfo: list[float] = field(default_factory=list)
     evm: list[float] = field(default_factory=list)
@@ -104,10 +105,23 @@ class IncomingRound:
         self.digital.clear()
 
     @property
+    def described(self) -> Manifest | None:
+        """What describes the round: its manifest, or the standing one where that fits all bursts that came."""
+        if self.manifest is not None or self.standing is None or not self.analog:
+            return self.manifest
+        size, symbols = burst_size(self.standing.symbols, self.analog_count), self.standing.symbols
+        headers = [burst.header for burst in self.analog.values()]
+        fits = all(
+            head.count == self.analog_count and head.symbols == min(size, symbols - size * head.index)
+            for head in headers
+        )
+        return self.standing if fits else None
+
+    @property
     def complete(self) -> bool:
-        if self.manifest is None:
+        if self.described is None:
             return False
-        if self.manifest.symbols == 0:
+        if self.described.symbols == 0:
             return True
         return 0 < self.analog_count <= len(self.usable) and bool(self.received().all())
 
@@ -118,12 +132,13 @@ class IncomingRound:
         return received
 
     def arrival(self, codec: Codec | None) -> Arrival:
-        ours = self.manifest and (codec is None or self.manifest.weights_hash == codec.weights_hash)
-        reception = self._reception(self.manifest) if ours else None
+        manifest = self.described
+        ours = manifest and (codec is None or manifest.weights_hash == codec.weights_hash)
+        reception = self._reception(manifest) if ours else None
         return Arrival(
             transfer=self.transfer,
             round=self.number,
-            manifest=self.manifest,
+            manifest=manifest,
             reception=reception,
             bursts_received=len(self.analog),
             bursts_sent=self.analog_count,

@@ -81,6 +81,10 @@ class ReceivingEnd:
         self._connected = False
         self._lost_at = clock()
 
+    def expect_stream(self) -> None:
+        """From now on a manifest stands for the pictures that follow without one, see `LinkSettings`."""
+        self._assembler.is_stream = True
+
     def burst(self, burst: ReceivedBurst) -> list[Arrival]:
         """Takes the next burst of the stream; returns the rounds that it ends."""
         key = (burst.header.transfer, burst.header.round)

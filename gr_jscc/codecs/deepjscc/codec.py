@@ -22,6 +22,7 @@ from gr_jscc.weights.loading import require
 __all__ = ["DeepJSCC"]
 
 SIDE_INFO = struct.Struct(">BB")  # rate (latent channels / 2), power-scale code
+NEAR = 2  # codes by which another picture's power scale may differ, 0.19 dB each
 SMALLEST_RATE = 8  # latent channels: CBR 1/48
 
 
@@ -55,6 +56,14 @@ class DeepJSCC(TrainedCodec):
     def transmitter(self, cbr: float) -> Transmitter:
         self.check_cbr(cbr)
         return _Transmitter(self, cbr)
+
+    def restated(self, payload: Payload, side_info: bytes) -> Payload | None:
+        (rate, code), (other_rate, other_code) = SIDE_INFO.unpack(payload.side_info), SIDE_INFO.unpack(side_info)
+        if rate != other_rate or abs(code - other_code) > NEAR:
+            return None
+        # Symbols times scale are what the receiver decodes: their power then differs from 1 by as much as the scales.
+        scales = scale_of(torch.tensor([code, other_code]))
+        return Payload(payload.symbols * np.float32(scales[0] / scales[1]), side_info)
 
     def check_size(self, height: int, width: int, cbr: float) -> None:
         self.rate_for(height, width, cbr)

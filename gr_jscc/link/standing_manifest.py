@@ -1,0 +1,58 @@
+"""Manifests that stand for the frames that follow: a stream's need not be sent with each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gr_jscc.codecs.base import Codec, Payload
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What the last manifest said, and when it was sent."""
+
+    size: tuple[int, int]
+    symbols: int
+    side_info: bytes
+    at: float
+
+
+class StandingManifests:
+    """The sender's: which frames the manifest that was sent last describes as well.
+
+    Args:
+        codec: whose frames they are.
+        clock: seconds.
+
+    Example:
+        >>> import numpy as np
+        >>> from gr_jscc.codecs.registry import load_codec
+        >>> manifests = StandingManifests(load_codec("separation"), clock=lambda: 0.0)
+        >>> frame = Payload(np.ones(600, np.complex64))
+        >>> [manifests.describe(frame, (240, 320), 0, seconds=1.0)[1] for _ in range(3)]
+        [False, True, True]
+    """
+
+    def __init__(self, codec: Codec, clock: Callable[[], float] = time.monotonic) -> None:
+        self._codec, self._clock = codec, clock
+        self._standing: dict[int, _Standing] = {}  # by round
+
+    def describe(self, payload: Payload, size: tuple[int, int], round_: int, seconds: float) -> tuple[Payload, bool]:
+        """A round as it is to be sent, and whether the manifest that was sent last describes it.
+
+        Args:
+            payload: of the codec.
+            size: height and width of the picture.
+            round_: its number.
+            seconds: for how long a manifest stands; 0: for its own picture only.
+        """
+        last, now = self._standing.get(round_), self._clock()
+        if seconds and last is not None and now - last.at < seconds and len(payload.symbols) == last.symbols > 0:
+            restated = self._codec.restated(payload, last.side_info) if last.size == size else None
+            if restated is not None:
+                return restated, True
+        if seconds:
+            self._standing[round_] = _Standing(size, len(payload.symbols), payload.side_info, now)
+        return payload, False
