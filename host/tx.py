@@ -243,6 +243,8 @@ class _Log:
         if kind == "air":
             view.flow(event["air"])
             return
+        if kind == "left_out":  # of which the encoder has told
+            return
         if kind == "finished":
             self.unconfirmed = event["unconfirmed"]
             return

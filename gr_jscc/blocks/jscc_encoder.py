@@ -145,6 +145,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     def _publish(self, fields: dict, image: np.ndarray | None) -> None:
         if fields["event"] == "left_out":
             self._leave_out(fields["name"], fields["reason"])
+            self.message_port_pub(pmt.intern("sent"), event_message(**fields))
             return
         self._sent_any = self._sent_any or fields["event"] in ("sent", "skipped")
         self.message_port_pub(pmt.intern("sent"), event_message(image=image, **fields))

@@ -21,8 +21,9 @@ class video_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
     """Hands a source's frames to an encoder as time passes; a frame for which there is no room gives way to the next.
 
     Message ports: ``image`` out (see `image_source`), and after the last frame a message whose dictionary holds
-    ``end``; ``events`` in: connect the modulator's ``air`` to it, from which it knows what has left; ``dropped`` out:
-    how many frames gave way so far, for sinks (see `gr_jscc.scheduler.events`).
+    ``end``; ``events`` in: connect the modulator's ``air`` to it, from which it knows what has left, and the encoder's
+    ``sent``, from which it knows what cannot be sent; ``dropped`` out: how many frames gave way so far, for sinks (see
+    `gr_jscc.scheduler.events`).
 
     Args:
         source: where frames come from.
@@ -70,7 +71,7 @@ class video_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
     @guarded
     def handle_event(self, message: pmt.pmt_base) -> None:
         event, _, _ = read_event(message)
-        if event == "air":
+        if event in ("air", "left_out"):
             with self._lock:
                 self._ahead -= 1
                 self._send()

@@ -50,6 +50,8 @@ KINDS = {
     "dropped": Kind("video_source", {"frames": int}),
     # A picture went to the link; its rounds so far.
     "sent": Kind(ENCODER, ABOUT | {"layered": bool, "rounds": int, "started": NUMBER}, PICTURE),
+    # The codec cannot send a picture, or the link not carry it: nothing of it will be on the air.
+    "left_out": Kind(ENCODER, {"name": str, "reason": str}),
     # A round has left the modulator: channel uses, analog bursts, the sample at which the last one begins.
     "air": Kind(MODULATOR, USES | {"transfer": int, "round": int, "bursts": int, "start": int, "papr_db": NUMBER}),
     # The receiver's view of the channel.

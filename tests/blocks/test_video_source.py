@@ -41,6 +41,9 @@ class Encoder(gr.basic_block):
         with self.news:
             assert self.news.wait_for(lambda: len(self.messages) >= count, 20), self.messages
 
+    def leaves_out(self):
+        self.message_port_pub(pmt.intern("events"), event_message("left_out", name="frame-000000", reason="too small"))
+
     def has_sent(self):
         fields = {"transfer": 0, "round": 0, "bursts": 1, "start": 0, "papr_db": 9.0}
         self.message_port_pub(pmt.intern("events"), event_message("air", **fields, **USES))
@@ -85,6 +88,14 @@ def test_the_next_frame_waits_for_all_encoders(run):
     assert len(encoder.messages) == AHEAD
     encoder.has_sent()
     encoder.wait_for(AHEAD + 1)
+
+
+def test_a_frame_that_cannot_be_sent_holds_back_no_other(run):
+    _, encoder = run(Source("pattern"))
+    for left in range(4):
+        encoder.wait_for(AHEAD + left)
+        encoder.leaves_out()
+    encoder.wait_for(AHEAD + 4)
 
 
 def test_the_end_follows_when_all_has_left(run):
