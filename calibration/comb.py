@@ -123,7 +123,7 @@ def receive_comb(samples: np.ndarray) -> ReceivedComb:
     amplitudes = follow(samples, np.array([first, second]))
     drift = 2 * np.pi * ((second - first) * starts)
     phase = drift + np.angle(np.sum(amplitudes[:, 1] * np.conj(amplitudes[:, 0]) * np.exp(-1j * drift)))
-    return ReceivedComb(first - LINES[0] * clock / PERIOD, clock, phase, amplitudes)
+    return ReceivedComb(float(first - LINES[0] * clock / PERIOD), float(clock), phase, amplitudes)
 
 
 def _coarse(samples: np.ndarray) -> tuple[float, float]:

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import sys
 import textwrap
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_missing_dependency(monkeypatch):
     monkeypatch.setattr(installed, "version_of", lambda name: None if name in ("scipy", "torch") else real(name))
     checks = {check.name: check for check in python_packages.check_dependencies()}
     assert not checks["scipy"].ok and checks["scipy"].required
-    assert checks["scipy"].remedy.startswith(f"{sys.executable} -m pip install scipy")
+    assert checks["scipy"].remedy.startswith(f"{shlex.quote(sys.executable)} -m pip install scipy")
     assert "whl/cpu" in checks["torch"].remedy
     assert checks["numpy"].ok
 
@@ -95,7 +96,7 @@ def test_numpy_2_under_an_old_gnuradio_is_explained(monkeypatch, system, log):
     check = gnu_radio.check_gnuradio()
     assert not check.ok
     assert check.found == "GNU Radio 3.10.5.1 was built for numpy 1 and cannot load with numpy 2.4.6"
-    assert check.remedy == f"{sys.executable} -m pip install 'numpy>=1.26.4,<2'"
+    assert check.remedy == f"{shlex.quote(sys.executable)} -m pip install 'numpy>=1.26.4,<2'"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,8 @@ def test_gnuradio_out_of_the_virtual_environments_sight(monkeypatch, system):
     failing_probe(monkeypatch)
     check = gnu_radio.check_gnuradio()
     assert "cannot see it" in check.found
-    assert check.remedy.startswith(f"echo {system} > ") and check.remedy.endswith("system-gnuradio.pth")
+    *words, file = shlex.split(check.remedy)
+    assert words == ["echo", str(system), ">"] and file.endswith("/system-gnuradio.pth")
 
 
 def test_gnuradio_of_another_python(monkeypatch, system):

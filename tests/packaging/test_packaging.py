@@ -1,6 +1,7 @@
 """What packaging/ says agrees with the project: dependencies, versions, what CMake puts where."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -45,10 +46,14 @@ def test_cmake_puts_modules_where_python_looks(prefix, folder):
 
 def test_cmake_installs_the_package_and_uninstalls_it(tmp_path):
     build, prefix = tmp_path / "build folder", tmp_path / "prefix"
+    python = tmp_path / "a folder" / "python3"  # whose name no line "#!" can hold
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    python.chmod(0o755)
     options = [
         f"-DCMAKE_INSTALL_PREFIX={prefix}",
         "-DENABLE_VIRTUAL_RADIO=OFF",
-        f"-DPython3_EXECUTABLE={sys.executable}",
+        f"-DPython3_EXECUTABLE={python}",
     ]
     for command in (["-S", str(ROOT), "-B", str(build), *options], ["--install", str(build)]):
         done = subprocess.run(["cmake", *command], capture_output=True, text=True, timeout=60)

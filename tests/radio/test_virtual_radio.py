@@ -535,6 +535,15 @@ class TestComingAndGoing:
         holder.kill()
         assert air in cleanup()
 
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+    def test_what_another_user_left_is_not_touched(self, air):
+        table = SHARED_MEMORY / f"gr-jscc-air-{air}"
+        table.touch(mode=0)
+        try:
+            assert air not in cleanup() and table.exists()
+        finally:
+            table.unlink()
+
     def test_one_line_for_what_makes_no_sense(self, bench, air):
         said = {
             "nois=3": "no argument 'nois'; it has air, id",

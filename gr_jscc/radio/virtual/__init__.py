@@ -44,7 +44,8 @@ def module_folder() -> Path | None:
 def cleanup() -> list[str]:
     """Removes airs that processes left behind when they were killed; returns their names.
 
-    Airs clean up after themselves when their last device is closed or a new one joins. Those in use stay.
+    Airs clean up after themselves when their last device is closed or a new one joins. Those in use stay, and
+    those of other users.
     """
     removed = []
     for table in sorted(SHARED_MEMORY.glob(f"{AIR_PREFIX}*")):
@@ -64,6 +65,6 @@ def _in_use(table: Path) -> bool:
     try:
         with table.open("r+b") as file:
             answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, asked)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # gone meanwhile, or another user's
         return True
     return struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK
