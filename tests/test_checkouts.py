@@ -13,8 +13,8 @@ FOLDERS = ("gr_jscc", "host", "calibration")
 # Programs that need no GNU Radio, asked for their help.
 PROGRAMS = (
     "bench calibration", "bench codec", "bench compressor", "bench ldpc", "bench modem", "bench back-channel",
-    "bench sweep", "calibrate", "demo", "devices", "doctor", "keys make", "loopback", "lpips", "models", "replay", "report",
-    "reproduce", "sweep", "train", "tx", "rx", "channel",
+    "bench sweep", "calibrate", "demo", "devices", "doctor", "keys make", "loopback", "lpips", "models", "replay",
+    "report", "reproduce", "sweep", "train", "tx", "rx", "channel",
 )  # fmt: skip
 WITHOUT_GNU_RADIO = "import sys; sys.modules.update(dict.fromkeys(('gnuradio', 'pmt', 'SoapySDR', 'uhd')))\n"
 
