@@ -200,7 +200,7 @@ class Assembler:
             self.too_large += 1
         else:
             current.manifest = manifest
-            if len(manifest.side_info) <= LASTING_BYTES:
+            if self.is_stream and len(manifest.side_info) <= LASTING_BYTES:
                 self._standing[sender_of(current.transfer), current.number] = manifest
 
     def _echo(self, key: tuple[int, int], burst: ReceivedBurst) -> list[Arrival]:

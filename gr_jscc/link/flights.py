@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -32,6 +33,7 @@ class Flights:
         on_event: told (fields, picture or None) of pictures that went to the link, and of those of which nothing will
             be sent again.
         burst_length: is told which bursts of first sendings arrived; None where nobody asks.
+        clock: seconds.
 
     Attributes:
         trains: what is sent next of them.
@@ -59,13 +61,14 @@ class Flights:
         tell: Callable[[object], None],
         on_event: Callable[[dict, np.ndarray | None], None],
         burst_length: BurstLength | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._burst_length = burst_length
         self._codec, self._policy, self._presence = codec, policy, presence
         self._tell, self._on_event = tell, on_event
         self._transfers: dict[int, Outgoing] = {}
         self._let_go: set[bytes] = set()  # keys of pictures that are not kept any more, unconfirmed
-        self._manifests = StandingManifests(codec)
+        self._manifests = StandingManifests(codec, clock)
         self.trains = Trains()
         self.given_up = GivenUp()
 

@@ -82,7 +82,7 @@ class SendingEnd:
         self._queue = PictureQueue(endless=send is None)
         self._presence = Presence(send is not None, self.policy.patience, clock)
         self._burst_length = BurstLength(self.settings.numerology) if self.policy.fit_bursts else None
-        self._flights = Flights(codec, self.policy, self._presence, self._tell, on_event, self._burst_length)
+        self._flights = Flights(codec, self.policy, self._presence, self._tell, on_event, self._burst_length, clock)
         self._encoding = 0  # pictures handed to the codec's thread and not yet in a train
         self._ending = self._cancelled = False
         self._have: set[bytes] = set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,7 +34,7 @@ class StandingManifests:
         [False, True, True]
     """
 
-    def __init__(self, codec: Codec, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, codec: Codec, clock: Callable[[], float]) -> None:
         self._codec, self._clock = codec, clock
         self._standing: dict[int, _Standing] = {}  # by round
 

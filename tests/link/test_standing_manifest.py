@@ -10,7 +10,6 @@ from gr_jscc.codecs.registry import load_codec
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.sending import SendingEnd
-from gr_jscc.link.standing_manifest import StandingManifests
 from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.modem import BurstKind, ReceivedBurst
 from gr_jscc.video.frames import FrameForm
@@ -20,12 +19,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 FPS, NOISE_VAR = 10, 0.05
 
 
-def stream(codec, monkeypatch, count, seconds=1.0, images=None):
+def stream(codec, count, seconds=1.0, images=None):
     """Trains of so many frames of the pattern, ten a second, and the frames."""
-    clock = HandClock()
-    monkeypatch.setattr("gr_jscc.link.flights.StandingManifests", lambda codec: StandingManifests(codec, clock))
-    settings = LinkSettings(manifest_seconds=seconds)
-    sending = SendingEnd(codec, 1 / 12, lambda task, *rest: task(*rest), lambda *event: None, settings)
+    clock, settings = HandClock(), LinkSettings(manifest_seconds=seconds)
+    sending = SendingEnd(codec, 1 / 12, lambda task, *rest: task(*rest), lambda *event: None, settings, clock=clock)
     frames = images or [f.image for f in itertools.islice(Source("pattern").frames(FrameForm(FPS, 160, 120)), count)]
     trains = []
     for image in frames:
@@ -60,12 +57,12 @@ class Receiver:
         return next((image for image in map(self.end.pictures.decode, arrivals) if image is not None), None)
 
 
-def test_one_manifest_a_second_and_every_frame_is_as_good(codec, monkeypatch):
-    frames, trains = stream(codec, monkeypatch, 22)
+def test_one_manifest_a_second_and_every_frame_is_as_good(codec):
+    frames, trains = stream(codec, 22)
     told = [manifests(train) for train in trains]
     assert told[0] > 0
     assert 3 <= np.count_nonzero(told) <= 6  # one a second, and where the power of frames has changed
-    _, whole = stream(codec, monkeypatch, 22, seconds=0.0)
+    _, whole = stream(codec, 22, seconds=0.0)
     assert all(map(manifests, whole))
     alone, every = Receiver(codec), Receiver(codec)
     losses = []
@@ -74,16 +71,16 @@ def test_one_manifest_a_second_and_every_frame_is_as_good(codec, monkeypatch):
     assert abs(np.mean(losses)) < 0.05 and max(losses) < 0.4
 
 
-def test_who_joins_in_mid_stream_is_in_within_two_seconds_whatever_the_moment(codec, monkeypatch):
-    _, trains = stream(codec, monkeypatch, 32)
+def test_who_joins_in_mid_stream_is_in_within_two_seconds_whatever_the_moment(codec):
+    _, trains = stream(codec, 32)
     for joined in range(1, 12):
         receiver = Receiver(codec)
         waited = next(number for number, train in enumerate(trains[joined:]) if receiver.take(train) is not None)
         assert waited <= FPS + 1
 
 
-def test_a_frame_that_lost_bursts_is_shown_without_a_manifest_of_its_own(codec, monkeypatch):
-    frames, trains = stream(codec, monkeypatch, 3)
+def test_a_frame_that_lost_bursts_is_shown_without_a_manifest_of_its_own(codec):
+    frames, trains = stream(codec, 3)
     receiver = Receiver(codec)
     assert receiver.take(trains[0]) is not None
     assert manifests(trains[1]) == 0 and len(trains[1]) >= 2
@@ -92,23 +89,23 @@ def test_a_frame_that_lost_bursts_is_shown_without_a_manifest_of_its_own(codec, 
     assert psnr_db(frames[2], receiver.take(trains[2])) > 25
 
 
-def test_another_size_or_other_content_has_its_own_manifest(codec, monkeypatch, small_photo):
+def test_another_size_or_other_content_has_its_own_manifest(codec, small_photo):
     calm = np.full_like(small_photo, 128)  # of another power
     images = [small_photo, small_photo, small_photo.transpose(1, 0, 2), small_photo, calm, small_photo]
-    _, trains = stream(codec, monkeypatch, 0, images=[np.ascontiguousarray(image) for image in images])
+    _, trains = stream(codec, 0, images=[np.ascontiguousarray(image) for image in images])
     assert [manifests(train) > 0 for train in trains] == [True, False, True, True, True, True]
 
 
-def test_a_receiver_of_pictures_takes_no_manifest_for_anothers(codec, monkeypatch):
-    _, trains = stream(codec, monkeypatch, 2)
+def test_a_receiver_of_pictures_takes_no_manifest_for_anothers(codec):
+    _, trains = stream(codec, 2)
     receiver = Receiver(codec, is_stream=False)
     assert receiver.take(trains[0]) is not None
     assert receiver.take(trains[1]) is None
 
 
-def test_long_side_information_stands_for_nothing_else(monkeypatch, small_photo):
+def test_long_side_information_stands_for_nothing_else(small_photo):
     ntscc = load_codec("ntscc")
-    _, trains = stream(ntscc, monkeypatch, 0, images=[small_photo, small_photo[::-1].copy()])
+    _, trains = stream(ntscc, 0, images=[small_photo, small_photo[::-1].copy()])
     assert all(map(manifests, trains))
     receiver = Receiver(ntscc)
     assert receiver.take(trains[0]) is not None
