@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from gr_jscc.host import options
+from gr_jscc.host.loading import loading
 
 if TYPE_CHECKING:
     from gr_jscc.radio.discovery import FoundDevice
@@ -23,10 +24,12 @@ Without a radio, in two terminals:
 
 def devices(json_lines: options.Json = False) -> None:
     """List the radios that are connected, what they can do, and the shipped profiles that fit them."""
-    from gr_jscc.radio.discovery import find_all
     from gr_jscc.radio.profile import load_profile, shipped_profiles
 
-    found, missing = find_all()
+    with loading("the drivers of radios"):
+        from gr_jscc.radio.discovery import find_all
+
+        found, missing = find_all()
     if json_lines:
         for device in found:
             print(json.dumps(device.as_dict()))

@@ -11,6 +11,7 @@ from rich.text import Text
 from gr_jscc.environment import run_checks
 from gr_jscc.host import options
 from gr_jscc.host.console import terminal
+from gr_jscc.host.loading import loading
 
 
 def doctor(json_lines: options.Json = False) -> None:
@@ -18,7 +19,8 @@ def doctor(json_lines: options.Json = False) -> None:
 
     The exit code is 1 when something that the programs need is missing.
     """
-    checks = run_checks()
+    with loading("GNU Radio, PyTorch and drivers of radios, one by one"):
+        checks = run_checks()
     if json_lines:
         for check in checks:
             print(json.dumps(check.as_dict()))

@@ -16,6 +16,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.host import options
 from gr_jscc.host.console import shown, terminal
 from gr_jscc.host.filming import filmed
+from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
 from gr_jscc.host.options import video as video_options
 from gr_jscc.link.bursts import LinkSettings
@@ -100,7 +101,8 @@ def duel(
         Encoding(codec, ratio, weights, device, precision, total=True),
         Encoding(against, ratio, against_weights, device, total=True),
     )
-    senders = [FrameSender(load_sending_codec(each, settings), ratio, settings) for each in encodings]
+    with loading(f"{codec} and {against}"):
+        senders = [FrameSender(load_sending_codec(each, settings), ratio, settings) for each in encodings]
     names = _names([sender.codec for sender in senders])
     console = terminal(stderr=True)
     quiet = json_lines or not console.is_terminal
