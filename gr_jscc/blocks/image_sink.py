@@ -10,7 +10,8 @@ import numpy as np
 import pmt
 from gnuradio import gr
 
-from gr_jscc.codecs.base import Insight, grey_picture
+from gr_jscc.codecs.base import Insight
+from gr_jscc.codecs.grey import grey_picture
 from gr_jscc.link.accounting import ChannelUses
 from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.back_channel import Bye, Have, Report

@@ -22,6 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from gr_jscc.codecs.grey import grey_picture
 from gr_jscc.errors import UserError
 
 
@@ -344,11 +345,3 @@ class Codec(ABC):
 def channel_uses(cbr: float, height: int, width: int) -> int:
     """The complex symbols that a CBR allows a picture."""
     return math.floor(cbr * (1 + CBR_SLACK) * 3 * height * width)
-
-
-def grey_picture(height: int, width: int) -> np.ndarray:
-    """What a receiver shows when nothing usable arrived: uint8[height, width, 3] of mid-grey.
-
-    It cannot be written to and takes no memory, since anybody can have many large ones shown.
-    """
-    return np.broadcast_to(np.uint8(128), (height, width, 3))

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gr_jscc.codecs.base import Payload, Receiver, Reception, grey_picture
+from gr_jscc.codecs.base import Payload, Receiver, Reception
+from gr_jscc.codecs.grey import grey_picture
 from gr_jscc.contract.check import BreachError, held
 from gr_jscc.contract.crossing import NOISE_VAR, lost, reception
 from gr_jscc.contract.subject import Subject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gr_jscc.codecs.base import grey_picture
+from gr_jscc.codecs.grey import grey_picture
 from gr_jscc.contract.check import BreachError, held
 from gr_jscc.contract.crossing import estimates, reception, same_pictures
 from gr_jscc.contract.subject import Subject

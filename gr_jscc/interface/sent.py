@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from gr_jscc.codecs.base import grey_picture
+from gr_jscc.codecs.grey import grey_picture
 from gr_jscc.reports.row import Row, row_of
 
 GAP = 8  # pixels between the two pictures

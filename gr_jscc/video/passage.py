@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gr_jscc.channel import Scenario
-from gr_jscc.codecs.base import Codec, grey_picture
+from gr_jscc.codecs.base import Codec
+from gr_jscc.codecs.grey import grey_picture
 from gr_jscc.link.accounting import ChannelUses, count_uses
 from gr_jscc.link.bursts import LinkSettings, round_bursts, settings_of
 from gr_jscc.link.encoding import further_rounds
