@@ -80,6 +80,11 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self._starts_burst = False
         self._begin_round()
 
+    @property
+    def unwritten(self) -> int:
+        """Samples that are modulated and have not left."""
+        return len(self._samples)
+
     def set_papr_limit_db(self, papr_limit_db: float) -> None:
         """Limits the peaks of the bursts to come; 0 leaves them alone.
 

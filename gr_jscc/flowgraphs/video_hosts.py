@@ -20,7 +20,7 @@ from gr_jscc.link.loading import Decoding, Encoding
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.radio import radio_sink, radio_source
 from gr_jscc.radio.choice import RadioChoice
-from gr_jscc.scheduler.pacing import SILENCE_SAMPLES
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
 
 
 class SendVideoFlowgraph(HostFlowgraph):
@@ -79,11 +79,21 @@ class SendVideoFlowgraph(HostFlowgraph):
             for event in self.log.news(POLL_SECONDS):
                 yield event
                 self.check()
+            self._drain()
         finally:
             self.stop()
             self.wait()
         self.radio.finish()
         self.give_back()
+
+    def _drain(self) -> None:
+        """Waits until the last frame has left: in slots no silence follows that is long enough to push it out."""
+        modulator = self.transmitter.modulator
+        while modulator.slot and modulator.unwritten:
+            time.sleep(POLL_SECONDS)
+            self.check()
+        if modulator.slot:
+            time.sleep(2 * BUFFER_ITEMS / self.choice.sample_rate)
 
 
 class ReceiveVideoFlowgraph(HostFlowgraph):

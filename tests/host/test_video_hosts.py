@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from gr_jscc.host.main import main
+from gr_jscc.modem import BurstKind, StreamDemodulator
 from gr_jscc.ports import free_addresses
 from gr_jscc.video.frames import FrameForm
 from gr_jscc.video.pattern import read_number
@@ -66,6 +68,26 @@ def test_frames_cross_three_programs_and_ctrl_c_leaves_a_whole_film(tmp_path):
     film = list(Source("video", str(tmp_path / "film.mp4")).frames(FrameForm(20, 160, 120)))
     assert len(film) >= 2
     assert all(read_number(frame.image) is not None for frame in film)
+
+
+@pytest.mark.gnuradio
+def test_frames_fill_the_air_that_they_have_and_all_of_them_leave(tmp_path, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([
+            "tx", "--test-pattern", "--size", "160x120", "--fps", "5", "--seconds", "1", "--cbr", "air", "--json",
+            "--radio", f"file:{tmp_path}/air.cf32", "--sample-rate", "1e5", *CODEC,
+        ])  # fmt: skip
+    assert left.value.code == 0
+    told = rows(capsys.readouterr().out)[-1]
+    samples = np.fromfile(tmp_path / "air.cf32", np.complex64)
+    assert len(samples) == told["frames"] * 20_000
+    demodulator = StreamDemodulator()
+    bursts = demodulator.push(np.append(samples, np.zeros(100_000, np.complex64))) + demodulator.flush()
+    missing = {}
+    for header in (burst.header for burst in bursts if burst.header.kind == BurstKind.ANALOG):
+        missing.setdefault(header.transfer, set(range(header.count))).discard(header.index)
+    assert list(missing.values()) == [set()] * told["frames"]
+    assert np.mean(samples != 0) > 0.6  # the rest is what steps of the codec's rate leave
 
 
 @pytest.mark.parametrize(
