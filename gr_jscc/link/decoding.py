@@ -54,8 +54,7 @@ class Pictures:
             return None
         try:
             receiver = self._receiver(arrival)
-            receiver.hear(arrival.reception)
-            return receiver.show() if show else None
+            return receiver.push(arrival.reception) if show else receiver.hear(arrival.reception)
         except Exception as error:  # of every kind: whatever it is, it is not to cost more than this picture
             self._receivers.pop(arrival.transfer, None)
             self.tell(f"a picture of {manifest.width}x{manifest.height} could not be decoded: {one_line(error)}")

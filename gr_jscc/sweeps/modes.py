@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from gr_jscc.codecs.base import Codec
 from gr_jscc.codecs.refined import Refined
 from gr_jscc.errors import UserError
 from gr_jscc.flowgraphs.ideal import ideal_picture
@@ -67,7 +66,7 @@ def _ideal(cell: Cell, picture: np.ndarray, device: str) -> tuple[dict, np.ndarr
     if cell.refine:
         codec = Refined(codec, cell.refine, cell.snr_db)
     elif not codec.uses_feedback:
-        codec = _remembered(codec)
+        codec = _remembered(cell.codec, cell.weights, device)
     rng = np.random.default_rng(cell.noise_seed)
     results = ideal_picture(codec, (cell.image, picture), cell.cbr, cell.channel, cell.snr_db, rng, _settings(cell))
     (final,) = (result for result in results if result.final)
@@ -79,8 +78,8 @@ def _ideal(cell: Cell, picture: np.ndarray, device: str) -> tuple[dict, np.ndarr
 
 
 @lru_cache(MODELS_KEPT)
-def _remembered(codec: Codec) -> Remembered:
-    return Remembered(codec)
+def _remembered(name: str, weights: str, device: str) -> Remembered:
+    return Remembered(kept_codec(name, weights, device))
 
 
 def _flowgraph(cell: Cell, files: list[Path], device: str) -> Sent:

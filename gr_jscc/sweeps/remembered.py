@@ -16,7 +16,7 @@ KEPT = 8  # encodings; a sweep goes on to the next when it is done with one
 
 
 @dataclass(frozen=True)
-class Encoding:
+class _Encoding:
     """All rounds of a picture, and the seconds that they took."""
 
     rounds: tuple[Payload, ...]
@@ -43,19 +43,19 @@ class Remembered(Wrapped):
     def __init__(self, codec: Codec) -> None:
         super().__init__(codec)
         self.encode_seconds = 0.0
-        self._encodings: collections.OrderedDict[tuple[float, str], Encoding] = collections.OrderedDict()
+        self._encodings: collections.OrderedDict[tuple[float, str], _Encoding] = collections.OrderedDict()
 
     def transmitter(self, cbr: float) -> Transmitter:
         return _Transmitter(self, self.codec.transmitter(cbr), cbr)
 
-    def encoding(self, transmitter: Transmitter, cbr: float, image: np.ndarray) -> Encoding:
+    def encoding(self, transmitter: Transmitter, cbr: float, image: np.ndarray) -> _Encoding:
         """Of uint8[H, W, 3] at a CBR, by a fresh transmitter where it is not known."""
         key = cbr, picture_hash(image)
         if key not in self._encodings:
             before, rounds = time.monotonic(), [transmitter.start(image)]
             while (payload := transmitter.next(None)) is not None:
                 rounds.append(payload)
-            self._encodings[key] = Encoding(tuple(rounds), time.monotonic() - before)
+            self._encodings[key] = _Encoding(tuple(rounds), time.monotonic() - before)
         while len(self._encodings) > KEPT:
             self._encodings.popitem(last=False)
         return self._encodings[key]
