@@ -21,14 +21,12 @@ from gr_jscc.host.console import shown, some_of, terminal
 from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
 from gr_jscc.host.options import video as video_options
-from gr_jscc.host.video_loopback import loopback_video
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.archive import COMPARISON, Archive
 from gr_jscc.reports.averages import UNITS, average
 from gr_jscc.reports.row import row_of
-from gr_jscc.video.passage import FrameSender
 
 
 def loopback(
@@ -114,6 +112,9 @@ def loopback(
     if source is not None:
         if ideal or plot or averages:
             raise UserError("--ideal, --plot and --figures are for images")
+        from gr_jscc.host.video_loopback import loopback_video
+        from gr_jscc.video.passage import FrameSender
+
         form, scene = video_options.form_of(fps, size, crop), air or Scenario(sample_rate=sample_rate, seed=seed)
         lossy = {"loss": {"probability": loss}} if loss else {}
         offset = {"cycles_per_sample": cfo / settings.numerology.fft_size}
