@@ -24,6 +24,7 @@ from trial_parts import Programs, in_folder, make_pictures
 from gr_jscc.ports import free_addresses
 
 PATIENCE = 120.0  # seconds for a transmitter to end
+FIRST_PATIENCE = 900.0  # for the first, while the receiver starts, and a fresh tree's functions are compiled
 AFTERWARDS = 60.0  # seconds for the receiver to store what came last
 EVERY = 25  # restarts between two lines
 
@@ -40,10 +41,13 @@ def trial(folder: Path, times: int, back_channel: bool) -> int:
     for number in range(times):
         picture = pictures / f"p{number:04}.png"
         os.link(crops[number % len(crops)], picture)
+        sender = programs.start("tx", picture, *link)
         try:
-            failed += programs.start("tx", picture, *link).wait(PATIENCE) != 0
+            failed += sender.wait(PATIENCE if number else FIRST_PATIENCE) != 0
         except subprocess.TimeoutExpired:
             failed += 1
+            os.killpg(sender.pid, signal.SIGKILL)  # or the next one would find its address taken
+            sender.wait()
         if (number + 1) % EVERY == 0 or number + 1 == times:
             there = len(list((folder / "out").glob("*/report.json")))
             print(f"{number + 1} started, {there} stored, {time.monotonic() - begun:.0f} s", flush=True)
