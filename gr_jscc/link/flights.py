@@ -79,6 +79,12 @@ class Flights:
         """All, oldest first."""
         return list(self._transfers.values())
 
+    @property
+    def have_left(self) -> bool:
+        """Whether no round is on its way to the air."""
+        rounds = (sent for flight in self._transfers.values() for sent in flight.rounds.values())
+        return all(sent.settled or sent.sent_at is not None for sent in rounds)
+
     def get(self, transfer: int) -> Outgoing | None:
         """One by its number; None when it was settled or given up."""
         return self._transfers.get(transfer)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
+#: Seconds after the last burst left, in which a receiver that came at last may still connect its back-channel.
+LINGER = 5.0
+
+
 class Presence:
     """What a sender knows of its receiver's being there.
 
@@ -68,3 +72,8 @@ class Presence:
             return True
         since = self._moved if self.connected else self._lost_at
         return self._clock() - since > self._patience
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to wait for once all has left: nobody is there, and nobody came to take it."""
+        return self.gave_up_hope and self._clock() - self._moved > min(LINGER, self._patience)

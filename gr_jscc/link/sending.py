@@ -123,7 +123,7 @@ class SendingEnd:
         with self._lock:
             if not self._ending or self._queue or self._encoding or self._flights.trains:
                 return False
-            return not self._flights or self._presence.gave_up_hope
+            return not self._flights or (self._flights.have_left and self._presence.is_over)
 
     @property
     def unconfirmed(self) -> int:

@@ -378,3 +378,19 @@ def test_a_receiver_that_comes_back_is_waited_for_though_it_had_said_nothing():
     assert not link.sending.finished
     link.run(10.0)
     assert link.sending.finished
+
+
+def test_a_receiver_that_comes_after_all_patience_still_takes_and_confirms():
+    link = SimulatedLink(ToyCodec(), SendingPolicy(patience=5.0))
+    link.connect(False)
+    link.stuck = True  # nobody takes samples from the radio either
+    link.sending.submit("a.png", picture(1))
+    link.sending.finish()
+    link.run(30.0)
+    assert link.events_of("sent") and not link.sending.finished
+    link.stuck = False
+    link.run(1.0)  # the radio is found sooner than the back-channel
+    assert not link.sending.finished
+    link.meet()
+    link.run(10.0)
+    assert len(link.events_of("stored")) == 1 and link.sending.finished and link.sending.unconfirmed == 0
