@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-
 #: Seconds after the last burst left, in which a receiver that came at last may still connect its back-channel.
 LINGER = 5.0
 
