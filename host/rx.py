@@ -21,7 +21,6 @@ from gr_jscc.host.video_hosts import receive_video
 from gr_jscc.link.loading import Decoding
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.reports.collector import Result
-from gr_jscc.resident import MemoryTrim
 from gr_jscc.threads import share_cores
 
 COLUMNS = ["image", "PSNR dB", "CBR total", "as papers", "bursts", "lost", "SNR dB", "CFO Hz"]
@@ -153,7 +152,7 @@ def rx(
     with loading(codec):
         graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record, layout)
     title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
-    shown, alive, trim = _Shown(), Alive(), MemoryTrim()
+    shown, alive = _Shown(), Alive()
     served = metrics_page(metrics, lambda: shown.metrics(graph))
     with options.stopped_by_signals(), served, LiveView(title, COLUMNS, json_lines, quiet) as view:
         for line in graph.radio_warnings():
@@ -162,7 +161,6 @@ def rx(
         with contextlib.closing(graph.results(once, math.inf if idle is None else idle)) as results:
             for result in results:
                 alive.beat()
-                trim.beat()
                 shown.take(result, graph, view)
         notify("STOPPING=1")
         shown.tell_of_weights(graph, view)

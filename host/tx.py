@@ -21,7 +21,6 @@ from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.capacity import total_cbr_within
 from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.modem.numerology_file import load_numerology
-from gr_jscc.resident import MemoryTrim
 from gr_jscc.threads import share_cores
 
 if TYPE_CHECKING:
@@ -192,14 +191,13 @@ def tx(
     )
     run = secrets.token_hex(8) if again else ""
     graph = TransmitFlowgraph(files, choice, encoding, channel, policy, settings, run, papr_limit)
-    log, trim = _Log(len(files), graph.connected is not None), MemoryTrim()
+    log = _Log(len(files), graph.connected is not None)
     title = f"{codec} at CBR {cbr} to {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     with options.stopped_by_signals(), LiveView(title, _Log.COLUMNS, json_lines, quiet) as view:
         for line in graph.radio_warnings():
             view.note(line)
         for event in graph.events():
             log.take(event, graph, view)
-            trim.beat()
         log.tell_of_radio(graph, view, json_lines)
     log.conclude(view)
 

@@ -133,7 +133,7 @@ def test_a_killed_sweep_goes_on_even_on_another_cluster_and_loses_and_repeats_no
 def test_a_cell_alone_gives_what_it_gave_in_the_sweep(folder, unbroken):
     rows = Store(unbroken).rows()
     plan = make_plan(load_experiment(folder / "small.toml"), None)
-    assert [planned.cell.key for planned in plan.cells] == list(rows)
+    assert sorted(planned.cell.key for planned in plan.cells) == sorted(rows)  # stored as their groups were done
     for planned in plan.cells[::-5]:
         (alone,) = measure(lambda *task: send("cpu", *task), [planned.cell], [planned.picture.read()])
         assert figures(rows[planned.cell.key]) == figures(json.loads(json.dumps(alone.row)))
