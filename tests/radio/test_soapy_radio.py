@@ -278,7 +278,7 @@ class TestUnplugged:
         graph, source = gr.top_block(), blocks.null_source(gr.sizeof_gr_complex)
         graph.connect(source, sink)
         graph.start()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 50
         while not sink.statistics.reconnects and time.monotonic() < end:
             time.sleep(0.02)
         before = sink.nitems_read(0)
