@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem.header import MAX_SYMBOLS, BurstHeader, BurstKind
 from gr_jscc.modem.layout import burst_length
 from gr_jscc.modem.numerology import Numerology
 
-USUAL = 2400  # symbols of a burst while nothing is known
+USUAL = LinkSettings().burst_symbols  # while nothing is known
 RUNGS = (300, 600, 1200, USUAL, 4800, 9600, MAX_SYMBOLS)
 MEMORY = 200  # usual bursts, in which what was heard counts for less and less
 FORGOTTEN = 0.1  # bursts of a length, of which nothing is known any more

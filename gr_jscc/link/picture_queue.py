@@ -69,11 +69,11 @@ class PictureQueue:
         """Queues a picture uint8[H, W, 3] that the source gave, to be sent at a CBR."""
         self._asked = max(0, self._asked - 1)
         first = picture_key(name, 0, image, cbr)
-        number = 0
+        key = first
         if not self._endless:
-            number = self._occurrences[first]
+            if number := self._occurrences[first]:
+                key = picture_key(name, number, image, cbr)
             self._occurrences[first] += 1
-        key = picture_key(name, number, image, cbr) if number else first
         self._waiting.append(WaitingPicture(name, image, key))
 
     def add_first(self, picture: WaitingPicture) -> None:

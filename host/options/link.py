@@ -31,6 +31,7 @@ NUMEROLOGY_HELP = (
     "docs/reference/link.md."
 )
 Numerology = Annotated[str, typer.Option("--numerology", rich_help_panel=panels.LINK, help=NUMEROLOGY_HELP)]
+BURSTS_HELP = "Shorter bursts follow a changing channel better, but need more preambles and headers."
 BurstSymbols = Annotated[
     int,
     typer.Option(
@@ -38,8 +39,7 @@ BurstSymbols = Annotated[
         rich_help_panel=panels.LINK,
         min=1,
         max=MAX_SYMBOLS,
-        help="Analog symbols of a burst at most. Shorter bursts follow a changing channel better, but need more "
-        "preambles and headers.",
+        help=f"Analog symbols of a burst at most. {BURSTS_HELP}",
     ),
 ]
 SentBurstSymbols = Annotated[
@@ -47,9 +47,8 @@ SentBurstSymbols = Annotated[
     typer.Option(
         "--burst-symbols",
         rich_help_panel=panels.LINK,
-        help=f"Analog symbols of a burst at most, 1 to {MAX_SYMBOLS}. Shorter bursts follow a changing channel better, "
-        "but need more preambles and headers. auto: as few are lost or many, by what the receiver says over the "
-        "back-channel.",
+        help=f"Analog symbols of a burst at most, 1 to {MAX_SYMBOLS}. {BURSTS_HELP} auto: the longer the fewer "
+        "are lost, by what the receiver says over the back-channel.",
     ),
 ]
 BackChannel = Annotated[
