@@ -10,16 +10,14 @@ runs beside the convolutions, so that training starts from the best linear analo
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gr_jscc.codecs.parts.mixing import mix, mixing_matrices, unmixed
 from gr_jscc.codecs.parts.power_scale import known_scale
+from gr_jscc.codecs.parts.two_scales import STRIDE, encoded, painted
 from gr_jscc.nn.klt import KLT
 from gr_jscc.nn.residual import Condition, ConditionedBottleneck, ResidualBlock, mask_channels
-from gr_jscc.nn.tiles import by_tiles
 
-STRIDE = 8  # pixels of a latent position's side
 VALUES = 3 * STRIDE * STRIDE  # colour values under one latent position
 
 
@@ -118,25 +116,10 @@ class DeepJSCCNetwork(nn.Module):
                 the rate's if None.
         """
         condition = self.encoder_condition(self._rate_numbers(rate))
-        fine = 4 * (1 + 2 * len(self.encoder_fine))
-        blocks = [
-            (lambda x, images, block=block: (block(x, condition), images), STRIDE) for block in self.encoder_coarse
-        ]
-        stages = [(self._enter, fine), *blocks, (self._latents, STRIDE)]
-        values = max(self.encoder_stem.out_channels / 16, self.encoder_down.out_channels / STRIDE**2)
-        latents = by_tiles(stages, [images], values, multiple=STRIDE)
+        latents = encoded(self, images, condition)
         with torch.autocast(images.device.type, enabled=False):
             latents = mask_channels(latents, rate)
             return mix(latents, _everywhere(rate, latents, sent), self.mixing) if self.mixed else latents
-
-    def _enter(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The encoder as far as it is not conditioned, and the picture."""
-        x = self.encoder_stem(F.pixel_unshuffle(images - 0.5, 4))
-        return self.encoder_down(self.encoder_fine(x)), images
-
-    def _latents(self, x: Tensor, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, enabled=False):  # the symbols stay in full precision
-            return self.analysis(F.pixel_unshuffle(images, STRIDE)) + self.encoder_head(x.float())
 
     def decode(self, received: Tensor, noise_var: Tensor, rate: Tensor, sent: Tensor | None = None) -> Tensor:
         """The picture float32[B, 3, H, W], not clipped.
@@ -166,20 +149,7 @@ class DeepJSCCNetwork(nn.Module):
 
     def paint(self, estimate: Tensor, gain: Tensor, condition: Tensor) -> Tensor:
         """The second half of `decode`, tile by tile where the picture is large."""
-        blocks = [(lambda x, known, block=block: (block(x, condition), known), 1) for block in self.decoder_coarse]
-        fine = -(-4 * (1 + 2 * len(self.decoder_fine)) // STRIDE)
-        stages = [(self._begin, 1), *blocks, (self._end, fine)]
-        values = max(self.decoder_up.out_channels, self.decoder_stem.out_channels)
-        return by_tiles(stages, [estimate, gain], values)
-
-    def _begin(self, estimate: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
-        return self.decoder_stem(torch.cat([estimate, gain], dim=1)), estimate
-
-    def _end(self, x: Tensor, estimate: Tensor) -> Tensor:
-        x = self.decoder_fine(F.pixel_shuffle(self.decoder_up(x), 2))
-        with torch.autocast(estimate.device.type, enabled=False):
-            linear = F.pixel_shuffle(self.synthesis(estimate), STRIDE)
-            return linear + F.pixel_shuffle(self.decoder_head(x.float()), 4)
+        return painted(self, estimate, gain, condition)
 
     def _estimate(
         self, received: Tensor, noise_var: Tensor, rate: Tensor, sent: Tensor | None

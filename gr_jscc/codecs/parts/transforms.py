@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gr_jscc.codecs.parts.two_scales import encoded, painted
 from gr_jscc.nn.growing import deaf_inputs
 from gr_jscc.nn.klt import KLT, fit_klt
 from gr_jscc.nn.residual import Condition, ConditionedBottleneck, ResidualBlock
-from gr_jscc.nn.tiles import by_tiles
 from gr_jscc.nn.window_attention import WindowBlocks
 
 NUMBERS = 4  # that describe a reception as a whole, see `Transforms.synthesise`
@@ -175,38 +175,13 @@ class MixedTransforms(Transforms):
         return power.repeat_interleave(4), error.repeat_interleave(4)
 
     def analyse(self, images: Tensor) -> Tensor:
-        condition = self.encoder_condition[None]
-        blocks = [(lambda x, images, block=block: (block(x, condition), images), 8) for block in self.encoder_coarse]
-        stages = [(self._enter, 4 * (1 + 2 * len(self.encoder_fine))), *blocks, (self._inside, 8)]
-        values = max(self.encoder_stem.out_channels / 16, self.encoder_down.out_channels / 64)
-        y = by_tiles(stages, [images], values, multiple=8)
+        y = encoded(self, images, self.encoder_condition[None])
         return self.encoder_windows(F.pixel_unshuffle(y, 2)).float()
-
-    def _enter(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.encoder_stem(F.pixel_unshuffle(images - 0.5, 4))
-        return self.encoder_down(self.encoder_fine(x)), images
-
-    def _inside(self, x: Tensor, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, enabled=False):
-            return self.analysis(F.pixel_unshuffle(images, 8)) + self.encoder_head(x.float())
 
     def synthesise(self, latents: Tensor, trust: Tensor, numbers: Tensor) -> Tensor:
         condition = self.decoder_condition(numbers)
         estimate = F.pixel_shuffle(self.decoder_windows(latents).float(), 2)
-        blocks = [(lambda x, known, block=block: (block(x, condition), known), 1) for block in self.decoder_coarse]
-        fine = -(-(1 + 2 * len(self.decoder_fine)) // 2)
-        stages = [(self._begin, 1), *blocks, (self._end, fine)]
-        values = max(self.decoder_up.out_channels, self.decoder_stem.out_channels)
-        return by_tiles(stages, [estimate, F.pixel_shuffle(trust, 2)], values)
-
-    def _begin(self, estimate: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
-        return self.decoder_stem(torch.cat([estimate, trust], dim=1)), estimate
-
-    def _end(self, x: Tensor, estimate: Tensor) -> Tensor:
-        x = self.decoder_fine(F.pixel_shuffle(self.decoder_up(x), 2))
-        with torch.autocast(estimate.device.type, enabled=False):
-            linear = F.pixel_shuffle(self.synthesis(estimate), 8)
-            return linear + F.pixel_shuffle(self.decoder_head(x.float()), 4)
+        return painted(self, estimate, F.pixel_shuffle(trust, 2), condition)
 
     @staticmethod
     def translated(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
