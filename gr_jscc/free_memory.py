@@ -1,11 +1,15 @@
-"""Memory that a process has freed, given back to the system."""
+"""Memory that a process has freed: given back to the system, or kept for what comes next."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import time
+from functools import cache
 
 EVERY_SECONDS = 20.0
+LARGEST_KEPT, MOST_KEPT = 32 << 20, 256 << 20  # bytes, of a block and in all, see `keep_freed_blocks`
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 class FreeMemory:
@@ -30,3 +34,16 @@ class FreeMemory:
         if self._trim is not None and time.monotonic() - self._since >= EVERY_SECONDS:
             self._trim(0)
             self._since = time.monotonic()
+
+
+@cache
+def keep_freed_blocks() -> None:
+    """Has the C library use a large block's memory again for the next, in place of fresh pages.
+
+    For work tile by tile, of which fresh pages took a third of all the time. The library keeps blocks up to its upper
+    limit only once some were freed, and hands back what is twice as much.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another library has no such settings
+        library = ctypes.CDLL(None)
+        library.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        library.mallopt(M_TRIM_THRESHOLD, MOST_KEPT)

@@ -7,20 +7,17 @@ there is no rim, so that the network sees them as they are. Behind each stage th
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import itertools
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from gr_jscc.free_memory import keep_freed_blocks
+
 LARGEST = 31 << 20  # bytes of a tile's widest tensor
-LARGEST_KEPT, MOST_KEPT = 32 << 20, 256 << 20  # bytes, of a block and in all, see `_keep_freed_memory`
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MOST_CUTS = 64  # of a side that are tried
 
 Stage: TypeAlias = tuple[Callable[..., Tensor | tuple[Tensor, ...]], int]
@@ -54,7 +51,7 @@ def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, m
         for function, _ in stages:
             inputs = _several(function(*inputs))
         return inputs[0]
-    _keep_freed_memory()
+    keep_freed_blocks()
     whole, all_of_it = None, [slice(0, length) for length in size]
     for core in itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts))):
         seen = _around(core, rims[0], size)
@@ -70,18 +67,6 @@ def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, m
         rows, columns = (slice(int(x.start * f), int(x.stop * f)) for x, f in zip(core, factors))
         whole[:, :, rows, columns] = part
     return whole
-
-
-@cache
-def _keep_freed_memory() -> None:
-    """Has the C library use a tile's memory again for the next, in place of fresh pages, a third of all the time.
-
-    It keeps blocks up to its upper limit only once some were freed, and hands back what is twice as much.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another library has no such settings
-        library = ctypes.CDLL(None)
-        library.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
-        library.mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
 
 
 def best_cuts(size: Sequence[int], rim: int, multiple: int, most: int) -> tuple[int, int]:
