@@ -31,8 +31,8 @@ from gr_jscc.modem.time_functions import (
 
 __all__ = ["MovingChannel", "follow_channel", "likeliest_spread", "response_variance", "widened"]
 
-# Least noise variance that is reckoned with, over the mean energy of a cell.
-_QUIETEST = 1e-9
+# Least noise variance that is reckoned with, over the mean energy of a cell: sums of single precision are not better.
+_QUIETEST = 1e-6
 # Share of its neighbour's power that a tap may have to begin with, however little the preamble saw of it.
 _NEXT = 0.1
 # Polynomials in time that tell Doppler spreads apart.
@@ -133,7 +133,7 @@ def follow_channel(
     matched, gram = (values.reshape(-1, *values.shape[2:]) for values in (matched, gram))
     # Stretches overlap: of what they say together, the burst's cells have this share.
     share = cells / within
-    # On air without noise its variance would be nothing but rounding, and the solutions with it.
+    # On air without noise its variance would be nothing but rounding, and solutions could explain more than there is.
     noise_var = np.maximum(noise_var, _QUIETEST * energy / cells)
     for _ in range(steps):
         evidence = -cells * np.log(noise_var) - share * energy / noise_var
@@ -217,7 +217,7 @@ def _polynomials(count: int) -> tuple[np.ndarray, np.ndarray]:
     powers = np.linspace(-1, 1, count)[:, None] ** np.arange(min(_DEGREES, count))
     functions = np.linalg.qr(powers)[0].T
     shares = [np.einsum("jt,ts,js->j", functions, correlation_in_time(count, s), functions) for s in DOPPLER_SPREADS]
-    return functions.astype(np.complex64), np.array(shares)
+    return functions.astype(np.complex64), np.maximum(shares, 0)  # rounding leaves some a little below
 
 
 def widened(profile: np.ndarray) -> np.ndarray:

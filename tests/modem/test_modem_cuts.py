@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from modem_streams import errors, exponential_channel, gaussian, make_stream, receive
 
-from gr_jscc.modem import StreamDemodulator
+from gr_jscc.modem import BurstHeader, BurstKind, StreamDemodulator, modulate
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -129,3 +129,14 @@ def test_pieces_do_not_matter_to_cuts_and_interferers(rng):
     for a, b in zip(whole, pieces, strict=True):
         assert a.header == b.header and np.array_equal(a.symbols, b.symbols)
         assert np.array_equal(a.noise_var, b.noise_var)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("length", [100, 200, 300])
+def test_without_noise_no_channel_comes_out_of_rounding(length):
+    """Of a cut burst a moving channel explains nothing more than a still one: what precedes the cut stays exact."""
+    burst = modulate(BurstHeader(BurstKind.ANALOG, 0, 0, 0, 1, 1000), np.ones(1000, np.complex64))
+    stream = np.concatenate([np.delete(burst, slice(1500, 1500 + length)), np.zeros(4000, np.complex64)])
+    (heard,) = receive(stream)[0]
+    whole = 1500 // 80 - OPENING
+    assert np.abs(heard.symbols[: 48 * whole] - 1).max() < 1e-3 and np.isinf(heard.noise_var[48 * (whole + 1) :]).all()
