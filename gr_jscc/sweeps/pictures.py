@@ -96,7 +96,7 @@ def _readers(images: ImageSet, folder: Path) -> Iterator[tuple[str, Callable[[],
         for number, picture in enumerate(read_cifar10([folder], "test").permute(0, 2, 3, 1).numpy()):
             yield f"cifar10-{number:05d}.png", partial(np.array, picture, order="C")
         return
-    for path in expand_inputs([folder]):
+    for path in expand_inputs([folder / name for name in images.pictures] or [folder]):
         yield readable(path.name), partial(load_image, path)
 
 

@@ -187,6 +187,18 @@ def test_the_same_pictures_are_chosen_every_time(tmp_path, rng):
     assert plan.cells[0].picture.read().shape == (32, 32, 3)
 
 
+def test_pictures_can_be_named(tmp_path, rng):
+    for name in ("a/0.png", "a/1.png", "b/0.png"):
+        save_image(tmp_path / "demo" / name, rng.integers(0, 256, (40, 50, 3), np.uint8))
+    images = [{"name": "demo", "pictures": ["b/0.png", "a/1.png"], "crop": 32}]
+    plan = plan_of({"images": images, "snr_db": [10], "cbr": [0.1]}, tmp_path)
+    assert [p.cell.image for p in plan.cells] == ["0.png", "1.png"]
+    with pytest.raises(UserError, match="demo/b/2.png"):
+        plan_of({"images": [{"name": "demo", "pictures": ["b/2.png"]}]}, tmp_path)
+    with pytest.raises(ExperimentError, match="pictures can be named for photos only, not for cifar10"):
+        plan_of({"images": [{"name": "demo", "kind": "cifar10", "pictures": ["b/0.png"]}]}, tmp_path)
+
+
 def test_what_is_optional_is_left_out_with_a_line_and_what_is_not_is_an_error(tmp_path):
     schemes = [*SMALL["schemes"], {"label": "B", "codec": "absent", "optional": True}]
     images = [*SMALL["images"], {"name": "moon", "optional": True}]
