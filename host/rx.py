@@ -89,6 +89,7 @@ def rx(
         ),
     ] = None,
     numerology: options.Numerology = "64",
+    latency: options.Latency = "50ms",
     profile: radio_choice.ProfileName = "",
     frequency: radio_choice.Frequency = None,
     sample_rate: radio_choice.SampleRate = None,
@@ -131,7 +132,7 @@ def rx(
     if once and not back_channel and idle is None:
         raise UserError("--once needs --back-channel, to learn that all images were sent; without it use --idle")
     options.check_choice("--feedback", feedback, tuple(FORMATS))
-    layout = load_numerology(numerology)
+    layout, wait = load_numerology(numerology), options.parse_latency(latency)
     choice = radio_choice.choose_radio("rx", radio, profile, frequency, sample_rate, gain, antenna, reconnect)
 
     if film is not None or page:
@@ -140,7 +141,7 @@ def rx(
             raise UserError(f"--film and --page receive frames: without {what}")
         decoding = Decoding(codec, weights, device, precision, memory_mib=memory_limit)
         ends = math.inf if idle is None else idle
-        return receive_video(choice, decoding, layout, film, page, fps, ends, json_lines, quiet)
+        return receive_video(choice, decoding, layout, film, page, fps, ends, json_lines, quiet, wait)
 
     with loading("GNU Radio"):
         from gr_jscc.blocks import back_channel as back_channel_block
@@ -150,7 +151,7 @@ def rx(
     channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
     decoding = Decoding(codec, weights, device, precision, feedback, patience, layers, feedback_snr, memory_limit)
     with loading(codec):
-        graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record, layout)
+        graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record, layout, wait)
     title = f"{codec} from {choice.address}" + (f", back-channel {back_channel}" if back_channel else "")
     shown, alive = _Shown(), Alive()
     served = metrics_page(metrics, lambda: shown.metrics(graph))

@@ -84,6 +84,7 @@ def receive_video(
     idle: float,
     json_lines: bool,
     quiet: bool,
+    latency: float,
 ) -> None:
     """Shows and records frames as they come.
 
@@ -96,7 +97,7 @@ def receive_video(
     seen = _Seen()
     if film_to is not None:
         check_film(film_to, quality=75)
-    graph = ReceiveVideoFlowgraph(choice, decoding, seen.take, layout)
+    graph = ReceiveVideoFlowgraph(choice, decoding, seen.take, layout, latency)
     title = f"frames by {decoding.codec} from {choice.address}"
     interrupted = False
     with contextlib.ExitStack() as open_:

@@ -29,25 +29,28 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
 
     Args:
         fft_size, cp_len, numerology: as the modulator's.
+        step: samples worked on together, as `gr_jscc.modem.StreamDemodulator` has it.
 
     Attributes:
         numerology: that it has.
 
     Raises:
-        UserError: a numerology that there is not.
+        UserError: a numerology that there is not, or a step too small for it.
 
     Example:
         >>> ofdm_demodulator(fft_size=256, cp_len=32).demodulator.numerology.fft_size
         256
     """
 
-    def __init__(self, fft_size: int = 64, cp_len: int = 16, numerology: str | Numerology = "") -> None:
+    def __init__(
+        self, fft_size: int = 64, cp_len: int = 16, numerology: str | Numerology = "", step: int = STEP_SAMPLES
+    ) -> None:
         gr.basic_block.__init__(
             self, name="JSCC OFDM Demodulator", in_sig=[np.complex64], out_sig=[np.complex64, np.float32]
         )
         self.failure: Exception | None = None
         self.numerology = load_numerology(numerology) if numerology else even_numerology(fft_size, cp_len)
-        self.demodulator = StreamDemodulator(self.numerology, STEP_SAMPLES)
+        self.demodulator = StreamDemodulator(self.numerology, step)
         self._hearing = Hearing(self.demodulator)
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_log_level("warn")  # the next line would be announced on standard output

@@ -20,7 +20,7 @@ from gr_jscc.radio import Tuned, radio_source
 from gr_jscc.radio.choice import RadioChoice
 from gr_jscc.recordings.live import About, LiveRecording
 from gr_jscc.reports.collector import Result
-from gr_jscc.scheduler.pacing import SILENCE_SAMPLES
+from gr_jscc.scheduler.pacing import LATENCY, SILENCE_SAMPLES, samples_together
 from gr_jscc.telling import remark
 
 
@@ -35,6 +35,7 @@ class ReceiveFlowgraph(HostFlowgraph):
         originals: folder with the pictures that are sent, for PSNR; "" for none.
         record: SigMF file for all that is received; None for none.
         numerology: the transmitter's.
+        latency: seconds that samples may wait to be demodulated together.
 
     Example:
         >>> import tempfile
@@ -56,6 +57,7 @@ class ReceiveFlowgraph(HostFlowgraph):
         originals: str = "",
         record: Path | None = None,
         numerology: Numerology = DEFAULT_NUMEROLOGY,
+        latency: float = LATENCY,
     ) -> None:
         gr.top_block.__init__(self, "JSCC receiver")
         self.channel, self.choice = channel, radio
@@ -68,7 +70,9 @@ class ReceiveFlowgraph(HostFlowgraph):
             str(out), radio.address, None, sample_rate, remote=True, originals=originals,
             patience=decoding.patience if channel else 0.0, radio=self.radio_report, results=self._results,
         )  # fmt: skip
-        self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology), channel)
+        step = samples_together(latency, sample_rate, numerology)
+        demodulator = ofdm_demodulator(numerology=numerology, step=step)
+        self.receiver = jscc_receiver(self.decoder, self.sink, demodulator, channel)
         self.own_blocks = [self.radio, self.receiver]
         self.recording = None
         if record:

@@ -18,9 +18,9 @@ from gr_jscc.flowgraphs.transmitter import jscc_transmitter
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Decoding, Encoding
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
-from gr_jscc.radio import radio_sink, radio_source
+from gr_jscc.radio import Tuned, radio_sink, radio_source
 from gr_jscc.radio.choice import RadioChoice
-from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS, LATENCY, SILENCE_SAMPLES, samples_together
 
 
 class SendVideoFlowgraph(HostFlowgraph):
@@ -104,6 +104,7 @@ class ReceiveVideoFlowgraph(HostFlowgraph):
         decoding: how they are decoded.
         show: see `video_sink`.
         numerology: the transmitter's.
+        latency: seconds that samples may wait to be demodulated together.
 
     Example:
         >>> import tempfile
@@ -121,6 +122,7 @@ class ReceiveVideoFlowgraph(HostFlowgraph):
         decoding: Decoding,
         show: Callable[[np.ndarray | None, float | None], object],
         numerology: Numerology = DEFAULT_NUMEROLOGY,
+        latency: float = LATENCY,
     ) -> None:
         gr.top_block.__init__(self, "JSCC video receiver")
         self.channel, self.choice = None, radio
@@ -128,7 +130,9 @@ class ReceiveVideoFlowgraph(HostFlowgraph):
         self.decoder = jscc_decoder(**vars(decoding), live=True, newest=True)
         self.frames = 0
         self.sink = video_sink(self._count(show))
-        self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology))
+        tuned = self.radio.tuned or Tuned()
+        step = samples_together(latency, tuned.sample_rate or radio.sample_rate, numerology)
+        self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology, step=step))
         self.own_blocks = [self.radio, self.receiver]
         self.connect(self.radio, self.receiver)
 

@@ -91,10 +91,13 @@ class StreamDemodulator:
 
     Args:
         numerology: that of the transmitter.
-        step: samples worked on at once. A burst is handed out by the `push` that completes the step it ends in (or the
-            next, when its preamble lies within a dozen OFDM symbols of the step's end): a smaller step means less
-            delay and more work per sample. A transmitter that falls silent must be followed by as many samples of
-            silence, or by `flush`.
+        step: samples worked on at once, in whole fours. A burst is handed out by the `push` that completes the step it
+            ends in (or the next, when its preamble lies within a dozen OFDM symbols of the step's end): a smaller step
+            means less delay and more work per sample. A transmitter that falls silent must be followed by as many
+            samples of silence, or by `flush`.
+
+    Attributes:
+        step: samples worked on at once.
 
     Raises:
         UserError: `step` is too small for the numerology.
@@ -119,10 +122,10 @@ class StreamDemodulator:
         self.counters = DemodulatorCounters()
         self._ahead = check_findable(numerology, step)
         self._behind = 4 * numerology.symbol_len
-        self._step = int(step) // 4 * 4
+        self.step = int(step) // 4 * 4
         self._incoming: deque[np.ndarray] = deque()
         self._waiting = 0
-        self._cleaner = SampleCleaner(self._step // 2)
+        self._cleaner = SampleCleaner(self.step // 2)
         self._restart(0)
 
     def _restart(self, base: int) -> None:
@@ -141,8 +144,8 @@ class StreamDemodulator:
         if len(samples):
             self._incoming.append(samples)
             self._waiting += len(samples)
-        while self._waiting >= self._step:
-            self._take(self._step)
+        while self._waiting >= self.step:
+            self._take(self.step)
             with one_blas_thread():
                 bursts += self._advance(last=False)
         return bursts
@@ -164,7 +167,7 @@ class StreamDemodulator:
 
     def would_search(self, count: int) -> bool:
         """Whether to `push` so many samples takes a search, and so some time."""
-        return self._waiting + count >= self._step
+        return self._waiting + count >= self.step
 
     def _take(self, count: int) -> None:
         """Move the next samples into the buffer, made fit to be worked on."""

@@ -15,7 +15,6 @@ from gr_jscc.radio.sigmf_file import EXTENSION, SigmfFile
 from gr_jscc.radio.sigmf_names import recording_paths
 from gr_jscc.recordings.annotations import Annotations
 from gr_jscc.reports.collector import Result
-from gr_jscc.scheduler.pacing import STEP_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class LiveRecording:
             "core:extensions": [EXTENSION],
             **{f"jscc:{key}": value for key, value in numerology_keys(layout).items()},
             "jscc:air_version": VERSION,
-            "jscc:step_samples": STEP_SAMPLES,
+            "jscc:step_samples": demodulator.demodulator.step,
             "jscc:codec": codec.name,
             "jscc:weights": about.weights or codec.weights_name,
             "jscc:weights_hash": codec.weights_hash.hex(),

@@ -1,5 +1,29 @@
 """How much the demodulator takes at once, and how much silence therefore follows the last burst."""
 
+from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
+from gr_jscc.modem.demodulator import check_findable
+
 STEP_SAMPLES = 65_536  # the demodulator works on so many together: fewer mean less delay, more mean more speed
 BUFFER_ITEMS = STEP_SAMPLES  # of output buffers: few long calls of Python instead of many short ones
+LATENCY = 0.05  # seconds that samples wait for others at most, unless told otherwise
 SILENCE_SAMPLES = STEP_SAMPLES * 3 // 2  # pushes the last burst through it and through whatever filters precede it
+
+
+def samples_together(seconds: float, sample_rate: float, numerology: Numerology = DEFAULT_NUMEROLOGY) -> int:
+    """How many samples to work on together so that none waits longer than some seconds for others.
+
+    Not more than `STEP_SAMPLES`, after which transmitters stop being silent, and not fewer than bursts can be found in.
+
+    Args:
+        seconds: that a sample may wait.
+        sample_rate: samples per second.
+        numerology: of the bursts.
+
+    Raises:
+        UserError: bursts of such a numerology cannot be found even in `STEP_SAMPLES`.
+
+    Example:
+        >>> samples_together(0.02, 1e6), samples_together(0.02, 20e6), samples_together(0, 1e6)
+        (20000, 65536, 960)
+    """
+    return min(max(round(seconds * sample_rate), check_findable(numerology, STEP_SAMPLES)), STEP_SAMPLES)

@@ -34,10 +34,12 @@ from gr_jscc.host.options.link import (
     ControlSnr,
     Insecure,
     Keys,
+    Latency,
     Numerology,
     Patience,
     SentBurstSymbols,
     parse_burst_symbols,
+    parse_latency,
 )
 from gr_jscc.host.options.service import LogFormat, Metrics
 
@@ -60,6 +62,7 @@ __all__ = [
     "Insecure",
     "Json",
     "Keys",
+    "Latency",
     "LogFormat",
     "Loss",
     "Metrics",
@@ -80,6 +83,7 @@ __all__ = [
     "completed",
     "parse_burst_symbols",
     "parse_cbr",
+    "parse_latency",
     "parse_snrs",
     "stopped_by_signals",
 ]

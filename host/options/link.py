@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gr_jscc.channel.profiles import SNR_RANGE_DB
+from gr_jscc.durations import parse_duration
 from gr_jscc.errors import UserError
 from gr_jscc.host.options import panels
 from gr_jscc.link.bursts import LinkSettings
@@ -69,6 +70,15 @@ Patience = Annotated[
         help="Seconds to wait for a lost back-channel before continuing without it.",
     ),
 ]
+Latency = Annotated[
+    str,
+    typer.Option(
+        "--latency",
+        rich_help_panel=panels.LINK,
+        help="How long received samples may wait for others to be worked on together, such as 20ms: less takes more of "
+        "the processor.",
+    ),
+]
 Keys = Annotated[
     str,
     typer.Option(
@@ -86,6 +96,18 @@ Insecure = Annotated[
         help="Use a back-channel between machines without encryption or authentication.",
     ),
 ]
+
+
+def parse_latency(text: str) -> float:
+    """Seconds.
+
+    Raises:
+        UserError: it is no duration.
+    """
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UserError(f"--latency: {error}") from error
 
 
 def parse_burst_symbols(text: str) -> int | None:

@@ -5,8 +5,9 @@ import datetime
 import pytest
 
 from gr_jscc.channel import load_scenario
+from gr_jscc.durations import parse_duration
 from gr_jscc.errors import UserError
-from gr_jscc.host.options import parse_cbr
+from gr_jscc.host.options import parse_cbr, parse_latency
 from gr_jscc.radio.profile import ProfileError, load_profile
 from gr_jscc.ratios import parse_ratio
 from gr_jscc.sweeps.experiment import ExperimentError, load_experiment
@@ -136,3 +137,13 @@ def test_ratios():
             parse_ratio(text)
     with pytest.raises(UserError, match="--cbr must be a ratio"):
         parse_cbr("1/1_2")
+
+
+def test_durations():
+    assert parse_duration("20ms") == 0.02 and parse_duration(" 1.5 s ") == 1.5 and parse_duration("0s") == 0
+    assert parse_duration("250us") == pytest.approx(250e-6)
+    for text in ("20", "ms", "-1s", "1 m", "20 ms 3", "1_0ms", "nans", "infs", "", "٢ms"):
+        with pytest.raises(ValueError, match="not a duration"):
+            parse_duration(text)
+    with pytest.raises(UserError, match="--latency: not a duration such as 20ms"):
+        parse_latency("20")
