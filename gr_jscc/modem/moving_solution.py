@@ -10,7 +10,8 @@ __all__ = ["misfit", "posterior", "projected"]
 
 # Power of an unknown below which it is left out, as a share of the noise on it.
 _NEGLIGIBLE = 0.5
-_MOST_UNKNOWNS = 90
+# The work grows with its cube; eleven functions of time times fourteen echoes fit.
+_MOST_UNKNOWNS = 160
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
