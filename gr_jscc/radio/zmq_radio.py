@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pmt
 from gnuradio import blocks, gr, zeromq
 
 from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.statistics import RadioStatistics
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS
+from gr_jscc.scheduler.ticker import Ticker
 
 if TYPE_CHECKING:
     from gr_jscc.radio.profile import Profile
@@ -26,7 +28,8 @@ MESSAGE = 8192  # samples in a message at most
 QUEUE = 4  # messages queued at each end; the in-tree blocks' thousand would be 700 MB and seconds of delay
 LOSSY_QUEUE = 64  # where what does not fit is lost
 TAIL = 12 * MESSAGE  # samples: more than both queues, which it pushes through, and a local socket of the kernel hold
-POLL_MS = 100  # for which the blocks wait for the other end, and so for `stop`
+POLL_MS = 100  # for which the sink waits for the other end, and so for `stop`
+LISTEN_MS = 10  # the same for the source, which holds back for as long what it has when no more comes
 
 
 @dataclass(frozen=True)
@@ -149,13 +152,41 @@ class ZmqSource(gr.hier_block2):
         try:
             _check_to_connect(address.place)
             self._source = pattern.source(
-                gr.sizeof_gr_complex, 1, address.place, POLL_MS, pass_tags=False, hwm=pattern.queue
+                gr.sizeof_gr_complex, 1, address.place, LISTEN_MS, pass_tags=False, hwm=pattern.queue
             )
         except (OSError, RuntimeError) as error:
             raise RadioError(f"cannot connect to {address.place}: {_reason(error)}") from error
         self._source.set_log_level("warn")  # the next line would be announced on standard output
         self._source.set_min_output_buffer(BUFFER_ITEMS)
+        self._alarm = _Alarm(self._source)
+        self.msg_connect(self._source, _Alarm.END, self._alarm, _Alarm.END)
         self.connect(self._source, self)
+
+
+class _Alarm(gr.basic_block):
+    """Wakes a source that had nothing to give, which GNU Radio would otherwise leave alone for a quarter of a second.
+
+    Args:
+        source: a block, which gets two message ports: one that nothing reads, and `END`, to be connected to that of
+            this block. Whoever ends tells his neighbours to: the alarm then ends with the source.
+    """
+
+    WAKE, END = "wake", "end"
+
+    def __init__(self, source: gr.sync_block) -> None:
+        gr.basic_block.__init__(self, name="ZMQ Radio Alarm", in_sig=None, out_sig=None)
+        source.message_port_register_in(pmt.intern(self.WAKE))
+        source.message_port_register_out(pmt.intern(self.END))
+        self.message_port_register_in(pmt.intern(self.END))
+        self._ticker = Ticker(source, self.WAKE, seconds=LISTEN_MS / 1000)
+
+    def start(self) -> bool:
+        self._ticker.start()
+        return True
+
+    def stop(self) -> bool:
+        self._ticker.stop()
+        return True
 
 
 def sink(address: RadioAddress, profile: Profile | None = None, reconnect: bool = False) -> ZmqSink:
