@@ -2,7 +2,7 @@
 
     python scripts/video-trial.py --seconds 20 --snr 12              # rate, latency, processor time
     python scripts/video-trial.py --seconds 20 --snr 12 --loss 0.1   # one burst in ten never arrives
-    python scripts/video-trial.py --seconds 14 --snr 20,0,20 --pace 1e6 --fps 5
+    python scripts/video-trial.py --seconds 16 --snr 20,0,20 --pace 1e6 --fps 10
     python scripts/video-trial.py --seconds 600 --snr 12             # memory
 
 Three programs on the virtual air, each with one thread. With several SNRs the channel goes from each to the next on
@@ -30,6 +30,7 @@ import numpy as np
 from gr_jscc.ports import free_addresses
 from gr_jscc.resident import resident_mb
 from gr_jscc.video.duel import ramp
+from gr_jscc.video.pattern import NUMBERS
 
 BEFORE, STEP_SECONDS = 3.0, 0.25  # of a ramp: at its first SNR, and between two changes; of samples
 PATIENCE = 120.0  # for the first frame, and for a program to end
@@ -120,12 +121,18 @@ def watch(options: argparse.Namespace, running: dict[str, subprocess.Popen], see
     return []
 
 
+def shown_at(rows: list[dict]) -> np.ndarray:
+    """When frames were shown, seconds, float64[n] of those whose number was read: the receiver tells of them later."""
+    times = [(row["number"] + row["age_ms"]) % NUMBERS for row in rows if row["age_ms"] is not None]
+    return np.unwrap(np.array(times, float), period=NUMBERS) / 1000
+
+
 def tell(seen: Seen, began: float, until: float) -> None:
     """Prints what was seen of frames."""
     frames = seen.frames(began, until)
     lost = [row for at, row in seen.rows if row["event"] == "lost" and began <= at <= until]
     ages = [row["age_ms"] for _, row in frames if row["age_ms"] is not None]
-    gaps = np.diff([at for at, _ in frames])
+    gaps = np.diff(shown_at([row for _, row in frames]))
     snrs_db = [row["snr_db"] for at, row in seen.rows if "snr_db" in row and began <= at <= until]
     print(f"frames   {len(frames)} shown, {len(lost)} not, {len(frames) / (until - began):.1f} a second; "
           f"longest gap {max(gaps, default=0):.2f} s, median {np.median(gaps) if len(gaps) else 0:.2f} s")  # fmt: skip

@@ -38,6 +38,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
             noise however fast the machine is; a radio would waste air.
         slot: samples from the beginning of a round to that of the next, silence included: the rounds of two chains then
             meet the same noise and fades of equal channels. 0: as they come.
+        silence: samples of it where nothing follows a round, as many as a receiver takes to see the last burst.
         numerology: in place of ``fft_size`` and ``cp_len``: a name, a file or a numerology, see `load_numerology`; ""
             for none.
 
@@ -59,6 +60,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         pad_rounds: bool = False,
         numerology: str | Numerology = "",
         slot: int = 0,
+        silence: int = SILENCE_SAMPLES,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC OFDM Modulator", in_sig=[np.complex64], out_sig=[np.complex64])
         self.failure: Exception | None = None
@@ -66,7 +68,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self.set_papr_limit_db(papr_limit_db)
         if slot < 0:
             raise UserError(f"slot must be a number of samples, or 0, not {slot}")
-        self.pad_rounds, self.slot = pad_rounds, slot
+        self.pad_rounds, self.slot, self._padding = pad_rounds, slot, silence
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
@@ -167,7 +169,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
     def _silence(self, round_: int, idle: bool) -> int:
         """Samples of silence after a round of so many samples."""
         if not self.slot:
-            return SILENCE_SAMPLES if idle or self.pad_rounds else 0
+            return self._padding if idle or self.pad_rounds else 0
         if round_ > self.slot:
             raise UserError(f"a round takes {round_} samples of air and has a slot of {self.slot}")
         return self.slot - round_

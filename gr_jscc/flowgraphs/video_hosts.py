@@ -20,7 +20,14 @@ from gr_jscc.link.loading import Decoding, Encoding
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.radio import Tuned, radio_sink, radio_source
 from gr_jscc.radio.choice import RadioChoice
-from gr_jscc.scheduler.pacing import BUFFER_ITEMS, LATENCY, SILENCE_SAMPLES, samples_together
+from gr_jscc.scheduler.pacing import (
+    BUFFER_ITEMS,
+    FRAME_SILENCE_SAMPLES,
+    FRAME_STEP_SAMPLES,
+    LATENCY,
+    SILENCE_SAMPLES,
+    samples_together,
+)
 
 
 class SendVideoFlowgraph(HostFlowgraph):
@@ -59,7 +66,9 @@ class SendVideoFlowgraph(HostFlowgraph):
         self.channel, self.choice, self.source = None, radio, source
         encoder = jscc_encoder(**vars(encoding), settings=settings)
         layout = (settings or LinkSettings()).numerology
-        modulator = ofdm_modulator(papr_limit_db=papr_limit_db, numerology=layout, slot=slot)
+        modulator = ofdm_modulator(
+            papr_limit_db=papr_limit_db, numerology=layout, slot=slot, silence=FRAME_SILENCE_SAMPLES
+        )
         self.transmitter = jscc_transmitter([], encoder, modulator)
         self.radio, self.log = radio_sink(radio.address, radio.profile, radio.reconnect), event_queue()
         self.own_blocks = [source, self.transmitter, self.radio, self.log]
@@ -131,7 +140,7 @@ class ReceiveVideoFlowgraph(HostFlowgraph):
         self.frames = 0
         self.sink = video_sink(self._count(show))
         tuned = self.radio.tuned or Tuned()
-        step = samples_together(latency, tuned.sample_rate or radio.sample_rate, numerology)
+        step = samples_together(latency, tuned.sample_rate or radio.sample_rate, numerology, FRAME_STEP_SAMPLES)
         self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology, step=step))
         self.own_blocks = [self.radio, self.receiver]
         self.connect(self.radio, self.receiver)

@@ -7,17 +7,24 @@ STEP_SAMPLES = 65_536  # the demodulator works on so many together: fewer mean l
 BUFFER_ITEMS = STEP_SAMPLES  # of output buffers: few long calls of Python instead of many short ones
 LATENCY = 0.05  # seconds that samples wait for others at most, unless told otherwise
 SILENCE_SAMPLES = STEP_SAMPLES * 3 // 2  # pushes the last burst through it and through whatever filters precede it
+# Of a stream of frames, each of which is to be seen before the next comes: a frame of 320x240 takes less air than the
+# silence above, and would leave the air no room for ten a second.
+FRAME_STEP_SAMPLES = 16_384
+FRAME_SILENCE_SAMPLES = FRAME_STEP_SAMPLES * 5 // 2  # also through a channel that looks for bursts with an FFT of 1024
 
 
-def samples_together(seconds: float, sample_rate: float, numerology: Numerology = DEFAULT_NUMEROLOGY) -> int:
+def samples_together(
+    seconds: float, sample_rate: float, numerology: Numerology = DEFAULT_NUMEROLOGY, most: int = STEP_SAMPLES
+) -> int:
     """How many samples to work on together so that none waits longer than some seconds for others.
 
-    Not more than `STEP_SAMPLES`, after which transmitters stop being silent, and not fewer than bursts can be found in.
+    Not fewer than bursts can be found in.
 
     Args:
         seconds: that a sample may wait.
         sample_rate: samples per second.
         numerology: of the bursts.
+        most: samples, after which transmitters stop being silent.
 
     Raises:
         UserError: bursts of such a numerology cannot be found even in `STEP_SAMPLES`.
@@ -26,4 +33,4 @@ def samples_together(seconds: float, sample_rate: float, numerology: Numerology 
         >>> samples_together(0.02, 1e6), samples_together(0.02, 20e6), samples_together(0, 1e6)
         (20000, 65536, 960)
     """
-    return min(max(round(seconds * sample_rate), check_findable(numerology, STEP_SAMPLES)), STEP_SAMPLES)
+    return max(min(round(seconds * sample_rate), most), check_findable(numerology, STEP_SAMPLES))
