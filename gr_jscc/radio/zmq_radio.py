@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pmt
 from gnuradio import blocks, gr, zeromq
 
 from gr_jscc.radio.address import RadioAddress, RadioError
 from gr_jscc.radio.statistics import RadioStatistics
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS
-from gr_jscc.scheduler.ticker import Ticker
 
 if TYPE_CHECKING:
     from gr_jscc.radio.profile import Profile
@@ -158,35 +156,9 @@ class ZmqSource(gr.hier_block2):
             raise RadioError(f"cannot connect to {address.place}: {_reason(error)}") from error
         self._source.set_log_level("warn")  # the next line would be announced on standard output
         self._source.set_min_output_buffer(BUFFER_ITEMS)
-        self._alarm = _Alarm(self._source)
-        self.msg_connect(self._source, _Alarm.END, self._alarm, _Alarm.END)
+        # When it had nothing to give, GNU Radio would otherwise leave it alone for a quarter of a second.
+        self._source.set_blkd_input_timer_value(LISTEN_MS)
         self.connect(self._source, self)
-
-
-class _Alarm(gr.basic_block):
-    """Wakes a source that had nothing to give, which GNU Radio would otherwise leave alone for a quarter of a second.
-
-    Args:
-        source: a block, which gets two message ports: one that nothing reads, and `END`, to be connected to that of
-            this block. Whoever ends tells his neighbours to: the alarm then ends with the source.
-    """
-
-    WAKE, END = "wake", "end"
-
-    def __init__(self, source: gr.sync_block) -> None:
-        gr.basic_block.__init__(self, name="ZMQ Radio Alarm", in_sig=None, out_sig=None)
-        source.message_port_register_in(pmt.intern(self.WAKE))
-        source.message_port_register_out(pmt.intern(self.END))
-        self.message_port_register_in(pmt.intern(self.END))
-        self._ticker = Ticker(source, self.WAKE, seconds=LISTEN_MS / 1000)
-
-    def start(self) -> bool:
-        self._ticker.start()
-        return True
-
-    def stop(self) -> bool:
-        self._ticker.stop()
-        return True
 
 
 def sink(address: RadioAddress, profile: Profile | None = None, reconnect: bool = False) -> ZmqSink:

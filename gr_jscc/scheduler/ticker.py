@@ -21,7 +21,6 @@ class Ticker:
         block: the block.
         port: its port; the handler gets ``PMT_T``.
         beat: called as often, in a thread of its own, however long the block is at work.
-        seconds: from one message to the next.
 
     Example:
         >>> from gr_jscc.blocks import event_queue
@@ -33,10 +32,8 @@ class Ticker:
         >>> ticker.stop()
     """
 
-    def __init__(
-        self, block: gr.basic_block, port: str, beat: Callable[[], object] = lambda: None, seconds: float = SECONDS
-    ) -> None:
-        self._block, self._port, self._beat, self._seconds = block, pmt.intern(port), beat, seconds
+    def __init__(self, block: gr.basic_block, port: str, beat: Callable[[], object] = lambda: None) -> None:
+        self._block, self._port, self._beat = block, pmt.intern(port), beat
         self._ask = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -57,5 +54,5 @@ class Ticker:
         while not self._stopping:
             self._block.to_basic_block()._post(self._port, pmt.PMT_T)
             self._beat()
-            self._ask.wait(self._seconds)
+            self._ask.wait(SECONDS)
             self._ask.clear()
