@@ -136,12 +136,13 @@ def rx(
     choice = radio_choice.choose_radio("rx", radio, profile, frequency, sample_rate, gain, antenna, reconnect)
 
     if film is not None or page:
-        if back_channel or record or originals or metrics:
-            what = "--back-channel, --record, --originals and --metrics"
+        if record or originals or metrics:
+            what = "--record, --originals and --metrics"
             raise UserError(f"--film and --page receive frames: without {what}")
         decoding = Decoding(codec, weights, device, precision, memory_mib=memory_limit)
         ends = math.inf if idle is None else idle
-        return receive_video(choice, decoding, layout, film, page, fps, ends, json_lines, quiet, wait)
+        told = (back_channel, keys, insecure)
+        return receive_video(choice, decoding, layout, film, page, fps, ends, json_lines, quiet, wait, told)
 
     with loading("GNU Radio"):
         from gr_jscc.blocks import back_channel as back_channel_block

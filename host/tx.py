@@ -81,7 +81,8 @@ def tx(
             "--adapt",
             rich_help_panel=panels.LINK,
             help="Let the CBR follow the SNR that the receiver reports: --cbr applies at 10 dB; at other SNRs the "
-            "CBR changes so that the same information fits the channel's capacity. Needs a back-channel.",
+            "CBR changes so that the same information fits the channel's capacity; that of frames in steps, once a "
+            "second. Needs a back-channel.",
         ),
     ] = False,
     in_flight: Annotated[
@@ -164,15 +165,20 @@ def tx(
     if source is None and follows_air:
         raise UserError(f"--cbr {AIR} is for frames, each of which has a time: --fps and --sample-rate say which")
     if source is not None:
-        if back_channel:
-            raise UserError("frames are sent without a back-channel: nothing of them is repeated")
+        if bool(back_channel) != adapt:
+            raise UserError("frames use a back-channel for --adapt alone: nothing of them is repeated")
+        if follows_air and adapt:
+            raise UserError(f"--cbr {AIR} takes all the air that there is: --adapt needs a CBR for 10 dB")
         duration, slot = float("inf") if seconds is None else seconds, 0
         form = video_options.form_of(fps, size, crop)
         if follows_air:
             slot = int(choice.sample_rate / fps)
             ratio = total_cbr_within(slot, form.height, form.width, settings)
         encoding = Encoding(codec, ratio, weights, device, precision, bool(cbr_max) or follows_air, eta, refine)
-        return send_video(source, form, duration, choice, encoding, settings, papr_limit, json_lines, quiet, slot)
+        channel = (back_channel, keys, insecure)
+        return send_video(
+            source, form, duration, choice, encoding, settings, papr_limit, json_lines, quiet, slot, channel
+        )
 
     with loading("GNU Radio"):
         from gr_jscc.blocks import back_channel as back_channel_block

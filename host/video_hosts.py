@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from gr_jscc.video.page import FramePage
 from gr_jscc.video.pattern import read_number
 from gr_jscc.video.sources import Source
 
+if TYPE_CHECKING:
+    from gr_jscc.blocks import back_channel as back_channel_block
+
 KEPT = 4096  # frames over which figures are taken: a stream has no end
 MANIFEST_SECONDS = 1.0  # who joins in mid-stream waits so long at most
 LOCAL = "127.0.0.1"
@@ -46,8 +50,11 @@ def send_video(
     json_lines: bool,
     quiet: bool,
     slot: int,
+    back_channel: tuple[str, str, bool],
 ) -> None:
     """Sends the newest frame whenever the air has room for one; with a ``slot``, each takes so many samples of it.
+
+    With a ``back_channel`` (address, keys, insecure) the CBR follows the SNR that the receiver tells.
 
     Raises:
         UserError: the source or the codec cannot.
@@ -59,8 +66,9 @@ def send_video(
     settings = dataclasses.replace(settings, manifest_seconds=MANIFEST_SECONDS)
     load_sending_codec(encoding, settings).check_picture(np.zeros((form.height, form.width, 3), np.uint8), encoding.cbr)
     frames = video_source(source, form, seconds)
-    graph = SendVideoFlowgraph(frames, choice, encoding, settings, papr_limit, slot)
-    began, rate = time.monotonic(), collections.deque(maxlen=50)
+    channel = _back_channel(*back_channel)
+    graph = SendVideoFlowgraph(frames, choice, encoding, settings, papr_limit, slot, channel)
+    began, rate, cbrs = time.monotonic(), collections.deque(maxlen=50), collections.deque(maxlen=KEPT)
     title = f"{source.name} by {encoding.codec} at CBR {encoding.cbr:.4g} to {choice.address}"
     try:
         with options.stopped_by_signals(), LiveView(title, [], json_lines, quiet) as view:
@@ -68,9 +76,15 @@ def send_video(
                 if event is not None and event["event"] == "air":
                     view.flow(event["air"])
                     rate.append(time.monotonic())
+                elif event is not None and event["event"] == "state":
+                    view.update(SNR=f"{number(event['snr_db'])} dB")
+                elif event is not None and event["event"] == "sent":
+                    cbrs.append(event["cbr"])
+                    view.update(CBR=number(event["cbr"], 4))
                 view.update(frames=frames.sent, dropped=frames.dropped, fps=_rate(rate))
     finally:
         told = {"frames": frames.sent, "dropped": frames.dropped, "seconds": round(time.monotonic() - began, 3)}
+        told |= {"cbr_from": round(min(cbrs), 5), "cbr_to": round(max(cbrs), 5)} if channel and cbrs else {}
         _tell(told, json_lines, quiet)
 
 
@@ -85,8 +99,9 @@ def receive_video(
     json_lines: bool,
     quiet: bool,
     latency: float,
+    back_channel: tuple[str, str, bool],
 ) -> None:
-    """Shows and records frames as they come.
+    """Shows and records frames as they come; on a ``back_channel`` (address, keys, insecure) it tells its SNR.
 
     Raises:
         UserError: the page or the film cannot be.
@@ -97,7 +112,8 @@ def receive_video(
     seen = _Seen()
     if film_to is not None:
         check_film(film_to, quality=75)
-    graph = ReceiveVideoFlowgraph(choice, decoding, seen.take, layout, latency)
+    told = _back_channel(*back_channel)
+    graph = ReceiveVideoFlowgraph(choice, decoding, seen.take, layout, told, latency)
     title = f"frames by {decoding.codec} from {choice.address}"
     interrupted = False
     with contextlib.ExitStack() as open_:
@@ -176,6 +192,13 @@ class _Seen:
             median, high = np.percentile(self._ages, [50, 95])
             told |= {"latency_ms": round(float(median)), "latency_95_ms": round(float(high))}
         return told
+
+
+def _back_channel(address: str, keys: str, insecure: bool) -> back_channel_block | None:
+    """The block; None without an address."""
+    from gr_jscc.blocks import back_channel
+
+    return back_channel(address, keys, insecure) if address else None
 
 
 def _rate(times: Sequence[float]) -> str:

@@ -17,6 +17,7 @@ from gr_jscc.codecs.registry import load_codec_for_air
 from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.assembly import MEMORY
 from gr_jscc.link.back_channel import Report
+from gr_jscc.link.feedback import channel_state
 from gr_jscc.link.incoming import SYMBOL_BYTES
 from gr_jscc.link.journal import Journal
 from gr_jscc.link.reception import ReceivingEnd
@@ -64,7 +65,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         feedback_snr_db: Es/N0 of a feedback channel to imitate; 0 for none.
         memory_mib: that rounds may take which are not complete, and the same again for those that wait for the network.
         newest: pass over pictures of which a newer one waits for the network, and count them: of video nobody wants
-            the older. A manifest then stands for the frames that follow without one.
+            the older. A manifest then stands for frames without one; a back-channel only tells how the channel was.
 
     Attributes:
         passed_over: pictures that were.
@@ -96,8 +97,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         gr.basic_block.__init__(self, name="JSCC Decoder", in_sig=[np.complex64, np.float32], out_sig=None)
         self.failure: Exception | None = None
         self.codec = load_codec_for_air(codec, weights or None, device, precision)
-        self._back_channel = back_channel
-        send = self._send if back_channel else None
+        self._has_peer, self._back_channel = back_channel, back_channel and not newest
+        send = self._send if self._back_channel else None
         self._receiving = ReceivingEnd(
             self.codec, send, feedback_format, patience, rounds or None, feedback_snr_db or None, memory_mib << 20
         )
@@ -162,10 +163,10 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self._worker.start()
         if self._ticker:
             self._ticker.start()
-        if self._back_channel:
+        if self._has_peer:
             opening = Opening("receiver", self.codec.name, self.codec.weights_name, self.codec.weights_hash)
             self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
-        elif self._ticker and self.codec.uses_feedback:
+        if self._ticker and self.codec.uses_feedback and not self._back_channel:
             warn(
                 self,
                 f"{self.codec.name} works better with feedback, but there is no back-channel: it continues without",
@@ -208,7 +209,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
                     "taken", transfer=arrival.transfer, round=arrival.round, back_channel=self._back_channel
                 )
                 self.message_port_pub(pmt.intern("received"), taken)
-            if self._back_channel:
+            if self._has_peer and self._newest:
+                self._send(channel_state(arrival))
+            elif self._back_channel:
                 self._send(Report(arrival.transfer, {"event": "decoding", "round": arrival.round}))
             self._worker.submit(self._within_memory(arrival))
 
@@ -249,6 +252,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     @guarded
     def handle_back_channel(self, message: pmt.pmt_base) -> None:
         content = read_control(message)
+        if not self._back_channel:
+            return  # it is only told
         if isinstance(content, Connection):
             session = None
             if content.connected:

@@ -78,8 +78,9 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         self.sending = SendingEnd(
             self.codec, cbr, self._defer, self._publish,
             dataclasses.replace(settings or LinkSettings(), session=self._session), policy,
-            send=self._send if policy else None,
+            send=self._send if policy and not policy.listens_only else None,
         )  # fmt: skip
+        self._has_peer = policy is not None
         self._run = hashlib.blake2b(repr((run, codec, cbr)).encode(), digest_size=8).digest()
         self._left_out: dict[str, str] = {}  # pictures by name, and why
         self._sent_any = False
@@ -112,14 +113,14 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
     def start(self) -> bool:
         self._worker.start()
         self._ticker.start()
-        if self.sending.uses_back_channel:
+        if self._has_peer:
             codec = self.codec
             opening = Opening(
                 "transmitter", codec.name, codec.weights_name, codec.weights_hash, self._run,
                 self._session.word, self._session.key,
             )  # fmt: skip
             self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
-        elif self.codec.uses_feedback:
+        if self.codec.uses_feedback and not self.sending.uses_back_channel:
             warn(self, f"{self.codec.name} works better with feedback, but there is no back-channel: it sends without")
         self._ask()
         return True

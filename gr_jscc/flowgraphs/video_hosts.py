@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from gnuradio import gr
 
-from gr_jscc.blocks import event_queue, jscc_decoder, jscc_encoder, ofdm_demodulator, ofdm_modulator
+from gr_jscc.blocks import back_channel, event_queue, jscc_decoder, jscc_encoder, ofdm_demodulator, ofdm_modulator
 from gr_jscc.blocks.video_sink import video_sink
 from gr_jscc.blocks.video_source import video_source
-from gr_jscc.flowgraphs.ends import POLL_SECONDS
+from gr_jscc.flowgraphs.ends import POLL_SECONDS, join
 from gr_jscc.flowgraphs.host import HostFlowgraph
 from gr_jscc.flowgraphs.receiver import jscc_receiver
 from gr_jscc.flowgraphs.transmitter import jscc_transmitter
+from gr_jscc.link.back_channel import BackChannelError
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Decoding, Encoding
+from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.radio import Tuned, radio_sink, radio_source
 from gr_jscc.radio.choice import RadioChoice
@@ -39,6 +41,7 @@ class SendVideoFlowgraph(HostFlowgraph):
         encoding: how they are encoded.
         settings: how each becomes bursts, and those samples.
         papr_limit_db, slot: the modulator's.
+        channel: a back-channel on which the receiver tells its SNR, which the CBR follows; None for none.
 
     Example:
         >>> import tempfile
@@ -61,15 +64,17 @@ class SendVideoFlowgraph(HostFlowgraph):
         settings: LinkSettings | None = None,
         papr_limit_db: float = 0.0,
         slot: int = 0,
+        channel: back_channel | None = None,
     ) -> None:
         gr.top_block.__init__(self, "JSCC video transmitter")
-        self.channel, self.choice, self.source = None, radio, source
-        encoder = jscc_encoder(**vars(encoding), settings=settings)
+        self.channel, self.choice, self.source = channel, radio, source
+        policy = SendingPolicy(adapt=True, listens_only=True) if channel else None
+        encoder = jscc_encoder(**vars(encoding), settings=settings, policy=policy)
         layout = (settings or LinkSettings()).numerology
         modulator = ofdm_modulator(
             papr_limit_db=papr_limit_db, numerology=layout, slot=slot, silence=FRAME_SILENCE_SAMPLES
         )
-        self.transmitter = jscc_transmitter([], encoder, modulator)
+        self.transmitter = jscc_transmitter([], encoder, modulator, channel)
         self.radio, self.log = radio_sink(radio.address, radio.profile, radio.reconnect), event_queue()
         self.own_blocks = [source, self.transmitter, self.radio, self.log]
         self.msg_connect(source, "image", self.transmitter, "image")
@@ -81,6 +86,7 @@ class SendVideoFlowgraph(HostFlowgraph):
         """Runs the graph and yields its news, or None when there was none for a moment.
 
         Raises:
+            BackChannelError: the receiver does not fit.
             Exception: whatever a block failed with.
         """
         self.start()
@@ -88,6 +94,8 @@ class SendVideoFlowgraph(HostFlowgraph):
             for event in self.log.news(POLL_SECONDS):
                 yield event
                 self.check()
+                if self.channel is not None and self.channel.refusal:
+                    raise BackChannelError(self.channel.refusal)
             self._drain()
         finally:
             self.stop()
@@ -113,6 +121,7 @@ class ReceiveVideoFlowgraph(HostFlowgraph):
         decoding: how they are decoded.
         show: see `video_sink`.
         numerology: the transmitter's.
+        channel: a back-channel, on which the transmitter is told the SNR; None for none.
         latency: seconds that samples may wait to be demodulated together.
 
     Example:
@@ -131,18 +140,20 @@ class ReceiveVideoFlowgraph(HostFlowgraph):
         decoding: Decoding,
         show: Callable[[np.ndarray | None, float | None], object],
         numerology: Numerology = DEFAULT_NUMEROLOGY,
+        channel: back_channel | None = None,
         latency: float = LATENCY,
     ) -> None:
         gr.top_block.__init__(self, "JSCC video receiver")
-        self.channel, self.choice = None, radio
+        self.channel, self.choice = channel, radio
         self.radio = radio_source(radio.address, SILENCE_SAMPLES, radio.profile, radio.reconnect)
-        self.decoder = jscc_decoder(**vars(decoding), live=True, newest=True)
+        self.decoder = jscc_decoder(**vars(decoding), live=True, newest=True, back_channel=channel is not None)
         self.frames = 0
         self.sink = video_sink(self._count(show))
         tuned = self.radio.tuned or Tuned()
         step = samples_together(latency, tuned.sample_rate or radio.sample_rate, numerology, FRAME_STEP_SAMPLES)
         self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology, step=step))
         self.own_blocks = [self.radio, self.receiver]
+        join(self, self.decoder, channel)  # which a sink of frames has no use for
         self.connect(self.radio, self.receiver)
 
     def _count(self, show: Callable[[np.ndarray | None, float | None], object]) -> Callable:

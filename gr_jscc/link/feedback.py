@@ -12,6 +12,14 @@ from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.back_channel import ChannelState, Stop, Symbols, quantise
 
 
+def channel_state(arrival: Arrival) -> ChannelState:
+    """How the channel was in a round."""
+    return ChannelState(
+        arrival.transfer, arrival.round, arrival.snr_db, arrival.cfo, arrival.evm_db, arrival.bursts_received,
+        arrival.bursts_sent,
+    )  # fmt: skip
+
+
 class Feedback:
     """Feeds rounds back as they arrived, to codecs that want it.
 
@@ -49,10 +57,7 @@ class Feedback:
             self._tell(Symbols(*key, self._disturbed(symbols), noise_var, self._format))
             reception = Reception(symbols, noise_var, arrival.reception.side_info)
             arrival = dataclasses.replace(arrival, reception=reception)
-        state = ChannelState(
-            *key, arrival.snr_db, arrival.cfo, arrival.evm_db, arrival.bursts_received, arrival.bursts_sent
-        )
-        self._tell(state)
+        self._tell(channel_state(arrival))
         return arrival
 
     def _disturbed(self, symbols: np.ndarray) -> np.ndarray:

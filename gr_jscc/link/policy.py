@@ -26,6 +26,7 @@ class SendingPolicy:
         in_flight: pictures that may be on their way at a time.
         feedback_seconds: how long a codec waits for its feedback once the round has left, and the receiver does not
             say that it is still coming in.
+        listens_only: all that the receiver says is its SNR: of a stream nothing is kept, repeated or waited for.
         patience: seconds without a back-channel, or without a word over it of what was sent, after which nothing is
             expected of it any more.
 
@@ -41,6 +42,7 @@ class SendingPolicy:
     fit_bursts: bool = False
     in_flight: int = 8
     feedback_seconds: float = 5.0
+    listens_only: bool = False
     patience: float = 30.0
 
     def __post_init__(self) -> None:

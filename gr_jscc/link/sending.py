@@ -21,14 +21,14 @@ from gr_jscc.link.burst_length import BurstLength
 from gr_jscc.link.bursts import Burst, LinkSettings, settings_of
 from gr_jscc.link.encoding import adapt_codec, further_rounds
 from gr_jscc.link.flights import Flights
-from gr_jscc.link.outgoing import Outgoing, adapted_cbr, adapted_settings
+from gr_jscc.link.outgoing import Outgoing, adapted_settings
 from gr_jscc.link.picture_queue import PictureQueue, WaitingPicture
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.presence import Presence
+from gr_jscc.link.sending_rate import SendingRate
 from gr_jscc.link.session import Session
 
 QUEUED_TRAINS = 2  # rounds encoded and waiting for the modulator
-MOST_SNR_DB = 100.0  # that is believed of a receiver's report, to either side
 MOST_HAVE = 1 << 22  # pictures of a run that a receiver may say it has
 MOST_TRIES = 3  # of a picture that does not arrive, each with all its repeats
 
@@ -75,8 +75,8 @@ class SendingEnd:
         self._session = settings.session
         settings = dataclasses.replace(settings, session=Session(self._session.word))
         self.settings, self.policy = settings_of(codec, settings), policy or SendingPolicy()
-        self.snr_db: float | None = None  # as the receiver last reported it
         self._defer, self._on_event, self._send, self._clock = defer, on_event, send, clock
+        self.rate = SendingRate(codec, self.policy, clock)
         self._lock = threading.RLock()
         self._count = 0  # of transfers
         self._queue = PictureQueue(endless=send is None)
@@ -175,6 +175,8 @@ class SendingEnd:
             encrypted: nobody else was told the session's key.
         """
         with self._lock:
+            if self.policy.listens_only:
+                return self.rate.forget()
             if encrypted and self.settings.session != self._session:
                 self.settings = dataclasses.replace(self.settings, session=self._session)
                 for flight in reversed(self._flights.all()):
@@ -196,16 +198,15 @@ class SendingEnd:
             if isinstance(message, Have):
                 self._take_have(message)
             elif (flight := self._flights.get(getattr(message, "transfer", -1))) is None:
-                pass  # of a picture that was settled or given up
+                if self.policy.listens_only and isinstance(message, ChannelState):  # else of one that was settled
+                    self._take_state(message)
             elif isinstance(message, BurstMap):
                 self._flights.take_burst_map(flight, message)
             elif isinstance(message, Symbols):
                 if (feedback := flight.take_feedback(message)) is not None:
                     self._defer(self.proceed, flight, feedback)
             elif isinstance(message, ChannelState):
-                if np.isfinite(message.snr_db):
-                    self.snr_db = float(np.clip(message.snr_db, -MOST_SNR_DB, MOST_SNR_DB))
-                self._on_event({"event": "state", **dataclasses.asdict(message)}, None)
+                self._take_state(message)
             elif isinstance(message, Stop):
                 flight.stopped = True
                 flight.pending.clear()
@@ -231,8 +232,8 @@ class SendingEnd:
         if self._cancelled:
             return
         started = time.monotonic()
-        cbr, settings = self._cbr_now(), self._settings_now()
-        adapt_codec(self.codec, settings, self.snr_db)
+        cbr, settings = self.rate.now(self.cbr), self._settings_now()
+        adapt_codec(self.codec, settings, self.rate.snr_db)
         transmitter = self.codec.transmitter(cbr)
         try:
             payloads = [transmitter.start(picture.image)]
@@ -294,18 +295,17 @@ class SendingEnd:
         flying = len(self._flights) + self._encoding if self._presence.answers else 0
         return self._flights.trains.new + self._encoding < QUEUED_TRAINS and flying < self.policy.in_flight
 
-    def _cbr_now(self) -> float:
-        if not self.policy.adapt or self.snr_db is None:
-            return self.cbr
-        return adapted_cbr(self.cbr, self.snr_db, *self.codec.cbr_range)
-
     def _settings_now(self) -> LinkSettings:
-        snr_db = self.snr_db if self._presence.connected else None
+        snr_db = self.rate.snr_db if self._presence.connected else None
         return adapted_settings(self.settings, snr_db, self._burst_length)
 
     def _tell(self, message: object) -> None:
         if self._send is not None:
             self._send(message)
+
+    def _take_state(self, message: ChannelState) -> None:
+        self.rate.heard(message.snr_db)
+        self._on_event({"event": "state", **dataclasses.asdict(message)}, None)
 
     def _take_have(self, message: Have) -> None:
         self._presence.knows = self._presence.knows or message.is_last

@@ -16,10 +16,14 @@ class _Standing:
     symbols: int
     side_info: bytes
     at: float
+    is_new: bool  # without it a receiver can make nothing of the frames that follow
 
 
 class StandingManifests:
     """The sender's: which frames the manifest that was sent last describes as well.
+
+    One that tells of another size or number of symbols than the one before is sent with two frames: what loses one
+    does not hide all that follow.
 
     Args:
         codec: whose frames they are.
@@ -48,10 +52,13 @@ class StandingManifests:
             seconds: for how long a manifest stands; 0: for its own picture only.
         """
         last, now = self._standing.get(round_), self._clock()
-        if seconds and last is not None and now - last.at < seconds and len(payload.symbols) == last.symbols > 0:
-            restated = self._codec.restated(payload, last.side_info) if last.size == size else None
+        if not seconds:
+            return payload, False
+        alike = last is not None and last.size == size and last.symbols == len(payload.symbols)
+        if alike and last.symbols and not last.is_new and now - last.at < seconds:
+            restated = self._codec.restated(payload, last.side_info)
             if restated is not None:
                 return restated, True
-        if seconds:
-            self._standing[round_] = _Standing(size, len(payload.symbols), payload.side_info, now)
+        is_new = last is not None and not alike
+        self._standing[round_] = _Standing(size, len(payload.symbols), payload.side_info, now, is_new)
         return payload, False

@@ -40,11 +40,13 @@ def rows(text):
 @pytest.mark.timeout(180)
 def test_frames_cross_three_programs_and_ctrl_c_leaves_a_whole_film(tmp_path):
     near, far = free_addresses(2)
-    receiver = program(tmp_path, "rx", "--radio", f"zmq:{far}", "--film", "film.mp4", "--fps", "20", "--json", *CODEC)
+    back = ["--back-channel", *free_addresses(1)]
+    film = ["--film", "film.mp4", "--fps", "20", "--json"]
+    receiver = program(tmp_path, "rx", "--radio", f"zmq:{far}", *film, *back, *CODEC)
     air = program(tmp_path, "channel", "--from", f"zmq:{near}", "--to", f"zmq:{far}", "--snr", "12", "--quiet")
     sender = program(
         tmp_path, "tx", "--radio", f"zmq:{near}", "--test-pattern", "--size", "160x120", "--fps", "30", "--cbr", "1/6",
-        "--json", *CODEC,
+        "--json", "--adapt", *back, *CODEC,
     )  # fmt: skip
     try:
         came = [json.loads(receiver.stdout.readline()) for _ in range(4)]
@@ -64,6 +66,7 @@ def test_frames_cross_three_programs_and_ctrl_c_leaves_a_whole_film(tmp_path):
     summary, told = rows(out)[-1], rows(sent)[-1]
     assert summary["frames"] >= 4 and summary["latency_95_ms"] >= summary["latency_ms"]
     assert told["frames"] >= summary["frames"] and told["dropped"] >= 0
+    assert told["cbr_from"] < told["cbr_to"] == pytest.approx(1 / 6, abs=1e-5)  # 12 dB, not 10
     assert {path.name for path in tmp_path.iterdir()} == {"film.mp4"}
     film = list(Source("video", str(tmp_path / "film.mp4")).frames(FrameForm(20, 160, 120)))
     assert len(film) >= 2
@@ -97,7 +100,15 @@ def test_frames_fill_the_air_that_they_have_and_all_of_them_leave(tmp_path, caps
         (["tx", "photo.png", "--test-pattern"], "give images to send, or one source of frames"),
         (["tx", "--test-pattern", "--screen"], "--screen and --test-pattern are two sources: give one"),
         (["tx", "--test-pattern", "--size", "big"], "a size must be WIDTHxHEIGHT"),
-        (["tx", "--test-pattern", "--back-channel", "tcp://127.0.0.1:1"], "frames are sent without a back-channel"),
+        (
+            ["tx", "--test-pattern", "--back-channel", "tcp://127.0.0.1:1"],
+            "frames use a back-channel for --adapt alone",
+        ),
+        (["tx", "--test-pattern", "--adapt"], "--adapt, --side-info back-channel and --burst-symbols auto need"),
+        (
+            ["tx", "--test-pattern", "--cbr", "air", "--adapt", "--back-channel", "tcp://127.0.0.1:1"],
+            "takes all the air",
+        ),
         (["tx", "--test-pattern", "--cbr", "1/4"], "supports a CBR from 1/48 to 1/6"),
         (["tx", "photo.png", "--cbr", "air"], "--cbr air is for frames"),
         (["tx", "--test-pattern", "--cbr", "air", "--sample-rate", "5e3"], "a frame has 500 samples of air, less than"),

@@ -424,7 +424,7 @@ def test_a_lost_layer_does_not_stop_the_others():
 def test_the_rate_follows_the_reported_snr():
     codec = ToyCodec()
     link = SimulatedLink(codec, SendingPolicy(adapt=True, in_flight=1))
-    link.sending.snr_db = 20.0
+    link.sending.rate.heard(20.0)
     run_pictures(link, 1)
     assert codec.cbrs[0] == pytest.approx(1 / 12 * np.log2(11) / np.log2(101))
     assert adapted_cbr(1 / 12, 10.0, 0, 1) == pytest.approx(1 / 12)
@@ -452,7 +452,7 @@ def test_a_receiver_that_is_gone_is_not_believed_to_have_its_snr_still():
     heard = []
     link = SimulatedLink(ToyCodec(), SendingPolicy(patience=1.0), heard.append)
     link.meet()
-    link.sending.snr_db = 20.0
+    link.sending.rate.heard(20.0)
     link.sending.connection(False)
     link.sending.submit("0.png", picture(0))
     link.run(4.0)
