@@ -123,7 +123,7 @@ def receive_video(
             title += f", shown at {served.address}"
         open_.enter_context(options.stopped_by_signals())
         view = open_.enter_context(LiveView(title, [], json_lines, quiet))
-        write = None
+        write, seen.since = None, time.monotonic()
         try:
             with contextlib.closing(graph.moments(1 / fps, idle)) as moments:
                 for _ in moments:
@@ -146,6 +146,8 @@ class _Seen:
     def __init__(self) -> None:
         self.image: np.ndarray | None = None
         self.show = lambda image: None
+        self.since: float | None = None  # when it began to listen
+        self._first_s: float | None = None  # seconds after that, of the first picture
         self._shown = self._lost = 0
         self._times: collections.deque[float] = collections.deque(maxlen=KEPT)
         self._ages: collections.deque[int] = collections.deque(maxlen=KEPT)
@@ -162,6 +164,8 @@ class _Seen:
         code = read_number(image)
         age = None if code is None else age_ms(code)
         with self._lock:
+            if self.since is not None and not self._shown:
+                self._first_s = round(time.monotonic() - self.since, 3)
             self._shown += 1
             self._times.append(time.monotonic())
             if age is not None:
@@ -184,7 +188,7 @@ class _Seen:
     def summary(self) -> dict:
         """Figures of the latest frames; the rate from the first of them to the last."""
         span = self._times[-1] - self._times[0] if len(self._times) > 1 else 0.0
-        told = {"frames": self._shown, "lost": self._lost}
+        told = {"frames": self._shown, "lost": self._lost, "first_s": self._first_s}
         if span:
             told["fps"] = round((len(self._times) - 1) / span, 2)
             told["longest_gap_s"] = round(float(np.max(np.diff(self._times))), 3)

@@ -145,10 +145,11 @@ class ReceiveVideoFlowgraph(HostFlowgraph):
     ) -> None:
         gr.top_block.__init__(self, "JSCC video receiver")
         self.channel, self.choice = channel, radio
-        self.radio = radio_source(radio.address, SILENCE_SAMPLES, radio.profile, radio.reconnect)
         self.decoder = jscc_decoder(**vars(decoding), live=True, newest=True, back_channel=channel is not None)
         self.frames = 0
         self.sink = video_sink(self._count(show))
+        # Only now, as the networks take seconds to load, and nobody wants the frames of those.
+        self.radio = radio_source(radio.address, SILENCE_SAMPLES, radio.profile, radio.reconnect)
         tuned = self.radio.tuned or Tuned()
         step = samples_together(latency, tuned.sample_rate or radio.sample_rate, numerology, FRAME_STEP_SAMPLES)
         self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology, step=step))

@@ -73,6 +73,40 @@ def test_frames_cross_three_programs_and_ctrl_c_leaves_a_whole_film(tmp_path):
     assert all(read_number(frame.image) is not None for frame in film)
 
 
+def first_frame(receiver):
+    """What a receiver tells of the first frame that it shows."""
+    while (row := json.loads(receiver.stdout.readline()))["event"] != "frame":
+        pass
+    return row
+
+
+@pytest.mark.gnuradio
+@pytest.mark.timeout(180)
+def test_receivers_at_three_snrs_see_one_transmission_also_those_that_join_in_mid_stream(tmp_path):
+    codec, snrs_db = ["--codec", "deepjscc", "--precision", "bf16", "--json"], [3, 9, 18]
+    near, *far = (f"zmq-pub:{place}" for place in free_addresses(1 + len(snrs_db)))  # what nobody takes is gone
+    sender = program(tmp_path, "tx", "--radio", near, "--test-pattern", "--size", "160x120", "--fps", "4", *codec)
+    running, receivers, seen = [sender], [], []
+    for snr_db, place in zip(snrs_db, far):
+        running.append(program(tmp_path, "channel", "--from", near, "--to", place, "--snr", str(snr_db), "--quiet"))
+    try:
+        for place in far:
+            receivers.append(program(tmp_path, "rx", "--radio", place, "--page", "0", *codec))
+            if len(receivers) == 1:  # the others join when it has seen some
+                seen.append(first_frame(receivers[0]))
+        seen += map(first_frame, receivers[1:])
+        for each in receivers:
+            each.send_signal(signal.SIGINT)
+        told = [each.communicate(timeout=PATIENCE) for each in receivers]
+    finally:
+        for each in [*running, *receivers]:
+            each.kill()
+    assert all(each.returncode == 130 for each in receivers)
+    assert not any("Traceback" in errors for _, errors in told)
+    assert [row["snr_db"] for row in seen] == pytest.approx(snrs_db, abs=1)
+    assert max(rows(out)[-1]["first_s"] for out, _ in told[1:]) <= 2.0
+
+
 @pytest.mark.gnuradio
 def test_frames_fill_the_air_that_they_have_and_all_of_them_leave(tmp_path, capsys):
     with pytest.raises(SystemExit) as left:
