@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from gr_jscc.modem.channel_estimation import estimate_channel
+from gr_jscc.modem.layout import cell_weights
 from gr_jscc.modem.noise_spectrum import noise_spectrum
 from gr_jscc.modem.numerology import Numerology
 from gr_jscc.modem.outliers import trusted_symbols
@@ -41,9 +42,9 @@ class BurstEstimate:
         matched: complex64[bursts, used_count], the channel over the shape: what observations are weighted by.
         trust: float64[bursts, payload's symbols], weights of the OFDM symbols; 0 for those that an interferer hit, or
             that a gap in the stream shifted, and 1 for the others.
-        early_error: float64[bursts], squared errors of the early cells, summed.
-        pilot_error: float64[bursts, payload's symbols], mean squared error of each symbol's pilots, each carrier's in
-            proportion to its shape.
+        early_error: float64[bursts], squared errors of the early cells times their weights, summed.
+        pilot_error: float64[bursts, payload's symbols], mean squared error of each symbol's pilots times their weight,
+            each carrier's in proportion to its shape.
 
     Example:
         >>> from gr_jscc.modem.layout import pilot_places
@@ -95,10 +96,11 @@ def estimate_bursts(
         places: int64[payload's symbols, pilot_count], where its pilots stand.
     """
     used = numerology.used_carriers.astype(np.float32)
+    weights = cell_weights(numerology, early.shape[1], len(places))
     trust, standing = np.ones(late.shape[:2]), _standing(places, len(used))
     matched = (response / shape).astype(np.complex64)
-    line = coarse_line(correlate(early, late, response, matched, _MOST_SEEN, places), _SLOPE_LEFT)
-    turned_early, turned_late, _ = turn_back(early, late, line, trust, used, places)
+    line = coarse_line(correlate(early, late, response, matched, _MOST_SEEN, places, weights), _SLOPE_LEFT)
+    turned_early, turned_late, _ = turn_back(early, late, line, trust, used, places, weights)
     nothing = np.empty((len(early), 0))
     guess = BurstEstimate(
         response,
@@ -136,20 +138,22 @@ def _better(
     """A better estimate after a guess; the last one takes more trouble, and leaves it at what was trusted."""
     used, pilots = numerology.used_carriers.astype(np.float32), late.shape[2]
     opening, noise, shape, trust = early.shape[1], guess.noise_var, guess.shape, guess.trust
+    weights = cell_weights(numerology, opening, len(places))
     line = refine_line(
-        guess.line, guess.early, guess.late, trust, guess.response, guess.matched, used, places,
+        guess.line, guess.early, guess.late, trust, guess.response, guess.matched, used, places, weights,
         drift_precision(noise, numerology), numerology.fft_size,
     )  # fmt: skip
-    turned_early, turned_late, sums = turn_back(early, late, line, trust, used, places)
-    counts = opening + trust @ standing
+    turned_early, turned_late, sums = turn_back(early, late, line, trust, used, places, weights)
+    counts = weights[:opening].sum() + numerology.pilot_power * (trust @ standing)
     channel = estimate_channel(
         sums, counts, noise, shape, guess.profile, numerology, steps=3 if last else 1, prune=last
     )
-    early_error, scatter, late_error = residuals(turned_early, turned_late, channel.response, places)
+    early_error, scatter, late_error = residuals(turned_early, turned_late, channel.response, places, weights)
     own_noise, shape = noise_spectrum(scatter, opening - 1, channel.response)
     white_error, pilot_error = whitened(early_error, late_error, shape, places)
     if not last:
-        trust = trusted_symbols(turned_late, pilot_error, channel.response[:, places], own_noise, shape, places)
+        expected, power = channel.response[:, places], numerology.pilot_power
+        trust = trusted_symbols(turned_late, pilot_error, expected, own_noise, shape, places, power)
     cells = opening * len(used) + trust.sum(axis=1) * pilots
     error = white_error + pilots * (pilot_error * trust).sum(axis=1)
     return BurstEstimate(

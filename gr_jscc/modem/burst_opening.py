@@ -100,10 +100,12 @@ def read_openings(
     # Timing may have moved by a prefix or so; never out of the samples.
     window = acquired.window.clip(0, len(samples) - opening_samples(layout))
     spectrum = demodulate_rows(samples, window, acquired.cfo, PREAMBLE_SYMBOLS + head, layout)
-    training = preamble_carriers(layout)
+    power = layout.preamble_power
+    training = preamble_carriers(layout) * np.float32(np.sqrt(power))
     totals, energy = training_totals(spectrum, layout.used_bins, training)
-    noise, shape = noise_spectrum(energy, PREAMBLE_SYMBOLS - 1, totals / PREAMBLE_SYMBOLS)
-    counts = np.full(totals.shape, float(PREAMBLE_SYMBOLS))
+    weight = PREAMBLE_SYMBOLS * power
+    noise, shape = noise_spectrum(energy / power, PREAMBLE_SYMBOLS - 1, totals / np.float32(weight))
+    counts = np.full(totals.shape, weight)
     channel = estimate_channel(totals, counts, noise, shape, None, layout, steps=2)
     matched = (channel.response / shape).astype(np.complex64)
     pilots = pilot_values(layout, 0, head)

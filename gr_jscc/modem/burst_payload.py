@@ -8,6 +8,7 @@ from gr_jscc.modem.channel_estimation import CHANNEL_LEAD
 from gr_jscc.modem.course import ChannelCourse, channel_courses
 from gr_jscc.modem.equaliser import channel_inverse, equalise
 from gr_jscc.modem.layout import (
+    cell_weights,
     displaced,
     header_ofdm_symbols,
     pilot_places,
@@ -47,7 +48,9 @@ def demodulate_payloads(
 
     # All that is known of the burst, as observations of the channel.
     headers = np.stack([burst.header_symbols for burst in alike])
-    training, pilots = preamble_carriers(layout), pilot_values(layout, 0, head + rows)
+    training = preamble_carriers(layout) / np.float32(np.sqrt(layout.preamble_power))
+    pilots = pilot_values(layout, 0, head + rows).copy()
+    pilots[head:] /= np.float32(np.sqrt(layout.pilot_power))
     places = pilot_places(layout, head, rows)
     early, late = observe(
         spectrum, headers, training, scramble(layout, 0, head), pilots, layout.used_bins, layout.data_index,
@@ -99,7 +102,7 @@ def _equalised(
     used, places = layout.used_carriers.astype(np.float32), pilot_places(layout, head, rows)
     # Phase noise, where the pilots show any.
     measured, strength = pilot_phases(course.late, course.response, course.shape, places)
-    walk = smooth_walk(measured, strength * course.trust, course.noise_var)
+    walk = smooth_walk(measured, layout.pilot_power * strength * course.trust, course.noise_var)
 
     carrier_noise = course.noise_var[:, None] * course.shape
     inverse, noise_var = channel_inverse(course.response, course.variance, carrier_noise, walk.variance)
@@ -108,7 +111,7 @@ def _equalised(
         moments = np.arange(rows)[:, None] if course.response.shape[1] > 1 else 0
         excess = excess_noise(
             course.late, course.pilot_error, course.trust, course.response[:, moments, places], walk.phase,
-            course.noise_var, course.shape, places,
+            course.noise_var, course.shape, places, layout.pilot_power,
         )  # fmt: skip
     payload, spread = equalise(
         spectrum, spectrum.shape[1] - rows, layout.data_index, displaced(layout, head, rows), layout.used_bins, used,
@@ -124,6 +127,6 @@ def _quality(course: ChannelCourse, opening: int, layout: Numerology) -> tuple[n
     strength = (np.square(course.response.real) + np.square(course.response.imag)).mean(axis=1)
     power = (strength + course.variance.mean(axis=1))[:, layout.data_index].mean(axis=1)
     noise = course.noise_var * course.shape[:, layout.data_index].mean(axis=1)
-    expected = opening * strength.sum(axis=1)
+    expected = cell_weights(layout, opening, 0).sum() * strength.sum(axis=1)
     snr_db = 10 * np.log10(np.maximum(power, 1e-30) / noise)
     return snr_db, 10 * np.log10(np.maximum(course.early_error / np.maximum(expected, 1e-30), 1e-12))

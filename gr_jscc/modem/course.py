@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gr_jscc.modem.burst_estimate import BurstEstimate, some_bursts
+from gr_jscc.modem.layout import cell_weights
 from gr_jscc.modem.motion import DOPPLER_SPREADS, doppler_index
 from gr_jscc.modem.moving_channel import (
     MovingChannel,
@@ -113,7 +114,8 @@ def _without_drift(
     far = DOPPLER_SPREADS[spreads] * (estimate.early.shape[1] + len(places)) > _TURNED
     drift = estimate.line * [0, 0, 1] * far[:, None]
     used = numerology.used_carriers.astype(np.float32)
-    early, late, _ = turn_back(estimate.early, estimate.late, -drift, estimate.trust, used, places)
+    weights = cell_weights(numerology, estimate.early.shape[1], len(places))
+    early, late, _ = turn_back(estimate.early, estimate.late, -drift, estimate.trust, used, places, weights)
     return replace(estimate, line=estimate.line - drift, early=early, late=late)
 
 
@@ -158,7 +160,7 @@ def _trusted(
         some, apart, whole = some_bursts(estimate, doubtful), apart[doubtful], evidence[doubtful]
         start = profile[doubtful], some.own_noise
         channel = follow_channel(some, some.trust, *start, -np.ones(len(some.late), int), places, numerology, steps=1)
-        still = channel.evidence + _evidence_lost(some, some.trust, channel.pilot_error, places)
+        still = channel.evidence + _evidence_lost(some, some.trust, channel.pilot_error, places, numerology)
         apart |= whole < still
         better[doubtful[apart]] = -1
         doubtful, still = doubtful[apart], still[apart]
@@ -172,9 +174,11 @@ def _trusted(
             grown[:, block] -= outlying(channel.pilot_error[:, :end], some.own_noise, pilots)[:, block]
         # Motion must be what makes the difference, and not what is trusted.
         channel = follow_channel(some, grown, *start, -np.ones(len(some.late), int), places, numerology, steps=1)
-        still = np.maximum(still, channel.evidence + _evidence_lost(some, grown, channel.pilot_error, places))
+        still = np.maximum(
+            still, channel.evidence + _evidence_lost(some, grown, channel.pilot_error, places, numerology)
+        )
         channel = follow_channel(some, grown, *start, spreads, places, numerology, steps=1)
-        moving = channel.evidence + _evidence_lost(some, grown, channel.pilot_error, places)
+        moving = channel.evidence + _evidence_lost(some, grown, channel.pilot_error, places, numerology)
         trust[doubtful], noise_var[doubtful] = grown, channel.noise_var
         likelier = (moving > still + _EVIDENCE) & (grown.sum(axis=1) >= some.trust.sum(axis=1) + _MORE)
         better[doubtful] = np.where(likelier, likeliest_spread(channel), -1)
@@ -197,14 +201,14 @@ def _first_look(
 
 
 def _evidence_lost(
-    estimate: BurstEstimate, trust: np.ndarray, pilot_error: np.ndarray, places: np.ndarray
+    estimate: BurstEstimate, trust: np.ndarray, pilot_error: np.ndarray, places: np.ndarray, numerology: Numerology
 ) -> np.ndarray:
     """What OFDM symbols that are not trusted add to the evidence: float64[bursts].
 
     Each has a power of its own, of what is added to its pilots or stands in their place.
     """
     pilots = places.shape[1]
-    power = (np.square(np.abs(estimate.late)) / estimate.shape[:, places]).mean(axis=2)
+    power = numerology.pilot_power * (np.square(np.abs(estimate.late)) / estimate.shape[:, places]).mean(axis=2)
     level = np.maximum(np.minimum(power, pilot_error), estimate.own_noise[:, None])
     return -((1 - trust) * (pilots * (np.log(level) + 1) + 1)).sum(axis=1)
 

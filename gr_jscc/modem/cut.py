@@ -19,7 +19,7 @@ _SPOILED = 3.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def lost_from(late, outlying, expected, walk, noise_var, shape, places):
+def lost_from(late, outlying, expected, walk, noise_var, shape, places, weight):
     """The OFDM symbols of the payload after a cut: bool[c, payload's symbols].
 
     From there to the end of the burst noise alone is likelier than the pilots with noise, the power of the noise being
@@ -34,6 +34,7 @@ def lost_from(late, outlying, expected, walk, noise_var, shape, places):
         walk: float64[c, payload's symbols], radians besides the line.
         noise_var: float64[c], mean of a cell; shape: float64[c, used_count], each carrier's in proportion to it.
         places: int64[payload's symbols, pilot_count], where the pilots stand among the used carriers.
+        weight: a pilot's power as sent over that of data, which its noise is less by.
     """
     count, rows, spread = late.shape
     lost, spoiled = np.zeros((count, rows), np.bool_), np.empty(rows, np.bool_)
@@ -51,7 +52,7 @@ def lost_from(late, outlying, expected, walk, noise_var, shape, places):
                 off = seen - expected[c, row, p]
                 present += (off.real * off.real + off.imag * off.imag) / shape[c, k]
                 absent += (seen.real * seen.real + seen.imag * seen.imag) / shape[c, k]
-            least = spread * noise_var[c]
+            least = spread * noise_var[c] / weight
             spoiled[row] = present > _SPOILED * least
             gain += spread * np.log(max(present, least) / max(absent, least))
             if gain > most:

@@ -20,7 +20,9 @@ from gr_jscc.modem.prbs import random_qpsk, random_signs, random_words
 from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS
 
 __all__ = [
+    "burst_gain",
     "burst_length",
+    "cell_weights",
     "data_places",
     "displaced",
     "filler",
@@ -54,6 +56,35 @@ def burst_length(header_or_count: BurstHeader | int, numerology: Numerology) -> 
         raise ValueError(f"a burst carries 1 to {MAX_SYMBOLS} symbols, not {symbols}")
     total = PREAMBLE_SYMBOLS + header_ofdm_symbols(numerology) + payload_ofdm_symbols(symbols, numerology)
     return total * numerology.symbol_len
+
+
+def burst_gain(numerology: Numerology, rows: int) -> float:
+    """Amplitude of the data of a burst with `rows` OFDM symbols after the preamble: 1 unless others are boosted.
+
+    With it preamble, header and payload together have the mean power that they have without boosts.
+    """
+    payload = rows - header_ofdm_symbols(numerology)
+    spared = PREAMBLE_SYMBOLS * numerology.used_count * (1 - numerology.preamble_power)
+    spared += payload * numerology.pilot_count * (1 - numerology.pilot_power)
+    cells = (PREAMBLE_SYMBOLS + rows) * numerology.used_count
+    return float(np.sqrt(cells / (cells - spared)))
+
+
+@lru_cache(maxsize=256)
+def cell_weights(numerology: Numerology, opening: int, rows: int) -> np.ndarray:
+    """The power of a known cell over that of a data cell: its weight where it observes the channel.
+
+    Args:
+        opening: OFDM symbols of preamble and header, the preamble's first.
+        rows: of the payload, of which pilots are known.
+
+    Returns:
+        float32[opening + rows].
+    """
+    weights = np.ones(opening + rows, np.float32)
+    weights[:PREAMBLE_SYMBOLS], weights[opening:] = numerology.preamble_power, numerology.pilot_power
+    weights.setflags(write=False)
+    return weights
 
 
 def _most_ofdm_symbols(numerology: Numerology) -> int:

@@ -2,7 +2,7 @@
 
 The FFT is unitary. When the payload has mean power 1, every used carrier has power 1, and white noise of variance v per
 complex sample is noise of variance v on every carrier: Es/N0 per data subcarrier is 1/v. A sample's mean power is
-used_count / fft_size.
+used_count / fft_size, also where pilots or preamble are stronger than the data or weaker.
 """
 
 import numpy as np
@@ -11,6 +11,7 @@ from numba import njit
 
 from gr_jscc.modem.header import BurstHeader, header_symbols
 from gr_jscc.modem.layout import (
+    burst_gain,
     data_places,
     filler,
     header_ofdm_symbols,
@@ -52,15 +53,23 @@ def modulate(
         raise ValueError("a payload symbol is not finite")
     head = header_ofdm_symbols(numerology)
     rows = head + payload_ofdm_symbols(header.symbols, numerology)
+    pilots, opening = pilot_values(numerology, 0, rows), preamble_samples(numerology)
+    if numerology.boosted:
+        gain = burst_gain(numerology, rows)
+        pilots = pilots.copy()
+        pilots[head:] *= np.float32(np.sqrt(numerology.pilot_power))
+        opening = opening * np.float32(gain * np.sqrt(numerology.preamble_power))
     spectrum = _mapped(
         header_symbols(header), symbols, filler((rows - head) * numerology.data_count - len(symbols)),
-        scramble(numerology, 0, rows), pilot_values(numerology, 0, rows), head, data_places(numerology, 0, rows),
+        scramble(numerology, 0, rows), pilots, head, data_places(numerology, 0, rows),
         pilot_places(numerology, 0, rows), numerology.used_bins, numerology.fft_size,
     )  # fmt: skip
+    if numerology.boosted:
+        spectrum *= np.float32(gain)
     if papr_limit_db is not None:
         spectrum = clip_and_filter(spectrum, papr_limit_db, numerology)
     bodies = scipy.fft.ifft(spectrum, axis=1, norm="ortho", overwrite_x=True)
-    return _with_prefixes(preamble_samples(numerology), bodies, numerology.cp_len)
+    return _with_prefixes(opening, bodies, numerology.cp_len)
 
 
 @njit(cache=True, nogil=True)

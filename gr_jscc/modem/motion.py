@@ -7,6 +7,7 @@ from numba import njit
 
 from gr_jscc.modem.burst_estimate import BurstEstimate
 from gr_jscc.modem.channel_estimation import tap_transforms
+from gr_jscc.modem.layout import cell_weights
 from gr_jscc.modem.numerology import Numerology
 from gr_jscc.modem.turning import FAST
 
@@ -33,18 +34,19 @@ def correlation_in_time(count: int, spread: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _slow_functions(opening: int, rows: int, early: int, late: int) -> tuple[np.ndarray, np.ndarray]:
+def _slow_functions(numerology: Numerology, opening: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Polynomials in time, orthonormal and free of a mean over the known cells, and what motion puts on them.
 
     Args:
-        opening, rows: OFDM symbols with `early` known cells each, and after them with `late`.
+        opening, rows: OFDM symbols of preamble and header, and of the payload.
 
     Returns:
         float32[3, opening + rows]; and for each Doppler spread the power that a tap of power 1 has on them, float64
         [spreads, 3].
     """
     count = opening + rows
-    cells = np.repeat([early, late], [opening, rows]).astype(float)
+    cells = np.repeat([numerology.used_count, numerology.pilot_count], [opening, rows]).astype(float)
+    cells *= cell_weights(numerology, opening, rows)
     powers = np.linspace(-1, 1, count) ** np.arange(_SLOW + 1)[:, None]
     orthonormal = np.linalg.qr((powers * np.sqrt(cells)).T)[0].T[1:]
     weights = np.sqrt(cells[:, None] * cells)
@@ -56,13 +58,14 @@ def _slow_functions(opening: int, rows: int, early: int, late: int) -> tuple[np.
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _changes(early, late, response, trust, shape, slow, places):
+def _changes(early, late, response, trust, shape, slow, places, weights):
     """What a still channel leaves of the observations, on slow functions of time: complex64[c, functions, used_count].
 
     Args:
         early, late, response, trust, shape: as in `BurstEstimate`.
         slow: float32[functions, all OFDM symbols].
         places: int64[payload's symbols, pilot_count].
+        weights: float32[all OFDM symbols], as in `tracking`.
     """
     count, opening, used = early.shape
     _, rows, spread = late.shape
@@ -70,10 +73,11 @@ def _changes(early, late, response, trust, shape, slow, places):
     for c in range(count):
         for row in range(opening):
             for j in range(len(slow)):
+                weight = slow[j, row] * weights[row]
                 for k in range(used):
-                    changes[c, j, k] += (early[c, row, k] - response[c, k]) * slow[j, row]
+                    changes[c, j, k] += (early[c, row, k] - response[c, k]) * weight
         for row in range(rows):
-            weight = np.float32(trust[c, row])
+            weight = np.float32(trust[c, row]) * weights[opening + row]
             for p in range(spread):
                 k = places[row, p]
                 off = (late[c, row, p] - response[c, k]) * weight
@@ -96,8 +100,12 @@ def doppler_index(estimate: BurstEstimate, trust: np.ndarray, places: np.ndarray
         places: int64[payload's symbols, pilot_count].
     """
     back = _back(numerology)
-    slow, shares = _slow_functions(estimate.early.shape[1], len(places), numerology.used_count, numerology.pilot_count)
-    changes = _changes(estimate.early, estimate.late, estimate.response, trust, estimate.shape, slow, places)
+    opening = estimate.early.shape[1]
+    slow, shares = _slow_functions(numerology, opening, len(places))
+    changes = _changes(
+        estimate.early, estimate.late, estimate.response, trust, estimate.shape, slow, places,
+        cell_weights(numerology, opening, len(places)),
+    )  # fmt: skip
     # The noise of preamble and header alone does not rise with what is looked for.
     return _likeliest(
         changes,

@@ -14,7 +14,7 @@ import numpy as np
 
 from gr_jscc.modem.burst_estimate import BurstEstimate
 from gr_jscc.modem.channel_estimation import tap_transforms
-from gr_jscc.modem.layout import pilot_places
+from gr_jscc.modem.layout import cell_weights, pilot_places
 from gr_jscc.modem.motion import DOPPLER_SPREADS, correlation_in_time
 from gr_jscc.modem.moving_solution import misfit, posterior, projected
 from gr_jscc.modem.numerology import Numerology
@@ -51,12 +51,10 @@ class MovingChannel:
         covariance: complex64[bursts, stretches, n * n, taps], of the coefficients of each two functions of time, summed
             over pairs of taps equally far apart.
         noise_var: float64[bursts], mean of a cell.
-        cells: float64[bursts], how many were known and trusted.
+        cells: float64[bursts], how many were known and trusted, each counted by its weight.
         evidence: float64[bursts], natural logarithm of the likelihood of those cells, less a constant, whatever the
             channel's course, with the noise that the last step began with.
-        early_error: float64[bursts], squared errors of the cells of preamble and header, summed.
-        pilot_error: float64[bursts, payload's symbols], mean squared error of each symbol's pilots, each carrier's in
-            proportion to its noise.
+        early_error, pilot_error: as in `BurstEstimate`.
 
     Example:
         >>> from gr_jscc.modem.burst_estimate import estimate_bursts
@@ -113,11 +111,12 @@ def follow_channel(
     bursts, opening, used = estimate.early.shape
     count = opening + len(places)
     forward, back, _, to_gram = _transforms(numerology)
+    weights = cell_weights(numerology, opening, len(places))
     begins, owner = stretches_of(count)
     length = count if len(begins) == 1 else STRETCH
     functions = functions_of_time(length, spreads)
     matched, energy, within, cells = projected(
-        estimate.early, estimate.late, estimate.shape, trust, places, functions, begins
+        estimate.early, estimate.late, estimate.shape, trust, places, weights, functions, begins
     )
     matched = matched @ back
     # Where nothing sets a burst apart, how its functions overlap is known beforehand.
@@ -128,7 +127,7 @@ def follow_channel(
         gram[plain & (spreads == spread), :, : known.shape[1], : known.shape[1]] = known
     if not plain.all():
         pairs = products_of_pairs(functions[~plain])[:, None]
-        weight = _weights(estimate.shape[~plain], trust[~plain], places, opening)
+        weight = _weights(estimate.shape[~plain], trust[~plain], places, weights)
         gram[~plain] = (pairs @ cut(weight, begins, length) @ to_gram).reshape(gram[~plain].shape)
     matched, gram = (values.reshape(-1, *values.shape[2:]) for values in (matched, gram))
     # Stretches overlap: of what they say together, the burst's cells have this share.
@@ -149,7 +148,9 @@ def follow_channel(
     in_time = np.swapaxes(functions, 1, 2)[:, None].astype(np.complex64)
     within = np.arange(count) - begins[owner]
     taps, response = (whole(in_time @ values, owner, within) for values in (mean, mean @ forward))
-    total, early_error, pilot_error = misfit(estimate.early, estimate.late, response, estimate.shape, trust, places)
+    total, early_error, pilot_error = misfit(
+        estimate.early, estimate.late, response, estimate.shape, trust, places, weights
+    )
     return MovingChannel(
         taps=taps,
         profile=profile,
@@ -157,7 +158,7 @@ def follow_channel(
         spreads=spreads,
         covariance=covariance.reshape(bursts, len(begins), -1, covariance.shape[-1]),
         noise_var=total / left + 1e-30,
-        cells=cells,
+        cells=weights[:opening].sum() * used + numerology.pilot_power * (cells - opening * used),
         evidence=evidence,
         early_error=early_error,
         pilot_error=pilot_error,
@@ -182,7 +183,8 @@ def response_variance(channel: MovingChannel, opening: int, numerology: Numerolo
 def _plain_gram(numerology: Numerology, opening: int, rows: int, spread: int) -> np.ndarray:
     """How functions of time overlap in what is known of a burst in white noise: complex64[stretches, n, n, taps]."""
     places = pilot_places(numerology, opening - PREAMBLE_SYMBOLS, rows)
-    weight = _weights(np.ones((1, numerology.used_count)), np.ones((1, rows)), places, opening)
+    weights = cell_weights(numerology, opening, rows)
+    weight = _weights(np.ones((1, numerology.used_count)), np.ones((1, rows)), places, weights)
     begins, _ = stretches_of(opening + rows)
     length = opening + rows if len(begins) == 1 else STRETCH
     functions = functions_of_time(length, np.array([spread]))
@@ -228,13 +230,14 @@ def widened(profile: np.ndarray) -> np.ndarray:
     return wide
 
 
-def _weights(shape: np.ndarray, trust: np.ndarray, places: np.ndarray, opening: int) -> np.ndarray:
-    """The inverse noise of known and trusted cells in proportion to the mean, 0 where nothing is known.
+def _weights(shape: np.ndarray, trust: np.ndarray, places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The inverse noise of known and trusted cells in proportion to that of data, 0 where nothing is known.
 
     Returns:
         float32[bursts, all OFDM symbols, used_count].
     """
-    weight = np.zeros((len(shape), opening + len(places), shape.shape[1]), np.float32)
-    weight[:, :opening] = 1
-    weight[:, opening + np.arange(len(places))[:, None], places] = trust[:, :, None]
+    weight = np.zeros((len(shape), len(weights), shape.shape[1]), np.float32)
+    opening = len(weights) - len(places)
+    weight[:, :opening] = weights[:opening, None]
+    weight[:, opening + np.arange(len(places))[:, None], places] = (trust * weights[opening:])[:, :, None]
     return weight / shape[:, None].astype(np.float32)

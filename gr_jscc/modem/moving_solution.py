@@ -15,11 +15,12 @@ _MOST_UNKNOWNS = 160
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def projected(early, late, shape, trust, places, functions, begins):
+def projected(early, late, shape, trust, places, weights, functions, begins):
     """The known cells over their noise in proportion to the mean, on functions of time, carrier by carrier.
 
     Args:
         early, late, shape, trust, places: as `follow_channel` has them.
+        weights: float32[all OFDM symbols], as in `tracking`.
         functions: float32[c, n, length]; begins: int64[stretches].
 
     Returns:
@@ -47,25 +48,25 @@ def projected(early, late, shape, trust, places, functions, begins):
                     for k in range(used):
                         value = early[c, row, k]
                         power += (value.real * value.real + value.imag * value.imag) * inverse[k]
-                    energy[c] += power
+                    energy[c] += power * weights[row]
                     for j in range(several):
-                        weight = functions[c, j, t]
+                        weight = functions[c, j, t] * weights[row]
                         for k in range(used):
                             projected[c, s, j, k] += early[c, row, k] * (weight * inverse[k])
                 elif trust[c, row - opening] > 0:
                     within[c] += spread
                     for p in range(spread):
                         k = places[row - opening, p]
-                        value = late[c, row - opening, p]
-                        energy[c] += (value.real * value.real + value.imag * value.imag) * inverse[k]
+                        value = late[c, row - opening, p] * weights[row]
+                        energy[c] += (value.real * value.real + value.imag * value.imag) * inverse[k] / weights[row]
                         for j in range(several):
                             projected[c, s, j, k] += value * (functions[c, j, t] * inverse[k])
     return projected, energy, within, cells
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def misfit(early, late, response, shape, trust, places):
-    """Squared errors of the known cells against a response, complex64[c, all OFDM symbols, used_count].
+def misfit(early, late, response, shape, trust, places, weights):
+    """Squared errors of the known cells, times their weights, against a response, complex64[c, n, used_count].
 
     Returns:
         over the noise in proportion to the mean, of all that are trusted, summed: float64[c]; as they are, of preamble
@@ -83,13 +84,14 @@ def misfit(early, late, response, shape, trust, places):
                 power = off.real * off.real + off.imag * off.imag
                 plain += power
                 white += power / np.float32(shape[c, k])
-            early_error[c] += plain
-            total[c] += white
+            early_error[c] += plain * weights[row]
+            total[c] += white * weights[row]
         for row in range(rows):
             for p in range(spread):
                 k = places[row, p]
                 off = late[c, row, p] - response[c, opening + row, k]
-                pilot_error[c, row] += (off.real * off.real + off.imag * off.imag) / (spread * shape[c, k])
+                power = (off.real * off.real + off.imag * off.imag) * weights[opening + row]
+                pilot_error[c, row] += power / (spread * shape[c, k])
             total[c] += spread * trust[c, row] * pilot_error[c, row]
     return total, early_error, pilot_error
 

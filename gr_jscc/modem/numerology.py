@@ -15,13 +15,21 @@ from gr_jscc.errors import UserError
 
 __all__ = ["DEFAULT_NUMEROLOGY", "NUMEROLOGIES", "Numerology", "numerology"]
 
+_MOST_BOOST_DB = 10
+
 
 @dataclass(frozen=True)
 class Numerology:
     """One OFDM layout. Lengths are in samples, carriers signed; immutable and hashable.
 
+    Attributes:
+        fft_size, cp_len: points of the FFT and samples of the cyclic prefix.
+        data_carriers, pilot_carriers: in the order in which data and pilots fill them.
+        pilot_boost_db, preamble_boost_db: power of the payload's pilots and of the preamble over that of the data. The
+            burst's mean power stays what it is: the data pays.
+
     Raises:
-        UserError: the lengths or carriers make no usable layout; the message says which.
+        UserError: lengths, carriers or boosts make no usable layout; the message says which.
 
     Example:
         >>> from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY
@@ -33,6 +41,8 @@ class Numerology:
     cp_len: int
     data_carriers: tuple[int, ...]
     pilot_carriers: tuple[int, ...]
+    pilot_boost_db: float = 0.0
+    preamble_boost_db: float = 0.0
 
     def __post_init__(self) -> None:
         n = self.fft_size
@@ -50,12 +60,18 @@ class Numerology:
             raise UserError("at least 8 data carriers are needed")
         if not any(k < 0 for k in self.pilot_carriers) or not any(k > 0 for k in self.pilot_carriers):
             raise UserError("pilots are needed on both sides of DC")
+        for name in ("pilot_boost_db", "preamble_boost_db"):
+            if not -_MOST_BOOST_DB <= getattr(self, name) <= _MOST_BOOST_DB:
+                raise UserError(
+                    f"{name} must be from -{_MOST_BOOST_DB} to {_MOST_BOOST_DB} dB, not {getattr(self, name)}"
+                )
 
     @cached_property
     def fingerprint(self) -> bytes:
         """Four bytes that tell it from any other numerology."""
-        carriers = self.fft_size, self.cp_len, self.data_carriers, self.pilot_carriers
-        return hashlib.blake2b(repr(carriers).encode(), digest_size=4).digest()
+        told = self.fft_size, self.cp_len, self.data_carriers, self.pilot_carriers
+        boosts = (float(self.pilot_boost_db), float(self.preamble_boost_db)) if self.boosted else ()
+        return hashlib.blake2b(repr(told + boosts).encode(), digest_size=4).digest()
 
     @cached_property
     def description(self) -> str:
@@ -63,6 +79,21 @@ class Numerology:
         name = next((name for name, one in NUMEROLOGIES.items() if one == self), self.fingerprint.hex())
         carriers = f"{self.data_count} data and {self.pilot_count} pilot carriers"
         return f"{name} (FFT size {self.fft_size}, cyclic prefix {self.cp_len}, {carriers})"
+
+    @property
+    def boosted(self) -> bool:
+        """Whether pilots or preamble have another power than the data."""
+        return bool(self.pilot_boost_db or self.preamble_boost_db)
+
+    @property
+    def pilot_power(self) -> float:
+        """Power of a pilot of the payload over that of a data cell."""
+        return float(10 ** (self.pilot_boost_db / 10))
+
+    @property
+    def preamble_power(self) -> float:
+        """Power of a cell of the preamble over that of a data cell."""
+        return float(10 ** (self.preamble_boost_db / 10))
 
     @property
     def symbol_len(self) -> int:

@@ -5,11 +5,12 @@
     used = 100                # data and pilot carriers, half on each side of DC; 52/64 of fft_size unless told
 
 One pilot in thirteen, evenly spread, unless ``pilot_carriers`` lists others; ``data_carriers`` besides takes the place
-of ``used``.
+of ``used``. ``pilot_boost_db`` and ``preamble_boost_db`` give pilots and preamble another power than the data.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,7 @@ class NumerologyTable(TomlTable):
         pilot_carriers: signed; others than one in thirteen.
         data_carriers: signed, in the order in which symbols go to them; without it all used ones that are no pilots,
             from the lowest to the highest.
+        pilot_boost_db, preamble_boost_db: see `gr_jscc.modem.numerology.Numerology`.
 
     Example:
         >>> NumerologyTable(fft_size=64, cp_len=8, pilot_carriers=[-20, -8, 8, 20]).layout().data_count
@@ -54,6 +56,8 @@ class NumerologyTable(TomlTable):
     used: Whole | None = None
     pilot_carriers: Carriers | None = None
     data_carriers: Carriers | None = None
+    pilot_boost_db: float = 0.0
+    preamble_boost_db: float = 0.0
 
     def layout(self) -> Numerology:
         """The numerology.
@@ -61,6 +65,9 @@ class NumerologyTable(TomlTable):
         Raises:
             UserError: the keys do not fit together.
         """
+        return replace(self._carriers(), pilot_boost_db=self.pilot_boost_db, preamble_boost_db=self.preamble_boost_db)
+
+    def _carriers(self) -> Numerology:
         even = numerology(self.fft_size, self.cp_len, self.used)
         if self.pilot_carriers is None:
             if self.data_carriers is not None:
@@ -115,11 +122,14 @@ def parse_numerology(values: dict, where: str) -> Numerology:
     return layout
 
 
-def numerology_keys(layout: Numerology) -> dict[str, int | list[int]]:
-    """The keys of which `parse_numerology` makes the same numerology: without carriers where it has the usual ones."""
-    keys: dict[str, int | list[int]] = {"fft_size": layout.fft_size, "cp_len": layout.cp_len}
-    if layout != numerology(layout.fft_size, layout.cp_len):
+def numerology_keys(layout: Numerology) -> dict[str, int | float | list[int]]:
+    """The keys of which `parse_numerology` makes the same numerology, without those of what is as usual."""
+    keys: dict[str, int | float | list[int]] = {"fft_size": layout.fft_size, "cp_len": layout.cp_len}
+    usual = numerology(layout.fft_size, layout.cp_len)
+    if (layout.pilot_carriers, layout.data_carriers) != (usual.pilot_carriers, usual.data_carriers):
         keys |= {"pilot_carriers": list(layout.pilot_carriers), "data_carriers": list(layout.data_carriers)}
+    if layout.boosted:
+        keys |= {"pilot_boost_db": layout.pilot_boost_db, "preamble_boost_db": layout.preamble_boost_db}
     return keys
 
 

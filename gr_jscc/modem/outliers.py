@@ -26,18 +26,19 @@ def trusted_symbols(
     noise_var: np.ndarray,
     shape: np.ndarray,
     places: np.ndarray,
+    weight: float,
 ) -> np.ndarray:
     """Weights of the payload's OFDM symbols in estimates: float64[bursts, n], 0 for outliers and 1 for the others.
 
     Args:
-        late, expected, shape, places: as `lost_from` takes them.
-        errors: float64[bursts, n], mean squared error of the pilots of each symbol.
+        late, expected, shape, places, weight: as `lost_from` takes them.
+        errors: float64[bursts, n], mean squared error of the pilots of each symbol, times their weight.
         noise_var: float64[bursts], of a cell of preamble and header.
     """
     pilots = places.shape[1]
     named = outlying(errors, noise_var, pilots)
     if named.any():
-        lost = lost_from(late, named, expected, np.zeros(errors.shape), noise_var, shape, places)
+        lost = lost_from(late, named, expected, np.zeros(errors.shape), noise_var, shape, places, weight)
         # What is lost says nothing of its neighbours.
         named = lost | outlying(np.where(lost, noise_var[:, None], errors), noise_var, pilots)
     return 1.0 - named
@@ -52,17 +53,18 @@ def excess_noise(
     noise_var: np.ndarray,
     shape: np.ndarray,
     places: np.ndarray,
+    weight: float,
 ) -> np.ndarray:
     """How many times the burst's noise each OFDM symbol has: float32[bursts, n], 1 or more, ``inf`` after a cut.
 
     Args:
-        late, expected, walk, shape, places: as `lost_from` takes them.
-        errors: float64[bursts, n], mean squared error of the pilots of each symbol.
+        late, expected, walk, shape, places, weight: as `lost_from` takes them.
+        errors: float64[bursts, n], mean squared error of the pilots of each symbol, times their weight.
         trust: float64[bursts, n], of `trusted_symbols`; those trusted have no excess.
         noise_var: float64[bursts], of a cell of the others.
     """
     pilots = places.shape[1]
-    lost = lost_from(late, trust == 0, expected, walk, noise_var, shape, places)
+    lost = lost_from(late, trust == 0, expected, walk, noise_var, shape, places, weight)
     around = _local_mean(np.where(lost, noise_var[:, None], errors), pilots)
     # One cell less than there are makes the mean of the inverse right.
     noise = (pilots * errors + _NEIGHBOURS * around) / (pilots + _NEIGHBOURS - 1)

@@ -55,7 +55,7 @@ def training_carriers(numerology: Numerology) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def preamble_carriers(numerology: Numerology) -> np.ndarray:
-    """The whole preamble on the used carriers: complex64[4, used_count]."""
+    """The whole preamble on the used carriers: complex64[4, used_count], each of power 1."""
     carriers = PREAMBLE_SIGNS[:, None] * training_carriers(numerology)
     carriers.setflags(write=False)
     return carriers
@@ -74,7 +74,7 @@ def training_symbol(numerology: Numerology) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def preamble_samples(numerology: Numerology) -> np.ndarray:
-    """The whole preamble: complex64[4 * symbol_len], per carrier as strong as the data."""
+    """The whole preamble: complex64[4 * symbol_len], of power 1 on each used carrier."""
     samples = (PREAMBLE_SIGNS[:, None] * training_symbol(numerology)).reshape(-1)
     samples.setflags(write=False)
     return samples

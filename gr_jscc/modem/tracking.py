@@ -1,9 +1,11 @@
 """What a burst's known cells say of its phase, its channel and its noise.
 
 Kernels over many bursts. The known cells are those of preamble and header (`early`: every used carrier) and the
-payload's pilots (`late`), each as an observation of the channel: received times conj(sent). The phase of carrier k in
-OFDM symbol m, counted from the burst's middle, is a + b m + c k m: a line has the rows (a, b, c), in radians. `places`,
-int64[payload's symbols, pilot_count], says where among the used carriers the payload's pilots stand.
+payload's pilots (`late`), each as an observation of the channel: received over sent. `weights`, float32[n], is the
+power that the known cells of each OFDM symbol were sent with over that of data, and so the inverse of their noise.
+The phase of carrier k in OFDM symbol m, counted from the burst's middle, is a + b m + c k m: a line has the rows
+(a, b, c), in radians. `places`, int64[payload's symbols, pilot_count], says where among the used carriers the payload's
+pilots stand.
 """
 
 import numpy as np
@@ -24,9 +26,9 @@ def observe(spectrum, headers, training, scramble, pilots, bins, data_index, pil
     Args:
         spectrum: complex64[c, n, fft_size], FFTs of whole bursts.
         headers: complex64[c, 240], header symbols as sent.
-        training: complex64[4, used_count], as sent.
+        training: complex64[4, used_count], as sent, over its power.
         scramble: complex64[head, data_count], of the header's OFDM symbols.
-        pilots: float32[head + payload's symbols, pilot_count], as sent.
+        pilots: float32[head + payload's symbols, pilot_count], as sent, over their power.
         bins: int64[used_count]; data_index, pilot_index: int64, places of the header's cells among the used carriers.
         places: of the payload's pilots.
 
@@ -56,7 +58,7 @@ def observe(spectrum, headers, training, scramble, pilots, bins, data_index, pil
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def correlate(early, late, response, matched, most, places):
+def correlate(early, late, response, matched, most, places, weights):
     """Observations times conj(channel), summed over each OFDM symbol: complex64[c, n].
 
     Args:
@@ -86,7 +88,7 @@ def correlate(early, late, response, matched, most, places):
                     total += late[c, row - opening, p] * np.conj(matched[c, k])
                     limit += power[k]
             excess = np.sqrt(total.real * total.real + total.imag * total.imag) / max(most * limit, 1e-30)
-            correlations[c, row] = total / np.float32(max(excess, 1.0))
+            correlations[c, row] = total * weights[row] / np.float32(max(excess, 1.0))
     return correlations
 
 
@@ -118,7 +120,7 @@ def pilot_phases(late, response, shape, places):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def turn_back(early, late, line, trust, used, places):
+def turn_back(early, late, line, trust, used, places, weights):
     """The observations turned back by a line, and their sums over the burst.
 
     Args:
@@ -145,9 +147,9 @@ def turn_back(early, late, line, trust, used, places):
                     cosine, sine = cosine_sine(start + tilt * used[k])
                     turned = early[c, row, k] * np.complex64(complex(cosine, sine))
                     turned_early[c, row, k] = turned
-                    sums[c, k] += turned
+                    sums[c, k] += turned * weights[row]
             else:
-                weight = np.float32(trust[c, row - opening])
+                weight = np.float32(trust[c, row - opening]) * weights[row]
                 for p in range(spread):
                     k = places[row - opening, p]
                     cosine, sine = cosine_sine(start + tilt * used[k])
@@ -158,7 +160,7 @@ def turn_back(early, late, line, trust, used, places):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def refine_line(line, early, late, trust, response, matched, used, places, precision, fft_size):
+def refine_line(line, early, late, trust, response, matched, used, places, weights, precision, fft_size):
     """One Gauss-Newton step towards the likeliest line.
 
     A fixed slope over the carriers is fitted along and dropped: the expected channel may be that of another moment than
@@ -196,13 +198,13 @@ def refine_line(line, early, late, trust, response, matched, used, places, preci
             m = row - middle
             error, moment = np.float32(0), np.float32(0)
             if row < opening:
-                weight, zeroth, first, second = 1.0, whole[0], whole[1], whole[2]
+                weight, zeroth, first, second = np.float64(weights[row]), whole[0], whole[1], whole[2]
                 for k in range(carriers):
                     value = early[c, row, k].imag * matched[c, k].real - early[c, row, k].real * matched[c, k].imag
                     error += value
                     moment += value * used[k]
             else:
-                weight, zeroth, first, second = trust[c, row - opening], 0.0, 0.0, 0.0
+                weight, zeroth, first, second = trust[c, row - opening] * weights[row], 0.0, 0.0, 0.0
                 for p in range(spread):
                     k = places[row - opening, p]
                     observed = late[c, row - opening, p]
@@ -267,8 +269,8 @@ def _solve(matrix, right):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def residuals(early, late, response, places):
-    """Squared errors of turned observations.
+def residuals(early, late, response, places, weights):
+    """Squared errors of turned observations, times their weights.
 
     Returns:
         against the channel, summed over the early cells of each carrier: float64[c, used_count]; the same against
@@ -280,21 +282,23 @@ def residuals(early, late, response, places):
     early_error, scatter = np.empty((count, carriers)), np.empty((count, carriers))
     late_error = np.empty((count, rows, spread))
     sums, energy = np.empty(carriers, np.complex64), np.empty(carriers, np.float32)
+    whole = weights[:opening].sum()
     for c in range(count):
         sums[:], energy[:] = 0, 0
         for row in range(opening):
+            weight = weights[row]
             for k in range(carriers):
                 error = early[c, row, k] - response[c, k]
-                sums[k] += error
-                energy[k] += error.real * error.real + error.imag * error.imag
+                sums[k] += error * weight
+                energy[k] += (error.real * error.real + error.imag * error.imag) * weight
         for k in range(carriers):
             early_error[c, k] = energy[k]
             off = sums[k].real * sums[k].real + sums[k].imag * sums[k].imag
-            scatter[c, k] = max(energy[k] - off / opening, 0.0)
+            scatter[c, k] = max(energy[k] - off / whole, 0.0)
         for row in range(rows):
             for p in range(spread):
                 error = late[c, row, p] - response[c, places[row, p]]
-                late_error[c, row, p] = error.real * error.real + error.imag * error.imag
+                late_error[c, row, p] = (error.real * error.real + error.imag * error.imag) * weights[opening + row]
     return early_error, scatter, late_error
 
 

@@ -24,8 +24,12 @@ HOLE = (
 )
 
 
+BOOSTED = "fft_size = 64\npilot_boost_db = 3\npreamble_boost_db = -3.5\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "sizes"), [(EVEN, (128, 12, 92, 8)), (PILOTS, (64, 8, 36, 4)), (HOLE, (64, 16, 43, 2))]
+    ("text", "sizes"),
+    [(EVEN, (128, 12, 92, 8)), (PILOTS, (64, 8, 36, 4)), (HOLE, (64, 16, 43, 2)), (BOOSTED, (64, 16, 48, 4))],
 )
 def test_bursts_cross_with_a_numerology_of_ones_own(rng, tmp_path, text, sizes):
     path = tmp_path / "mine.toml"
@@ -39,7 +43,7 @@ def test_bursts_cross_with_a_numerology_of_ones_own(rng, tmp_path, text, sizes):
     assert len(got) == 4 and all(np.mean(error) < 0.015 for *_, error in got)
 
 
-@pytest.mark.parametrize("text", [EVEN, PILOTS, HOLE, "fft_size = 256\n"])
+@pytest.mark.parametrize("text", [EVEN, PILOTS, HOLE, BOOSTED, EVEN + BOOSTED[14:], "fft_size = 256\n"])
 def test_its_keys_make_the_same_again(text):
     layout = parse_numerology(tomllib.loads(text), "text")
     assert parse_numerology(tomllib.loads(numerology_toml(layout)), "again") == layout
@@ -67,6 +71,7 @@ def test_a_name_is_one_of_the_table_and_what_is_not_told_the_default():
         ("fft_size = 64\npilot_carriers = [3, 7]", "pilots are needed on both sides of DC"),
         ("fft_size = 64\npilot_carriers = [-7.5, 7]", "pilot_carriers.0: input should be a valid integer, not -7.5"),
         ("fft_size = 64\ndata_carriers = [1, 2]", "data_carriers needs pilot_carriers as well"),
+        ("fft_size = 64\npilot_boost_db = 20", "pilot_boost_db must be from -10 to 10 dB, not 20.0"),
         (HOLE + "used = 40", "used and data_carriers exclude each other"),
         ("fft_size = 64\npilot_carriers = [-1, 1]\ndata_carriers = [1]", "a carrier is listed twice"),
         ("fft_size = 64\npilot_carriers = [-1, 1]\ndata_carriers = [0]", "carrier 0 (DC) must stay empty"),
