@@ -27,7 +27,7 @@ def _mean_db(values_db: list[float]) -> float:
 
 
 def combine(first: ReceivedBurst, second: ReceivedBurst) -> ReceivedBurst:
-    """Two receptions of the same analog burst as one, each symbol weighted by the inverse of its noise variance.
+    """Two receptions of the same burst as one, each symbol weighted by the inverse of its noise variance.
 
     Maximum ratio combining: of all weighted sums the one with the least noise. Symbols whose noise variance is
     infinite carry nothing.
@@ -63,6 +63,7 @@ class IncomingRound:
     usable: set[int] = field(default_factory=set)  # of them, those that need not be sent again
     analog_count: int = 0
     digital: dict[int, bytes] = field(default_factory=dict)
+    undecoded: dict[int, ReceivedBurst] = field(default_factory=dict)  # digital ones, their copies combined
     digital_count: int = 0
     manifest: Manifest | None = None
     standing: Manifest | None = None  # of a stream: the one before, which holds unless this round has its own
@@ -87,7 +88,7 @@ class IncomingRound:
             if not self.repeatable or np.isfinite(burst.noise_var).mean() >= USABLE_SHARE:
                 self.usable.add(header.index)
         elif self.manifest is None and header.mcs in MCS:  # headers can state others, which none of ours sends
-            data = decode_digital(burst.symbols, burst.noise_var, header.mcs)
+            data = self._decoded(burst)
             if data is not None:
                 if header.count != self.digital_count:
                     self._forget_digital()
@@ -97,8 +98,25 @@ class IncomingRound:
             if self.digital_count and len(self.digital) == self.digital_count:
                 whole = b"".join(self.digital[i] for i in sorted(self.digital))
                 self._forget_digital()  # if it is none, another copy may be
+                self.size -= SYMBOL_BYTES * sum(burst.header.symbols for burst in self.undecoded.values())
+                self.undecoded.clear()
                 return whole
         return None
+
+    def _decoded(self, burst: ReceivedBurst) -> bytes | None:
+        """The bytes of a digital burst, of itself or with its copies that came before, none of which gave any."""
+        header = burst.header
+        data = decode_digital(burst.symbols, burst.noise_var, header.mcs)
+        old = self.undecoded.pop(header.index, None)
+        if old is not None:
+            self.size -= SYMBOL_BYTES * old.header.symbols
+            if data is None and old.header == header:
+                burst = combine(old, burst)
+                data = decode_digital(burst.symbols, burst.noise_var, header.mcs)
+        if data is None:
+            self.undecoded[header.index] = burst
+            self.size += SYMBOL_BYTES * header.symbols
+        return data
 
     def _forget_digital(self) -> None:
         self.size -= sum(map(len, self.digital.values()))

@@ -99,6 +99,40 @@ def test_long_side_information_takes_several_bursts(rng):
     assert arrivals(bursts)[0].reception.side_info == sent.side_info
 
 
+def noisy(burst, snr_db, rng):
+    """The burst as received in white noise."""
+    variance = 10 ** (-snr_db / 10)
+    seen = burst.symbols + noise(burst.symbols.shape, variance, rng)
+    return dataclasses.replace(received(burst, variance), symbols=seen)
+
+
+def test_copies_of_side_information_of_which_none_can_be_read_are_read_together(rng):
+    # 16-QAM 2/3 needs 8.9 dB for so much, and each copy has 7; two have 10.
+    settings = LinkSettings(mcs=7, manifest_copies=2)
+    bursts = round_bursts(payload(rng, 3000, rng.bytes(640)), 64, 64, HASH, 1, settings=settings)
+    copies = [noisy(burst, 7.0, rng) for burst in bursts if burst.header.kind == BurstKind.DIGITAL]
+    assert len(copies) == 2
+    assert all(decode_digital(copy.symbols, copy.noise_var, 7) is None for copy in copies)
+    assembler = Assembler()
+    got = [arrival for burst in copies for arrival in assembler.push(burst)]
+    sizes = assembler.size
+    got += [arrival for burst in bursts[1:-1] for arrival in assembler.push(received(burst))] + assembler.flush()
+    assert [len(arrival.reception.side_info) for arrival in got] == [640]
+    assert sizes < 12 * len(copies[0].symbols)  # once read, they are kept no longer
+
+
+@pytest.mark.parametrize("wrong", ["bytes", "length"])
+def test_side_information_that_is_another_spoils_no_copy_that_can_be_read(rng, wrong):
+    settings = LinkSettings(mcs=7, manifest_copies=2)
+    sent, other = (payload(rng, 3000, rng.bytes(n)) for n in (640, 600 if wrong == "length" else 640))
+    bursts, others = (round_bursts(p, 64, 64, HASH, 1, settings=settings) for p in (sent, other))
+    assembler = Assembler()
+    for burst in others[0], bursts[0]:
+        assert not assembler.push(noisy(burst, 6.0, rng))
+    got = [arrival for burst in bursts[1:] for arrival in assembler.push(received(burst))] + assembler.flush()
+    assert [arrival.reception.side_info for arrival in got] == [sent.side_info]
+
+
 def test_a_later_round_ends_the_one_in_progress(rng):
     first = round_bursts(payload(rng, 10_000), 64, 64, HASH, 1, 0)[:-3]
     second = round_bursts(payload(rng, 10_000), 64, 64, HASH, 1, 1)
