@@ -18,6 +18,7 @@ AT_THE_TOP = ("host", "calibration")  # folders of the checkout that are gr_jscc
 ORDER = (
     # Ground. It knows no codec, no modem and no radio, and its own order is that of these lines.
     ("errors", "plain_text", "ratios", "home", "figures", "ports", "resident", "free_memory", "on_demand", "threads"),
+    ("durations",),
     ("files", "plugins", "telling"),  # files that are whole, named and locked; what a person is told
     ("imaging", "plots", "metrics"),  # pictures, drawings, and what pictures are worth
     # Maths.
