@@ -26,9 +26,9 @@ class SendingPolicy:
         in_flight: pictures that may be on their way at a time.
         feedback_seconds: how long a codec waits for its feedback once the round has left, and the receiver does not
             say that it is still coming in.
-        listens_only: all that the receiver says is its SNR: of a stream nothing is kept, repeated or waited for.
         patience: seconds without a back-channel, or without a word over it of what was sent, after which nothing is
             expected of it any more.
+        listens_only: all that the receiver says is its SNR: of a stream nothing is kept, repeated or waited for.
 
     Example:
         >>> SendingPolicy(repeats=1, in_flight=2).wants_round(0)
@@ -42,8 +42,8 @@ class SendingPolicy:
     fit_bursts: bool = False
     in_flight: int = 8
     feedback_seconds: float = 5.0
-    listens_only: bool = False
     patience: float = 30.0
+    listens_only: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.repeats <= 20:
