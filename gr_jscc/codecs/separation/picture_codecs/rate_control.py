@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import itertools
 import threading
 from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -30,15 +32,20 @@ def fit(codec: PictureCodec, image: np.ndarray, room: int) -> bytes | None:
     index = _finest(codec.ladder, encodings, room, *_first_guess(codec, image, room))
     if index < 0:
         return None
-    fitting = [codec.ladder[index]]
-    ladders, begin = codec.between(index), 0
-    for ladder in ladders:  # together they cover the gap
-        growth = codec.growth / sum(map(len, ladders))
-        left = np.log(max(room, 1) / encodings.size(codec.ladder[index]))
-        finest = _finest(ladder, encodings, room, int(left / growth) - begin, growth)
-        if finest >= 0:
-            fitting.append(ladder[finest])
-        begin += len(ladder)
+    ladders = codec.between(index)  # together they cover the gap
+    if not ladders:
+        return encodings.data(codec.ladder[index])
+    growth = codec.growth / sum(map(len, ladders))
+    left = int(np.log(max(room, 1) / encodings.size(codec.ladder[index])) / growth)
+
+    def finest(ladder: Sequence[Hashable], begin: int) -> list[Hashable]:
+        found = _finest(ladder, encodings, room, left - begin, growth)
+        return [] if found < 0 else [ladder[found]]
+
+    begins = np.cumsum([0, *map(len, ladders)]).tolist()
+    with ThreadPoolExecutor(len(ladders)) as threads:  # encoders leave the interpreter to others
+        between = list(threads.map(finest, ladders, begins))
+    fitting = [codec.ladder[index], *itertools.chain.from_iterable(between)]
     if len(fitting) == 1:
         return encodings.data(fitting[0])
     return encodings.data(min(fitting, key=encodings.squared_error))
