@@ -136,8 +136,8 @@ def rx(
     choice = radio_choice.choose_radio("rx", radio, profile, frequency, sample_rate, gain, antenna, reconnect)
 
     if film is not None or page:
-        if record or originals or metrics:
-            what = "--record, --originals and --metrics"
+        if record or originals or metrics or once or layers:
+            what = "--record, --originals, --metrics, --once and --layers"
             raise UserError(f"--film and --page receive frames: without {what}")
         decoding = Decoding(codec, weights, device, precision, memory_mib=memory_limit)
         ends = math.inf if idle is None else idle

@@ -166,9 +166,11 @@ def tx(
         raise UserError(f"--cbr {AIR} is for frames, each of which has a time: --fps and --sample-rate say which")
     if source is not None:
         if bool(back_channel) != adapt:
-            raise UserError("frames use a back-channel for --adapt alone: nothing of them is repeated")
-        if follows_air and adapt:
-            raise UserError(f"--cbr {AIR} takes all the air that there is: --adapt needs a CBR for 10 dB")
+            raise UserError("frames need --adapt with --back-channel, which is for that alone: nothing is repeated")
+        if adapt and (follows_air or cbr_max):
+            raise UserError(f"--adapt changes the CBR of frames: without --cbr {AIR} and --cbr-max")
+        if most_symbols is None or side_info != "air":
+            raise UserError("frames are sent without --burst-symbols auto and --side-info back-channel")
         duration, slot = float("inf") if seconds is None else seconds, 0
         form = video_options.form_of(fps, size, crop)
         if follows_air:

@@ -71,9 +71,9 @@ class SendVideoFlowgraph(HostFlowgraph):
         policy = SendingPolicy(adapt=True, listens_only=True) if channel else None
         encoder = jscc_encoder(**vars(encoding), settings=settings, policy=policy)
         layout = (settings or LinkSettings()).numerology
-        modulator = ofdm_modulator(
-            papr_limit_db=papr_limit_db, numerology=layout, slot=slot, silence=FRAME_SILENCE_SAMPLES
-        )
+        # Where bursts are found only in more samples than usual, as many more follow them.
+        silence = max(FRAME_SILENCE_SAMPLES, 5 * samples_together(0, 0, layout) // 2)
+        modulator = ofdm_modulator(papr_limit_db=papr_limit_db, numerology=layout, slot=slot, silence=silence)
         self.transmitter = jscc_transmitter([], encoder, modulator, channel)
         self.radio, self.log = radio_sink(radio.address, radio.profile, radio.reconnect), event_queue()
         self.own_blocks = [source, self.transmitter, self.radio, self.log]

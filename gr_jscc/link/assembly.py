@@ -200,6 +200,7 @@ class Assembler:
             self.too_large += 1
         else:
             current.manifest = manifest
+            current.forget_undecoded()
             if self.is_stream and len(manifest.side_info) <= LASTING_BYTES:
                 self._standing[sender_of(current.transfer), current.number] = manifest
 

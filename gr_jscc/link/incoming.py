@@ -98,8 +98,6 @@ class IncomingRound:
             if self.digital_count and len(self.digital) == self.digital_count:
                 whole = b"".join(self.digital[i] for i in sorted(self.digital))
                 self._forget_digital()  # if it is none, another copy may be
-                self.size -= SYMBOL_BYTES * sum(burst.header.symbols for burst in self.undecoded.values())
-                self.undecoded.clear()
                 return whole
         return None
 
@@ -117,6 +115,11 @@ class IncomingRound:
             self.undecoded[header.index] = burst
             self.size += SYMBOL_BYTES * header.symbols
         return data
+
+    def forget_undecoded(self) -> None:
+        """Lets go of copies of what is known by now."""
+        self.size -= SYMBOL_BYTES * sum(burst.header.symbols for burst in self.undecoded.values())
+        self.undecoded.clear()
 
     def _forget_digital(self) -> None:
         self.size -= sum(map(len, self.digital.values()))

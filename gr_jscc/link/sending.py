@@ -26,7 +26,7 @@ from gr_jscc.link.picture_queue import PictureQueue, WaitingPicture
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.link.presence import Presence
 from gr_jscc.link.sending_rate import SendingRate
-from gr_jscc.link.session import Session
+from gr_jscc.link.session import Session, sender_of
 
 QUEUED_TRAINS = 2  # rounds encoded and waiting for the modulator
 MOST_HAVE = 1 << 22  # pictures of a run that a receiver may say it has
@@ -47,8 +47,8 @@ class SendingEnd:
             ``skipped`` (the receiver has it from an earlier start), ``decoding`` (the receiver works on it), ``again``,
             ``failed``, ``state`` (of the channel, as reported) or ``late`` (feedback that came too late, or never).
         settings: how rounds become bursts; None: as the codec asks. While a receiver reports its SNR, manifests and
-            side information are coded for that. Their session is this start of the sender; transfers are numbered in
-            it. Manifests are authenticated once a receiver on an encrypted back-channel was told its key.
+            side information are coded for that. Their session is this start of the sender: it numbers transfers,
+            and authenticates manifests once a receiver on an encrypted back-channel was told its key.
         policy: how the back-channel is used.
         send: hands a message to the back-channel, false when it is refused; None without a back-channel.
         clock: seconds.
@@ -160,8 +160,7 @@ class SendingEnd:
         with self._lock:
             self._presence.moved()
             self._flights.given_up.charge(transfer, uses)
-            flight = self._flights.get(transfer)
-            if flight is not None and round_ in flight.rounds:
+            if (flight := self._flights.get(transfer)) is not None and round_ in flight.rounds:
                 self._flights.left(flight, round_, uses, papr_db, start, self._clock())
 
     # --- the back-channel ----------------------------------------------------------------------------------------
@@ -198,7 +197,7 @@ class SendingEnd:
             if isinstance(message, Have):
                 self._take_have(message)
             elif (flight := self._flights.get(getattr(message, "transfer", -1))) is None:
-                if self.policy.listens_only and isinstance(message, ChannelState):  # else of one that was settled
+                if self.policy.listens_only and isinstance(message, ChannelState):
                     self._take_state(message)
             elif isinstance(message, BurstMap):
                 self._flights.take_burst_map(flight, message)
@@ -304,8 +303,9 @@ class SendingEnd:
             self._send(message)
 
     def _take_state(self, message: ChannelState) -> None:
-        self.rate.heard(message.snr_db)
-        self._on_event({"event": "state", **dataclasses.asdict(message)}, None)
+        if sender_of(message.transfer) == self._session.sender:  # and not somebody else on the same air
+            self.rate.heard(message.snr_db)
+            self._on_event({"event": "state", **dataclasses.asdict(message)}, None)
 
     def _take_have(self, message: Have) -> None:
         self._presence.knows = self._presence.knows or message.is_last

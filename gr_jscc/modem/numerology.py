@@ -75,9 +75,14 @@ class Numerology:
 
     @cached_property
     def description(self) -> str:
-        """For people, up to 80 characters: its name in `NUMEROLOGIES`, or else its fingerprint, and what it is."""
+        """For people, up to 80 characters: its name in `NUMEROLOGIES`, or else its fingerprint, and what it is.
+
+        Boosts of pilots and preamble are numbers in dB.
+        """
         name = next((name for name, one in NUMEROLOGIES.items() if one == self), self.fingerprint.hex())
         carriers = f"{self.data_count} data and {self.pilot_count} pilot carriers"
+        if self.boosted:
+            carriers = f"{self.data_count}+{self.pilot_count}, {self.pilot_boost_db:+g}/{self.preamble_boost_db:+g} dB"
         return f"{name} (FFT size {self.fft_size}, cyclic prefix {self.cp_len}, {carriers})"
 
     @property

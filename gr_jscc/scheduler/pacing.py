@@ -33,4 +33,4 @@ def samples_together(
         >>> samples_together(0.02, 1e6), samples_together(0.02, 20e6), samples_together(0, 1e6)
         (20000, 65536, 960)
     """
-    return max(min(round(seconds * sample_rate), most), check_findable(numerology, STEP_SAMPLES))
+    return max(round(min(seconds * sample_rate, most)), check_findable(numerology, STEP_SAMPLES))

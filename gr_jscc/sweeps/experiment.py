@@ -91,7 +91,7 @@ class ImageSet(TomlTable):
         name: for people and for schemes.
         kind: ``photos``: a folder of images; ``cifar10``: CIFAR-10's test pictures; ``demo``: the photo that ships.
         path: folder, under ``--data`` or absolute; the name when empty.
-        pictures: of the folder only these, as paths in it, which may lead into folders within; all when empty.
+        pictures: of the folder only these, as paths from it to files of different names; all when empty.
         count: so many, evenly spread; 0 for all.
         crop: side in pixels of a square from the middle of each; 0 for whole pictures.
         optional: whether the sweep goes on without it where it is not there.
@@ -112,7 +112,10 @@ class ImageSet(TomlTable):
     @model_validator(mode="after")
     def _pictures_fit(self) -> ImageSet:
         if self.pictures and self.kind != "photos":
-            raise ValueError(f"pictures can be named for photos only, not for {self.kind}")
+            raise ValueError(f"pictures can be named for photos only, and this is {self.kind}")
+        names = [Path(name).name for name in self.pictures]
+        if len(set(names)) < len(names):
+            raise ValueError("two pictures of the same name")
         return self
 
 

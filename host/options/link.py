@@ -75,8 +75,8 @@ Latency = Annotated[
     typer.Option(
         "--latency",
         rich_help_panel=panels.LINK,
-        help="How long received samples may wait for others to be worked on together, such as 20ms: less takes more of "
-        "the processor.",
+        help="How long received samples may wait for others to be worked on together, in s, ms or us, such as 20ms: "
+        "less takes more of the processor.",
     ),
 ]
 Keys = Annotated[

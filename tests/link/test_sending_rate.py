@@ -39,6 +39,7 @@ def test_frames_follow_the_snr_and_nothing_is_waited_for(codec, small_photo):
         trains.append(train)
         clock.now += 0.5
         for message in (
+            ChannelState(train[0].header.transfer ^ 1 << 15, 0, 60.0, 0.0, -60.0, 1, 1),  # another sender's frame
             ChannelState(train[0].header.transfer, 0, snr_db, 0.0, -snr_db, 1, 1),
             BurstMap(train[0].header.transfer, 0, False, np.zeros(1, bool)),
         ):

@@ -195,8 +195,10 @@ def test_pictures_can_be_named(tmp_path, rng):
     assert [p.cell.image for p in plan.cells] == ["0.png", "1.png"]
     with pytest.raises(UserError, match="demo/b/2.png"):
         plan_of({"images": [{"name": "demo", "pictures": ["b/2.png"]}]}, tmp_path)
-    with pytest.raises(ExperimentError, match="pictures can be named for photos only, not for cifar10"):
+    with pytest.raises(ExperimentError, match="pictures can be named for photos only, and this is cifar10"):
         plan_of({"images": [{"name": "demo", "kind": "cifar10", "pictures": ["b/0.png"]}]}, tmp_path)
+    with pytest.raises(ExperimentError, match="two pictures of the same name"):
+        plan_of({"images": [{"name": "demo", "pictures": ["b/0.png", "a/0.png"]}]}, tmp_path)
 
 
 def test_what_is_optional_is_left_out_with_a_line_and_what_is_not_is_an_error(tmp_path):
