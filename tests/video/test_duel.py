@@ -132,7 +132,18 @@ def test_what_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, arguments, wo
 
 
 def test_an_interrupted_duel_leaves_nothing(tmp_path):
-    command = [sys.executable, "-m", "gr_jscc.host", "duel", *SMALL, "--json", "--out", str(tmp_path / "duel.mp4")]
+    command = [
+        sys.executable,
+        "-m",
+        "gr_jscc.host",
+        "duel",
+        *SMALL,
+        "--seconds",
+        "60",
+        "--json",
+        "--out",
+        str(tmp_path / "duel.mp4"),
+    ]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     ) as program:
