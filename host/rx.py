@@ -12,6 +12,7 @@ import typer
 
 from gr_jscc.errors import UserError
 from gr_jscc.host import log, options, radio_choice
+from gr_jscc.host.back_channel import back_channel_of
 from gr_jscc.host.live import LiveView, number
 from gr_jscc.host.loading import loading
 from gr_jscc.host.options import panels
@@ -145,11 +146,10 @@ def rx(
         return receive_video(choice, decoding, layout, film, page, fps, ends, json_lines, quiet, wait, told)
 
     with loading("GNU Radio"):
-        from gr_jscc.blocks import back_channel as back_channel_block
         from gr_jscc.flowgraphs.receiving_host import ReceiveFlowgraph
 
     share_cores()
-    channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
+    channel = back_channel_of(back_channel, keys, insecure)
     decoding = Decoding(codec, weights, device, precision, feedback, patience, layers, feedback_snr, memory_limit)
     with loading(codec):
         graph = ReceiveFlowgraph(choice, out, decoding, channel, originals, record, layout, wait)

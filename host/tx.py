@@ -11,6 +11,7 @@ import typer
 
 from gr_jscc.errors import UserError
 from gr_jscc.host import options, radio_choice
+from gr_jscc.host.back_channel import back_channel_of
 from gr_jscc.host.console import shown
 from gr_jscc.host.live import LiveView, number
 from gr_jscc.host.loading import loading
@@ -183,7 +184,6 @@ def tx(
         )
 
     with loading("GNU Radio"):
-        from gr_jscc.blocks import back_channel as back_channel_block
         from gr_jscc.codecs.sendable import sendable
         from gr_jscc.flowgraphs.transmitting_host import TransmitFlowgraph
     from gr_jscc.link.policy import SendingPolicy
@@ -193,7 +193,7 @@ def tx(
     with loading(codec):
         loaded = load_sending_codec(encoding, settings)
     files = sendable(images, loaded, ratio, lambda line: print(shown(line), file=sys.stderr))
-    channel = back_channel_block(back_channel, keys, insecure) if back_channel else None
+    channel = back_channel_of(back_channel, keys, insecure)
     policy = SendingPolicy(
         repeats, layers or None, side_info, adapt, most_symbols is None, in_flight, feedback_timeout, patience
     )

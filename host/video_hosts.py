@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gr_jscc.errors import UserError
 from gr_jscc.host import options
+from gr_jscc.host.back_channel import back_channel_of
 from gr_jscc.host.live import LiveView, number
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Decoding, Encoding, load_sending_codec
@@ -30,9 +30,6 @@ from gr_jscc.video.live import age_ms
 from gr_jscc.video.page import FramePage
 from gr_jscc.video.pattern import read_number
 from gr_jscc.video.sources import Source
-
-if TYPE_CHECKING:
-    from gr_jscc.blocks import back_channel as back_channel_block
 
 KEPT = 4096  # frames over which figures are taken: a stream has no end
 MANIFEST_SECONDS = 1.0  # who joins in mid-stream waits so long at most
@@ -66,7 +63,7 @@ def send_video(
     settings = dataclasses.replace(settings, manifest_seconds=MANIFEST_SECONDS)
     load_sending_codec(encoding, settings).check_picture(np.zeros((form.height, form.width, 3), np.uint8), encoding.cbr)
     frames = video_source(source, form, seconds)
-    channel = _back_channel(*back_channel)
+    channel = back_channel_of(*back_channel)
     graph = SendVideoFlowgraph(frames, choice, encoding, settings, papr_limit, slot, channel)
     began, rate, cbrs = time.monotonic(), collections.deque(maxlen=50), collections.deque(maxlen=KEPT)
     title = f"{source.name} by {encoding.codec} at CBR {encoding.cbr:.4g} to {choice.address}"
@@ -112,7 +109,7 @@ def receive_video(
     seen = _Seen()
     if film_to is not None:
         check_film(film_to, quality=75)
-    told = _back_channel(*back_channel)
+    told = back_channel_of(*back_channel)
     graph = ReceiveVideoFlowgraph(choice, decoding, seen.take, layout, told, latency)
     title = f"frames by {decoding.codec} from {choice.address}"
     interrupted = False
@@ -196,13 +193,6 @@ class _Seen:
             median, high = np.percentile(self._ages, [50, 95])
             told |= {"latency_ms": round(float(median)), "latency_95_ms": round(float(high))}
         return told
-
-
-def _back_channel(address: str, keys: str, insecure: bool) -> back_channel_block | None:
-    """The block; None without an address."""
-    from gr_jscc.blocks import back_channel
-
-    return back_channel(address, keys, insecure) if address else None
 
 
 def _rate(times: Sequence[float]) -> str:

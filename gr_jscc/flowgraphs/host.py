@@ -6,6 +6,7 @@ from gnuradio import gr
 
 from gr_jscc.blocks import back_channel
 from gr_jscc.flowgraphs.ends import end_failure
+from gr_jscc.link.back_channel import BackChannelError
 from gr_jscc.radio.choice import RadioChoice
 from gr_jscc.radio.statistics import radio_report
 
@@ -32,14 +33,27 @@ class HostFlowgraph(gr.top_block):
     own_blocks: list
 
     def check(self) -> None:
-        """Raises what a block failed with, or why the two hosts do not fit.
+        """Raises what a block failed with.
 
         Raises:
-            BackChannelError: the peer refused, or was refused.
             Exception: of a block.
         """
         if failure := end_failure(*self.own_blocks):
             raise failure
+
+    def check_peer(self) -> None:
+        """For a host that can go on with no other peer.
+
+        Raises:
+            BackChannelError: the peer refused, or was refused.
+        """
+        if self.channel is not None and self.channel.refusal:
+            raise BackChannelError(self.channel.refusal)
+
+    @property
+    def sample_rate(self) -> float:
+        """Samples per second: the device's own, else as it was chosen."""
+        return (self.radio.tuned and self.radio.tuned.sample_rate) or self.choice.sample_rate
 
     @property
     def connected(self) -> bool | None:

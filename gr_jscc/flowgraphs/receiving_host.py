@@ -62,24 +62,23 @@ class ReceiveFlowgraph(HostFlowgraph):
         gr.top_block.__init__(self, "JSCC receiver")
         self.channel, self.choice = channel, radio
         self.radio = radio_source(radio.address, SILENCE_SAMPLES, radio.profile, radio.reconnect)
-        tuned = self.radio.tuned or Tuned()
-        sample_rate = tuned.sample_rate or radio.sample_rate
         self.decoder = jscc_decoder(**vars(decoding), live=True, back_channel=channel is not None)
         self._results: queue.Queue[Result | None] = queue.Queue()
         self.sink = image_file_sink(
-            str(out), radio.address, None, sample_rate, remote=True, originals=originals,
+            str(out), radio.address, None, self.sample_rate, remote=True, originals=originals,
             patience=decoding.patience if channel else 0.0, radio=self.radio_report, results=self._results,
         )  # fmt: skip
-        step = samples_together(latency, sample_rate, numerology)
+        step = samples_together(latency, self.sample_rate, numerology)
         demodulator = ofdm_demodulator(numerology=numerology, step=step)
         self.receiver = jscc_receiver(self.decoder, self.sink, demodulator, channel)
         self.own_blocks = [self.radio, self.receiver]
         self.recording = None
         if record:
             about = About(decoding.weights, radio.address, channel is not None, decoding.feedback_format, originals)
+            tuned = self.radio.tuned or Tuned()
             device_name = radio.profile.device.name if radio.profile else ""
             self.recording = LiveRecording(
-                record, self.receiver.demodulator, self.decoder, sample_rate, about, tuned.frequency,
+                record, self.receiver.demodulator, self.decoder, self.sample_rate, about, tuned.frequency,
                 f"{device_name} {tuned.serial or ''}".strip(),
             )  # fmt: skip
             self.own_blocks.append(self.recording)

@@ -13,7 +13,6 @@ from gr_jscc.blocks import back_channel, event_queue, jscc_encoder, ofdm_modulat
 from gr_jscc.flowgraphs.ends import POLL_SECONDS
 from gr_jscc.flowgraphs.host import TAIL_SECONDS, HostFlowgraph
 from gr_jscc.flowgraphs.transmitter import jscc_transmitter
-from gr_jscc.link.back_channel import BackChannelError
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Encoding
 from gr_jscc.link.policy import SendingPolicy
@@ -82,8 +81,7 @@ class TransmitFlowgraph(HostFlowgraph):
                     confirmed = self.channel is not None and not event["unconfirmed"]
                 yield event
                 self.check()
-                if self.channel is not None and self.channel.refusal:
-                    raise BackChannelError(self.channel.refusal)
+                self.check_peer()
             self._wait_for_the_tail()
         finally:
             self.stop()

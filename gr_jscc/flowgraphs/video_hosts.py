@@ -15,12 +15,11 @@ from gr_jscc.flowgraphs.ends import POLL_SECONDS, join
 from gr_jscc.flowgraphs.host import HostFlowgraph
 from gr_jscc.flowgraphs.receiver import jscc_receiver
 from gr_jscc.flowgraphs.transmitter import jscc_transmitter
-from gr_jscc.link.back_channel import BackChannelError
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.link.loading import Decoding, Encoding
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
-from gr_jscc.radio import Tuned, radio_sink, radio_source
+from gr_jscc.radio import radio_sink, radio_source
 from gr_jscc.radio.choice import RadioChoice
 from gr_jscc.scheduler.pacing import (
     BUFFER_ITEMS,
@@ -94,8 +93,7 @@ class SendVideoFlowgraph(HostFlowgraph):
             for event in self.log.news(POLL_SECONDS):
                 yield event
                 self.check()
-                if self.channel is not None and self.channel.refusal:
-                    raise BackChannelError(self.channel.refusal)
+                self.check_peer()
             self._drain()
         finally:
             self.stop()
@@ -150,8 +148,7 @@ class ReceiveVideoFlowgraph(HostFlowgraph):
         self.sink = video_sink(self._count(show))
         # Only now, as the networks take seconds to load, and nobody wants the frames of those.
         self.radio = radio_source(radio.address, SILENCE_SAMPLES, radio.profile, radio.reconnect)
-        tuned = self.radio.tuned or Tuned()
-        step = samples_together(latency, tuned.sample_rate or radio.sample_rate, numerology, FRAME_STEP_SAMPLES)
+        step = samples_together(latency, self.sample_rate, numerology, FRAME_STEP_SAMPLES)
         self.receiver = jscc_receiver(self.decoder, self.sink, ofdm_demodulator(numerology=numerology, step=step))
         self.own_blocks = [self.radio, self.receiver]
         join(self, self.decoder, channel)  # which a sink of frames has no use for
