@@ -54,7 +54,7 @@ FAULTS = (
     Fault("int8", rx=("--feedback", "int8")),
     Fault("noisy, 20 dB", rx=("--feedback-snr", "20")),
     Fault("noisy, 13 dB", rx=("--feedback-snr", "13")),
-    Fault("too late", tx=("--feedback-timeout", "0.01")),
+    Fault("too late", tx=("--feedback-timeout", "0.01"), channel=("--pace", "1e5")),  # samples come in after it
     Fault("20 % of bursts lost, repeated", channel=("--loss", "0.2")),
     Fault("20 % of bursts lost for good", channel=("--loss", "0.2"), tx=("--repeats", "0", "--feedback-timeout", "10")),
 )

@@ -20,6 +20,7 @@ from gr_jscc.modem import (
     PREAMBLE_SYMBOLS,
     BurstHeader,
     BurstKind,
+    HeaderSource,
     Numerology,
     ReceivedBurst,
     StreamDemodulator,
@@ -144,7 +145,7 @@ def trials(
         if impair is not None:
             stream = impair(stream, rng)
         got = demodulator.push(stream + noise(stream.shape, variance, rng)) + demodulator.flush()
-        found = {burst.header.index: burst for burst in got}
+        found = {burst.header.index: burst for burst in got if burst.source == HeaderSource.READ}
         for index, (payload, response) in sent.items():
             yield Trial(payload, response, found.get(index))
 

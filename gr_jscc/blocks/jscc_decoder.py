@@ -22,7 +22,7 @@ from gr_jscc.link.incoming import SYMBOL_BYTES
 from gr_jscc.link.journal import Journal
 from gr_jscc.link.reception import ReceivingEnd
 from gr_jscc.link.session import Session
-from gr_jscc.modem import BurstHeader, ReceivedBurst
+from gr_jscc.modem import BurstHeader, HeaderSource, ReceivedBurst
 from gr_jscc.scheduler.control import Connection, Opening, SignsOfLife, control_message, read_control
 from gr_jscc.scheduler.events import event_message
 from gr_jscc.scheduler.guard import fail, guarded, warn
@@ -306,9 +306,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         self._parts = []
         if self._quality is None:
             snr_db = float(-10 * np.log10(np.maximum(np.mean(noise_var), 1e-12)))
-            self._quality = (snr_db, np.nan, np.nan, 0.0)
-        snr_db, cfo, evm_db, start = self._quality
-        burst = ReceivedBurst(self._header, symbols, noise_var, int(start), cfo, snr_db, evm_db)
+            self._quality = (0.0, np.nan, snr_db, np.nan, HeaderSource.READ)
+        start, *measured, source = self._quality
+        burst = ReceivedBurst(self._header, symbols, noise_var, int(start), *measured, HeaderSource(int(source)))
         self._quiet = False
         self._queue(self._receiving.burst(burst))
 

@@ -106,6 +106,6 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
 
     def _tag(self, burst: ReceivedBurst, offset: int) -> None:
         packed = np.frombuffer(burst.header.pack(), np.uint8)
-        quality = [burst.snr_db, burst.cfo, burst.evm_db, float(burst.start)]
+        quality = [float(burst.start), burst.cfo, burst.snr_db, burst.evm_db, float(burst.source)]
         self.add_item_tag(0, offset, BURST, pmt.init_u8vector(len(packed), packed))
         self.add_item_tag(0, offset, QUALITY, pmt.init_f64vector(len(quality), quality))

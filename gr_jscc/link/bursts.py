@@ -13,7 +13,7 @@ from gr_jscc.link.manifest import Manifest
 from gr_jscc.link.session import Session
 from gr_jscc.modem.digital import encode_digital, max_digital_bytes
 from gr_jscc.modem.digital_thresholds import best_mcs
-from gr_jscc.modem.header import MAX_BURSTS, MAX_ROUND, MAX_SYMBOLS, BurstHeader, BurstKind
+from gr_jscc.modem.header import HEADER_SYMBOLS, MAX_BURSTS, MAX_ROUND, MAX_SYMBOLS, BurstHeader, BurstKind
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 
 ROUNDS = MAX_ROUND + 1
@@ -73,17 +73,21 @@ class LinkSettings:
             return best_mcs(self.control_snr_db - MARGIN_DB, length)
         return self.mcs or 0
 
-    def copies(self, analog: int, control: int) -> int:
-        """How often the manifest is sent, in ``control`` bursts each time, among so many analog bursts.
+    def copies(self, analog: list[Burst], control: list[Burst]) -> int:
+        """How often the manifest is sent, in the ``control`` bursts each time, among the analog ones.
 
-        Unless told: one control burst to five analog ones, at least three copies and at most ten. With eight copies
-        (a 768x512 picture at CBR 1/12) one picture in 256 is lost when half of all bursts are.
+        Unless told: at least three copies and at most ten; one control burst to five analog ones, and of a few long
+        analog ones up to six copies while they take a twentieth of their symbols. With six copies one picture in 400 is
+        lost where an interferer hits 30 % of the air, of three it was one in 25; with eight (a 768x512 picture at CBR
+        1/12 in short bursts) one in 256 when half of all bursts are lost.
         """
         if self.control_snr_db is not None:
             return 1
         if self.manifest_copies is not None:
             return self.manifest_copies
-        return min(max(round(analog / (5 * control)), 3), 10)
+        symbols = sum(burst.header.symbols for burst in analog)
+        each = sum(burst.header.symbols + HEADER_SYMBOLS for burst in control)
+        return min(max(round(len(analog) / (5 * len(control))), min(symbols // (20 * each), 6), 3), 10)
 
 
 def settings_of(codec: Codec, asked: LinkSettings | None = None) -> LinkSettings:
@@ -193,7 +197,7 @@ def round_bursts(
     manifest = manifest_of(payload, height, width, weights_hash, settings.session)
     control = digital_bursts(manifest.sealed(settings.session, transfer, round_), transfer, round_, settings)
     analog = analog_bursts(payload.symbols, transfer, round_, settings)
-    copies = settings.copies(len(analog), len(control))
+    copies = settings.copies(analog, control)
     gaps = max(1, copies - 1)
     bursts: list[Burst] = []
     done = 0

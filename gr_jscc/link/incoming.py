@@ -12,7 +12,7 @@ from gr_jscc.link.arrival import Arrival
 from gr_jscc.link.bursts import burst_size
 from gr_jscc.link.interleaver import deinterleave
 from gr_jscc.link.manifest import Manifest
-from gr_jscc.modem import MCS, ReceivedBurst, decode_digital
+from gr_jscc.modem import MCS, HeaderSource, ReceivedBurst, decode_digital
 from gr_jscc.modem.header import BurstKind
 
 USABLE_SHARE = 0.7  # of a burst's symbols; with fewer, as after dropped samples, it is asked for again
@@ -75,6 +75,8 @@ class IncomingRound:
     def add(self, burst: ReceivedBurst) -> bytes | None:
         """Takes a burst; returns a manifest's bytes where it is the last of them."""
         header = burst.header
+        if burst.source == HeaderSource.BEFORE and self.repeatable:
+            return None  # this may be part of a round that is sent again, whose bursts need not be in order
         self.snr.append(burst.snr_db)
         self.cfo.append(burst.cfo)
         self.evm.append(burst.evm_db)
@@ -82,6 +84,8 @@ class IncomingRound:
             old = self.analog.get(header.index)
             if old is not None and old.header == header:
                 burst = combine(old, burst)
+            elif old is not None and burst.source != HeaderSource.READ:
+                return None
             self.size += SYMBOL_BYTES * (header.symbols - (0 if old is None else old.header.symbols))
             self.analog_count = header.count
             self.analog[header.index] = burst
@@ -131,7 +135,7 @@ class IncomingRound:
         if self.manifest is not None or self.standing is None or not self.analog:
             return self.manifest
         size, symbols = burst_size(self.standing.symbols, self.analog_count), self.standing.symbols
-        headers = [burst.header for burst in self.analog.values()]
+        headers = [burst.header for burst in self.analog.values() if burst.source == HeaderSource.READ]
         fits = all(
             head.count == self.analog_count and head.symbols == min(size, symbols - size * head.index)
             for head in headers
@@ -175,8 +179,11 @@ class IncomingRound:
             size = burst_size(manifest.symbols, self.analog_count)
             for index, burst in self.analog.items():
                 place = slice(index * size, index * size + len(burst.symbols))
-                # A header that does not fit the manifest is of no use, whatever its CRC says.
-                if burst.header.count == self.analog_count and len(symbols[place]) == len(burst.symbols):
-                    symbols[place] = burst.symbols
-                    noise_var[place] = burst.noise_var
+                room = len(symbols[place])
+                # A header that does not fit the manifest is of no use, whatever its CRC says; one that was not read may
+                # state too much of a round's last burst.
+                fits = room == len(burst.symbols) or burst.source != HeaderSource.READ
+                if burst.header.count == self.analog_count and fits:
+                    symbols[place] = burst.symbols[:room]
+                    noise_var[place] = burst.noise_var[:room]
         return Reception(deinterleave(symbols), deinterleave(noise_var), manifest.side_info)

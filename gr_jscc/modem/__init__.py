@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from gr_jscc.modem.ldpc import LdpcCode, decode_segments, encode_segments
     from gr_jscc.modem.modulator import modulate
     from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_samples
-    from gr_jscc.modem.received_burst import ReceivedBurst
+    from gr_jscc.modem.received_burst import HeaderSource, ReceivedBurst
     from gr_jscc.modem.version import VERSION
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "LdpcCode",
     "Mcs",
     "Numerology",
+    "HeaderSource",
     "ReceivedBurst",
     "StreamDemodulator",
     "best_mcs",

@@ -1,5 +1,7 @@
 """Preamble and header of bursts: what candidates of a stream prove to be, and all that is known before the payload."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ from gr_jscc.modem.noise_spectrum import noise_spectrum
 from gr_jscc.modem.numerology import Numerology
 from gr_jscc.modem.phase import fit_header_phase
 from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_carriers
+from gr_jscc.modem.received_burst import HeaderSource
 from gr_jscc.modem.rows import demodulate_rows
 from gr_jscc.modem.synchroniser import acquire
 
@@ -23,7 +26,7 @@ class BurstOpening:
     """What preamble and header say of a burst.
 
     Attributes:
-        header: its header, CRC checked.
+        header: its header.
         header_symbols: complex64[240], as sent.
         window: first sample of the FFT's first window, in the samples looked at.
         end: first sample that the burst does not need.
@@ -32,6 +35,8 @@ class BurstOpening:
         profile: float64[taps], its prior variances.
         noise_var: mean of a carrier, from the preamble alone.
         shape: float64[used_count], noise of each carrier in proportion to that.
+        source: how the header is known.
+        lender: of a burst whose header was not read, the neighbour whose channel is taken for its own.
 
     Example:
         >>> from gr_jscc.modem import BurstKind, modulate
@@ -54,6 +59,8 @@ class BurstOpening:
     profile: np.ndarray
     noise_var: float
     shape: np.ndarray
+    source: HeaderSource = HeaderSource.READ
+    lender: BurstOpening | None = None
 
 
 @dataclass(frozen=True)

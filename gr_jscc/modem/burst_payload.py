@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gr_jscc.modem.bridging import credible, lent_cells
 from gr_jscc.modem.burst_estimate import estimate_bursts
 from gr_jscc.modem.burst_opening import BurstOpening
 from gr_jscc.modem.channel_estimation import CHANNEL_LEAD
@@ -38,6 +39,9 @@ def demodulate_payloads(
         alike: their openings, windows counted from the stream's beginning.
         rows: OFDM symbols of their payloads.
         numerology: the transmitter's.
+
+    Returns:
+        the bursts; of those with a lender, only such as prove to be there.
     """
     layout = numerology
     head = header_ofdm_symbols(layout)
@@ -56,6 +60,9 @@ def demodulate_payloads(
         spectrum, headers, training, scramble(layout, 0, head), pilots, layout.used_bins, layout.data_index,
         layout.pilot_index, places,
     )  # fmt: skip
+    bridged = np.array([burst.lender is not None for burst in alike])
+    if bridged.any():
+        early[bridged] = _lent(samples, base, [b for b in alike if b.lender], late[bridged], places, layout)
     estimate = estimate_bursts(
         early,
         late,
@@ -77,8 +84,10 @@ def demodulate_payloads(
 
     cfo = cfo + estimate.line[:, 1] / (2 * np.pi * layout.symbol_len)
     lead = min(CHANNEL_LEAD, layout.cp_len // 8)
-    bursts = []
+    bursts, sound = [], ~bridged | credible(estimate)
     for row, burst in enumerate(alike):
+        if not sound[row]:
+            continue
         count = burst.header.symbols
         bursts.append(
             ReceivedBurst(
@@ -89,9 +98,33 @@ def demodulate_payloads(
                 cfo=float(cfo[row]),
                 snr_db=float(snr_db[row]),
                 evm_db=float(evm_db[row]),
+                source=burst.source,
             )
         )
     return bursts
+
+
+def _lent(
+    samples: np.ndarray,
+    base: int,
+    alike: list[BurstOpening],
+    late: np.ndarray,
+    places: np.ndarray,
+    layout: Numerology,
+) -> np.ndarray:
+    """What stands in for the openings of bursts that have lenders: complex64[bursts, opening, used_count]."""
+    head = header_ofdm_symbols(layout)
+    lenders = [burst.lender for burst in alike]
+    windows, cfo = np.array([one.window - base for one in lenders]), np.array([one.cfo for one in lenders])
+    spectrum = demodulate_rows(samples, windows, cfo, PREAMBLE_SYMBOLS + head, layout)
+    lent, _ = observe(
+        spectrum, np.stack([one.header_symbols for one in lenders]),
+        preamble_carriers(layout) / np.float32(np.sqrt(layout.preamble_power)), scramble(layout, 0, head),
+        pilot_values(layout, 0, head), layout.used_bins, layout.data_index, layout.pilot_index, places[:0],
+    )  # fmt: skip
+    return np.stack(
+        [lent_cells(*one, burst.response, burst.noise_var, places) for *one, burst in zip(lent, late, alike)]
+    )
 
 
 def _equalised(

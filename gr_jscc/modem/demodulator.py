@@ -3,7 +3,7 @@
 The stream is worked on in steps of a fixed number of samples counted from its beginning, so that what comes out does
 not depend on how the samples came in, and many bursts share every numpy call. Nothing is carried from burst to burst:
 each is found, aligned and estimated anew, so a gap, a jump in time or an interferer costs the bursts it touches and no
-others.
+others. Only a burst whose opening was not heard is read with the help of its neighbours (see `bridging`).
 """
 
 from collections import deque
@@ -13,13 +13,14 @@ from functools import lru_cache
 import numpy as np
 
 from gr_jscc.errors import UserError
+from gr_jscc.modem.bridging import HeardBursts
 from gr_jscc.modem.burst_opening import BurstOpening, opening_samples, read_openings
 from gr_jscc.modem.burst_payload import demodulate_payloads
 from gr_jscc.modem.header import BurstHeader, BurstKind
 from gr_jscc.modem.layout import payload_ofdm_symbols
 from gr_jscc.modem.modulator import modulate
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
-from gr_jscc.modem.received_burst import ReceivedBurst
+from gr_jscc.modem.received_burst import HeaderSource, ReceivedBurst
 from gr_jscc.modem.sample_cleaner import SampleCleaner
 from gr_jscc.modem.synchroniser import find_candidates, grid, metric_span
 from gr_jscc.threads import one_blas_thread
@@ -41,6 +42,7 @@ class DemodulatorCounters:
         headers_failed: of those, how many had no valid header.
         other_versions: of those, how many had a sound one of another version, whose bursts are not understood.
         bursts: bursts handed out.
+        bridged: of those, how many whose header was not read.
         truncated: bursts whose header was read but whose payload the end of the stream cut off.
 
     Example:
@@ -59,6 +61,7 @@ class DemodulatorCounters:
     headers_failed: int = 0
     other_versions: int = 0
     bursts: int = 0
+    bridged: int = 0
     truncated: int = 0
 
 
@@ -135,6 +138,7 @@ class StreamDemodulator:
         self._looked = base - 2 * self.numerology.symbol_len // 4 * 4
         self._tried: list[int] = []
         self._pending: list[BurstOpening] = []
+        self._heard = HeardBursts(self.numerology)
 
     def push(self, samples: np.ndarray) -> list[ReceivedBurst]:
         """Take in samples of the stream, complex64[n], any n; hand out the bursts that are complete, in order."""
@@ -162,7 +166,7 @@ class StreamDemodulator:
 
     @property
     def settled(self) -> int:
-        """Sample of the stream before which no further burst will be found to begin."""
+        """Sample of the stream before which no further burst will be found to begin, but for those that are bridged."""
         return max(0, min([self._looked] + [burst.window for burst in self._pending]))
 
     def would_search(self, count: int) -> bool:
@@ -193,7 +197,8 @@ class StreamDemodulator:
         if last:
             self.counters.truncated += len(self._pending)
             return bursts
-        keep = min([self._looked - self._behind] + [p.window - 4 for p in self._pending])
+        windows = [p.window for p in self._pending] + [self._heard.keep_from(self._looked)]
+        keep = min([self._looked - self._behind] + [window - 4 for window in windows])
         keep = min(max(keep, self._base), stop) // 4 * 4
         self._buffer = self._buffer[keep - self._base :]
         self._base = keep
@@ -222,7 +227,10 @@ class StreamDemodulator:
         self.counters.headers_failed += read.failed
         self.counters.other_versions += read.foreign
         base = self._base
-        self._pending += [replace(one, window=one.window + base, end=one.end + base) for one in read.openings]
+        for one in read.openings:
+            opening = replace(one, window=one.window + base, end=one.end + base)
+            missing = self._heard.missing_before(opening)
+            self._pending += [*(burst for burst in missing if burst.window >= base), opening]
 
     def _demodulate(self, ready: list[BurstOpening]) -> list[ReceivedBurst]:
         """Demodulate bursts whose samples are all here, those of equal length together."""
@@ -236,6 +244,7 @@ class StreamDemodulator:
                 these = alike[first : first + together]
                 bursts += demodulate_payloads(self._buffer, self._base, these, rows, self.numerology)
         self.counters.bursts += len(bursts)
+        self.counters.bridged += sum(burst.source != HeaderSource.READ for burst in bursts)
         return sorted(bursts, key=lambda burst: burst.start)
 
 

@@ -12,7 +12,7 @@ from gr_jscc.link.bursts import LinkError, LinkSettings, round_bursts, settings_
 from gr_jscc.link.interleaver import KEPT, deinterleave, interleave, permutation
 from gr_jscc.link.manifest import Manifest, ManifestError
 from gr_jscc.link.session import Session
-from gr_jscc.modem import BurstHeader, BurstKind, ReceivedBurst
+from gr_jscc.modem import HEADER_SYMBOLS, BurstHeader, BurstKind, ReceivedBurst
 from gr_jscc.modem.digital import decode_digital
 
 pytestmark = pytest.mark.timeout(60)
@@ -78,6 +78,15 @@ def test_large_pictures_have_more_copies_of_the_manifest_but_much_side_informati
 
     assert [copies(count) for count in (1000, 36_000, 98_304, 1_000_000)] == [3, 3, 8, 10]
     assert copies(98_304, bytes(1000)) == 3
+
+
+@pytest.mark.parametrize(("count", "expected"), [(2000, 3), (60_000, 3), (98_304, 6), (400_000, 6)])
+def test_a_few_long_bursts_have_as_many_copies_of_the_manifest_as_take_a_twentieth(rng, count, expected):
+    bursts = round_bursts(payload(rng, count, bytes(2)), 512, 768, HASH, 1, settings=LinkSettings(burst_symbols=16384))
+    digital = [burst for burst in bursts if burst.header.kind == BurstKind.DIGITAL]
+    assert len(digital) == expected
+    used = sum(burst.header.symbols + HEADER_SYMBOLS for burst in digital)
+    assert expected == 3 or used <= count / 20
 
 
 def test_one_copy_of_the_manifest_suffices_and_none_is_told(rng):
