@@ -145,9 +145,7 @@ def _better(
     )  # fmt: skip
     turned_early, turned_late, sums = turn_back(early, late, line, trust, used, places, weights)
     counts = weights[:opening].sum() + numerology.pilot_power * (trust @ standing)
-    channel = estimate_channel(
-        sums, counts, noise, shape, guess.profile, numerology, steps=3 if last else 1, prune=last
-    )
+    channel = estimate_channel(sums, counts, noise, shape, guess.profile, numerology, steps=3 if last else 1, last=last)
     early_error, scatter, late_error = residuals(turned_early, turned_late, channel.response, places, weights)
     own_noise, shape = noise_spectrum(scatter, opening - 1, channel.response)
     white_error, pilot_error = whitened(early_error, late_error, shape, places)
@@ -158,7 +156,7 @@ def _better(
     error = white_error + pilots * (pilot_error * trust).sum(axis=1)
     return BurstEstimate(
         response=channel.response,
-        variance=channel.variance,
+        variance=channel.variance if last else guess.variance,
         profile=channel.profile,
         line=line,
         early=turned_early,

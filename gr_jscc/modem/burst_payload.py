@@ -1,9 +1,10 @@
 """The payload of bursts whose samples are all here: channel, phase and noise from all known cells, then equalised."""
 
 import numpy as np
+from numba import njit
 
 from gr_jscc.modem.bridging import credible, lent_cells
-from gr_jscc.modem.burst_estimate import estimate_bursts
+from gr_jscc.modem.burst_estimate import BurstEstimate, estimate_bursts
 from gr_jscc.modem.burst_opening import BurstOpening
 from gr_jscc.modem.channel_estimation import CHANNEL_LEAD
 from gr_jscc.modem.course import ChannelCourse, channel_courses
@@ -24,6 +25,7 @@ from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS, preamble_carriers
 from gr_jscc.modem.received_burst import ReceivedBurst
 from gr_jscc.modem.rows import demodulate_rows
 from gr_jscc.modem.tracking import observe, pilot_phases
+from gr_jscc.modem.turning import FAST
 
 __all__ = ["demodulate_payloads"]
 
@@ -45,13 +47,14 @@ def demodulate_payloads(
     """
     layout = numerology
     head = header_ofdm_symbols(layout)
-    opening, total = PREAMBLE_SYMBOLS + head, PREAMBLE_SYMBOLS + head + rows
+    opening = PREAMBLE_SYMBOLS + head
     windows = np.array([burst.window - base for burst in alike])
     cfo = np.array([burst.cfo for burst in alike])
-    spectrum = demodulate_rows(samples, windows, cfo, total, layout)
+    spectrum = demodulate_rows(samples, windows, cfo, opening + rows, layout)
 
     # All that is known of the burst, as observations of the channel.
-    headers = np.stack([burst.header_symbols for burst in alike])
+    headers = _stacked([burst.header_symbols for burst in alike])
+    profile = _stacked([burst.profile for burst in alike])
     training = preamble_carriers(layout) / np.float32(np.sqrt(layout.preamble_power))
     pilots = pilot_values(layout, 0, head + rows).copy()
     pilots[head:] /= np.float32(np.sqrt(layout.pilot_power))
@@ -66,42 +69,57 @@ def demodulate_payloads(
     estimate = estimate_bursts(
         early,
         late,
-        np.stack([burst.response for burst in alike]),
-        np.stack([burst.profile for burst in alike]),
+        _stacked([burst.response for burst in alike]),
+        profile,
         np.array([burst.noise_var for burst in alike]),
-        np.stack([burst.shape for burst in alike]),
+        _stacked([burst.shape for burst in alike]),
         places,
         layout,
     )
-    payload = np.empty((len(alike), rows * layout.data_count), np.complex64)
-    spread = np.empty(payload.shape, np.float32)
-    snr_db, evm_db = np.empty(len(alike)), np.empty(len(alike))
-    profile = np.stack([burst.profile for burst in alike])
-    for course in channel_courses(estimate, profile, places, layout):
-        which = course.which
-        payload[which], spread[which] = _equalised(spectrum[which], course, head, layout)
-        snr_db[which], evm_db[which] = _quality(course, opening, layout)
-
-    cfo = cfo + estimate.line[:, 1] / (2 * np.pi * layout.symbol_len)
-    lead = min(CHANNEL_LEAD, layout.cp_len // 8)
-    bursts, sound = [], ~bridged | credible(estimate)
-    for row, burst in enumerate(alike):
-        if not sound[row]:
-            continue
-        count = burst.header.symbols
-        bursts.append(
-            ReceivedBurst(
-                header=burst.header,
-                symbols=payload[row, :count].copy(),
-                noise_var=spread[row, :count].copy(),
-                start=max(0, burst.window - layout.cp_len + lead),
-                cfo=float(cfo[row]),
-                snr_db=float(snr_db[row]),
-                evm_db=float(evm_db[row]),
-                source=burst.source,
-            )
+    payload, spread, *qualities = _received(spectrum, estimate, profile, places, opening, layout)
+    qualities = zip(cfo + estimate.line[:, 1] / (2 * np.pi * layout.symbol_len), *qualities)
+    early = layout.cp_len - min(CHANNEL_LEAD, layout.cp_len // 8)
+    sound = ~bridged | credible(estimate)
+    return [
+        ReceivedBurst(
+            header=burst.header,
+            symbols=payload[row, : burst.header.symbols],
+            noise_var=spread[row, : burst.header.symbols],
+            start=max(0, burst.window - early),
+            cfo=float(cfo),
+            snr_db=float(snr_db),
+            evm_db=float(evm_db),
+            source=burst.source,
         )
-    return bursts
+        for row, (burst, (cfo, snr_db, evm_db)) in enumerate(zip(alike, qualities))
+        if sound[row]
+    ]
+
+
+def _stacked(rows: list[np.ndarray]) -> np.ndarray:
+    """Arrays of one length as the rows of one; ``numpy.stack`` takes several times as long."""
+    return np.concatenate(rows).reshape(len(rows), -1)
+
+
+def _received(
+    spectrum: np.ndarray,
+    estimate: BurstEstimate,
+    profile: np.ndarray,
+    places: np.ndarray,
+    opening: int,
+    layout: Numerology,
+) -> tuple[np.ndarray, ...]:
+    """The payloads and the noise variance of each symbol, as of `equalise`; and Es/N0 and EVM of the bursts, dB."""
+    courses = channel_courses(estimate, profile, places, layout)
+    parts = [
+        (*_equalised(spectrum[course.which], course, opening - PREAMBLE_SYMBOLS, layout),
+        *_quality(course, opening, layout))
+        for course in courses
+    ]  # fmt: skip
+    if len(courses) == 1:
+        return parts[0]
+    order = np.argsort(np.concatenate([course.which for course in courses]))
+    return tuple(np.concatenate(kind)[order] for kind in zip(*parts))
 
 
 def _lent(
@@ -157,9 +175,34 @@ def _equalised(
 
 def _quality(course: ChannelCourse, opening: int, layout: Numerology) -> tuple[np.ndarray, np.ndarray]:
     """Es/N0 per data subcarrier and error of the known cells of preamble and header, dB: float64[bursts] each."""
-    strength = (np.square(course.response.real) + np.square(course.response.imag)).mean(axis=1)
-    power = (strength + course.variance.mean(axis=1))[:, layout.data_index].mean(axis=1)
-    noise = course.noise_var * course.shape[:, layout.data_index].mean(axis=1)
-    expected = cell_weights(layout, opening, 0).sum() * strength.sum(axis=1)
+    power, noise, strength = _levels(
+        course.response, course.variance, course.noise_var, course.shape, layout.data_index
+    )
+    expected = cell_weights(layout, opening, 0).sum() * strength
     snr_db = 10 * np.log10(np.maximum(power, 1e-30) / noise)
     return snr_db, 10 * np.log10(np.maximum(course.early_error / np.maximum(expected, 1e-30), 1e-12))
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _levels(response, variance, noise_var, shape, data_index):
+    """Mean power and noise of the data carriers, and the power of all carriers together: float64[c] each.
+
+    Args:
+        response: complex64[c, moments, used_count]; variance: float32, as `response`.
+        noise_var: float64[c]; shape: float64[c, used_count].
+        data_index: int64[data_count], places of the data carriers.
+    """
+    count, moments, used = response.shape
+    power, noise, strength = np.zeros(count), np.zeros(count), np.zeros(count)
+    each = np.empty(used)
+    for c in range(count):
+        each[:] = 0
+        for m in range(moments):
+            for k in range(used):
+                own = response[c, m, k].real * response[c, m, k].real + response[c, m, k].imag * response[c, m, k].imag
+                strength[c] += own / moments
+                each[k] += (own + variance[c, m, k]) / moments
+        for k in data_index:
+            power[c] += each[k] / len(data_index)
+            noise[c] += shape[c, k] * noise_var[c] / len(data_index)
+    return power, noise, strength

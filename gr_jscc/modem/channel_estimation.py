@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy.fft
 from numba import njit
 
 from gr_jscc.modem.numerology import Numerology
@@ -26,6 +27,8 @@ _BEFORE, _AFTER = 3, 3
 _MOST_TAPS = 48
 # A tap whose prior variance is this share of the noise on it changes nothing that could be measured.
 _NEGLIGIBLE = 0.02
+# Points of an FFT from which on it is quicker than a product with the matrix of its few taps.
+_LONG = 256
 # Share of the bound below which a variance's end is zero at which a tap is given up.
 _HOPELESS = 1.0
 
@@ -36,7 +39,7 @@ class ChannelEstimate:
 
     Attributes:
         response: complex64[bursts, used_count].
-        variance: float64[bursts, used_count], of its error.
+        variance: float32[bursts, used_count], of its error; None before the last estimate.
         freedom: float64[bursts], degrees of freedom that the estimate took from the observations.
         profile: float64[bursts, taps], prior variances learnt, to start the next estimate from.
 
@@ -49,7 +52,7 @@ class ChannelEstimate:
     """
 
     response: np.ndarray
-    variance: np.ndarray
+    variance: np.ndarray | None
     freedom: np.ndarray
     profile: np.ndarray
 
@@ -76,7 +79,7 @@ def estimate_channel(
     profile: np.ndarray | None,
     numerology: Numerology,
     steps: int,
-    prune: bool = False,
+    last: bool = False,
 ) -> ChannelEstimate:
     """The posterior mean of the channel and its variance.
 
@@ -88,23 +91,36 @@ def estimate_channel(
             proportion to that.
         profile: prior variances learnt by an earlier estimate, or None to start from the matched filter's output.
         steps: solutions, at least 1; after each the prior variances are learnt anew.
-        prune: give taps up whose variance is on its way to zero. Quicker and on few paths more accurate, but what is
-            given up is lost to later estimates, which may know more.
+        last: whether no further estimate follows. Then taps are given up whose variance is on its way to zero (quicker
+            and on few paths more accurate, but lost to estimates that may know more), and the error's variance is told.
     """
-    forward, back, differences, to_gram = tap_transforms(numerology)
-    seen, gram, weight, noise = _observed(total, counts, noise_var, shape, back, to_gram)
+    _, back, _, to_gram = tap_transforms(numerology)
+    weighted, weights, weight, noise = _observed(total, counts, noise_var, shape)
+    seen = _to_delays(weighted, back, -_BEFORE, numerology)
+    # Evenly spaced taps: their Gram matrix is Toeplitz, and these its first columns. Mostly bursts have it in common.
+    alike = (weights == weights[0]).all()
+    gram = _to_delays(weights[:1] if alike else weights, to_gram, 0, numerology)
+    if alike:
+        gram = np.repeat(gram, len(weights), axis=0)
     if profile is None:
         profile = (np.square(seen.real) + np.square(seen.imag)) / np.square(weight)[:, None]
         if profile.shape[1] > _MOST_TAPS:
             weak = np.argpartition(profile, -_MOST_TAPS, axis=1)[:, :-_MOST_TAPS]
             np.put_along_axis(profile, weak, 0.0, axis=1)
-    mean, covariance, freedom, learnt = _learn(gram, weight, seen, noise, profile, steps, _HOPELESS if prune else 0.0)
-    return ChannelEstimate(*_on_carriers(mean, covariance, forward, differences), freedom, learnt)
+    mean, covariance, freedom, learnt = _learn(gram, weight, seen, noise, profile, steps, last, _HOPELESS)
+    forward, _, differences, _ = tap_transforms(numerology)
+    response = _to_carriers(mean, forward, -_BEFORE, numerology)
+    variance = np.maximum(_to_carriers(covariance, differences, 0, numerology).real, 0.0) if last else None
+    return ChannelEstimate(response, variance, freedom, learnt)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _observed(total, counts, noise_var, shape, back, to_gram):
-    """The observations as `_learn` takes them: seen, gram, weight and noise."""
+def _observed(total, counts, noise_var, shape):
+    """The observations over the noise of their carriers, and how many they are.
+
+    Returns:
+        complex128[bursts, used_count] each; the latter's sums over the carriers, and the noise of one, float64[bursts].
+    """
     bursts, used = total.shape
     weight, noise = np.zeros(bursts), np.empty(bursts)
     weighted, weights = np.empty((bursts, used), np.complex128), np.empty((bursts, used), np.complex128)
@@ -117,34 +133,44 @@ def _observed(total, counts, noise_var, shape, back, to_gram):
         power = max(power / used - noise_var[b] * used / weight[b], 1e-3 * noise_var[b] + 1e-30)
         # A noise of zero has no posterior; 80 dB below the channel it is below what float32 samples can show.
         noise[b] = max(noise_var[b], 1e-8 * power)
-    seen = np.dot(weighted, back)
-    # Evenly spaced taps: their Gram matrix is Toeplitz, and these its first columns.
-    return seen, np.dot(weights, to_gram), weight, noise
+    return weighted, weights, weight, noise
 
 
-@njit(cache=True, nogil=True)
-def _on_carriers(mean, covariance, forward, differences):
-    """Response, complex64[bursts, used_count], and its error's variance, float64, from `_learn`'s posterior."""
-    variance = np.dot(covariance, differences).real
-    return np.dot(mean, forward).astype(np.complex64), np.maximum(variance, 0.0)
+def _to_delays(values: np.ndarray, matrix: np.ndarray, first: int, numerology: Numerology) -> np.ndarray:
+    """From the used carriers to as many delays as `matrix` has columns, from `first` on: complex128[bursts, delays]."""
+    if numerology.fft_size < _LONG:
+        return values @ matrix
+    spectrum = np.zeros((len(values), numerology.fft_size), np.complex128)
+    spectrum[:, numerology.used_bins] = values
+    delays = np.arange(first, first + matrix.shape[1])
+    return np.take(scipy.fft.ifft(spectrum, norm="forward", overwrite_x=True), delays, axis=1, mode="wrap")
+
+
+def _to_carriers(values: np.ndarray, matrix: np.ndarray, first: int, numerology: Numerology) -> np.ndarray:
+    """From delays, from `first` on, to the used carriers: complex64[bursts, used_count]."""
+    if numerology.fft_size < _LONG:
+        return (values @ matrix).astype(np.complex64)
+    delays = np.zeros((len(values), numerology.fft_size), np.complex64)
+    delays[:, np.arange(first, first + values.shape[1])] = values
+    return np.take(scipy.fft.fft(delays, overwrite_x=True), numerology.used_bins, axis=1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _learn(gram, weight, seen, noise, profile, steps, hopeless):
+def _learn(gram, weight, seen, noise, profile, steps, last, hopeless):
     """Prior variances that make the observations likely, and the posterior under them, burst by burst.
 
     The variances move by MacKay's fixed point |mean|² / (1 - posterior / prior variance): it ends where expectation
     maximisation ends, in two or three steps instead of tens. A tap far below the noise is left out, and so is one whose
-    end is zero (Tipping and Faul, AISTATS 2003, tell which those are) where `hopeless`, a share of the bound for that,
-    is above zero: the work goes with the paths there are and not with the length of the prefix.
+    end is zero (Tipping and Faul, AISTATS 2003, tell which those are: `hopeless` is a share of the bound for that) in
+    the last estimate: the work goes with the paths there are and not with the length of the prefix.
 
     Args:
         gram, seen: complex128[bursts, taps]; weight, noise: float64[bursts]; profile: float64[bursts, taps].
 
     Returns:
-        the taps' posterior mean, complex128[bursts, taps]; the sums of their covariance over pairs of taps equally far
-        apart, complex128[bursts, taps], twice those off the diagonal; degrees of freedom, float64[bursts]; and prior
-        variances, float64[bursts, taps].
+        the taps' posterior mean, complex128[bursts, taps]; in the last estimate the sums of their covariance over pairs
+        of taps equally far apart, complex128[bursts, taps], twice those off the diagonal; degrees of freedom,
+        float64[bursts]; and prior variances, float64[bursts, taps].
     """
     bursts, taps = seen.shape
     mean = np.zeros((bursts, taps), np.complex128)
@@ -199,11 +225,11 @@ def _learn(gram, weight, seen, noise, profile, steps, hopeless):
             for i in range(count):
                 old = prior[active[i]]
                 new = (mean_taps[i].real ** 2 + mean_taps[i].imag ** 2) / max(1.0 - left[i], 1e-3)
-                prior[active[i]] = new if new > hopeless * left[i] * old else 0.0
+                prior[active[i]] = new if not last or new > hopeless * left[i] * old else 0.0
         for i in range(count):
             mean[burst, active[i]] = mean_taps[i]
             freedom[burst] += 1.0 - left[i]
-            for j in range(i + 1):
+            for j in range(i + 1 if last else 0):
                 twice = scale[i] * scale[j] * (1.0 if i == j else 2.0)
                 value = complex(matrix[i, 2 * j], matrix[i, 2 * j + 1])
                 covariance[burst, active[i] - active[j]] += twice * value

@@ -1,12 +1,7 @@
-"""The header of a burst: what it holds, and how it is protected on the air.
+"""The header of a burst: what it holds. How it is protected on the air is in `header_code`.
 
-72 bits of fields and a CRC-24 over them, 96 bits, as one code block of the LDPC code of 5G NR: 480 coded bits,
-interleaved, as 240 QPSK symbols. That fills five OFDM symbols of the default numerology exactly, and one of `256-wide`;
-others repeat the 240 cyclically to fill their last symbol. 96 bits are the most that the code carries with a lifting
-size of 16 and without filler bits.
-
-Code, CRC and the place of the version stay as they are in later versions, so that each end can tell when it hears
-bursts of another one.
+The place of the version stays as it is in later versions, so that each end can tell when it hears bursts of another
+one.
 """
 
 from dataclasses import dataclass
@@ -14,10 +9,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from gr_jscc.modem.constellation import demap_symbols, map_bits
+from gr_jscc.modem.constellation import demap_symbols
 from gr_jscc.modem.crc import crc24
-from gr_jscc.modem.ldpc import ldpc_code
-from gr_jscc.modem.prbs import permutation
+from gr_jscc.modem.header_code import FIELD_BITS, HEADER_SYMBOLS, coded_symbols, decoded_words
 from gr_jscc.modem.version import VERSION
 
 __all__ = [
@@ -36,19 +30,15 @@ __all__ = [
 
 # The version's last two bits; 0 for analog symbols, else 1 + mcs; and what there is at least one of, less 1.
 _WIDTHS = {"version": 2, "scheme": 4, "transfer": 18, "round": 6, "index": 14, "count": 14, "symbols": 14}
-_FIELD_BITS = sum(_WIDTHS.values())
 # Name, bits to its right, and mask of each field.
 _PLACES = tuple(
     (name, sum(list(_WIDTHS.values())[place + 1 :]), (1 << width) - 1)
     for place, (name, width) in enumerate(_WIDTHS.items())
 )
-_PACKED_BYTES = _FIELD_BITS // 8
+_PACKED_BYTES = FIELD_BITS // 8
 _CRC_BYTES = 3
-_WORD_BITS = 8 * (_PACKED_BYTES + _CRC_BYTES)
 _VERSIONS = 1 << _WIDTHS["version"]
 
-#: QPSK symbols of one header on the air.
-HEADER_SYMBOLS = 240
 #: The largest values that the fields can state.
 MAX_TRANSFER = (1 << _WIDTHS["transfer"]) - 1
 MAX_ROUND = (1 << _WIDTHS["round"]) - 1
@@ -64,19 +54,6 @@ _RANGES = {
     "count": (1, MAX_BURSTS),
     "symbols": (1, MAX_SYMBOLS),
 }
-
-_CODED_BITS = 2 * HEADER_SYMBOLS
-_CODE = ldpc_code(_WORD_BITS, _CODED_BITS)
-_ITERATIONS = 20
-# The first half of the coded bits is a word of a shorter code, whose decoder takes half the time. It suffices from some
-# 5 dB on, so most headers need no more.
-_HALF_CODE = ldpc_code(_WORD_BITS, HEADER_SYMBOLS)
-_HALF_ITERATIONS = 4
-# The decoder's offset is for longer blocks: this one does best with ratios so many times their size.
-_STRESS = np.float32(1.5)
-_INTERLEAVER = permutation(0x4EAD, _CODED_BITS)
-# Most fields are mostly zeros, and cells that are mostly one value are a poor reference for the channel.
-_WHITENING = (permutation(0x5C4A, _WORD_BITS) % 2).astype(np.uint8)
 
 
 class HeaderError(ValueError):
@@ -181,8 +158,7 @@ class BurstHeader:
         fields["count"], fields["symbols"] = fields["count"] + 1, fields["symbols"] + 1
         # Past the constructor, which would ask again whether each value is in its range.
         header = object.__new__(cls)
-        for name, value in fields.items():
-            object.__setattr__(header, name, value)
+        vars(header).update(fields)
         header._check()
         return header
 
@@ -196,13 +172,7 @@ def header_symbols(header: BurstHeader) -> np.ndarray:
     """The header as sent: complex64[240], QPSK of power 1."""
     packed = header.pack()
     bits = np.unpackbits(np.frombuffer(packed + crc24(packed).to_bytes(_CRC_BYTES, "big"), np.uint8))
-    return _coded_symbols(bits[None])[0]
-
-
-def _coded_symbols(bits: np.ndarray) -> np.ndarray:
-    """Words, uint8[n, 96], as sent: complex64[n, 240]."""
-    coded = _CODE.encode(bits ^ _WHITENING)[:, _INTERLEAVER]
-    return map_bits(coded.reshape(-1), 2).reshape(len(bits), -1)
+    return coded_symbols(bits[None])[0]
 
 
 def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHeader | None:
@@ -233,27 +203,15 @@ def decode_header_llr(llr: np.ndarray) -> tuple[list[BurstHeader | None], np.nda
         the headers, None where the CRC or a field is wrong; what was sent, if it was this: complex64[bursts, 240]; and
         which are sound but of another version: bool[bursts].
     """
-    ratios = np.empty(llr.shape, np.float32)
-    ratios[:, _INTERLEAVER] = _STRESS * np.nan_to_num(llr, nan=0.0, posinf=0.0, neginf=0.0)
-    words = _HALF_CODE.decode(ratios[:, :HEADER_SYMBOLS], _HALF_ITERATIONS)[0] ^ _WHITENING
-    sound = _are_sound(words)
-    if not sound.all():
-        words[~sound] = _CODE.decode(ratios[~sound], _ITERATIONS)[0] ^ _WHITENING
-        sound = _are_sound(words)
+    words, sound = decoded_words(llr)
     headers: list[BurstHeader | None] = [None] * len(words)
     foreign = np.zeros(len(words), bool)
+    packed = np.packbits(words, axis=1)[:, :_PACKED_BYTES]
     for row in np.flatnonzero(sound):
-        packed = np.packbits(words[row]).tobytes()[:_PACKED_BYTES]
-        foreign[row] = not _is_ours(packed)
+        fields = packed[row].tobytes()
+        foreign[row] = not _is_ours(fields)
         try:
-            headers[row] = BurstHeader.unpack(packed)
+            headers[row] = BurstHeader.unpack(fields)
         except HeaderError:
             continue
-    return headers, _coded_symbols(words), foreign
-
-
-def _are_sound(words: np.ndarray) -> np.ndarray:
-    """Whether the CRC of each word, uint8[n, 96], is right: bool[n]."""
-    packed = [word.tobytes() for word in np.packbits(words, axis=1)]
-    checks = [int.from_bytes(word[_PACKED_BYTES:], "big") for word in packed]
-    return np.array([crc24(word[:_PACKED_BYTES]) == check for word, check in zip(packed, checks)], bool)
+    return headers, coded_symbols(words), foreign

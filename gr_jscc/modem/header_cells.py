@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from gr_jscc.modem.header import HEADER_SYMBOLS
+from gr_jscc.modem.header_code import HEADER_SYMBOLS
 from gr_jscc.modem.turning import FAST, cosine_sine
 
 __all__ = ["header_correlations", "header_ratios", "training_totals"]

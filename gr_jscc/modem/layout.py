@@ -14,7 +14,8 @@ from math import gcd
 
 import numpy as np
 
-from gr_jscc.modem.header import HEADER_SYMBOLS, MAX_SYMBOLS, BurstHeader
+from gr_jscc.modem.header import MAX_SYMBOLS, BurstHeader
+from gr_jscc.modem.header_code import HEADER_SYMBOLS
 from gr_jscc.modem.numerology import Numerology
 from gr_jscc.modem.prbs import random_qpsk, random_signs, random_words
 from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS

@@ -16,7 +16,7 @@ __all__ = ["LdpcCode", "decode_segments", "encode_segments", "ldpc_code"]
 
 ITERATIONS = 50
 # Log-likelihood ratios of channel bits are cut to this; those of filler bits, which are known, are this.
-_CERTAIN = 200.0
+_CERTAIN = np.float32(200)
 
 
 class LdpcCode:
@@ -102,12 +102,7 @@ class LdpcCode:
         if llr.ndim != 2 or llr.shape[1] != self.n:
             raise ValueError(f"expected blocks of {self.n} values, not an array of {llr.shape}")
         graph = self._graph
-        full = np.zeros((len(llr), self._columns * graph.z), np.float32)
-        size = len(self._circular)
-        llr = np.clip(np.nan_to_num(llr, nan=0.0, posinf=_CERTAIN, neginf=-_CERTAIN), -_CERTAIN, _CERTAIN)
-        for begin in range(0, self.n, size):
-            part = llr[:, begin : begin + size]
-            full[:, self._circular[: part.shape[1]]] += part
+        full = _received(llr, self._circular, self._columns * graph.z)
         full[:, self.k : graph.info_columns * graph.z] = _CERTAIN
         bits = np.empty(full.shape, np.uint8)
         taken = decode_blocks(full, graph.first, graph.column, graph.shift, graph.z, self._order, iterations, bits)
@@ -179,6 +174,19 @@ def _segments(k: int, coded: int, bits_per_symbol: int) -> list[tuple[LdpcCode, 
     each, longer = divmod(symbols, blocks)
     groups = [(each, blocks - longer), (each + 1, longer)]
     return [(ldpc_code(size, n * bits_per_symbol, graph), count) for n, count in groups if count]
+
+
+@njit(cache=True, nogil=True)
+def _received(llr, circular, width):
+    """Ratios, float32[blocks, n], at their places in the code's buffer, repetitions added: float32[blocks, width]."""
+    full = np.zeros((len(llr), width), np.float32)
+    for block in range(len(llr)):
+        place = 0
+        for i in range(llr.shape[1]):
+            if not np.isnan(llr[block, i]):
+                full[block, circular[place]] += min(max(llr[block, i], -_CERTAIN), _CERTAIN)
+            place = place + 1 if place + 1 < len(circular) else 0
+    return full
 
 
 @njit(cache=True, nogil=True)

@@ -66,6 +66,14 @@ class Numerology:
                     f"{name} must be from -{_MOST_BOOST_DB} to {_MOST_BOOST_DB} dB, not {getattr(self, name)}"
                 )
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Taken once: every look into a cache asks for it, and a thousand carriers take microseconds."""
+        return hash((self.fft_size, self.cp_len, self.data_carriers, self.pilot_carriers))
+
     @cached_property
     def fingerprint(self) -> bytes:
         """Four bytes that tell it from any other numerology."""

@@ -177,11 +177,9 @@ def acquire(samples: np.ndarray, positions: np.ndarray, offsets: np.ndarray, num
     spectrum = demodulate_rows(samples, window, cfo, PREAMBLE_SYMBOLS, numerology)
     taper, placement = _placement(numerology)
     cells, turn, noise = _training_channel(spectrum, numerology.used_bins, training_carriers(numerology), taper)
-    profile = np.square(np.abs(scipy.fft.ifft(cells, axis=-1, overwrite_x=True)))
     noise_floor = noise * np.square(taper).sum() / size**2
-    least = np.maximum(8 * noise_floor, 0.003 * profile.max(axis=1, initial=0))
-    score = np.where(profile > least[:, None], profile, 0) @ placement
-    return Acquisition(window + score.argmax(axis=1) - cp_len, cfo + turn / (2 * np.pi * lag))
+    shift = _best_shift(scipy.fft.ifft(cells, axis=-1, overwrite_x=True), noise_floor, placement)
+    return Acquisition(window + shift - cp_len, cfo + turn / (2 * np.pi * lag))
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -294,6 +292,32 @@ def _training_channel(spectrum, bins, training, taper):
             cells[c, bins[k]] = mean * np.conj(training[k]) * taper[k]
         noise[c] = energy / (rows * used * (rows - 1))
     return cells, turns, noise
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _best_shift(taps, noise_floor, placement):
+    """Which shift of the window catches most of each channel's power: int64[c].
+
+    Args:
+        taps: complex64[c, fft_size].
+        noise_floor: float64[c], mean power of a tap that is noise.
+        placement: float32[fft_size, shifts], of `_placement`.
+    """
+    shift, power = np.zeros(len(taps), np.int64), np.empty(taps.shape[1], np.float32)
+    score = np.empty(placement.shape[1], np.float32)
+    for c in range(len(taps)):
+        strongest = np.float32(0)
+        for i in range(len(power)):
+            power[i] = taps[c, i].real * taps[c, i].real + taps[c, i].imag * taps[c, i].imag
+            strongest = max(strongest, power[i])
+        least = max(8 * noise_floor[c], 0.003 * strongest)
+        score[:] = 0
+        for i in range(len(power)):
+            if power[i] > least:
+                for j in range(len(score)):
+                    score[j] += power[i] * placement[i, j]
+        shift[c] = np.argmax(score)
+    return shift
 
 
 @lru_cache(maxsize=32)

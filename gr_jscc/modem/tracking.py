@@ -11,7 +11,7 @@ pilots stand.
 import numpy as np
 from numba import njit
 
-from gr_jscc.modem.header import HEADER_SYMBOLS
+from gr_jscc.modem.header_code import HEADER_SYMBOLS
 from gr_jscc.modem.turning import FAST, cosine_sine
 
 __all__ = ["correlate", "observe", "pilot_phases", "refine_line", "residuals", "turn_back", "whitened"]

@@ -4,11 +4,22 @@ import numpy as np
 import pytest
 from modem_streams import gaussian
 
-from gr_jscc.modem import HEADER_SYMBOLS, VERSION, BurstHeader, BurstKind, HeaderError, decode_header, header_symbols
+from gr_jscc.modem import (
+    HEADER_SYMBOLS,
+    VERSION,
+    BurstHeader,
+    BurstKind,
+    HeaderError,
+    decode_header,
+    header_code,
+    header_symbols,
+)
 from gr_jscc.modem import header as header_module
+from gr_jscc.modem.constellation import map_bits
 from gr_jscc.modem.convolutional import conv_encode, viterbi_decode
 from gr_jscc.modem.crc import crc24
 from gr_jscc.modem.header import decode_header_llr
+from gr_jscc.modem.header_code import coded_symbols, decoded_words
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -41,6 +52,22 @@ def test_on_air_round_trip(rng):
         symbols = header_symbols(header)
         assert symbols.shape == (HEADER_SYMBOLS,) and symbols.dtype == np.complex64
         assert decode_header(symbols, 0.01) == header
+
+
+def test_compiled_code_is_the_plain_one(rng):
+    headers = [random_header(rng) for _ in range(20)]
+    words = np.stack(
+        [np.unpackbits(np.frombuffer(h.pack() + crc24(h.pack()).to_bytes(3, "big"), np.uint8)) for h in headers]
+    )
+    coded = header_code._CODE.encode(words ^ header_code._WHITENING)[:, header_code._INTERLEAVER]
+    sent = coded_symbols(words)
+    assert (sent == map_bits(coded.reshape(-1), 2).reshape(sent.shape)).all()
+    damaged = words.copy()
+    damaged[::2, rng.integers(0, 96)] ^= 1
+    _, sound = decoded_words(
+        1.0 - 2.0 * header_code._CODE.encode(damaged ^ header_code._WHITENING)[:, header_code._INTERLEAVER]
+    )
+    assert sound.tolist() == 10 * [False, True]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,101 @@
+"""How the header of a burst is protected on the air.
+
+72 bits of fields and a CRC-24 over them, 96 bits, as one code block of the LDPC code of 5G NR: 480 coded bits,
+interleaved, as 240 QPSK symbols. That fills five OFDM symbols of the default numerology exactly, and one of `256-wide`;
+others repeat the 240 cyclically to fill their last symbol. 96 bits are the most that the code carries with a lifting
+size of 16 and without filler bits.
+
+Code and CRC stay as they are in later versions, so that each end can tell when it hears bursts of another one.
+"""
+
+import numpy as np
+from numba import njit
+
+from gr_jscc.modem.crc import CRC24
+from gr_jscc.modem.ldpc import ldpc_code
+from gr_jscc.modem.prbs import permutation
+
+__all__ = ["FIELD_BITS", "HEADER_SYMBOLS", "coded_symbols", "decoded_words"]
+
+#: QPSK symbols of one header on the air.
+HEADER_SYMBOLS = 240
+#: Bits of its fields.
+FIELD_BITS = 72
+
+_WORD_BITS = FIELD_BITS + 24
+_CODE = ldpc_code(_WORD_BITS, 2 * HEADER_SYMBOLS)
+_ITERATIONS = 20
+# The first half of the coded bits is a word of a shorter code, whose decoder takes half the time. It suffices from some
+# 5 dB on, so most headers need no more.
+_HALF_CODE = ldpc_code(_WORD_BITS, HEADER_SYMBOLS)
+_HALF_ITERATIONS = 4
+# The decoder's offset is for longer blocks: this one does best with ratios so many times their size.
+_STRESS = np.float32(1.5)
+_INTERLEAVER = permutation(0x4EAD, 2 * HEADER_SYMBOLS)
+# Most fields are mostly zeros, and cells that are mostly one value are a poor reference for the channel.
+_WHITENING = (permutation(0x5C4A, _WORD_BITS) % 2).astype(np.uint8)
+_AMPLITUDE = np.float32(np.sqrt(0.5))
+
+
+def coded_symbols(words: np.ndarray) -> np.ndarray:
+    """Words, uint8[n, 96] bits of fields and CRC, as sent: complex64[n, 240], QPSK of power 1."""
+    return _mapped(_CODE.encode(words ^ _WHITENING), _INTERLEAVER)
+
+
+@njit(cache=True, nogil=True)
+def _mapped(coded, interleaver):
+    """Coded bits, uint8[n, 480], interleaved, as QPSK: complex64[n, 240]. `constellation.map_bits` does the same."""
+    symbols = np.empty((len(coded), HEADER_SYMBOLS), np.complex64)
+    for word in range(len(coded)):
+        for i in range(HEADER_SYMBOLS):
+            real = -_AMPLITUDE if coded[word, interleaver[2 * i]] else _AMPLITUDE
+            imag = -_AMPLITUDE if coded[word, interleaver[2 * i + 1]] else _AMPLITUDE
+            symbols[word, i] = complex(real, imag)
+    return symbols
+
+
+def decoded_words(llr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest words.
+
+    Args:
+        llr: float[n, 480] log-likelihood ratios log P(0)/P(1), in order of sending: of each symbol's real part, then of
+            its imaginary part. Values that are not finite count as erased.
+
+    Returns:
+        uint8[n, 96], bits of fields and CRC; and whether their CRC is right, bool[n].
+    """
+    ratios = _in_order(llr, _INTERLEAVER)
+    words = _HALF_CODE.decode(ratios[:, :HEADER_SYMBOLS], _HALF_ITERATIONS)[0] ^ _WHITENING
+    sound = _are_sound(words)
+    if not sound.all():
+        words[~sound] = _CODE.decode(ratios[~sound], _ITERATIONS)[0] ^ _WHITENING
+        sound = _are_sound(words)
+    return words, sound
+
+
+@njit(cache=True, nogil=True)
+def _in_order(llr, interleaver):
+    """Ratios in the order of the code, float32[n, 480], as its decoder likes them."""
+    ratios = np.empty(llr.shape, np.float32)
+    for word in range(len(llr)):
+        for i in range(len(interleaver)):
+            value = llr[word, i]
+            ratios[word, interleaver[i]] = _STRESS * np.float32(value) if np.isfinite(value) else np.float32(0)
+    return ratios
+
+
+@njit(cache=True, nogil=True)
+def _are_sound(words):
+    """Whether the CRC of each word, uint8[n, 96], is right, as `crc.crc24` has it: bool[n]."""
+    sound = np.empty(len(words), np.bool_)
+    for word in range(len(words)):
+        value = 0xFFFFFF
+        for i in range(FIELD_BITS):
+            top = value >> 23 ^ words[word, i]
+            value = value << 1 & 0xFFFFFF
+            if top:
+                value ^= CRC24
+        for i in range(FIELD_BITS, _WORD_BITS):
+            value ^= np.int64(words[word, i]) << (_WORD_BITS - 1 - i)
+        sound[word] = value == 0
+    return sound
