@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import itertools
 
 import numpy as np
 import pmt
@@ -10,13 +12,23 @@ from gnuradio import gr
 
 from gr_jscc.errors import UserError
 from gr_jscc.link.accounting import ChannelUses, count_uses
-from gr_jscc.modem import BurstHeader, BurstKind, Numerology, modulate
+from gr_jscc.modem import BurstHeader, BurstKind, Numerology, burst_length
 from gr_jscc.modem import numerology as even_numerology
+from gr_jscc.modem.modulator import modulate_bursts
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.events import event_message
 from gr_jscc.scheduler.guard import guarded
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
 from gr_jscc.scheduler.tags import BURST, ROUND_END
+
+
+@dataclasses.dataclass(frozen=True)
+class _Burst:
+    """A burst's header, also as its tag has it, and whether it is its round's last."""
+
+    header: BurstHeader
+    tag: pmt.pmt_base
+    ends_round: bool
 
 
 class ofdm_modulator(gr.basic_block):  # noqa: N801
@@ -73,13 +85,13 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
         self.message_port_register_out(pmt.intern("air"))
-        self._header: BurstHeader | None = None
-        self._last = False
+        self._burst: _Burst | None = None  # not yet whole
         self._symbols: list[np.ndarray] = []
         self._missing = 0
         self._samples = np.empty(0, np.complex64)  # modulated and not yet written
         self._made = 0  # samples modulated so far, silence included
-        self._starts_burst = False
+        # Bursts of which nothing was written yet: where they begin in the stream, and their tags.
+        self._begins: collections.deque[tuple[int, pmt.pmt_base]] = collections.deque()
         self._begin_round()
 
     @property
@@ -105,66 +117,80 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
         symbols, out = input_items[0], output_items[0]
-        read, written_before = self.nitems_read(0), self.nitems_written(0)
-        taken = written = 0
-        while written < len(out) and (len(self._samples) or taken < len(symbols)):
-            if not len(self._samples):
-                taken += self._take(symbols[taken:], read + taken)
-                continue
-            if self._starts_burst:
-                packed = np.frombuffer(self._header.pack(), np.uint8)
-                tag = pmt.init_u8vector(len(packed), packed)
-                self.add_item_tag(0, written_before + written, BURST, tag)
-                self._starts_burst = False
-            count = min(len(out) - written, len(self._samples))
-            out[written : written + count] = self._samples[:count]
-            self._samples = self._samples[count:]
-            written += count
+        written, taken = self._write(out), 0
+        if written < len(out):
+            taken = self._take(symbols, len(out) - written)
+            written += self._write(out[written:])
+        stop = self.nitems_written(0) + written
+        while self._begins and self._begins[0][0] < stop:
+            self.add_item_tag(0, self._begins[0][0], BURST, self._begins.popleft()[1])
         self.consume(0, taken)
         return written
 
-    def _take(self, symbols: np.ndarray, read: int) -> int:
-        """Takes symbols up to the end of the burst, and modulates it when it is whole.
+    def _write(self, out: np.ndarray) -> int:
+        """Puts samples out: how many."""
+        count = min(len(out), len(self._samples))
+        out[:count] = self._samples[:count]
+        self._samples = self._samples[count:]
+        return count
 
-        Args:
-            symbols: what there is, at least one.
-            read: place of the first in the stream.
+    def _take(self, symbols: np.ndarray, room: int) -> int:
+        """Takes symbols, and modulates the bursts that are whole, as many as fill so much room.
 
         Returns:
             how many were taken.
         """
-        if self._missing == 0:
-            # Only the tags of one item: fetching those of a whole buffer takes longer than modulating.
-            tags = self.get_tags_in_range(0, read, read + 1, BURST)
-            if not tags:  # nothing says what these are
-                later = self.get_tags_in_range(0, read, read + len(symbols), BURST)
-                return min((tag.offset - read for tag in later), default=len(symbols))
-            self._header = BurstHeader.unpack(bytes(pmt.u8vector_elements(tags[0].value)))
-            self._last = bool(self.get_tags_in_range(0, read, read + 1, ROUND_END))
-            self._missing = self._header.symbols
-        count = min(len(symbols), self._missing)
-        self._symbols.append(symbols[:count].copy())
-        self._missing -= count
-        if self._missing == 0:
-            self._modulate(idle=count == len(symbols))
-        return count
+        read = self.nitems_read(0)
+        tags, ends = (
+            {tag.offset - read: tag.value for tag in self.get_tags_in_range(0, read, read + len(symbols), key)}
+            for key in (BURST, ROUND_END)
+        )
+        taken, length = 0, 0
+        bursts: list[_Burst] = []
+        whole: list[np.ndarray] = []
+        while taken < len(symbols) and length < room:
+            if self._missing == 0:
+                if taken not in tags:  # nothing says what these are
+                    taken = min((offset for offset in tags if offset > taken), default=len(symbols))
+                    continue
+                header = BurstHeader.unpack(bytes(pmt.u8vector_elements(tags[taken])))
+                self._burst = _Burst(header, tags[taken], taken in ends)
+                self._missing = header.symbols
+            count = min(len(symbols) - taken, self._missing)
+            self._symbols.append(symbols[taken : taken + count])
+            taken += count
+            self._missing -= count
+            if self._missing == 0:
+                bursts.append(self._burst)
+                whole += self._symbols
+                self._symbols = []
+                length += burst_length(self._burst.header, self.numerology)
+        if self._missing and self._symbols:
+            self._symbols[-1] = self._symbols[-1].copy()  # the buffer is used again
+        if bursts:
+            self._modulate(bursts, np.concatenate(whole), idle=taken == len(symbols) and not self._missing)
+        return taken
 
-    def _modulate(self, idle: bool) -> None:
-        """Modulates the burst; ``idle`` when no further symbol is there yet."""
-        samples = modulate(self._header, np.concatenate(self._symbols), self.numerology, self.papr_limit_db)
-        self._symbols = []
-        power = samples.real**2 + samples.imag**2
-        self._uses = self._uses + count_uses([self._header], self.numerology)
-        self._analog += self._header.kind == BurstKind.ANALOG
-        self._peak = max(self._peak, float(power.max()))
-        self._energy += float(power.sum())
-        if self._last:
-            silence = np.zeros(self._silence(self._uses.air, idle), np.complex64)
-            self._report()
-            samples = np.concatenate([samples, silence])
-        self._samples = samples
-        self._made += len(samples)
-        self._starts_burst = True
+    def _modulate(self, bursts: list[_Burst], symbols: np.ndarray, idle: bool) -> None:
+        """Modulates whole bursts; ``idle`` when no further symbol is there yet."""
+        made = modulate_bursts([burst.header for burst in bursts], symbols, self.numerology, self.papr_limit_db)
+        begins = [0, *made.ends.tolist()]
+        rounds = [number + 1 for number, burst in enumerate(bursts) if burst.ends_round]
+        parts = []
+        for first, last in itertools.pairwise(sorted({0, *rounds, len(bursts)})):
+            offset = self._made - begins[first]
+            self._begins += [(offset + begins[number], bursts[number].tag) for number in range(first, last)]
+            headers = [burst.header for burst in bursts[first:last]]
+            self._uses = self._uses + count_uses(headers, self.numerology)
+            self._analog += sum(header.kind == BurstKind.ANALOG for header in headers)
+            self._peak = max(self._peak, float(made.peaks[first:last].max()))
+            self._energy += float(made.energies[first:last].sum())
+            parts.append(made.samples[begins[first] : begins[last]])
+            if bursts[last - 1].ends_round:
+                parts.append(np.zeros(self._silence(self._uses.air, idle and last == len(bursts)), np.complex64))
+                self._report(headers[-1], offset + begins[last - 1])
+            self._made = offset + begins[last] + len(parts[-1]) * bursts[last - 1].ends_round
+        self._samples = np.concatenate(parts)
 
     def _silence(self, round_: int, idle: bool) -> int:
         """Samples of silence after a round of so many samples."""
@@ -178,12 +204,12 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self._uses, self._analog = ChannelUses(0, 0, 0, 0), 0
         self._peak, self._energy = 0.0, 0.0
 
-    def _report(self) -> None:
-        """Tells what the round cost, and begins the next."""
+    def _report(self, last: BurstHeader, start: int) -> None:
+        """Tells what the round cost whose last burst begins at a sample of the stream out, and begins the next."""
         uses = self._uses
         fields = {
-            "transfer": self._header.transfer, "round": self._header.round,
-            "bursts": self._analog, "start": self._made,
+            "transfer": last.transfer, "round": last.round,
+            "bursts": self._analog, "start": start,
             "papr_db": float(10 * np.log10(self._peak * uses.air / max(self._energy, 1e-30))),
             **dataclasses.asdict(uses),
         }  # fmt: skip

@@ -4,14 +4,14 @@ The place of the version stays as it is in later versions, so that each end can 
 one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
 from gr_jscc.modem.constellation import demap_symbols
-from gr_jscc.modem.crc import crc24
-from gr_jscc.modem.header_code import FIELD_BITS, HEADER_SYMBOLS, coded_symbols, decoded_words
+from gr_jscc.modem.header_code import FIELD_BITS, HEADER_SYMBOLS, coded_symbols, decoded_words, with_check
 from gr_jscc.modem.version import VERSION
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "decode_header",
     "decode_header_llr",
     "header_symbols",
+    "headers_as_sent",
 ]
 
 # The version's last two bits; 0 for analog symbols, else 1 + mcs; and what there is at least one of, less 1.
@@ -36,7 +37,6 @@ _PLACES = tuple(
     for place, (name, width) in enumerate(_WIDTHS.items())
 )
 _PACKED_BYTES = FIELD_BITS // 8
-_CRC_BYTES = 3
 _VERSIONS = 1 << _WIDTHS["version"]
 
 #: The largest values that the fields can state.
@@ -132,6 +132,8 @@ class BurstHeader:
 
     def pack(self) -> bytes:
         """The fields as 9 bytes, big-endian; without the CRC."""
+        if (packed := vars(self).get("_packed")) is not None:
+            return packed
         scheme = 0 if self.kind == BurstKind.ANALOG else 1 + self.mcs
         fields = VERSION % _VERSIONS, scheme, self.transfer, self.round, self.index, self.count - 1, self.symbols - 1
         value = 0
@@ -158,7 +160,7 @@ class BurstHeader:
         fields["count"], fields["symbols"] = fields["count"] + 1, fields["symbols"] + 1
         # Past the constructor, which would ask again whether each value is in its range.
         header = object.__new__(cls)
-        vars(header).update(fields)
+        vars(header).update(fields, _packed=bytes(data))
         header._check()
         return header
 
@@ -170,9 +172,13 @@ def _is_ours(packed: bytes) -> bool:
 
 def header_symbols(header: BurstHeader) -> np.ndarray:
     """The header as sent: complex64[240], QPSK of power 1."""
-    packed = header.pack()
-    bits = np.unpackbits(np.frombuffer(packed + crc24(packed).to_bytes(_CRC_BYTES, "big"), np.uint8))
-    return coded_symbols(bits[None])[0]
+    return headers_as_sent([header])[0]
+
+
+def headers_as_sent(headers: Sequence[BurstHeader]) -> np.ndarray:
+    """Headers as sent: complex64[n, 240], QPSK of power 1."""
+    packed = np.frombuffer(b"".join(header.pack() for header in headers), np.uint8)
+    return coded_symbols(with_check(np.unpackbits(packed).reshape(len(headers), FIELD_BITS)))
 
 
 def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHeader | None:

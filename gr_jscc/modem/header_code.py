@@ -15,7 +15,7 @@ from gr_jscc.modem.crc import CRC24
 from gr_jscc.modem.ldpc import ldpc_code
 from gr_jscc.modem.prbs import permutation
 
-__all__ = ["FIELD_BITS", "HEADER_SYMBOLS", "coded_symbols", "decoded_words"]
+__all__ = ["FIELD_BITS", "HEADER_SYMBOLS", "coded_symbols", "decoded_words", "with_check"]
 
 #: QPSK symbols of one header on the air.
 HEADER_SYMBOLS = 240
@@ -86,16 +86,34 @@ def _in_order(llr, interleaver):
 
 @njit(cache=True, nogil=True)
 def _are_sound(words):
-    """Whether the CRC of each word, uint8[n, 96], is right, as `crc.crc24` has it: bool[n]."""
-    sound = np.empty(len(words), np.bool_)
+    """Whether the CRC of each word, uint8[n, 96], is right: bool[n]."""
+    sound = np.ones(len(words), np.bool_)
     for word in range(len(words)):
-        value = 0xFFFFFF
-        for i in range(FIELD_BITS):
-            top = value >> 23 ^ words[word, i]
-            value = value << 1 & 0xFFFFFF
-            if top:
-                value ^= CRC24
-        for i in range(FIELD_BITS, _WORD_BITS):
-            value ^= np.int64(words[word, i]) << (_WORD_BITS - 1 - i)
-        sound[word] = value == 0
+        value = _check(words[word])
+        for i in range(_WORD_BITS - FIELD_BITS):
+            sound[word] &= (value >> i & 1) == words[word, _WORD_BITS - 1 - i]
     return sound
+
+
+@njit(cache=True, nogil=True)
+def with_check(fields):
+    """Bits of fields, uint8[n, 72], and after them those of their CRC: uint8[n, 96]."""
+    words = np.empty((len(fields), _WORD_BITS), np.uint8)
+    for word in range(len(fields)):
+        words[word, :FIELD_BITS] = fields[word]
+        value = _check(words[word])
+        for i in range(_WORD_BITS - FIELD_BITS):
+            words[word, _WORD_BITS - 1 - i] = value >> i & 1
+    return words
+
+
+@njit(cache=True, nogil=True)
+def _check(word):
+    """The CRC of a word's fields, as `crc.crc24` has it."""
+    value = 0xFFFFFF
+    for i in range(FIELD_BITS):
+        top = value >> 23 ^ word[i]
+        value = value << 1 & 0xFFFFFF
+        if top:
+            value ^= CRC24
+    return value

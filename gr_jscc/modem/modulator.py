@@ -5,11 +5,14 @@ complex sample is noise of variance v on every carrier: Es/N0 per data subcarrie
 used_count / fft_size, also where pilots or preamble are stronger than the data or weaker.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.fft
 from numba import njit
 
-from gr_jscc.modem.header import BurstHeader, header_symbols
+from gr_jscc.modem.header import BurstHeader, headers_as_sent
 from gr_jscc.modem.layout import (
     burst_gain,
     data_places,
@@ -23,8 +26,32 @@ from gr_jscc.modem.layout import (
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.modem.papr import clip_and_filter
 from gr_jscc.modem.preamble import preamble_samples
+from gr_jscc.modem.turning import FAST
 
-__all__ = ["modulate"]
+__all__ = ["ModulatedBursts", "modulate", "modulate_bursts"]
+
+
+@dataclass(frozen=True)
+class ModulatedBursts:
+    """Bursts one after the other.
+
+    Attributes:
+        samples: complex64[n].
+        ends: int64[bursts], samples up to the end of each.
+        peaks, energies: float64[bursts], the largest power of a sample of each, and the sum of all.
+
+    Example:
+        >>> from gr_jscc.modem import BurstKind
+        >>> headers = [BurstHeader(BurstKind.ANALOG, 1, 0, index, 2, symbols=480) for index in range(2)]
+        >>> two = modulate_bursts(headers, np.ones(960, np.complex64))
+        >>> len(two.samples), two.ends.tolist(), bool((two.energies > two.peaks).all())
+        (3040, [1520, 3040], True)
+    """
+
+    samples: np.ndarray
+    ends: np.ndarray
+    peaks: np.ndarray
+    energies: np.ndarray
 
 
 def modulate(
@@ -46,76 +73,128 @@ def modulate(
     Raises:
         ValueError: the number of symbols is not the header's, or a symbol is not finite.
     """
-    symbols = np.asarray(symbols, np.complex64)
-    if symbols.shape != (header.symbols,):
-        raise ValueError(f"the header states {header.symbols} symbols, but their shape is {symbols.shape}")
-    if not np.isfinite(symbols.view(np.float32)).all():
-        raise ValueError("a payload symbol is not finite")
-    head = header_ofdm_symbols(numerology)
-    rows = head + payload_ofdm_symbols(header.symbols, numerology)
-    pilots, opening = pilot_values(numerology, 0, rows), preamble_samples(numerology)
-    if numerology.boosted:
-        gain = burst_gain(numerology, rows)
-        pilots = pilots.copy()
-        pilots[head:] *= np.float32(np.sqrt(numerology.pilot_power))
-        opening = opening * np.float32(gain * np.sqrt(numerology.preamble_power))
-    spectrum = _mapped(
-        header_symbols(header), symbols, filler((rows - head) * numerology.data_count - len(symbols)),
-        scramble(numerology, 0, rows), pilots, head, data_places(numerology, 0, rows),
-        pilot_places(numerology, 0, rows), numerology.used_bins, numerology.fft_size,
-    )  # fmt: skip
-    if numerology.boosted:
-        spectrum *= np.float32(gain)
-    if papr_limit_db is not None:
-        spectrum = clip_and_filter(spectrum, papr_limit_db, numerology)
-    bodies = scipy.fft.ifft(spectrum, axis=1, norm="ortho", overwrite_x=True)
-    return _with_prefixes(opening, bodies, numerology.cp_len)
+    return modulate_bursts([header], symbols, numerology, papr_limit_db).samples
 
 
-@njit(cache=True, nogil=True)
-def _mapped(header, payload, rest, scramble, pilots, head, data_places, pilot_places, bins, fft_size):
-    """The OFDM symbols after the preamble: complex64[n, fft_size].
+def modulate_bursts(
+    headers: Sequence[BurstHeader],
+    symbols: np.ndarray,
+    numerology: Numerology = DEFAULT_NUMEROLOGY,
+    papr_limit_db: float | None = None,
+) -> ModulatedBursts:
+    """Bursts that follow each other without a gap, each as of `modulate`; quicker than one by one.
 
     Args:
-        header: complex64[240], repeated until its OFDM symbols are full.
-        payload, rest: complex64, which fill the others together.
-        scramble: complex64[n, data_count]; pilots: float32[n, pilot_count].
-        head: OFDM symbols of the header.
-        data_places, pilot_places: int64, as `scramble` and `pilots`, places among the used carriers.
-        bins: int64[used_count].
+        headers: at least one.
+        symbols: complex64[k], theirs one after the other.
+
+    Raises:
+        ValueError: the number of symbols is not the headers', or a symbol is not finite.
     """
-    rows, cells = scramble.shape
-    spectrum = np.zeros((rows, fft_size), np.complex64)
-    place = 0
-    for row in range(rows):
-        if row == head:
-            place = 0
-        for d in range(cells):
-            if row < head:
-                value = header[place % len(header)]
-            elif place < len(payload):
-                value = payload[place]
-            else:
-                value = rest[place - len(payload)]
-            spectrum[row, bins[data_places[row, d]]] = value * scramble[row, d]
-            place += 1
-        for p in range(pilots.shape[1]):
-            spectrum[row, bins[pilot_places[row, p]]] = pilots[row, p]
-    return spectrum
+    symbols = np.asarray(symbols, np.complex64)
+    counts = np.array([header.symbols for header in headers])
+    if symbols.shape != (counts.sum(),):
+        raise ValueError(f"the headers state {counts.sum()} symbols, but their shape is {symbols.shape}")
+    head, opening = header_ofdm_symbols(numerology), preamble_samples(numerology)
+    rows = head + np.array([payload_ofdm_symbols(int(count), numerology) for count in counts])
+    most, gains = int(rows.max()), np.ones(len(rows), np.float32)
+    pilots = pilot_values(numerology, 0, most)
+    if numerology.boosted:
+        gains = np.array([burst_gain(numerology, int(count)) for count in rows], np.float32)
+        pilots = pilots.copy()
+        pilots[head:] *= np.float32(np.sqrt(numerology.pilot_power))
+        opening = opening * np.float32(np.sqrt(numerology.preamble_power))
+    sound, spectrum = _mapped(
+        headers_as_sent(headers), symbols, counts, filler(numerology.data_count - 1), rows, gains,
+        scramble(numerology, 0, most), pilots, head, data_places(numerology, 0, most),
+        pilot_places(numerology, 0, most), numerology.used_bins, numerology.fft_size,
+    )  # fmt: skip
+    if not sound:
+        raise ValueError("a payload symbol is not finite")
+    if papr_limit_db is not None:
+        parts = np.split(spectrum, np.cumsum(rows)[:-1])
+        spectrum = np.concatenate([clip_and_filter(part, papr_limit_db, numerology) for part in parts])
+    bodies = scipy.fft.ifft(spectrum, axis=1, norm="ortho", overwrite_x=True)
+    return ModulatedBursts(*_with_prefixes(opening, bodies, rows, gains, numerology.cp_len))
 
 
 @njit(cache=True, nogil=True)
-def _with_prefixes(opening, bodies, cp_len):
-    """`opening` and the bodies, complex64[n, fft_size], each after its cyclic prefix: complex64[samples]."""
-    rows, size = bodies.shape
-    samples = np.empty(len(opening) + rows * (size + cp_len), np.complex64)
-    for i in range(len(opening)):
-        samples[i] = opening[i]
-    place = len(opening)
-    for row in range(rows):
-        for i in range(cp_len):
-            samples[place + i] = bodies[row, size - cp_len + i]
-        for i in range(size):
-            samples[place + cp_len + i] = bodies[row, i]
-        place += size + cp_len
-    return samples
+def _mapped(headers, payload, counts, rest, rows, gains, scramble, pilots, head, data_places, pilot_places, bins, size):
+    """Whether all symbols are finite, and the OFDM symbols after the preambles: complex64[sum of rows, size].
+
+    Args:
+        headers: complex64[c, 240], repeated until their OFDM symbols are full.
+        payload: complex64[sum of counts]; counts: int64[c], each burst's; rest: what follows in its last OFDM symbol.
+        rows: int64[c], OFDM symbols of each; gains: float32[c], amplitudes.
+        scramble: complex64[most rows, data_count]; pilots: float32[most rows, pilot_count].
+        head: OFDM symbols of a header.
+        data_places, pilot_places: int64, as `scramble` and `pilots`, places among the used carriers.
+        bins: int64[used_count].
+        size: points of the FFT.
+    """
+    cells = scramble.shape[1]
+    spectrum = np.zeros((rows.sum(), size), np.complex64)
+    full = np.empty(cells, np.complex64)
+    sound, first, begin = True, 0, 0
+    for c in range(len(rows)):
+        gain, place, own = gains[c], 0, payload[begin : begin + counts[c]]
+        for row in range(rows[c]):
+            if row < head:
+                for d in range(cells):
+                    full[d] = headers[c, place]
+                    place = place + 1 if place + 1 < headers.shape[1] else 0
+                values = full
+            elif (row - head + 1) * cells <= len(own):
+                values = own[(row - head) * cells : (row - head + 1) * cells]
+            else:
+                left = len(own) - (row - head) * cells
+                full[:left] = own[(row - head) * cells :]
+                full[left:] = rest[: cells - left]
+                values = full
+            out = spectrum[first + row]
+            for d in range(cells):
+                value = values[d] * scramble[row, d]
+                sound &= np.isfinite(value.real) and np.isfinite(value.imag)
+                out[bins[data_places[row, d]]] = value * gain
+            for p in range(pilots.shape[1]):
+                out[bins[pilot_places[row, p]]] = pilots[row, p] * gain
+        first += rows[c]
+        begin += counts[c]
+    return sound, spectrum
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _with_prefixes(opening, bodies, rows, gains, cp_len):
+    """`ModulatedBursts` of preambles and bodies, complex64[sum of rows, fft_size], each after its cyclic prefix.
+
+    Args:
+        opening: complex64[n], the preamble before its gain.
+        rows: int64[c], bodies of each burst; gains: float32[c], of its preamble.
+    """
+    size = bodies.shape[1]
+    samples = np.empty(len(rows) * len(opening) + len(bodies) * (size + cp_len), np.complex64)
+    ends, peaks, energies = np.empty(len(rows), np.int64), np.zeros(len(rows)), np.zeros(len(rows))
+    place, first = 0, 0
+    for c in range(len(rows)):
+        begin = place
+        for i in range(len(opening)):
+            samples[place + i] = opening[i] * gains[c]
+        place += len(opening)
+        for row in range(first, first + rows[c]):
+            for i in range(cp_len):
+                samples[place + i] = bodies[row, size - cp_len + i]
+            for i in range(size):
+                samples[place + cp_len + i] = bodies[row, i]
+            place += size + cp_len
+        peak, energy = np.float32(0), 0.0
+        for start in range(begin, place, 1024):
+            # Single precision over blocks, double over the sums of blocks.
+            total = np.float32(0)
+            for i in range(start, min(start + 1024, place)):
+                power = samples[i].real * samples[i].real + samples[i].imag * samples[i].imag
+                peak = max(peak, power)
+                total += power
+            energy += total
+        ends[c], peaks[c], energies[c] = place, peak, energy
+        first += rows[c]
+    return samples, ends, peaks, energies
