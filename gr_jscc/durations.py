@@ -6,7 +6,7 @@ import re
 
 from gr_jscc.ratios import NUMBER
 
-UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "\N{MICRO SIGN}s": 1e-6, "\N{GREEK SMALL LETTER MU}s": 1e-6}
 DURATION = re.compile(rf"\s*({NUMBER})\s*({'|'.join(UNITS)})\s*")
 
 
@@ -17,8 +17,8 @@ def parse_duration(text: str) -> float:
         ValueError: it is no duration.
 
     Example:
-        >>> parse_duration("20ms"), parse_duration("1.5 s")
-        (0.02, 1.5)
+        >>> parse_duration("20ms"), parse_duration("1.5 s"), parse_duration("20 µs") == parse_duration("20us")
+        (0.02, 1.5, True)
     """
     if not (found := DURATION.fullmatch(text)):
         raise ValueError(f"not a duration such as 20ms or 0.5s: {text!r}")

@@ -111,7 +111,7 @@ class back_channel(gr.basic_block):  # noqa: N801
     def _open(self, opening: Opening) -> None:
         hello = Hello.of(
             opening.role, opening.codec, opening.weights, opening.weights_hash, run=opening.run,
-            session=opening.session, software=f"gr-jscc {__version__.partition('+')[0]}",
+            session=opening.session, software=f"gr-jscc {__version__.partition('+')[0]}", is_stream=opening.is_stream,
         )  # fmt: skip
         if self.numerology is not None:
             layout = self.numerology

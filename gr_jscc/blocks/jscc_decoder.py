@@ -164,8 +164,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         if self._ticker:
             self._ticker.start()
         if self._has_peer:
-            opening = Opening("receiver", self.codec.name, self.codec.weights_name, self.codec.weights_hash)
-            self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
+            names = self.codec.name, self.codec.weights_name, self.codec.weights_hash
+            self._send(Opening("receiver", *names, is_stream=self._newest))
         if self._ticker and self.codec.uses_feedback and not self._back_channel:
             warn(
                 self,

@@ -117,7 +117,7 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
             codec = self.codec
             opening = Opening(
                 "transmitter", codec.name, codec.weights_name, codec.weights_hash, self._run,
-                self._session.word, self._session.key,
+                self._session.word, self._session.key, self.sending.policy.listens_only,
             )  # fmt: skip
             self.message_port_pub(pmt.intern("to_back_channel"), control_message(opening))
         if self.codec.uses_feedback and not self.sending.uses_back_channel:

@@ -12,6 +12,8 @@ from gr_jscc.link.outgoing import adapted_cbr
 from gr_jscc.link.policy import SendingPolicy
 
 MOST_SNR_DB = 100.0  # that is believed of a receiver's report, to either side
+OLD_SECONDS = 60.0  # after which what a receiver told of pictures holds no more
+OLD_STREAM_SECONDS = 5.0  # and of frames, each of which it tells of
 HOLD_SECONDS = 1.0  # between two steps of a stream
 LEAST_STEP = 1.12  # factor: 1 to 2 dB of SNR; less is not worth a manifest, and an estimate wavers by less
 LARGEST_STEP = 1.5  # factor, so that one report that is wrong does little
@@ -25,9 +27,6 @@ class SendingRate:
         policy: whether the CBR follows the SNR; a stream's in steps, see `SteadyRate`.
         clock: seconds.
 
-    Attributes:
-        snr_db: as the receiver last told; None before.
-
     Example:
         >>> from gr_jscc.codecs.registry import load_codec
         >>> rate = SendingRate(load_codec("deepjscc"), SendingPolicy(adapt=True), clock=lambda: 0.0)
@@ -37,24 +36,34 @@ class SendingRate:
     """
 
     def __init__(self, codec: Codec, policy: SendingPolicy, clock: Callable[[], float]) -> None:
-        self.snr_db: float | None = None
         self._codec, self._policy, self._clock = codec, policy, clock
+        self._snr_db: float | None = None
+        self._heard_at = 0.0
         self._steady: SteadyRate | None = None
+
+    @property
+    def snr_db(self) -> float | None:
+        """As the receiver last told; None before, and where that is long ago."""
+        lasts = OLD_STREAM_SECONDS if self._policy.listens_only else OLD_SECONDS
+        if self._snr_db is not None and self._clock() - self._heard_at > lasts:
+            self.forget()
+        return self._snr_db
 
     def heard(self, snr_db: float) -> None:
         """The receiver told of an Es/N0 in dB; NaN says nothing."""
         if np.isfinite(snr_db):
-            self.snr_db = float(np.clip(snr_db, -MOST_SNR_DB, MOST_SNR_DB))
+            self._snr_db, self._heard_at = float(np.clip(snr_db, -MOST_SNR_DB, MOST_SNR_DB)), self._clock()
 
     def forget(self) -> None:
         """Another receiver is there, or none."""
-        self.snr_db = self._steady = None
+        self._snr_db = self._steady = None
 
     def now(self, cbr: float) -> float:
         """The CBR of the next picture, where ``cbr`` is meant for 10 dB."""
-        if not self._policy.adapt or self.snr_db is None:
+        snr_db = self.snr_db
+        if not self._policy.adapt or snr_db is None:
             return cbr
-        wanted = adapted_cbr(cbr, self.snr_db, *self._codec.cbr_range)
+        wanted = adapted_cbr(cbr, snr_db, *self._codec.cbr_range)
         if not self._policy.listens_only:
             return wanted
         self._steady = self._steady or SteadyRate(cbr, self._clock)

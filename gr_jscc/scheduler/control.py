@@ -30,6 +30,7 @@ class Opening:
         run: eight bytes.
         session: the transmitter's on the air, see `gr_jscc.link.session.Session.word`.
         air_key: its key, sixteen bytes.
+        is_stream: whether it sends or shows frames, of which none is waited for, instead of storing pictures.
 
     Example:
         >>> opening = Opening("receiver", codec="deepjscc", weights="photo", weights_hash=b"abcd")
@@ -44,6 +45,7 @@ class Opening:
     run: bytes = bytes(8)
     session: int = 0
     air_key: bytes = bytes(16)
+    is_stream: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Stream tags, on the first item of a burst:
 
 * ``burst``: the packed `BurstHeader` as a u8vector. On symbols and on samples.
 * ``round_end``: true on the last burst of a round, from the encoder.
-* ``quality``: from the demodulator, f64vector [start in samples, cfo in cycles/sample, snr_db, evm_db, a `HeaderSource`].
+* ``quality``: from the demodulator, f64vector [start in samples, cfo in cycles/sample, snr_db, evm_db, `HeaderSource`].
 
 Messages are GNU Radio's PDUs, pairs (dictionary . u8vector), so that in-tree PDU blocks make and take
 them; those without a picture have an empty vector. What they tell of pictures is in `gr_jscc.scheduler.events`.

@@ -141,7 +141,8 @@ def test_ratios():
 
 def test_durations():
     assert parse_duration("20ms") == 0.02 and parse_duration(" 1.5 s ") == 1.5 and parse_duration("0s") == 0
-    assert parse_duration("250us") == pytest.approx(250e-6)
+    for text in ("250us", "250 µs", "250\N{GREEK SMALL LETTER MU}s"):
+        assert parse_duration(text) == pytest.approx(250e-6)
     for text in ("20", "ms", "-1s", "1 m", "20 ms 3", "1_0ms", "nans", "infs", "", "٢ms"):
         with pytest.raises(ValueError, match="not a duration"):
             parse_duration(text)

@@ -56,6 +56,10 @@ def test_frames_follow_the_snr_and_nothing_is_waited_for(codec, small_photo):
         if symbols(before) != symbols(train):  # nobody can read these without their manifest
             for told in (train, after):
                 assert any(burst.header.kind == BurstKind.DIGITAL for burst in told)
+    clock.now += 20.0  # nothing was heard of the receiver for so long
+    end.submit("frame", small_photo)
+    assert symbols(end.next_train()) == sizes[0]
+    send(20.0)
     end.connection(False)
     send(20.0)
     assert symbols(trains[-1]) == sizes[0]  # nobody says how the channel is

@@ -55,6 +55,7 @@ class Hello(Message):
         numerology: in words, up to 80 bytes; "" where it is not told.
         numerology_hash: four bytes, see `gr_jscc.modem.Numerology.fingerprint`; zeros where it is not told.
         air: version of the air interface, 0 to 255.
+        is_stream: whether it sends or shows frames, of which none is waited for, instead of storing pictures.
 
     Example:
         >>> hello = Hello("receiver", codec="deepjscc", weights="photo", weights_hash=b"abcd")
@@ -78,6 +79,7 @@ class Hello(Message):
     numerology: str = ""
     numerology_hash: bytes = NO_NUMEROLOGY
     air: int = AIR_VERSION
+    is_stream: bool = False
 
     def pack(self) -> bytes:
         if self.role not in ROLES:
@@ -87,7 +89,7 @@ class Hello(Message):
         lengths = map(len, texts)
         key = check_bytes("air_key", self.air_key, len(NO_KEY))
         layout = check_bytes("numerology_hash", self.numerology_hash, len(NO_NUMEROLOGY))
-        role = ROLES.index(self.role)
+        role = ROLES.index(self.role) + len(ROLES) * self.is_stream
         head = pack_fields(self._head, role, hash_, run, self.session, key, layout, self.air, *lengths)
         return head + b"".join(texts)
 
@@ -100,14 +102,15 @@ class Hello(Message):
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> Hello:
         (role, hash_, run, session, key, layout, air, *lengths), rest = unpack_head(cls._head, data)
-        if role >= len(ROLES) or sum(lengths) != len(rest):
+        if role >= 2 * len(ROLES) or sum(lengths) != len(rest):
             raise MessageError("not a hello")
         texts, start = {}, 0
         for (name, most), length in zip(cls._texts.items(), lengths):
             texts[name] = read_text(name, rest[start : start + length], most)
             start += length
         about = {"weights_hash": hash_, "run": run, "session": session, "air_key": key, "numerology_hash": layout}
-        return cls(ROLES[role], air=air, **about, **texts)
+        is_stream, role = divmod(role, len(ROLES))
+        return cls(ROLES[role], air=air, is_stream=bool(is_stream), **about, **texts)
 
 
 def mismatch(mine: Hello, theirs: Hello) -> str | None:
@@ -119,6 +122,9 @@ def mismatch(mine: Hello, theirs: Hello) -> str | None:
         return f"the {first.role} uses version {first.air} of the air interface, the {second.role} version {second.air}"
     if (mine.codec, mine.weights_hash) != (theirs.codec, theirs.weights_hash):
         return f"the {_uses(first)}, the {_uses(second)}"
+    if mine.is_stream != theirs.is_stream:
+        sends, stores = ("frames", "stores pictures") if first.is_stream else ("pictures", "shows frames")
+        return f"the {first.role} sends {sends}, the {second.role} {stores}: frames need rx --page or --film"
     hashes = {mine.numerology_hash, theirs.numerology_hash}
     if len(hashes) == 1 or NO_NUMEROLOGY in hashes:
         return None

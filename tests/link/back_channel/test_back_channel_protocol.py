@@ -330,6 +330,21 @@ def test_another_numerology_is_refused_in_a_line_with_both(world):
     assert world.receiver.messages == [Stop(1)]
 
 
+@pytest.mark.parametrize(
+    ("role", "line"),
+    [
+        ("transmitter", "the transmitter sends frames, the receiver stores pictures: frames need rx --page or --film"),
+        ("receiver", "the transmitter sends pictures, the receiver shows frames: frames need rx --page or --film"),
+    ],
+)
+def test_frames_and_pictures_do_not_go_together(world, role, line):
+    hello = {one: replace(HELLO[one], is_stream=one == role) for one in HELLO}
+    a = world.start_transmitter(hello=hello["transmitter"])
+    world.start_receiver(hello["receiver"])
+    world.run(3)
+    assert lines(a) == lines(world.receiver) == [line] and not a.protocol.connected
+
+
 def test_a_numerology_that_is_not_told_fits_any(world):
     a = world.start_transmitter(hello=speaking("transmitter", DEFAULT_NUMEROLOGY))
     world.run(3)
