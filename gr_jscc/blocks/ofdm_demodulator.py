@@ -14,7 +14,7 @@ from gr_jscc.modem.hearing import Hearing
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.guard import guarded, warn
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS, STEP_SAMPLES
-from gr_jscc.scheduler.tags import BURST, QUALITY, notice
+from gr_jscc.scheduler.tags import BURST, QUALITY, notice, u8vector_of_bytes
 
 
 class ofdm_demodulator(gr.basic_block):  # noqa: N801
@@ -105,7 +105,6 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
             self.message_port_pub(self._progress, notice(**fields, written=self.nitems_written(0) + done))
 
     def _tag(self, burst: ReceivedBurst, offset: int) -> None:
-        packed = np.frombuffer(burst.header.pack(), np.uint8)
         quality = [float(burst.start), burst.cfo, burst.snr_db, burst.evm_db, float(burst.source)]
-        self.add_item_tag(0, offset, BURST, pmt.init_u8vector(len(packed), packed))
+        self.add_item_tag(0, offset, BURST, u8vector_of_bytes(burst.header.pack()))
         self.add_item_tag(0, offset, QUALITY, pmt.init_f64vector(len(quality), quality))

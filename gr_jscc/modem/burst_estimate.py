@@ -7,6 +7,7 @@ pilots, both as observations of the channel (see `tracking`).
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from numba import njit
 
 from gr_jscc.modem.channel_estimation import estimate_channel
 from gr_jscc.modem.layout import cell_weights
@@ -15,6 +16,7 @@ from gr_jscc.modem.numerology import Numerology
 from gr_jscc.modem.outliers import trusted_symbols
 from gr_jscc.modem.phase import coarse_line, drift_precision
 from gr_jscc.modem.tracking import correlate, refine_line, residuals, turn_back, whitened
+from gr_jscc.modem.turning import FAST
 
 __all__ = ["BurstEstimate", "estimate_bursts", "some_bursts"]
 
@@ -97,10 +99,10 @@ def estimate_bursts(
     """
     used = numerology.used_carriers.astype(np.float32)
     weights = cell_weights(numerology, early.shape[1], len(places))
-    trust, standing = np.ones(late.shape[:2]), _standing(places, len(used))
+    trust = np.ones(late.shape[:2])
     matched = (response / shape).astype(np.complex64)
     line = coarse_line(correlate(early, late, response, matched, _MOST_SEEN, places, weights), _SLOPE_LEFT)
-    turned_early, turned_late, _ = turn_back(early, late, line, trust, used, places, weights)
+    turned_early, turned_late, *_ = turn_back(early, late, line, trust, used, places, weights)
     nothing = np.empty((len(early), 0))
     guess = BurstEstimate(
         response,
@@ -117,13 +119,13 @@ def estimate_bursts(
         nothing,
         nothing,
     )
-    guess = _better(early, late, guess, places, standing, numerology)
+    guess = _better(early, late, guess, places, numerology)
     doubtful = ~guess.trust.all(axis=1)
     if doubtful.any():
         # What is no longer trusted has spoilt the guess, and so the trust in what is sound.
-        again = _better(early[doubtful], late[doubtful], some_bursts(guess, doubtful), places, standing, numerology)
+        again = _better(early[doubtful], late[doubtful], some_bursts(guess, doubtful), places, numerology)
         guess = _replaced(guess, doubtful, again)
-    return _better(early, late, guess, places, standing, numerology, last=True)
+    return _better(early, late, guess, places, numerology, last=True)
 
 
 def _better(
@@ -131,29 +133,28 @@ def _better(
     late: np.ndarray,
     guess: BurstEstimate,
     places: np.ndarray,
-    standing: np.ndarray,
     numerology: Numerology,
     last: bool = False,
 ) -> BurstEstimate:
     """A better estimate after a guess; the last one takes more trouble, and leaves it at what was trusted."""
-    used, pilots = numerology.used_carriers.astype(np.float32), late.shape[2]
+    used = numerology.used_carriers.astype(np.float32)
     opening, noise, shape, trust = early.shape[1], guess.noise_var, guess.shape, guess.trust
     weights = cell_weights(numerology, opening, len(places))
     line = refine_line(
         guess.line, guess.early, guess.late, trust, guess.response, guess.matched, used, places, weights,
         drift_precision(noise, numerology), numerology.fft_size,
     )  # fmt: skip
-    turned_early, turned_late, sums = turn_back(early, late, line, trust, used, places, weights)
-    counts = weights[:opening].sum() + numerology.pilot_power * (trust @ standing)
+    turned_early, turned_late, sums, counts = turn_back(early, late, line, trust, used, places, weights)
     channel = estimate_channel(sums, counts, noise, shape, guess.profile, numerology, steps=3 if last else 1, last=last)
     early_error, scatter, late_error = residuals(turned_early, turned_late, channel.response, places, weights)
     own_noise, shape = noise_spectrum(scatter, opening - 1, channel.response)
     white_error, pilot_error = whitened(early_error, late_error, shape, places)
     if not last:
-        expected, power = channel.response[:, places], numerology.pilot_power
-        trust = trusted_symbols(turned_late, pilot_error, expected, own_noise, shape, places, power)
-    cells = opening * len(used) + trust.sum(axis=1) * pilots
-    error = white_error + pilots * (pilot_error * trust).sum(axis=1)
+        power = numerology.pilot_power
+        trust = trusted_symbols(turned_late, pilot_error, channel.response, own_noise, shape, places, power)
+    # The line takes 1.5 degrees of freedom; 1 more makes the mean of the inverse right.
+    taken, pilots = channel.freedom + 2.5, places.shape[1]
+    noise_var, matched = _summed_up(white_error, pilot_error, trust, pilots, taken, channel.response, shape, opening)
     return BurstEstimate(
         response=channel.response,
         variance=channel.variance if last else guess.variance,
@@ -161,22 +162,38 @@ def _better(
         line=line,
         early=turned_early,
         late=turned_late,
-        # The line takes 1.5 degrees of freedom; 1 more makes the mean of the inverse right.
-        noise_var=np.maximum(error / (cells - channel.freedom - 2.5), 1e-30),
+        noise_var=noise_var,
         own_noise=own_noise,
         shape=shape,
-        matched=(channel.response / shape).astype(np.complex64),
+        matched=matched,
         trust=trust,
         early_error=early_error.sum(axis=1),
         pilot_error=pilot_error,
     )
 
 
-def _standing(places: np.ndarray, used: int) -> np.ndarray:
-    """How many pilots of each OFDM symbol stand on each used carrier: float64[payload's symbols, used_count]."""
-    standing = np.zeros((len(places), used))
-    standing[np.arange(len(places))[:, None], places] = 1
-    return standing
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _summed_up(white_error, pilot_error, trust, pilots, taken, response, shape, opening):
+    """The noise of a cell, float64[c], and the channel over the shape, complex64[c, used_count].
+
+    Args:
+        white_error, pilot_error: of `whitened`.
+        trust: float64[c, payload's symbols], weights of its OFDM symbols, each of so many pilots.
+        taken: float64[c], degrees of freedom.
+        response, shape: as in `BurstEstimate`.
+        opening: OFDM symbols of preamble and header.
+    """
+    count, used = response.shape
+    noise, matched = np.empty(count), np.empty(response.shape, np.complex64)
+    for c in range(count):
+        error, cells = white_error[c], np.float64(opening * used)
+        for row in range(trust.shape[1]):
+            error += pilots * pilot_error[c, row] * trust[c, row]
+            cells += pilots * trust[c, row]
+        noise[c] = max(error / (cells - taken[c]), 1e-30)
+        for k in range(used):
+            matched[c, k] = response[c, k] / np.float32(shape[c, k])
+    return noise, matched
 
 
 def some_bursts(estimate: BurstEstimate, which: np.ndarray) -> BurstEstimate:

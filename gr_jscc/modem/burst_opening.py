@@ -28,7 +28,7 @@ class BurstOpening:
     Attributes:
         header: its header.
         header_symbols: complex64[240], as sent.
-        window: first sample of the FFT's first window, in the samples looked at.
+        window: first sample of the FFT's first window.
         end: first sample that the burst does not need.
         cfo: carrier frequency offset in cycles per sample.
         response: complex64[used_count], the channel from the preamble alone.
@@ -90,7 +90,7 @@ def opening_samples(numerology: Numerology) -> int:
 
 
 def read_openings(
-    samples: np.ndarray, positions: np.ndarray, offsets: np.ndarray, numerology: Numerology
+    samples: np.ndarray, positions: np.ndarray, offsets: np.ndarray, numerology: Numerology, base: int = 0
 ) -> OpeningsRead:
     """Reads the headers of candidates.
 
@@ -98,6 +98,7 @@ def read_openings(
         samples: complex64[n]; every position must have half an OFDM symbol before it, and preamble and header with
             three symbols more after it.
         positions, offsets: as from `find_candidates`.
+        base: number of the first of the samples, as the openings count them.
     """
     layout = numerology
     acquired = acquire(samples, positions, offsets, layout)
@@ -128,8 +129,8 @@ def read_openings(
         BurstOpening(
             header=header,
             header_symbols=sent[row],
-            window=int(window[row]),
-            end=int(window[row]) + burst_length(header, layout) - layout.cp_len,
+            window=base + int(window[row]),
+            end=base + int(window[row]) + burst_length(header, layout) - layout.cp_len,
             cfo=float(cfo[row]),
             response=channel.response[row],
             profile=channel.profile[row],

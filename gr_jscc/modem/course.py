@@ -115,7 +115,7 @@ def _without_drift(
     drift = estimate.line * [0, 0, 1] * far[:, None]
     used = numerology.used_carriers.astype(np.float32)
     weights = cell_weights(numerology, estimate.early.shape[1], len(places))
-    early, late, _ = turn_back(estimate.early, estimate.late, -drift, estimate.trust, used, places, weights)
+    early, late, *_ = turn_back(estimate.early, estimate.late, -drift, estimate.trust, used, places, weights)
     return replace(estimate, line=estimate.line - drift, early=early, late=late)
 
 

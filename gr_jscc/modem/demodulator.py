@@ -7,7 +7,7 @@ others. Only a burst whose opening was not heard is read with the help of its ne
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -142,7 +142,7 @@ class StreamDemodulator:
 
     def push(self, samples: np.ndarray) -> list[ReceivedBurst]:
         """Take in samples of the stream, complex64[n], any n; hand out the bursts that are complete, in order."""
-        samples = np.array(samples, np.complex64, copy=True).reshape(-1)
+        samples = np.asarray(samples, np.complex64).reshape(-1)
         self.counters.samples += len(samples)
         bursts: list[ReceivedBurst] = []
         if len(samples):
@@ -152,6 +152,8 @@ class StreamDemodulator:
             self._take(self.step)
             with one_blas_thread():
                 bursts += self._advance(last=False)
+        if self._waiting and len(samples):
+            self._incoming.append(self._incoming.pop().copy())  # the caller's buffer may be used again
         return bursts
 
     def flush(self) -> list[ReceivedBurst]:
@@ -213,7 +215,8 @@ class StreamDemodulator:
         found, offsets = find_candidates(self._buffer[begin - self._base :], layout)
         found = found + begin
         fresh = (found >= self._looked - 2 * grid(layout)) & (found < limit)
-        fresh &= np.array([all(abs(p - t) >= layout.symbol_len for t in self._tried) for p in found], bool)
+        for tried in self._tried:
+            fresh &= np.abs(found - tried) >= layout.symbol_len
         fresh &= (found - self._base >= layout.symbol_len) & (found + self._ahead <= self._base + len(self._buffer))
         found, offsets = found[fresh], offsets[fresh]
         self._looked = max(limit, self._looked) // 4 * 4
@@ -222,15 +225,13 @@ class StreamDemodulator:
             self._read_headers(found[first : first + _TOGETHER] - self._base, offsets[first : first + _TOGETHER])
 
     def _read_headers(self, positions: np.ndarray, offsets: np.ndarray) -> None:
-        read = read_openings(self._buffer, positions, offsets, self.numerology)
+        read = read_openings(self._buffer, positions, offsets, self.numerology, self._base)
         self.counters.candidates += read.candidates
         self.counters.headers_failed += read.failed
         self.counters.other_versions += read.foreign
-        base = self._base
-        for one in read.openings:
-            opening = replace(one, window=one.window + base, end=one.end + base)
+        for opening in read.openings:
             missing = self._heard.missing_before(opening)
-            self._pending += [*(burst for burst in missing if burst.window >= base), opening]
+            self._pending += [*(burst for burst in missing if burst.window >= self._base), opening]
 
     def _demodulate(self, ready: list[BurstOpening]) -> list[ReceivedBurst]:
         """Demodulate bursts whose samples are all here, those of equal length together."""

@@ -72,6 +72,7 @@ class Hearing:
         """
         if _headers(self._demodulator) > self._headers:
             self._begin()
+            return None
         if self._told or not len(samples):
             return None
         energy = float(np.vdot(samples, samples).real)

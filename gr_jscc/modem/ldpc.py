@@ -52,6 +52,7 @@ class LdpcCode:
         circular = np.arange(2 * z, message + self._graph.rows * z)
         circular = circular[(circular < self.k) | (circular >= message)]
         self._circular = circular
+        self._sent = circular[np.arange(self.n) % len(circular)]
         last = circular[min(self.n, len(circular)) - 1]
         # A row beyond the core says nothing unless its own parity bits are received.
         self._rows = max(CORE_ROWS, int(last) // z + 1 - self._graph.info_columns)
@@ -74,9 +75,7 @@ class LdpcCode:
         if bits.ndim != 2 or bits.shape[1] != self.k:
             raise ValueError(f"expected blocks of {self.k} bits, not an array of {bits.shape}")
         words = self.codewords(bits)
-        if self.n <= len(self._circular):
-            return words[:, self._circular[: self.n]]
-        return words[:, self._circular[np.arange(self.n) % len(self._circular)]]
+        return np.take(words, self._sent, axis=1)
 
     def codewords(self, bits: np.ndarray) -> np.ndarray:
         """What `encode` sends from: uint8[blocks, columns * z], message, zeros for fillers, then the parity bits."""

@@ -22,7 +22,7 @@ _NEIGHBOURS = 2
 def trusted_symbols(
     late: np.ndarray,
     errors: np.ndarray,
-    expected: np.ndarray,
+    response: np.ndarray,
     noise_var: np.ndarray,
     shape: np.ndarray,
     places: np.ndarray,
@@ -31,13 +31,15 @@ def trusted_symbols(
     """Weights of the payload's OFDM symbols in estimates: float64[bursts, n], 0 for outliers and 1 for the others.
 
     Args:
-        late, expected, shape, places, weight: as `lost_from` takes them.
+        late, shape, places, weight: as `lost_from` takes them.
         errors: float64[bursts, n], mean squared error of the pilots of each symbol, times their weight.
+        response: complex64[bursts, used_count], the channel.
         noise_var: float64[bursts], of a cell of preamble and header.
     """
     pilots = places.shape[1]
     named = outlying(errors, noise_var, pilots)
     if named.any():
+        expected = response[:, places]
         lost = lost_from(late, named, expected, np.zeros(errors.shape), noise_var, shape, places, weight)
         # What is lost says nothing of its neighbours.
         named = lost | outlying(np.where(lost, noise_var[:, None], errors), noise_var, pilots)

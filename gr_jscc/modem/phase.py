@@ -132,37 +132,64 @@ def smooth_walk(measured: np.ndarray, strength: np.ndarray, noise_var: np.ndarra
     bursts, count = measured.shape
     if count < 8:
         return PhaseWalk(np.zeros((bursts, count)), np.zeros(bursts))
-    weight, variance = _trusted(strength, noise_var)
-    walk = _smoothed(weight * measured, variance)
+    trusted, weight, variance = _trusted(measured, strength, noise_var)
+    walk = _smoothed(trusted, variance)
     if not walk.phase.any():
         return walk
-    return _smoothed(weight * measured + (1 - weight) * walk.phase, variance)
+    return _smoothed(trusted + (1 - weight) * walk.phase, variance)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _trusted(strength, noise_var):
-    """How far each measurement is trusted, float64[c, n], and the mean variance of what is made of them, float64[c]."""
+def _trusted(measured, strength, noise_var):
+    """Measurements as far as they are trusted, and how far: float64[c, n]; the mean variance of that: float64[c]."""
     bursts, count = strength.shape
-    weight, variance = np.empty((bursts, count)), np.empty(bursts)
+    trusted, weight, variance = np.empty((bursts, count)), np.empty((bursts, count)), np.empty(bursts)
     for b in range(bursts):
         mean = max(strength[b].mean(), 1e-30)
         left = 0.0
         for i in range(count):
             weight[b, i] = min(strength[b, i] / mean, 1.0)
+            trusted[b, i] = weight[b, i] * measured[b, i]
             left += weight[b, i] * min(mean / max(strength[b, i], 1e-30), 1.0) / count
         variance[b] = noise_var[b] / (2 * mean) * left
-    return weight, variance
+    return trusted, weight, variance
 
 
 def _smoothed(measured: np.ndarray, variance: np.ndarray) -> PhaseWalk:
     """A walk measured with an error of the same variance, float[bursts], at each OFDM symbol."""
     count = measured.shape[1]
     transformed = scipy.fft.dct(measured, type=2, norm="ortho", axis=1)
-    noise = np.maximum(variance, 1e-12)[:, None]
-    inverse, logs = _walk_spectra(count)
-    score = logs - np.square(transformed) / noise @ inverse.T
-    gain = 1 - inverse[score.argmax(axis=1)]
-    return PhaseWalk(scipy.fft.idct(gain * transformed, type=2, norm="ortho", axis=1), gain.mean(axis=1) * noise[:, 0])
+    tracked, left = _tracked(transformed, variance, *_walk_spectra(count))
+    if left.any():
+        tracked = scipy.fft.idct(tracked, type=2, norm="ortho", axis=1)
+    return PhaseWalk(tracked, left)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _tracked(transformed, variance, inverse, logs):
+    """Transformed walks as their likeliest strength leaves them, float64[c, n], and the error's variance, float64[c].
+
+    Args:
+        transformed: float64[c, n]; variance: float64[c], of each measurement.
+        inverse, logs: of `_walk_spectra`.
+    """
+    bursts, count = transformed.shape
+    tracked, left = np.zeros((bursts, count)), np.zeros(bursts)
+    for b in range(bursts):
+        noise, likeliest, best = max(variance[b], 1e-12), 0, -np.inf
+        for s in range(len(inverse)):
+            score = 0.0
+            for i in range(count):
+                score += transformed[b, i] * transformed[b, i] * inverse[s, i]
+            score = logs[s] - score / noise
+            if score > best:
+                likeliest, best = s, score
+        if likeliest:
+            for i in range(count):
+                gain = 1 - inverse[likeliest, i]
+                tracked[b, i] = gain * transformed[b, i]
+                left[b] += gain * noise / count
+    return tracked, left
 
 
 @lru_cache(maxsize=256)

@@ -160,25 +160,22 @@ def acquire(samples: np.ndarray, positions: np.ndarray, offsets: np.ndarray, num
             more after it.
         positions, offsets: as from `find_candidates`.
     """
-    lag, cp_len, size = numerology.symbol_len, numerology.cp_len, numerology.fft_size
+    lag, cp_len = numerology.symbol_len, numerology.cp_len
     begin = positions - lag // 2
-    length, templates = _templates(numerology)
+    length, templates, scale = _templates(numerology)
     spectrum = scipy.fft.fft(_added_up(samples, begin, offsets, lag, length), axis=-1, overwrite_x=True)
     match = scipy.fft.ifft(spectrum[:, None] * templates, axis=-1, overwrite_x=True)
-    scale = PREAMBLE_SYMBOLS * np.square(np.abs(training_symbol(numerology))).sum()
     # What chance alone does not reach goes on.
-    least = _LEAST_MATCH / (PREAMBLE_SYMBOLS * lag) * scale
-    fold, delay, passed = _strongest(match, samples, begin, lag, least)
+    fold, delay, passed = _strongest(match, samples, begin, lag, _LEAST_MATCH / (PREAMBLE_SYMBOLS * lag) * scale)
     kept = np.flatnonzero(passed)
     cfo = offsets[kept] + _FOLDS[fold[kept]] / lag
     # A first window in the middle of the prefix, so that paths before and after the strongest stay inside.
     window = (begin + delay)[kept] + cp_len - cp_len // 2
 
     spectrum = demodulate_rows(samples, window, cfo, PREAMBLE_SYMBOLS, numerology)
-    taper, placement = _placement(numerology)
+    taper, density, placement = _placement(numerology)
     cells, turn, noise = _training_channel(spectrum, numerology.used_bins, training_carriers(numerology), taper)
-    noise_floor = noise * np.square(taper).sum() / size**2
-    shift = _best_shift(scipy.fft.ifft(cells, axis=-1, overwrite_x=True), noise_floor, placement)
+    shift = _best_shift(scipy.fft.ifft(cells, axis=-1, overwrite_x=True), noise * density, placement)
     return Acquisition(window + shift - cp_len, cfo + turn / (2 * np.pi * lag))
 
 
@@ -321,20 +318,23 @@ def _best_shift(taps, noise_floor, placement):
 
 
 @lru_cache(maxsize=32)
-def _templates(numerology: Numerology) -> tuple[int, np.ndarray]:
+def _templates(numerology: Numerology) -> tuple[int, np.ndarray, float]:
+    """Points of an FFT, the training under each offset to be told apart after that FFT, and a preamble's energy."""
     lag = numerology.symbol_len
     length = scipy.fft.next_fast_len(2 * lag)
     turned = training_symbol(numerology) * np.exp(2j * np.pi * _FOLDS[:, None] * np.arange(lag) / lag)
-    return length, np.conj(scipy.fft.fft(turned, length, axis=-1)).astype(np.complex64)
+    energy = PREAMBLE_SYMBOLS * float(np.square(np.abs(training_symbol(numerology))).sum())
+    return length, np.conj(scipy.fft.fft(turned, length, axis=-1)).astype(np.complex64), energy
 
 
 @lru_cache(maxsize=32)
-def _placement(numerology: Numerology) -> tuple[np.ndarray, np.ndarray]:
+def _placement(numerology: Numerology) -> tuple[np.ndarray, float, np.ndarray]:
     """A taper over the used carriers, and how good each tap of a channel makes each shift of the window.
 
     Returns:
-        float32[used_count] (Hann, so that one path does not look like many), and float32[fft_size, 2 cp_len + 1]: a
-        tap at a delay inside the prefix counts whole, slightly more near its beginning; one outside counts less.
+        float32[used_count] (Hann, so that one path does not look like many); the noise of a tap over that of a carrier;
+        and float32[fft_size, 2 cp_len + 1]: a tap at a delay inside the prefix counts whole, slightly more near its
+        beginning; one outside counts less.
     """
     size, cp_len = numerology.fft_size, numerology.cp_len
     carriers = numerology.used_carriers
@@ -344,4 +344,5 @@ def _placement(numerology: Numerology) -> tuple[np.ndarray, np.ndarray]:
     delay = taps[:, None] - np.arange(-cp_len, cp_len + 1)
     outside = np.maximum(np.maximum(-delay, delay - cp_len), 0)
     weight = 1 - 0.03 / cp_len * np.abs(delay - lead) - 1.0 / cp_len * outside
-    return taper.astype(np.float32), np.maximum(weight, -1).astype(np.float32)
+    taper = taper.astype(np.float32)
+    return taper, float(np.square(taper).sum()) / size**2, np.maximum(weight, -1).astype(np.float32)

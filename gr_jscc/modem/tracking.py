@@ -121,7 +121,7 @@ def pilot_phases(late, response, shape, places):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def turn_back(early, late, line, trust, used, places, weights):
-    """The observations turned back by a line, and their sums over the burst.
+    """The observations turned back by a line, their sums over the burst, and how many were summed.
 
     Args:
         line: float64[c, 3].
@@ -129,14 +129,15 @@ def turn_back(early, late, line, trust, used, places, weights):
         used: float32[used_count], the carriers.
 
     Returns:
-        early and late, turned; and complex64[c, used_count].
+        early and late, turned; complex64[c, used_count]; and float64[c, used_count].
     """
     count, opening, carriers = early.shape
     _, rows, spread = late.shape
     middle = (opening + rows - 1) / 2
     turned_early, turned_late = np.empty_like(early), np.empty_like(late)
-    sums = np.zeros((count, carriers), np.complex64)
+    sums, counts = np.zeros((count, carriers), np.complex64), np.empty((count, carriers))
     for c in range(count):
+        counts[c] = weights[:opening].sum()
         for row in range(opening + rows):
             m = row - middle
             common = -(line[c, 0] + line[c, 1] * m) * _PER_TURN
@@ -156,7 +157,8 @@ def turn_back(early, late, line, trust, used, places, weights):
                     turned = late[c, row - opening, p] * np.complex64(complex(cosine, sine))
                     turned_late[c, row - opening, p] = turned
                     sums[c, k] += turned * weight
-    return turned_early, turned_late, sums
+                    counts[c, k] += weight
+    return turned_early, turned_late, sums, counts
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
