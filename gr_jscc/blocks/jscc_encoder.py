@@ -19,7 +19,7 @@ from gr_jscc.link.session import Session
 from gr_jscc.scheduler.control import Connection, Opening, control_message, read_control
 from gr_jscc.scheduler.events import event_message, read_event
 from gr_jscc.scheduler.guard import WORK_DONE, fail, guarded, warn
-from gr_jscc.scheduler.tags import BURST, ROUND_END, message_fields, message_image, notice
+from gr_jscc.scheduler.tags import BURST, ROUND_END, message_fields, message_image, notice, u8vector_of_bytes
 from gr_jscc.scheduler.ticker import Ticker
 from gr_jscc.scheduler.worker import Worker
 
@@ -226,7 +226,6 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         return bool(self._train)
 
     def _tag(self, burst: Burst, offset: int) -> None:
-        header = np.frombuffer(burst.header.pack(), np.uint8)
-        self.add_item_tag(0, offset, BURST, pmt.init_u8vector(len(header), header))
+        self.add_item_tag(0, offset, BURST, u8vector_of_bytes(burst.header.pack()))
         if len(self._train) == 1:
             self.add_item_tag(0, offset, ROUND_END, pmt.PMT_T)
