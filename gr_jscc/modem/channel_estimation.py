@@ -17,7 +17,7 @@ from numba import njit
 from gr_jscc.modem.numerology import Numerology
 from gr_jscc.modem.turning import FAST
 
-__all__ = ["CHANNEL_LEAD", "ChannelEstimate", "estimate_channel", "invert", "tap_transforms"]
+__all__ = ["CHANNEL_LEAD", "ChannelEstimate", "estimate_channel", "invert", "tap_transforms", "to_taps"]
 
 #: Samples before the first path at which the FFT's window is aimed to start, where the prefix allows.
 CHANNEL_LEAD = 2
@@ -94,11 +94,11 @@ def estimate_channel(
         last: whether no further estimate follows. Then taps are given up whose variance is on its way to zero (quicker
             and on few paths more accurate, but lost to estimates that may know more), and the error's variance is told.
     """
-    _, back, _, to_gram = tap_transforms(numerology)
     weighted, weights, weight, noise = _observed(total, counts, noise_var, shape)
-    seen = _to_delays(weighted, back, -_BEFORE, numerology)
+    seen = to_taps(weighted, numerology)
     # Evenly spaced taps: their Gram matrix is Toeplitz, and these its first columns. Mostly bursts have it in common.
     alike = (weights == weights[0]).all()
+    forward, _, differences, to_gram = tap_transforms(numerology)
     gram = _to_delays(weights[:1] if alike else weights, to_gram, 0, numerology)
     if alike:
         gram = np.repeat(gram, len(weights), axis=0)
@@ -108,7 +108,6 @@ def estimate_channel(
             weak = np.argpartition(profile, -_MOST_TAPS, axis=1)[:, :-_MOST_TAPS]
             np.put_along_axis(profile, weak, 0.0, axis=1)
     mean, covariance, freedom, learnt = _learn(gram, weight, seen, noise, profile, steps, last, _HOPELESS)
-    forward, _, differences, _ = tap_transforms(numerology)
     response = _to_carriers(mean, forward, -_BEFORE, numerology)
     variance = np.maximum(_to_carriers(covariance, differences, 0, numerology).real, 0.0) if last else None
     return ChannelEstimate(response, variance, freedom, learnt)
@@ -136,11 +135,22 @@ def _observed(total, counts, noise_var, shape):
     return weighted, weights, weight, noise
 
 
+def to_taps(values: np.ndarray, numerology: Numerology) -> np.ndarray:
+    """From the used carriers to the taps of `tap_transforms`: complex[rows, used_count] -> complex[rows, taps]."""
+    back = tap_transforms(numerology)[1]
+    return _to_delays(values, back if values.dtype == np.complex128 else _single(numerology), -_BEFORE, numerology)
+
+
+@lru_cache(maxsize=32)
+def _single(numerology: Numerology) -> np.ndarray:
+    return tap_transforms(numerology)[1].astype(np.complex64)
+
+
 def _to_delays(values: np.ndarray, matrix: np.ndarray, first: int, numerology: Numerology) -> np.ndarray:
-    """From the used carriers to as many delays as `matrix` has columns, from `first` on: complex128[bursts, delays]."""
+    """From the used carriers to as many delays as `matrix` has columns, from `first` on: complex[rows, delays]."""
     if numerology.fft_size < _LONG:
         return values @ matrix
-    spectrum = np.zeros((len(values), numerology.fft_size), np.complex128)
+    spectrum = np.zeros((len(values), numerology.fft_size), values.dtype)
     spectrum[:, numerology.used_bins] = values
     delays = np.arange(first, first + matrix.shape[1])
     return np.take(scipy.fft.ifft(spectrum, norm="forward", overwrite_x=True), delays, axis=1, mode="wrap")

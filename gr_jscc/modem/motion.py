@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from gr_jscc.modem.burst_estimate import BurstEstimate
-from gr_jscc.modem.channel_estimation import tap_transforms
+from gr_jscc.modem.channel_estimation import to_taps
 from gr_jscc.modem.layout import cell_weights
 from gr_jscc.modem.numerology import Numerology
 from gr_jscc.modem.turning import FAST
@@ -59,17 +59,20 @@ def _slow_functions(numerology: Numerology, opening: int, rows: int) -> tuple[np
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _changes(early, late, response, trust, shape, slow, places, weights):
-    """What a still channel leaves of the observations, on slow functions of time: complex64[c, functions, used_count].
+    """What a still channel leaves of the observations, on slow functions of time, and the channel itself.
 
     Args:
         early, late, response, trust, shape: as in `BurstEstimate`.
         slow: float32[functions, all OFDM symbols].
         places: int64[payload's symbols, pilot_count].
         weights: float32[all OFDM symbols], as in `tracking`.
+
+    Returns:
+        complex64[c, functions + 1, used_count], over the noise of their carriers; the channel comes last.
     """
     count, opening, used = early.shape
     _, rows, spread = late.shape
-    changes = np.zeros((count, len(slow), used), np.complex64)
+    changes = np.zeros((count, len(slow) + 1, used), np.complex64)
     for c in range(count):
         for row in range(opening):
             for j in range(len(slow)):
@@ -83,7 +86,8 @@ def _changes(early, late, response, trust, shape, slow, places, weights):
                 off = (late[c, row, p] - response[c, k]) * weight
                 for j in range(len(slow)):
                     changes[c, j, k] += off * slow[j, opening + row]
-        for j in range(len(slow)):
+        changes[c, -1] = response[c]
+        for j in range(len(slow) + 1):
             for k in range(used):
                 changes[c, j, k] /= np.float32(shape[c, k])
     return changes
@@ -99,45 +103,30 @@ def doppler_index(estimate: BurstEstimate, trust: np.ndarray, places: np.ndarray
         trust: float64[bursts, payload's symbols], weights of its OFDM symbols.
         places: int64[payload's symbols, pilot_count].
     """
-    back = _back(numerology)
     opening = estimate.early.shape[1]
     slow, shares = _slow_functions(numerology, opening, len(places))
     changes = _changes(
         estimate.early, estimate.late, estimate.response, trust, estimate.shape, slow, places,
         cell_weights(numerology, opening, len(places)),
     )  # fmt: skip
+    taps = to_taps(changes.reshape(-1, changes.shape[2]), numerology).reshape(*changes.shape[:2], -1)
     # The noise of preamble and header alone does not rise with what is looked for.
-    return _likeliest(
-        changes,
-        estimate.response,
-        estimate.shape,
-        estimate.profile,
-        estimate.noise_var,
-        estimate.own_noise,
-        back,
-        shares,
-    )
-
-
-@lru_cache(maxsize=32)
-def _back(numerology: Numerology) -> np.ndarray:
-    return np.ascontiguousarray(tap_transforms(numerology)[1].T, np.complex64)
+    return _likeliest(taps, estimate.shape, estimate.profile, estimate.noise_var, estimate.own_noise, shares)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _likeliest(changes, response, shape, profile, noise_var, own_noise, back, shares):
+def _likeliest(seen, shape, profile, noise_var, own_noise, shares):
     """The Doppler spread that makes the changes of taps likeliest, int64[c], or -1.
 
     Args:
-        changes: of `_changes`.
-        response, shape, profile, noise_var, own_noise: as in `BurstEstimate`.
-        back: complex64[taps, used_count], from carriers to taps.
+        seen: complex64[c, functions + 1, taps], of `_changes`.
+        shape, profile, noise_var, own_noise: as in `BurstEstimate`.
         shares: float64[spreads, functions].
     """
-    count, functions, used = changes.shape
-    delays = profile.shape[1]
+    count, functions, delays = seen.shape[0], seen.shape[1] - 1, seen.shape[2]
+    used = shape.shape[1]
     found = np.full(count, -1)
-    active, powers = np.empty(delays, np.int64), np.empty(delays)
+    powers = np.empty(delays)
     taps, energy = np.empty((functions + 1, delays), np.complex64), np.empty((functions, delays))
     for c in range(count):
         weight = 0.0
@@ -147,19 +136,10 @@ def _likeliest(changes, response, shape, profile, noise_var, own_noise, back, sh
         size = 0
         for d in range(delays):
             if profile[c, d] > 0:
-                active[size], powers[size] = d, profile[c, d] * weight * weight / noise
+                powers[size] = profile[c, d] * weight * weight / noise
+                for j in range(functions + 1):
+                    taps[j, size] = seen[c, j, d]
                 size += 1
-        # The channel's own taps come last.
-        for i in range(size):
-            for j in range(functions + 1):
-                total = np.complex64(0)
-                if j < functions:
-                    for k in range(used):
-                        total += changes[c, j, k] * back[active[i], k]
-                else:
-                    for k in range(used):
-                        total += response[c, k] * back[active[i], k] / np.float32(shape[c, k])
-                taps[j, i] = total
         power = 1e-30
         for i in range(size):
             power += taps[functions, i].real ** 2 + taps[functions, i].imag ** 2
