@@ -16,6 +16,7 @@ from gr_jscc.codecs.base import Codec, CodecError, Receiver, Reception
 from gr_jscc.codecs.parts.pixels import to_picture
 from gr_jscc.plugins import blame
 from gr_jscc.weights import read_model
+from gr_jscc.weights.difference import with_base
 from gr_jscc.weights.loading import load_network
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -99,7 +100,7 @@ class TrainedCodec(NetworkCodec):
     weights_codec: ClassVar[str] = ""
 
     def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
-        model = read_model(weights or self.default_weights, self.weights_codec or self.name)
+        model = with_base(read_model(weights or self.default_weights, self.weights_codec or self.name))
         self.place(load_network(self.build, model), device)
         self._model = model
 

@@ -10,6 +10,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.files.names import safe_name
 from gr_jscc.files.toml import read_named
 from gr_jscc.plugins import absolute_place
+from gr_jscc.weights import shipped_models
 
 FOLDER = Path(__file__).parent / "recipes"
 PRECISIONS = ("bfloat16", "float32")
@@ -52,6 +53,8 @@ class Recipe:
         ema: decay of the averaged weights, which are what is validated and exported.
         precision: ``bfloat16`` (autocast) or ``float32``.
         compact: whether the weights are exported in eight bits, see `gr_jscc.weights.compact`.
+        differences: whether they are exported as what they differ by from those of ``start_from``, which ships, in
+            four bits, see `gr_jscc.weights.difference`.
         checkpoint_every, validate_every: steps.
         seed: of everything random.
 
@@ -82,6 +85,7 @@ class Recipe:
     ema: float = 0.999
     precision: str = "bfloat16"
     compact: bool = False
+    differences: bool = False
     checkpoint_every: int = 500
     validate_every: int = 1000
     seed: int = 1
@@ -104,6 +108,8 @@ class Recipe:
             raise RecipeError(f"ema must be from 0 to below 1, not {self.ema}")
         if self.precision not in PRECISIONS:
             raise RecipeError(f"unknown precision {self.precision!r}; known: {', '.join(PRECISIONS)}")
+        if self.differences and (self.compact or self.start_from not in shipped_models()):
+            raise RecipeError("differences are from a model that ships (start_from), and need no compact")
 
 
 def load_recipe(name: str | Path) -> Recipe:

@@ -135,7 +135,13 @@ def _config(path: Path, text: str) -> dict:
 
 
 def write_model(
-    path: Path, codec: str, config: dict, tensors: dict, info: dict[str, str], compact: bool = False
+    path: Path,
+    codec: str,
+    config: dict,
+    tensors: dict,
+    info: dict[str, str],
+    compact: bool = False,
+    base: ModelFile | None = None,
 ) -> None:
     """Writes a model in half precision; the file is whole or not there.
 
@@ -146,6 +152,8 @@ def write_model(
         tensors: a ``state_dict``.
         info: further strings for the metadata.
         compact: in eight bits instead, see `gr_jscc.weights.compact`.
+        base: a model that ships, from which these weights were trained on: they are written as what they differ by from
+            its, in four bits, see `gr_jscc.weights.difference`.
 
     Raises:
         WeightsError: not all of it is finite; nothing is written.
@@ -155,8 +163,12 @@ def write_model(
     from safetensors.torch import save
 
     from gr_jscc.weights.compact import compacted, halved
+    from gr_jscc.weights.difference import differences, named
 
-    stored = compacted(tensors) if compact else halved(tensors)
+    if base is None:
+        stored = compacted(tensors) if compact else halved(tensors)
+    else:
+        stored, config = differences(tensors, base.tensors), config | {"base": named(base)}
     bad = [key for key, value in stored.items() if not torch.isfinite(value).all()]
     if bad:
         raise WeightsError(f"{path.stem} has weights that are not finite in half precision, such as {bad[0]}")

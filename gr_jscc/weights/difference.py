@@ -1,0 +1,109 @@
+"""Weights as what they differ by from another model's, in four bits: for one that was trained on from one that ships.
+
+Each row of a large tensor (all that makes one output channel) is stored as integers from −7 to 7 and one step, two rows
+in the halves of one row of bytes; a tensor that is new differs from zeros. Small ones are stored as elsewhere. The
+configuration names the other model, and its hash: differences mean nothing without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gr_jscc.weights import LONGEST_NAME, ModelFile, WeightsError, read_model, shipped_models
+from gr_jscc.weights.compact import SMALLEST, halved
+
+MOST = 7
+STEP = ":step"  # ends the name of a tensor's steps
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of a row's largest difference, that 7 may stand for
+
+
+def coarse(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows float32[N, M] as integers from −7 to 7, int8[N, M], and float32[N] steps, with the least squared error."""
+    largest = rows.abs().amax(1).clamp(min=1e-9)
+    best, steps, least = torch.zeros_like(rows), torch.zeros_like(largest), torch.full_like(largest, torch.inf)
+    for share in SHARES:
+        step = largest * share / MOST
+        values = (rows / step[:, None]).round().clamp(-MOST, MOST)
+        error = (values * step[:, None] - rows).square().sum(1)
+        better = error < least
+        best[better], steps[better], least[better] = values[better], step[better], error[better]
+    return best.to(torch.int8), steps
+
+
+def named(model: ModelFile) -> str:
+    """What a configuration calls a model whose weights others differ from."""
+    return f"{model.name} {model.hash.hex()}"
+
+
+def differences(
+    tensors: dict[str, Tensor], others: dict[str, Tensor], exact: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
+    """Tensors as they are stored.
+
+    Args:
+        tensors: of the network.
+        others: of the model that it was trained on from.
+        exact: beginnings of names of what is stored in half precision.
+    """
+    stored = {}
+    for name, tensor in tensors.items():
+        if name.startswith(exact):
+            stored |= halved({name: tensor})
+        elif tensor.ndim < 2 or tensor.numel() < SMALLEST:
+            stored |= halved({name: tensor})
+        else:
+            values, steps = coarse((tensor.detach().float() - others.get(name, 0)).flatten(1))
+            values = F.pad((values + MOST).to(torch.uint8), (0, 0, 0, len(values) % 2))
+            stored[name] = (values[0::2] << 4 | values[1::2]).reshape(-1, *tensor.shape[1:])
+            stored[name + STEP] = steps.half()
+    return stored
+
+
+def with_base(model: ModelFile) -> ModelFile:
+    """A model of a codec's as it was, where its weights differ from those of another one of this codec that ships.
+
+    Raises:
+        WeightsError: no such model ships, or not as it was.
+    """
+    base = str(model.config.get("base", "")).split(" ")[0]
+    if not base:
+        return model
+    if base not in shipped_models():
+        raise WeightsError(f"weights that were trained on from others, which do not ship: {model.name}")
+    return restored(model, read_model(base, model.codec))
+
+
+def restored(model: ModelFile, other: ModelFile) -> ModelFile:
+    """A model whose tensors are what they differ by from another's, as it was; one whose tensors are its own as it is.
+
+    Raises:
+        WeightsError: they differ from those of a model that is not this one, or do not fit.
+    """
+    config = dict(model.config)
+    base = config.pop("base", None)
+    if base is None:
+        return model
+    if base != named(other):
+        raise WeightsError(f"weights that were trained on from others than {other.name} as it ships: {model.name}")
+    tensors = {}
+    for name, tensor in model.tensors.items():
+        steps = model.tensors.get(name + STEP)
+        if steps is not None:
+            tensors[name] = _restored(name, tensor, steps, other.tensors.get(name))
+        elif not name.endswith(STEP):
+            tensors[name] = tensor
+    return replace(model, config=config, tensors=tensors)
+
+
+def _restored(name: str, packed: Tensor, steps: Tensor, base: Tensor | None) -> Tensor:
+    shape = (len(steps), *packed.shape[1:])
+    if steps.ndim != 1 or len(packed) != -(-len(steps) // 2) or (base is not None and base.shape != shape):
+        raise WeightsError(f"weights do not fit those that they were trained on from: {name[:LONGEST_NAME]}")
+    pairs = packed.to(torch.uint8)
+    values = torch.stack([pairs >> 4, pairs & 15], dim=1).flatten(0, 1)[: len(steps)].float() - MOST
+    difference = values * steps.reshape(-1, *[1] * (values.ndim - 1))
+    return difference if base is None else base + difference
