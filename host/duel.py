@@ -91,7 +91,7 @@ def duel(
     levels = options.parse_snrs(snr)
     options.check_device(device)
     check_film(out, quality)
-    settings = LinkSettings(burst_symbols, numerology=load_numerology(numerology))
+    settings = LinkSettings(burst_symbols, refresh=form.in_a_second, numerology=load_numerology(numerology))
     air = load_scenario(scenario) if scenario else Scenario(sample_rate=sample_rate, seed=seed, name=channel)
     lossy = {"loss": {"probability": loss}} if loss else {}
     offset = {"cycles_per_sample": cfo / settings.numerology.fft_size}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -119,7 +120,8 @@ def loopback(
         lossy = {"loss": {"probability": loss}} if loss else {}
         offset = {"cycles_per_sample": cfo / settings.numerology.fft_size}
         scene.fill(**lossy, multipath={"taps": channel}, cfo=offset, awgn={"snr_db": snr})
-        return loopback_video(source, form, seconds, FrameSender(loaded, ratio, settings), scene, film, json_lines)
+        sender = FrameSender(loaded, ratio, replace(settings, refresh=form.in_a_second))
+        return loopback_video(source, form, seconds, sender, scene, film, json_lines)
     files = sendable(images, loaded, ratio, lambda line: console.print(shown(line), soft_wrap=True))
     archive = Archive(out)
     if ideal:

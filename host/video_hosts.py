@@ -60,7 +60,7 @@ def send_video(
     from gr_jscc.flowgraphs.video_hosts import SendVideoFlowgraph
 
     share_cores()
-    settings = dataclasses.replace(settings, manifest_seconds=MANIFEST_SECONDS)
+    settings = dataclasses.replace(settings, manifest_seconds=MANIFEST_SECONDS, refresh=form.in_a_second)
     load_sending_codec(encoding, settings).check_picture(np.zeros((form.height, form.width, 3), np.uint8), encoding.cbr)
     frames = video_source(source, form, seconds)
     channel = back_channel_of(*back_channel)

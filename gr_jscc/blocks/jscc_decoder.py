@@ -96,7 +96,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC Decoder", in_sig=[np.complex64, np.float32], out_sig=None)
         self.failure: Exception | None = None
-        self.codec = load_codec_for_air(codec, weights or None, device, precision)
+        loaded = load_codec_for_air(codec, weights or None, device, precision)
+        self.codec = loaded.of_stream(refresh=1) if newest else loaded  # the sender decides on refreshes
         self._has_peer, self._back_channel = back_channel, back_channel and not newest
         send = self._send if self._back_channel else None
         self._receiving = ReceivingEnd(
@@ -317,7 +318,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
         if arrival.reception is not None:
             with self._lock:
                 self._waiting -= SYMBOL_BYTES * len(arrival.reception.symbols)
-        if self._newest and arrival.transfer != self._latest:
+        if self._newest and arrival.transfer != self._latest and self._worker.waiting > self.codec.most_behind:
             self.passed_over += 1
             return
         self._in_hand = arrival.transfer
@@ -339,8 +340,7 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             "shown_grey": self._receiving.pictures.shows_grey(arrival.transfer),
             "decode_seconds": time.monotonic() - before, "finished": time.monotonic(),
         }  # fmt: skip
-        insight = self._receiving.pictures.insight(arrival.transfer)
-        if insight is not None:
+        if (insight := self._receiving.pictures.insight(arrival.transfer)) is not None:
             meta |= {"drifted": insight.drifted}
             meta |= {} if insight.blind_from is None else {"blind_from": insight.blind_from}
         if picture is not None and meta["shown_grey"]:  # its size says all

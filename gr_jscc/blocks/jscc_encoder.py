@@ -72,6 +72,8 @@ class jscc_encoder(gr.basic_block):  # noqa: N801
         self.failure: Exception | None = None
         self.codec = load_sending_codec(Encoding(codec, cbr, weights, device, precision, total, eta, refine), settings)
         self.codec.transmitter(cbr)  # a rate it does not serve is told now
+        if settings and settings.manifest_seconds:
+            self.codec = self.codec.of_stream(settings.refresh)
         # Of any depth: a full queue would stop this thread.
         self._worker = Worker(lambda task: task[0](*task[1:]), 0, lambda error: fail(self, error))
         self._session = session or Session.fresh()

@@ -22,6 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from gr_jscc.codecs.frames import OfFrames
 from gr_jscc.codecs.grey import grey_picture
 from gr_jscc.errors import UserError
 
@@ -221,7 +222,7 @@ class Receiver(ABC):
         return self._shown
 
 
-class Codec(ABC):
+class Codec(OfFrames, ABC):
     """A system by name: its two halves and what identifies its weights.
 
     Attributes:
@@ -293,10 +294,6 @@ class Codec(ABC):
             CodecError: when this codec has no rate that fits.
         """
         return None
-
-    def restated(self, payload: Payload, side_info: bytes) -> Payload | None:
-        """The same round, for which other side information holds, such as the last frame's; None where none such is."""
-        return payload if payload.side_info == side_info else None
 
     def check_size(self, height: int, width: int, cbr: float) -> None:
         """Refuses a size of which this codec sends no picture, whatever is in it.

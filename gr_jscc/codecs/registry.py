@@ -14,6 +14,7 @@ __all__ = ["CODECS", "PLUGINS", "check_class", "codec_class", "load_codec", "loa
 # Name → module and class. Modules are imported when asked for, so that listing codecs costs nothing.
 CODECS: dict[str, tuple[str, str]] = {
     "deepjscc": ("gr_jscc.codecs.deepjscc.codec", "DeepJSCC"),
+    "deepjscc-temporal": ("gr_jscc.codecs.deepjscc.temporal", "DeepJSCCTemporal"),
     "successive-multiple": ("gr_jscc.codecs.successive.multiple", "SuccessiveMultiple"),
     "successive-residual": ("gr_jscc.codecs.successive.residual", "SuccessiveResidual"),
     "successive-single": ("gr_jscc.codecs.successive.single", "SuccessiveSingle"),

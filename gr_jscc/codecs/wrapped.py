@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from gr_jscc.codecs.base import Codec, Payload, Receiver, Transmitter, UseMap
@@ -25,6 +27,7 @@ class Wrapped(Codec):
         self.name = codec.name
         self.uses_feedback, self.ideal_only = codec.uses_feedback, codec.ideal_only
         self.side_info_mcs, self.side_info_copies = codec.side_info_mcs, codec.side_info_copies
+        self.side_info_lasts, self.most_behind = codec.side_info_lasts, codec.most_behind
 
     @property
     def cbr_range(self) -> tuple[float, float]:
@@ -46,6 +49,14 @@ class Wrapped(Codec):
 
     def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
         return self.codec.use_map(image, cbr)
+
+    def of_stream(self, refresh: int, is_even: bool = False) -> Wrapped:
+        stream = copy.copy(self)
+        stream.codec = self.codec.of_stream(refresh, is_even)
+        return stream
+
+    def sent(self, payload: Payload) -> None:
+        self.codec.sent(payload)
 
     def restated(self, payload: Payload, side_info: bytes) -> Payload | None:
         return self.codec.restated(payload, side_info)

@@ -201,8 +201,13 @@ class Assembler:
         else:
             current.manifest = manifest
             current.forget_undecoded()
-            if self.is_stream and len(manifest.side_info) <= LASTING_BYTES:
+            if self._lasts(manifest):
                 self._standing[sender_of(current.transfer), current.number] = manifest
+
+    def _lasts(self, manifest: Manifest) -> bool:
+        """Whether it may stand for the transfers that follow."""
+        lasts = self._codec is None or self._codec.side_info_lasts
+        return self.is_stream and lasts and len(manifest.side_info) <= LASTING_BYTES
 
     def _echo(self, key: tuple[int, int], burst: ReceivedBurst) -> list[Arrival]:
         """A burst with the number of a round that is done: late, or another sender's, as its manifest tells."""

@@ -37,6 +37,9 @@ class WithinTotal(Wrapped):
     def cbr_range(self) -> tuple[float, float]:
         return self.codec.cbr_range[0], 1.0
 
+    def of_stream(self, refresh: int, is_even: bool = False) -> WithinTotal:
+        return super().of_stream(refresh, is_even=True)  # as every frame is bounded
+
     def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
         return None  # how much of the bound is the payload's is only known when the picture was sent
 

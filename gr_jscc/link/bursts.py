@@ -45,6 +45,7 @@ class LinkSettings:
             ``mcs`` and ``manifest_copies`` say.
         manifest_seconds: of a stream whose receivers know it for one: for so long a manifest stands for the pictures
             that follow, as far as the codec can have it hold for them. 0: each picture has its own.
+        refresh: of a stream, frames from one that needs no other to the next, at most; of no account to most codecs.
         session: the sender's.
         numerology: the modulator's, which says what headers cost; the demodulator must have the same.
 
@@ -58,6 +59,7 @@ class LinkSettings:
     manifest_copies: int | None = None
     control_snr_db: float | None = None
     manifest_seconds: float = 0.0
+    refresh: int = 10
     session: Session = Session()
     numerology: Numerology = DEFAULT_NUMEROLOGY
 

@@ -258,6 +258,7 @@ class SendingEnd:
             self._flights.begin(flight, payloads, layered=feedback or len(payloads) > 1)
             flight.awaiting = None if flight.complete else 0
             self._encoding -= 1
+        self.codec.sent(payloads[0])
 
     def proceed(self, flight: Outgoing, feedback: Reception | None) -> None:
         """Runs the codec on to its next round or, when there is no feedback, to its last."""
@@ -315,8 +316,7 @@ class SendingEnd:
             self._stored(flight)
 
     def _proceed_without_feedback(self, flight: Outgoing) -> None:
-        flight.feedback_missed += 1
-        flight.awaiting = None
+        flight.feedback_missed, flight.awaiting = flight.feedback_missed + 1, None
         self._say("late", flight, reason="no feedback arrived in time")
         self._defer(self.proceed, flight, None)
 

@@ -52,7 +52,7 @@ class StandingManifests:
             seconds: for how long a manifest stands; 0: for its own picture only.
         """
         last, now = self._standing.get(round_), self._clock()
-        if not seconds:
+        if not seconds or not self._codec.side_info_lasts:
             return payload, False
         alike = last is not None and last.size == size and last.symbols == len(payload.symbols)
         if alike and last.symbols and not last.is_new and now - last.at < seconds:

@@ -116,6 +116,7 @@ class JudgedTask(Task, Protocol):
 # Codec → module and class of its training task.
 TASKS: dict[str, tuple[str, str]] = {
     "deepjscc": ("gr_jscc.training.deepjscc", "DeepJSCCTask"),
+    "deepjscc-temporal": ("gr_jscc.training.deepjscc_temporal", "TemporalTask"),
     "hjscc": ("gr_jscc.training.hjscc", "HJSCCTask"),
     "ntscc": ("gr_jscc.training.ntscc", "NTSCCTask"),
     "successive-multiple": ("gr_jscc.training.successive", "MultipleTask"),

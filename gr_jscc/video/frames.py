@@ -96,6 +96,11 @@ class FrameForm:
         """The size as people write it."""
         return f"{self.width}x{self.height}"
 
+    @property
+    def in_a_second(self) -> int:
+        """Frames of a second, at least one."""
+        return max(1, int(self.fps))
+
     def fit(self, image: np.ndarray) -> np.ndarray:
         """A picture uint8[h, w, 3], cropped to the form's shape and scaled to its size: uint8[height, width, 3].
 

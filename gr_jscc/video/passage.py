@@ -57,7 +57,8 @@ class FrameSender:
     """
 
     def __init__(self, codec: Codec, cbr: float, settings: LinkSettings | None = None) -> None:
-        self.codec, self.cbr, self.settings = codec, cbr, settings_of(codec, settings)
+        self.cbr, self.settings = cbr, settings_of(codec, settings)
+        self.codec = codec.of_stream(self.settings.refresh)
         codec.transmitter(cbr)
 
     def send(self, number: int, image: np.ndarray) -> OnAir:
@@ -70,6 +71,7 @@ class FrameSender:
         transmitter = self.codec.transmitter(self.cbr)
         payloads = [transmitter.start(image)]
         payloads += further_rounds(transmitter, None, lambda number: True)
+        self.codec.sent(payloads[0])
         transfer = self.settings.session.transfer(number)
         size, weights = image.shape[:2], self.codec.weights_hash
         bursts = [
@@ -108,7 +110,7 @@ class Viewer:
         self.scenario = scenario
         self.image: np.ndarray | None = None
         self._demodulator = StreamDemodulator(settings_of(codec, settings).numerology)
-        self._end = ReceivingEnd(codec)
+        self._end = ReceivingEnd(codec.of_stream(settings_of(codec, settings).refresh))
 
     def receive(self, sent: OnAir, slot: int, size: tuple[int, int]) -> bool:
         """Takes what the air has of a frame; returns whether anything of it could be shown.

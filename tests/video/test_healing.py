@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from gr_jscc.channel import BurstLoss, Scenario
+from gr_jscc.codecs.registry import load_codec
+from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.video.frames import FrameForm
 from gr_jscc.video.passage import MODEM_SILENCE, FrameSender, OnAir, Viewer, shortest_slot
@@ -35,6 +37,24 @@ def test_every_frame_whose_bursts_arrive_is_as_if_none_had_been_lost_before(code
         assert lost or np.array_equal(whole.image, holed.image)
     assert max(harm) > 1 and losses(holed) >= 3  # there was something to heal
     assert longest < FPS  # frames in a second
+
+
+def test_where_frames_need_one_another_all_is_whole_from_the_next_that_needs_none():
+    temporal, settings = load_codec("deepjscc-temporal"), LinkSettings(refresh=4)
+    sender = FrameSender(temporal, 1 / 12, settings)
+    whole = Viewer(temporal, Scenario(AIR, seed=3), settings)
+    holed = Viewer(temporal, Scenario(AIR | {"loss": {"probability": 0.1}}, seed=3), settings)
+    alike, lossy, is_healed = [], 0, True
+    for number, frame in enumerate(itertools.islice(Source("pattern").frames(FrameForm(FPS, 160, 120)), FRAMES)):
+        sent, before = sender.send(number, frame.image), losses(holed)
+        for viewer in (whole, holed):
+            viewer.receive(sent, shortest_slot(sent), (120, 160))
+        lost = losses(holed) > before
+        is_healed = not lost and (is_healed or number % 4 == 0)
+        alike.append(np.array_equal(whole.image, holed.image))
+        lossy += lost
+        assert alike[-1] or not is_healed
+    assert lossy >= 3 and any(alike) and not all(alike)
 
 
 def test_a_receiver_that_joins_in_the_middle_of_a_frame_shows_the_next(codec):

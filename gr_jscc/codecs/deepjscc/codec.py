@@ -83,7 +83,7 @@ class DeepJSCC(TrainedCodec):
         return rate, symbols
 
 
-def _grid(height: int, width: int) -> tuple[int, int]:
+def grid(height: int, width: int) -> tuple[int, int]:
     """Latent positions down and across for a picture's size."""
     return -(-height // STRIDE), -(-width // STRIDE)
 
@@ -95,7 +95,7 @@ def largest_rate(height: int, width: int, cbr: float, latents: int) -> tuple[int
     unused, a sixteenth at CBR 1/12, wherever a side is no multiple of `STRIDE` or the CBR no multiple of a step. Below
     half of the positions they are worth less than the rate before, and nothing of them is sent.
     """
-    rows, columns = _grid(height, width)
+    rows, columns = grid(height, width)
     positions = rows * columns
     symbols = min(channel_uses(cbr, height, width), latents // 2 * positions)
     if 2 * (symbols % positions) < positions:
@@ -103,7 +103,7 @@ def largest_rate(height: int, width: int, cbr: float, latents: int) -> tuple[int
     return -(-symbols // positions) * 2, symbols
 
 
-def _places(symbols: int, positions: int) -> np.ndarray:
+def places_of(symbols: int, positions: int) -> np.ndarray:
     """Where so many symbols lie among pairs of channels × positions: int64[symbols], the last pair's evenly spread."""
     whole = (symbols - 1) // positions * positions
     some = symbols - whole
@@ -119,19 +119,30 @@ class _Transmitter(Transmitter):
         height, width = image.shape[:2]
         network, device = self.codec.network, self.codec.device
         rate, count = self.codec.rate_for(height, width, self.cbr)
-        rows, columns = _grid(height, width)
+        rows, columns = grid(height, width)
         rates = torch.tensor([rate], device=device)
-        places = torch.from_numpy(_places(count, rows * columns)).to(device)
-        is_sent = torch.zeros(network.latents // 2, 1, rows, columns, device=device)
-        is_sent.view(-1)[places] = 1
+        places = torch.from_numpy(places_of(count, rows * columns)).to(device)
+        is_sent = sent_at(places, (network.latents // 2, rows, columns))
         with self.codec.autocast():
             pixels = to_pixels(image, rows * STRIDE, columns * STRIDE, device)
-            latents = network.encode(pixels, rates, 2 * is_sent.sum(0).long())
+            latents = network.encode(pixels, rates, 2 * is_sent.sum(0, keepdim=True))
             del pixels
-        latents = latents * is_sent.expand(-1, 2, -1, -1).reshape(latents.shape)
-        symbols, scale = to_symbols(latents, torch.tensor([2 * count / (rows * columns)], device=device))
-        code = int(quantise_scale(scale)[0])
-        return Payload(symbols[0].reshape(-1)[places].cpu().numpy(), SIDE_INFO.pack(rate // 2, code))
+        symbols, code = symbols_of(latents, is_sent, places)
+        return Payload(symbols, SIDE_INFO.pack(rate // 2, code))
+
+
+def sent_at(places: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Whether a pair of latents is sent, uint8[pairs, h, w]."""
+    is_sent = torch.zeros(shape, dtype=torch.uint8, device=places.device)
+    is_sent.view(-1)[places] = 1
+    return is_sent
+
+
+def symbols_of(latents: Tensor, is_sent: Tensor, places: Tensor) -> tuple[np.ndarray, int]:
+    """What is sent of latents float32[1, latents, h, w]: complex64[k] of power 1, and the code of the power scale."""
+    latents = latents * is_sent.repeat_interleave(2, dim=0)
+    symbols, scale = to_symbols(latents, torch.tensor([2 * len(places) / is_sent[0].numel()], device=places.device))
+    return symbols[0].reshape(-1)[places].cpu().numpy(), int(quantise_scale(scale)[0])
 
 
 class _Receiver(TrainedReceiver):
@@ -139,7 +150,7 @@ class _Receiver(TrainedReceiver):
 
     def pixels(self, heard: Heard) -> Tensor | None:
         network, device = self.codec.network, self.codec.device
-        rows, columns = _grid(self.height, self.width)
+        rows, columns = grid(self.height, self.width)
         if heard.side_info is None or len(heard.side_info) != SIDE_INFO.size:
             return None
         pairs, code = SIDE_INFO.unpack(heard.side_info)
@@ -148,20 +159,20 @@ class _Receiver(TrainedReceiver):
             return None
         if heard.is_lost:
             return None
-        places = torch.from_numpy(_places(count, positions)).to(device)
-        sent = torch.zeros(network.latents // 2, rows, columns, dtype=torch.uint8, device=device)
-        sent.view(-1)[places] = 2
+        places = torch.from_numpy(places_of(count, positions)).to(device)
+        sent = 2 * sent_at(places, (network.latents // 2, rows, columns))
         scale, rates = scale_of(torch.tensor([code], device=device)), torch.tensor([2 * pairs], device=device)
         with self.codec.autocast():
-            told = *self._latents(heard, places, sent.shape, scale), rates, sent.sum(0, keepdim=True)
+            told = *latents_heard(heard, places, sent.shape, scale), rates, sent.sum(0, keepdim=True)
             known = network.listen(*told)
             del told  # as much as all that follows needs
             return network.paint(*known)
 
-    def _latents(self, heard: Heard, places: Tensor, shape: torch.Size, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents as they arrived, and the noise variance of each; what was not sent is as if it were lost."""
-        received = torch.zeros(1, *shape, dtype=torch.complex64, device=scale.device)
-        variance = torch.full(received.shape, torch.inf, device=scale.device)
-        received.view(-1)[places] = heard.symbols
-        variance.view(-1)[places] = heard.noise_var
-        return from_symbols(received, variance, scale)
+
+def latents_heard(heard: Heard, places: Tensor, shape: torch.Size, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Latents as they arrived, and the noise variance of each; what was not sent is as if it were lost."""
+    received = torch.zeros(1, *shape, dtype=torch.complex64, device=scale.device)
+    variance = torch.full(received.shape, torch.inf, device=scale.device)
+    received.view(-1)[places] = heard.symbols
+    variance.view(-1)[places] = heard.noise_var
+    return from_symbols(received, variance, scale)
