@@ -23,7 +23,7 @@ from gr_jscc.training.checkpoint import (
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.training.schedule import optimiser_of
 from gr_jscc.training.tasks import JudgedTask, Task, codec_name
-from gr_jscc.weights import read_model, write_model
+from gr_jscc.weights import describe_model, read_model, write_model
 
 ELSEWHERE = "; choose another folder with --out"
 PATIENCE = 50  # steps in a row without a finite loss or gradient, that no bad picture explains
@@ -254,9 +254,10 @@ class TrainingState:
         """
         info = {"steps": str(self.step), "figures": json.dumps(self.figures)}
         average, config = self.average.network.state_dict(), self.network.config
-        codec = codec_name(self.recipe)
-        base = read_model(self.recipe.start_from, codec) if self.recipe.differences else None
-        write_model(self.weights, codec, config, average, info, self.recipe.compact, base)
+        recipe, base = self.recipe, None
+        if recipe.differences:
+            base = read_model(recipe.start_from, str(describe_model(recipe.start_from)["codec"]))
+        write_model(self.weights, codec_name(recipe), config, average, info, recipe.compact, base)
 
     @property
     def is_exported(self) -> bool:

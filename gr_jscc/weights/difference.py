@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gr_jscc.weights import LONGEST_NAME, ModelFile, WeightsError, read_model, shipped_models
+from gr_jscc.weights import LONGEST_NAME, ModelFile, WeightsError, describe_model, read_model, shipped_models
 from gr_jscc.weights.compact import SMALLEST, halved
 
 MOST = 7
@@ -64,7 +64,7 @@ def differences(
 
 
 def with_base(model: ModelFile) -> ModelFile:
-    """A model of a codec's as it was, where its weights differ from those of another one of this codec that ships.
+    """A model as it was, where its weights are what they differ by from those of another one that ships.
 
     Raises:
         WeightsError: no such model ships, or not as it was.
@@ -74,7 +74,7 @@ def with_base(model: ModelFile) -> ModelFile:
         return model
     if base not in shipped_models():
         raise WeightsError(f"weights that were trained on from others, which do not ship: {model.name}")
-    return restored(model, read_model(base, model.codec))
+    return restored(model, read_model(base, str(describe_model(base)["codec"])))
 
 
 def restored(model: ModelFile, other: ModelFile) -> ModelFile:

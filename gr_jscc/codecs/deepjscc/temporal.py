@@ -32,7 +32,7 @@ from gr_jscc.codecs.parts.temporal_blend import BLENDS, best_blend, blended
 from gr_jscc.codecs.parts.vector_coding import decode_vectors, encode_vectors
 from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver, heard
 from gr_jscc.weights import read_model
-from gr_jscc.weights.difference import restored
+from gr_jscc.weights.difference import with_base
 from gr_jscc.weights.loading import load_network
 
 __all__ = ["DeepJSCCTemporal"]
@@ -91,8 +91,7 @@ class DeepJSCCTemporal(TrainedCodec):
 
     def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
         self.still = DeepJSCC(device=device)
-        model = read_model(weights or self.default_weights, self.name)
-        model = restored(model, read_model(self.still.default_weights, self.still.name))
+        model = with_base(read_model(weights or self.default_weights, self.name))
         self.place(load_network(self.build, model), device)
         self._model, self.refresh, self.is_even, self.is_stream = model, 1, True, False
         self._forget()
