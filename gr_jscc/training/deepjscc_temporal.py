@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.deepjscc.codec import DeepJSCC
-from gr_jscc.codecs.deepjscc.temporal import BELIEVED_NOISE_VAR
-from gr_jscc.codecs.deepjscc.temporal_network import TemporalNetwork
-from gr_jscc.codecs.parts.block_motion import motion, moved
+from gr_jscc.codecs.deepjscc.temporal_network import BELIEVED_NOISE_VAR, TemporalNetwork
 from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork, from_symbols, to_symbols
 from gr_jscc.codecs.parts.temporal_blend import best_blend, blended
 from gr_jscc.datasets.moving import MovingWindow
@@ -153,6 +151,8 @@ class TemporalTask:
 
     def _references(self, scene: _Scene, frame: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """The sender's and the receiver's, moved alike; sometimes the receiver's is an old or no picture."""
+        from gr_jscc.codecs.parts.block_motion import motion, moved  # with numba, which who trains others need not have
+
         vectors = motion(frame, scene.expected, float(rng.choice(PENALTIES)))
         if rng.random() < STUCK:
             vectors = np.zeros_like(vectors)

@@ -41,4 +41,7 @@ def test_the_lossy_model_is_the_better_one_where_symbols_are_lost(small_photo):
 
 
 def test_every_shipped_model_of_deepjscc_has_golden_values():
-    assert {name for name in shipped_models() if name.startswith("deepjscc")} == set(GOLDEN)
+    assert {name for name in shipped_models() if name.startswith("deepjscc")} == {
+        *GOLDEN,
+        "deepjscc-temporal",
+    }  # whose are in test_deepjscc_temporal.py

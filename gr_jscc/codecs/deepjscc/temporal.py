@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gr_jscc.codecs.base import Payload, Receiver, Reception, Transmitter
 from gr_jscc.codecs.deepjscc.codec import DeepJSCC, grid, latents_heard, places_of, sent_at, symbols_of
-from gr_jscc.codecs.deepjscc.temporal_network import TemporalNetwork
+from gr_jscc.codecs.deepjscc.temporal_network import BELIEVED_NOISE_VAR, TemporalNetwork
 from gr_jscc.codecs.parts.block_motion import field_size, motion, moved
 from gr_jscc.codecs.parts.deepjscc_network import STRIDE
 from gr_jscc.codecs.parts.entropy_coding import CodingError, Decoder, Encoder
@@ -41,7 +41,6 @@ HEAD = struct.Struct(">B")  # age: frames since the last that needed no other, 0
 TOLD = struct.Struct(">BBB")  # of the others: rate (latent channels / 2), power-scale code, blend; the vectors follow
 MOST_AGE = 255
 MORE = 2.0  # times as many symbols as the others, for a frame that needs no other: those that follow profit from it
-BELIEVED_NOISE_VAR = 0.1  # of receivers, Es/N0 10 dB
 WORTH = 40.0  # times the error of a picture of its own, that a reference may be off to be of use
 PENALTY = 120.0  # of vectors that differ from their neighbours, see `motion`
 
