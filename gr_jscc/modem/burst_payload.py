@@ -83,8 +83,8 @@ def demodulate_payloads(
     return [
         ReceivedBurst(
             header=burst.header,
-            symbols=payload[row, : burst.header.symbols],
-            noise_var=spread[row, : burst.header.symbols],
+            symbols=payload[row, : burst.header.symbols].copy(),  # whoever keeps one burst does not keep them all
+            noise_var=spread[row, : burst.header.symbols].copy(),
             start=max(0, burst.window - early),
             cfo=float(cfo),
             snr_db=float(snr_db),
