@@ -89,7 +89,9 @@ class IncomingRound:
             self.size += SYMBOL_BYTES * (header.symbols - (0 if old is None else old.header.symbols))
             self.analog_count = header.count
             self.analog[header.index] = burst
-            if not self.repeatable or np.isfinite(burst.noise_var).mean() >= USABLE_SHARE:
+            # What drowned a header that was not read may have drowned as much of the symbols.
+            most = np.inf if burst.source == HeaderSource.READ else 1.0
+            if not self.repeatable or (burst.noise_var < most).mean() >= USABLE_SHARE:
                 self.usable.add(header.index)
         elif self.manifest is None and header.mcs in MCS:  # headers can state others, which none of ours sends
             data = self._decoded(burst)

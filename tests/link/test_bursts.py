@@ -9,10 +9,11 @@ from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import Payload
 from gr_jscc.link.assembly import Assembler
 from gr_jscc.link.bursts import LinkError, LinkSettings, round_bursts, settings_of
+from gr_jscc.link.incoming import IncomingRound
 from gr_jscc.link.interleaver import KEPT, deinterleave, interleave, permutation
 from gr_jscc.link.manifest import Manifest, ManifestError
 from gr_jscc.link.session import Session
-from gr_jscc.modem import HEADER_SYMBOLS, BurstHeader, BurstKind, ReceivedBurst
+from gr_jscc.modem import HEADER_SYMBOLS, BurstHeader, BurstKind, HeaderSource, ReceivedBurst
 from gr_jscc.modem.digital import decode_digital
 
 pytestmark = pytest.mark.timeout(60)
@@ -244,3 +245,30 @@ def test_what_nobody_asked_for_is_as_the_codec_wants_it():
 def test_the_order_of_rounds_of_any_size_is_not_kept():
     """Sixteen forged manifests would take gigabytes for good."""
     assert permutation(KEPT) is permutation(KEPT) and permutation(KEPT + 1) is not permutation(KEPT + 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "noisy", "asked_again"),
+    [("READ", 0.5, False), ("BETWEEN", 0.2, False), ("BETWEEN", 0.5, True), ("BEFORE", 0.0, True)],
+)
+def test_a_burst_whose_header_was_drowned_is_asked_for_again_unless_most_of_it_is_sound(source, noisy, asked_again):
+    header = BurstHeader(BurstKind.ANALOG, transfer=7, round=0, index=0, count=1, symbols=100)
+    noise_var = np.where(np.arange(100) < 100 * noisy, np.float32(30), np.float32(0.1))
+    symbols = np.ones(100, np.complex64)
+    burst = ReceivedBurst(header, symbols, noise_var, 0, 0.0, 10.0, -10.0, HeaderSource[source])
+    repeatable, once = (IncomingRound(transfer=7, number=0, repeatable=again) for again in (True, False))
+    for incoming in (repeatable, once):
+        incoming.add(burst)
+    assert (not repeatable.received().all() or not len(repeatable.received())) == asked_again
+    assert once.received().tolist() == [True]
+
+
+def test_a_rounds_last_burst_whose_header_was_drowned_is_cut_to_what_the_manifest_says():
+    incoming = IncomingRound(transfer=7, number=0, repeatable=False)
+    for index, source in ((0, HeaderSource.READ), (1, HeaderSource.BETWEEN)):
+        header = BurstHeader(BurstKind.ANALOG, transfer=7, round=0, index=index, count=2, symbols=10)
+        symbols, noise_var = np.full(10, 1 + index, np.complex64), np.full(10, 0.1, np.float32)
+        incoming.add(ReceivedBurst(header, symbols, noise_var, 0, 0.0, 10.0, -10.0, source))
+    incoming.manifest = Manifest(HASH, 32, 32, 19, b"", b"")
+    reception = incoming.arrival(None).reception
+    assert np.isfinite(reception.noise_var).all() and sorted(reception.symbols.real) == [1] * 10 + [2] * 9
