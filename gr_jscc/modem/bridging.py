@@ -104,16 +104,18 @@ class HeardBursts:
         # The last one of a round may be smaller than the others, and tells nothing of them.
         if not 0 < left_out <= _MOST_MISSING or known.index == known.count - 1:
             return []
-        counts = self._filling(heard, self._length(known.symbols), left_out)
-        if counts is None or is_known and sum(counts) != left_out:
+        fills = self._filling(heard, self._length(known.symbols), left_out)
+        if fills is None:
+            return []
+        between = sum(count for count, _ in fills)
+        if is_known and between != left_out:
             return []
         headers = [replace(known, index=i) for i in range(after.index - left_out, after.index)]
-        if sum(counts) == left_out:
-            return self._filled(heard, headers, counts, HeaderSource.BETWEEN)
-        early = headers[: left_out - sum(counts)]
-        return self._preceding(heard[0], early) + self._filled(
-            heard, headers[len(early) :], counts, HeaderSource.BEFORE
-        )
+        if between == left_out:
+            return self._filled(heard, headers, fills, HeaderSource.BETWEEN)
+        early = left_out - between
+        later = self._filled(heard, headers[early:], fills, HeaderSource.BEFORE)
+        return self._preceding(heard[0], headers[:early]) + later
 
     def _preceding(self, opening: BurstOpening, headers: list[BurstHeader]) -> list[BurstOpening]:
         """Bursts of these headers before the first one that was heard of a round, as far back as samples are kept."""
@@ -138,35 +140,34 @@ class HeardBursts:
         for less in range(min(known.count, known.symbols, self._numerology.data_count)):
             shorter = length - self._length(known.symbols - less)
             moved = [*heard[:-1], replace(heard[-1], window=heard[-1].window + shorter)]
-            counts = self._filling(moved, length, left_out)
-            if counts is not None and sum(counts) == left_out and counts[-1]:
+            fills = self._filling(moved, length, left_out)
+            if fills is not None and sum(count for count, _ in fills) == left_out and fills[-1][0]:
                 headers[-1] = replace(headers[-1], symbols=known.symbols - less)
-                return self._filled(moved, headers, counts, HeaderSource.BETWEEN)
+                return self._filled(moved, headers, fills, HeaderSource.BETWEEN)
         return []
 
-    def _filling(self, heard: list[BurstOpening], length: int, most: int) -> list[int] | None:
-        """How many analog bursts are missing after each of those heard; None where something else is missing, too."""
-        counts = []
+    def _filling(self, heard: list[BurstOpening], length: int, most: int) -> list[tuple[int, int]] | None:
+        """How many analog and how many digital bursts are missing after each of those heard; None where others are."""
+        fills = []
         for left, right in zip(heard, heard[1:]):
             free = right.window - left.window - self._length(left.header.symbols)
             fits = [
-                round((free - lost * self._digital) / length)
+                (round((free - lost * self._digital) / length), lost)
                 for lost in range(_MOST_DIGITAL_LOST + 1 if self._digital else 1)
                 if abs((free - lost * self._digital + length / 2) % length - length / 2) <= _JITTER
             ]
-            if not fits or not 0 <= fits[0] <= most:
+            if not fits or fits[0][0] < 0:
                 return None
-            counts.append(fits[0])
-        return counts if sum(counts) <= most else None
+            fills.append(fits[0])
+        return fills if sum(count for count, _ in fills) <= most else None
 
     def _filled(
-        self, heard: list[BurstOpening], headers: list[BurstHeader], counts: list[int], source: HeaderSource
+        self, heard: list[BurstOpening], headers: list[BurstHeader], fills: list[tuple[int, int]], source: HeaderSource
     ) -> list[BurstOpening]:
-        """Bursts of these headers, so many after each of those heard."""
+        """Bursts of these headers, as many after each of those heard as `_filling` says."""
         length, missing, left_over = self._length(headers[0].symbols) if headers else 0, [], iter(headers)
-        for count, left, right in zip(counts, heard, heard[1:]):
+        for (count, lost), left, right in zip(fills, heard, heard[1:]):
             begin = left.window + self._length(left.header.symbols)
-            lost = max(0, right.window - begin - count * length + _JITTER) // self._digital if self._digital else 0
             for i, header in enumerate(islice(left_over, count)):
                 for window in self._places(begin + i * length, self._digital, lost):
                     missing.append(self._bridged(header, window, left, right, source))
@@ -174,7 +175,7 @@ class HeardBursts:
 
     def _places(self, window: int, step: int, lost: int) -> Iterator[int]:
         """Where a burst may be when up to so many digital ones are missing beside it."""
-        return (window + i * step for i in range(lost + 1 if step else 1))
+        return (window + i * step for i in range(lost + 1 if step else 1))  # no digital one was heard yet
 
     def _bridged(
         self, header: BurstHeader, window: int, left: BurstOpening, right: BurstOpening, source: HeaderSource

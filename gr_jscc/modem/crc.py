@@ -2,15 +2,15 @@
 
 import zlib
 
-__all__ = ["CRC24", "crc24", "crc32"]
+__all__ = ["crc24", "crc32"]
 
-CRC24 = 0x864CFB  # CRC-24A of 5G NR, 3GPP TS 38.212, section 5.1; also that of OpenPGP
+_CRC24 = 0x864CFB  # CRC-24A of 5G NR, 3GPP TS 38.212, section 5.1; also that of OpenPGP
 
 
 def _remainder(byte: int) -> int:
     value = byte << 16
     for _ in range(8):
-        value = value << 1 ^ (CRC24 if value & 0x800000 else 0)
+        value = value << 1 ^ (_CRC24 if value & 0x800000 else 0)
     return value & 0xFFFFFF
 
 

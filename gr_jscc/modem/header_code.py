@@ -11,7 +11,8 @@ Code and CRC stay as they are in later versions, so that each end can tell when 
 import numpy as np
 from numba import njit
 
-from gr_jscc.modem.crc import CRC24
+from gr_jscc.modem.constellation import map_bits
+from gr_jscc.modem.crc import crc24
 from gr_jscc.modem.ldpc import ldpc_code
 from gr_jscc.modem.prbs import permutation
 
@@ -34,24 +35,12 @@ _STRESS = np.float32(1.5)
 _INTERLEAVER = permutation(0x4EAD, 2 * HEADER_SYMBOLS)
 # Most fields are mostly zeros, and cells that are mostly one value are a poor reference for the channel.
 _WHITENING = (permutation(0x5C4A, _WORD_BITS) % 2).astype(np.uint8)
-_AMPLITUDE = np.float32(np.sqrt(0.5))
 
 
 def coded_symbols(words: np.ndarray) -> np.ndarray:
     """Words, uint8[n, 96] bits of fields and CRC, as sent: complex64[n, 240], QPSK of power 1."""
-    return _mapped(_CODE.encode(words ^ _WHITENING), _INTERLEAVER)
-
-
-@njit(cache=True, nogil=True)
-def _mapped(coded, interleaver):
-    """Coded bits, uint8[n, 480], interleaved, as QPSK: complex64[n, 240]. `constellation.map_bits` does the same."""
-    symbols = np.empty((len(coded), HEADER_SYMBOLS), np.complex64)
-    for word in range(len(coded)):
-        for i in range(HEADER_SYMBOLS):
-            real = -_AMPLITUDE if coded[word, interleaver[2 * i]] else _AMPLITUDE
-            imag = -_AMPLITUDE if coded[word, interleaver[2 * i + 1]] else _AMPLITUDE
-            symbols[word, i] = complex(real, imag)
-    return symbols
+    coded = _CODE.encode(words ^ _WHITENING)[:, _INTERLEAVER]
+    return map_bits(coded.reshape(-1), 2).reshape(len(words), -1)
 
 
 def decoded_words(llr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,36 +73,13 @@ def _in_order(llr, interleaver):
     return ratios
 
 
-@njit(cache=True, nogil=True)
-def _are_sound(words):
+def _are_sound(words: np.ndarray) -> np.ndarray:
     """Whether the CRC of each word, uint8[n, 96], is right: bool[n]."""
-    sound = np.ones(len(words), np.bool_)
-    for word in range(len(words)):
-        value = _check(words[word])
-        for i in range(_WORD_BITS - FIELD_BITS):
-            sound[word] &= (value >> i & 1) == words[word, _WORD_BITS - 1 - i]
-    return sound
+    return (words == with_check(words[:, :FIELD_BITS])).all(axis=1)
 
 
-@njit(cache=True, nogil=True)
-def with_check(fields):
+def with_check(fields: np.ndarray) -> np.ndarray:
     """Bits of fields, uint8[n, 72], and after them those of their CRC: uint8[n, 96]."""
-    words = np.empty((len(fields), _WORD_BITS), np.uint8)
-    for word in range(len(fields)):
-        words[word, :FIELD_BITS] = fields[word]
-        value = _check(words[word])
-        for i in range(_WORD_BITS - FIELD_BITS):
-            words[word, _WORD_BITS - 1 - i] = value >> i & 1
-    return words
-
-
-@njit(cache=True, nogil=True)
-def _check(word):
-    """The CRC of a word's fields, as `crc.crc24` has it."""
-    value = 0xFFFFFF
-    for i in range(FIELD_BITS):
-        top = value >> 23 ^ word[i]
-        value = value << 1 & 0xFFFFFF
-        if top:
-            value ^= CRC24
-    return value
+    packed = np.packbits(fields, axis=1)
+    checks = b"".join(crc24(row.tobytes()).to_bytes(3, "big") for row in packed)
+    return np.unpackbits(np.hstack([packed, np.frombuffer(checks, np.uint8).reshape(-1, 3)]), axis=1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gr_jscc.training.recipe import RecipeError
-from gr_jscc.weights import WeightsError, find_model, read_model
+from gr_jscc.weights import WeightsError, find_model, read_any_model
 from gr_jscc.weights.compact import expanded
 from gr_jscc.weights.difference import STEP, with_base
 
@@ -31,7 +31,7 @@ def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
         WeightsError: no such model, or a damaged one.
         RecipeError: it has nothing in common with the network.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     trained = runs / name / f"{name}.safetensors"
@@ -39,9 +39,7 @@ def start_from(network: nn.Module, name: str | Path, runs: Path) -> int:
     try:
         tensors = expanded(load_file(str(path)))
         if any(key.endswith(STEP) for key in tensors):
-            with safe_open(str(path), framework="pt") as file:
-                codec = (file.metadata() or {}).get("codec", "")
-            tensors = with_base(read_model(path, codec)).tensors
+            tensors = with_base(read_any_model(path)).tensors
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"weights cannot be read: {path}: {' '.join(str(error).split())}") from error
     try:

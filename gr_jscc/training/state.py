@@ -23,7 +23,7 @@ from gr_jscc.training.checkpoint import (
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.training.schedule import optimiser_of
 from gr_jscc.training.tasks import JudgedTask, Task, codec_name
-from gr_jscc.weights import describe_model, read_model, write_model
+from gr_jscc.weights import read_any_model, write_model
 
 ELSEWHERE = "; choose another folder with --out"
 PATIENCE = 50  # steps in a row without a finite loss or gradient, that no bad picture explains
@@ -254,9 +254,8 @@ class TrainingState:
         """
         info = {"steps": str(self.step), "figures": json.dumps(self.figures)}
         average, config = self.average.network.state_dict(), self.network.config
-        recipe, base = self.recipe, None
-        if recipe.differences:
-            base = read_model(recipe.start_from, str(describe_model(recipe.start_from)["codec"]))
+        recipe = self.recipe
+        base = read_any_model(recipe.start_from) if recipe.differences else None
         write_model(self.weights, codec_name(recipe), config, average, info, recipe.compact, base)
 
     @property

@@ -119,6 +119,15 @@ def read_model(name: str | Path, codec: str) -> ModelFile:
     )
 
 
+def read_any_model(name: str | Path) -> ModelFile:
+    """Reads a model of whatever codec.
+
+    Raises:
+        WeightsError: missing, damaged, or without a codec or a configuration.
+    """
+    return read_model(name, str(describe_model(name).get("codec", "")))
+
+
 def _config(path: Path, text: str) -> dict:
     """The configuration in a file's metadata.
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gr_jscc.weights import LONGEST_NAME, ModelFile, WeightsError, describe_model, read_model, shipped_models
+from gr_jscc.weights import LONGEST_NAME, ModelFile, WeightsError, read_any_model, shipped_models
 from gr_jscc.weights.compact import SMALLEST, halved
 
 MOST = 7
@@ -74,7 +74,7 @@ def with_base(model: ModelFile) -> ModelFile:
         return model
     if base not in shipped_models():
         raise WeightsError(f"weights that were trained on from others, which do not ship: {model.name}")
-    return restored(model, read_model(base, str(describe_model(base)["codec"])))
+    return restored(model, read_any_model(base))
 
 
 def restored(model: ModelFile, other: ModelFile) -> ModelFile:

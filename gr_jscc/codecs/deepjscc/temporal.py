@@ -31,9 +31,6 @@ from gr_jscc.codecs.parts.power_scale import scale_of
 from gr_jscc.codecs.parts.temporal_blend import BLENDS, best_blend, blended
 from gr_jscc.codecs.parts.vector_coding import decode_vectors, encode_vectors
 from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver, heard
-from gr_jscc.weights import read_model
-from gr_jscc.weights.difference import with_base
-from gr_jscc.weights.loading import load_network
 
 __all__ = ["DeepJSCCTemporal"]
 
@@ -89,10 +86,9 @@ class DeepJSCCTemporal(TrainedCodec):
     most_behind = 4
 
     def __init__(self, weights: str | Path | None = None, device: str = "cpu") -> None:
+        super().__init__(weights, device)
         self.still = DeepJSCC(device=device)
-        model = with_base(read_model(weights or self.default_weights, self.name))
-        self.place(load_network(self.build, model), device)
-        self._model, self.refresh, self.is_even, self.is_stream = model, 1, True, False
+        self.refresh, self.is_even, self.is_stream = 1, True, False
         self._forget()
 
     def _forget(self) -> None:
