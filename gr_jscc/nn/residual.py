@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -31,7 +32,8 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(self.activation(self.first(self.activation(x))))
+        inside = F.leaky_relu_(self.first(self.activation(x)), 0.1)
+        return self.second(inside).add_(x)
 
 
 class ConditionedBottleneck(nn.Module):
@@ -65,8 +67,8 @@ class ConditionedBottleneck(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
-        hidden = self.activation(self.reduce(x) * (1 + scale) + shift)
-        return x + self.expand(self.activation(self.spatial(hidden)))
+        hidden = F.leaky_relu_((self.reduce(x) * (1 + scale)).add_(shift), 0.1)
+        return self.expand(F.leaky_relu_(self.spatial(hidden), 0.1)).add_(x)
 
 
 class Condition(nn.Module):

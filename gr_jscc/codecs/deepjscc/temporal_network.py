@@ -134,9 +134,9 @@ class TemporalNetwork(DeepJSCCNetwork):
 
         def leave(x: Tensor, estimate: Tensor, known: Tensor, reference: Tensor) -> Tensor:
             x = F.pixel_shuffle(self.decoder_up(x), 2) + self.decoder_reference_fine(known)
-            x = self.decoder_fine(x)
+            head = self.decoder_head(self.decoder_fine(x))
             with torch.autocast(estimate.device.type, enabled=False):
-                fine = self.passing(reference) + self.decoder_head(x.float())
+                fine = self.passing(reference) + head
                 return F.pixel_shuffle(self.synthesis(estimate), STRIDE) + F.pixel_shuffle(fine, FINE)
 
         fine = -(-FINE * (1 + 2 * len(self.decoder_fine)) // STRIDE)

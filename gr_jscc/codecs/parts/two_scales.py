@@ -39,9 +39,9 @@ def painted(network: nn.Module, estimate: Tensor, trust: Tensor, condition: Tens
 
     def leave(x: Tensor, estimate: Tensor) -> Tensor:
         x = network.decoder_fine(F.pixel_shuffle(network.decoder_up(x), 2))
+        head = F.pixel_shuffle(network.decoder_head(x), 4)
         with torch.autocast(estimate.device.type, enabled=False):
-            linear = F.pixel_shuffle(network.synthesis(estimate), STRIDE)
-            return linear + F.pixel_shuffle(network.decoder_head(x.float()), 4)
+            return F.pixel_shuffle(network.synthesis(estimate), STRIDE) + head
 
     fine = -(-4 * (1 + 2 * len(network.decoder_fine)) // STRIDE)
     stages = [(enter, 1), *_conditioned(network.decoder_coarse, condition, 1), (leave, fine)]
