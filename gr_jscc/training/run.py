@@ -15,6 +15,7 @@ from gr_jscc.plugins import is_place
 from gr_jscc.training.log import Log
 from gr_jscc.training.processes import Processes
 from gr_jscc.training.recipe import Recipe
+from gr_jscc.training.rounding import rounded
 from gr_jscc.training.schedule import TimeLimit, learning_rate
 from gr_jscc.training.state import TrainingState
 from gr_jscc.training.tasks import Task
@@ -99,10 +100,12 @@ class Run:
         images = images.to(self.device, memory_format=torch.channels_last)
         seed = (recipe.seed * 1_000_003 + state.step) * processes.world + processes.rank
         judged = {} if state.adversary is None else {"adversary": state.adversary}
-        with self._autocast():
-            loss = self.task.loss(self.model, images, torch.Generator(self.device).manual_seed(seed), **judged)
-        state.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        done = max(state.step / recipe.steps, spent)
+        with self._rounded(state.network) if done >= 1 - recipe.rounded else contextlib.nullcontext():
+            with self._autocast():
+                loss = self.task.loss(self.model, images, torch.Generator(self.device).manual_seed(seed), **judged)
+            state.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
         if state.take(self.processes.all_hold(torch.isfinite(loss.detach()))):
             self._losses.append(loss.detach())
         else:
@@ -110,6 +113,11 @@ class Run:
         if state.adversary is not None:
             with self._autocast():
                 self._skipped += not state.adversary.step()
+
+    def _rounded(self, network: nn.Module) -> contextlib.AbstractContextManager:
+        """With weights as they will be stored, where that is coarse."""
+        base = self.state.base
+        return contextlib.nullcontext() if base is None else rounded(network, base.tensors)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
@@ -128,10 +136,11 @@ class Run:
         return f"loss {mean:.3f}, {speed:.1f} steps/s"
 
     def _validate(self) -> None:
-        """Measures the averaged network, logs the figures and exports it with them."""
+        """Measures the averaged network as it will be stored, logs the figures and exports it with them."""
         self.state.check()
-        with self._autocast():
-            self.state.take_figures(self.task.validate(self.state.average.network, self.held_out))
+        average = self.state.average.network
+        with self._rounded(average), self._autocast():
+            self.state.take_figures(self.task.validate(average, self.held_out))
         with writing(self.state.out):
             self.log.write(self.state.step, self.state.figures)
             self.state.export()

@@ -21,6 +21,7 @@ from gr_jscc.training.checkpoint import (
     save_checkpoint,
 )
 from gr_jscc.training.recipe import Recipe, RecipeError
+from gr_jscc.training.rounding import stored_exactly
 from gr_jscc.training.schedule import optimiser_of
 from gr_jscc.training.tasks import JudgedTask, Task, codec_name
 from gr_jscc.weights import read_any_model, write_model
@@ -82,6 +83,7 @@ class TrainingState:
         step: optimiser steps done.
         figures: of the validation at this step; empty without.
         adversary: what learns beside the network and judges it, or None.
+        base: the model that weights are stored as differences from, or None.
 
     Example:
         >>> from gr_jscc.training.tasks import task_of
@@ -96,6 +98,7 @@ class TrainingState:
         self.optimiser = optimiser_of(recipe, network)
         self.average = Averager(network, recipe.ema)
         self.adversary = task.adversary(network) if isinstance(task, JudgedTask) else None
+        self.base = read_any_model(recipe.start_from) if recipe.differences else None
         self.step = 0
         self.figures: dict[str, float] = {}
         self._names = [name for name, _ in network.named_parameters()]
@@ -255,8 +258,8 @@ class TrainingState:
         info = {"steps": str(self.step), "figures": json.dumps(self.figures)}
         average, config = self.average.network.state_dict(), self.network.config
         recipe = self.recipe
-        base = read_any_model(recipe.start_from) if recipe.differences else None
-        write_model(self.weights, codec_name(recipe), config, average, info, recipe.compact, base)
+        exact = stored_exactly(self.network)
+        write_model(self.weights, codec_name(recipe), config, average, info, recipe.compact, self.base, exact)
 
     @property
     def is_exported(self) -> bool:

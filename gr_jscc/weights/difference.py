@@ -39,6 +39,11 @@ def named(model: ModelFile) -> str:
     return f"{model.name} {model.hash.hex()}"
 
 
+def is_coarse(name: str, tensor: Tensor, exact: tuple[str, ...]) -> bool:
+    """Whether a tensor is stored in four bits: small ones are not, nor those whose names begin as ``exact`` says."""
+    return tensor.ndim >= 2 and tensor.numel() >= SMALLEST and not name.startswith(exact)
+
+
 def differences(
     tensors: dict[str, Tensor], others: dict[str, Tensor], exact: tuple[str, ...] = ()
 ) -> dict[str, Tensor]:
@@ -51,16 +56,20 @@ def differences(
     """
     stored = {}
     for name, tensor in tensors.items():
-        if name.startswith(exact):
-            stored |= halved({name: tensor})
-        elif tensor.ndim < 2 or tensor.numel() < SMALLEST:
-            stored |= halved({name: tensor})
-        else:
+        if is_coarse(name, tensor, exact):
             values, steps = coarse((tensor.detach().float() - others.get(name, 0)).flatten(1))
             values = F.pad((values + MOST).to(torch.uint8), (0, 0, 0, len(values) % 2))
             stored[name] = (values[0::2] << 4 | values[1::2]).reshape(-1, *tensor.shape[1:])
             stored[name + STEP] = steps.half()
+        else:
+            stored |= halved({name: tensor})
     return stored
+
+
+def as_stored(tensor: Tensor, other: Tensor) -> Tensor:
+    """A tensor in four bits, as it will have been when it is read again; ``other``: the one that it differs from."""
+    values, steps = coarse((tensor.detach().float() - other).flatten(1))
+    return (other + (values * steps.half().float()[:, None]).reshape(tensor.shape)).to(tensor.dtype)
 
 
 def with_base(model: ModelFile) -> ModelFile:

@@ -8,7 +8,7 @@ import torch
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.weights import WeightsError, read_model, write_model
 from gr_jscc.weights.compact import SMALLEST
-from gr_jscc.weights.difference import STEP, differences, restored, with_base
+from gr_jscc.weights.difference import STEP, as_stored, differences, restored, with_base
 
 
 @pytest.fixture
@@ -34,6 +34,8 @@ def test_tensors_come_back_and_none_of_the_steps_with_them(other):
         error = (model.tensors[name] - tensors[name]).square().mean()
         assert 0 < error < 0.02 * (tensors[name] - other.tensors.get(name, 0)).square().mean()
     assert (model.tensors[exact] - tensors[exact]).abs().max() < 1e-3
+    for name in large:
+        assert torch.equal(as_stored(tensors[name], other.tensors.get(name, torch.zeros(()))), model.tensors[name])
 
 
 def test_another_base_is_refused_in_one_line(other):

@@ -32,6 +32,8 @@ class TemporalNetwork(DeepJSCCNetwork):
         torch.Size([1, 8, 2, 3])
     """
 
+    stored_exactly = ("analysis", "synthesis", "passing")  # the linear path, whose errors are in every pixel
+
     def __init__(self, latents: int = 64, fine: int = 96, coarse: int = 192, condition: int = 64, **more) -> None:
         super().__init__(latents, fine, coarse, condition=condition, **more)
         if self.mixed:

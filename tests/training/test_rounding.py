@@ -1,0 +1,69 @@
+"""Training with weights as they will be stored: steps see their rounding, and what is stored loses nothing more."""
+
+import pytest
+import torch
+
+from gr_jscc.training.recipe import Recipe, RecipeError
+from gr_jscc.training.rounding import rounded
+from gr_jscc.weights.difference import as_stored
+
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("one_thread")]
+
+
+class Linear(torch.nn.Linear):
+    stored_exactly = ("bias",)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(1)
+    return Linear(64, 64)
+
+
+def test_gradients_are_those_of_rounded_weights_and_step_the_others(network, rng):
+    other = {"weight": torch.from_numpy(rng.normal(0, 0.1, (64, 64))).float()}
+    before, inputs = network.weight.detach().clone(), torch.ones(1, 64)
+    with rounded(network, other):
+        inside = network.weight.detach().clone()
+        network(inputs).square().mean().backward()
+    assert torch.equal(inside, as_stored(before, other["weight"])) and not torch.equal(inside, before)
+    assert torch.equal(network.weight, before)
+    exact = torch.nn.functional.linear(inputs, inside, network.bias) / 32
+    assert torch.allclose(network.weight.grad, exact.T.expand(64, 64), atol=1e-5)
+
+
+def test_rounding_is_learned_away(network):
+    """A bias that is stored exactly can make up for what rounding did to the weights."""
+    other, inputs = {"weight": torch.zeros(64, 64)}, torch.ones(1, 64)
+    wanted = network(inputs).detach()
+
+    def error():
+        with rounded(network, other):
+            return float((network(inputs) - wanted).detach().square().mean())
+
+    first = error()
+    optimiser = torch.optim.SGD([network.bias], 20.0)
+    for _ in range(20):
+        with rounded(network, other):
+            optimiser.zero_grad()
+            (network(inputs) - wanted).square().mean().backward()
+        optimiser.step()
+    assert first > 1e-4 and error() < first / 100
+
+
+def test_weights_are_put_back_where_a_step_fails(network):
+    before = network.weight.detach().clone()
+    with pytest.raises(ValueError), rounded(network, {}):
+        raise ValueError
+    assert torch.equal(network.weight, before)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_is_a_share(share):
+    with pytest.raises(RecipeError, match="rounded must be from 0 to 1, with differences"):
+        Recipe("mine", "deepjscc", start_from="deepjscc-photo", differences=True, rounded=share)
+
+
+def test_only_what_is_stored_in_four_bits_is_rounded():
+    with pytest.raises(RecipeError, match="rounded must be from 0 to 1, with differences"):
+        Recipe("mine", "deepjscc", rounded=0.1)
