@@ -55,7 +55,7 @@ def _walk(rows: int, columns: int, wanted: Callable[[int, int], list[int]], exch
     apart = np.tile(np.append(np.maximum(1, 64 >> (steps // 2)), 4).astype(np.int64), (2, 1))  # the last is an escape
     plain = table(scaled(np.ones(2 * REACH + 1, np.int64)))
     for row in range(rows):
-        of_same, of_parts = ([table(scaled(one)) for one in counts] for counts in (same, apart))  # slow: once a row
+        of_same, of_parts = _Tables(same), _Tables(apart)  # slow to make: once a row, and only those that are used
         for column in range(columns):
             guess, agreeing = _prediction(vectors, row, column)
             vector = wanted(row, column)
@@ -73,6 +73,18 @@ def _walk(rows: int, columns: int, wanted: Callable[[int, int], list[int]], exch
                 else:
                     vectors[row, column, part] = exchange(vector[part] + REACH, plain) - REACH
     return vectors
+
+
+class _Tables(dict):
+    """Of counts int64[contexts, symbols] as they are now, by context."""
+
+    def __init__(self, counts: np.ndarray) -> None:
+        super().__init__()
+        self._counts = counts.copy()
+
+    def __missing__(self, context: int) -> object:
+        self[context] = table(scaled(self._counts[context]))
+        return self[context]
 
 
 def _prediction(vectors: np.ndarray, row: int, column: int) -> tuple[list[int], int]:
