@@ -12,6 +12,10 @@ from gr_jscc.radio.shift import FrequencyShift
 if TYPE_CHECKING:
     from gr_jscc.radio.profile import Profile
 
+#: Peaks stop one step below +1: drivers that multiply by 2048 or 32768 and cut (SoapyBladeRF, SoapyRemote) have +1 wrap
+#: around to -1.
+LARGEST = np.nextafter(np.float32(1), np.float32(0))
+
 
 class ToConverter:
     """Scales, shifts, predistorts, and clips what exceeds full scale.
@@ -22,7 +26,7 @@ class ToConverter:
 
     Example:
         >>> from gr_jscc.radio.profile import load_profile
-        >>> ToConverter(load_profile("hackrf")).process(np.array([1, 8], np.complex64)).real.tolist()
+        >>> ToConverter(load_profile("hackrf")).process(np.array([1, 8], np.complex64)).real.round(3).tolist()
         [0.25, 1.0]
     """
 
@@ -39,7 +43,7 @@ class ToConverter:
         if self._dc or self._iq:
             out = predistort(out, self._dc, self._iq)
         parts = out.view(np.float32)
-        np.clip(parts, -1.0, 1.0, out=parts)  # drivers that convert to whole numbers wrap around
+        np.clip(parts, -1.0, LARGEST, out=parts)
         return out
 
 

@@ -83,6 +83,13 @@ def test_peaks_are_clipped_and_imbalance_is_predistorted():
     assert np.allclose(sent, [-0.05 + 0.1j, 1 + 1j, -1 - 1j])
 
 
+@pytest.mark.parametrize("scale", [2048, 32768])  # of SoapyBladeRF, and of SoapyRemote with a Pluto behind it
+def test_peaks_do_not_wrap_around_in_drivers_that_multiply_and_cut(scale):
+    sent = ToConverter(load_profile("hackrf")).process(np.array([100 - 100j], np.complex64))
+    whole = (sent.view(np.float32) * np.float32(scale)).astype(np.int32)
+    assert whole.tolist() == [scale - 1, -scale]
+
+
 def test_what_the_device_lost_is_counted_and_the_offset_corrected():
     """10 ms are lost after 5000 samples, 3 samples after 9000."""
     rate, profile = 1e6, calibrated(rx={"dc": (0.5, 0.0)})
