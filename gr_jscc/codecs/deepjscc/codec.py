@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gr_jscc.codecs.base import Payload, Receiver, Transmitter, channel_uses
 from gr_jscc.codecs.parts.deepjscc_network import STRIDE, VALUES, DeepJSCCNetwork, from_symbols, to_symbols
-from gr_jscc.codecs.parts.pixels import to_pixels
+from gr_jscc.codecs.parts.pixels import padded
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.trained import Heard, TrainedCodec, TrainedReceiver
 from gr_jscc.weights.loading import require
@@ -124,9 +124,8 @@ class _Transmitter(Transmitter):
         places = torch.from_numpy(places_of(count, rows * columns)).to(device)
         is_sent = sent_at(places, (network.latents // 2, rows, columns))
         with self.codec.autocast():
-            pixels = to_pixels(image, rows * STRIDE, columns * STRIDE, device)
+            pixels = padded(image, rows * STRIDE, columns * STRIDE, device)
             latents = network.encode(pixels, rates, 2 * is_sent.sum(0, keepdim=True))
-            del pixels
         symbols, code = symbols_of(latents, is_sent, places)
         return Payload(symbols, SIDE_INFO.pack(rate // 2, code))
 

@@ -21,7 +21,7 @@ from gr_jscc.codecs.hjscc.network import SCALE_STEPS, HJSCCNetwork, encoder_numb
 from gr_jscc.codecs.hjscc.plan import Wish, eta_of, plan, quantise_eta, symbols_of, wish, wishes_of
 from gr_jscc.codecs.hjscc.side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.parts.entropy_coding import CodingError
-from gr_jscc.codecs.parts.pixels import to_pixels
+from gr_jscc.codecs.parts.pixels import padded
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, largest_eta
 from gr_jscc.codecs.trained import Heard, LayeredReceiver, heard
@@ -134,7 +134,7 @@ class _Sending(Transmitter):
         codec, network = self.codec, self.codec.network
         self._height, self._width = image.shape[:2]
         rows, columns = codec.grid(self._height, self._width)
-        pixels = to_pixels(image, rows * network.multiple, columns * network.multiple, codec.device)
+        pixels = padded(image, rows * network.multiple, columns * network.multiple, codec.device)
         with codec.autocast():
             latents = network.transforms.analyse(pixels)
         self._symbols = channel_uses(self.cbr, self._height, self._width)

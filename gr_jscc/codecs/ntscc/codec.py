@@ -20,7 +20,7 @@ from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.codecs.ntscc.side_info import LARGEST, SideInfo, SideInfoCoder
 from gr_jscc.codecs.parts.entropy_coding import CodingError
-from gr_jscc.codecs.parts.pixels import to_pixels
+from gr_jscc.codecs.parts.pixels import padded
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import (
     QUALITY_CODES,
@@ -131,7 +131,7 @@ class NTSCC(RateAdaptiveCodec):
         rows, columns = self.grid(*image.shape[:2])
         stride = self.network.stride
         with self.autocast():
-            latents = self.network.transforms.analyse(to_pixels(image, rows * stride, columns * stride, self.device))
+            latents = self.network.transforms.analyse(padded(image, rows * stride, columns * stride, self.device))
         self._analysed = image.copy(), latents
         return latents
 

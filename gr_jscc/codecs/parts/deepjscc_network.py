@@ -110,7 +110,7 @@ class DeepJSCCNetwork(nn.Module):
         """Latents float32[B, latents, H/8, W/8]; zero beyond the first ``rate[b]`` channels (int64[B]).
 
         Args:
-            images: float32[B, 3, H, W] in [0, 1].
+            images: float32[B, 3, H, W] in [0, 1], or uint8.
             rate: int64[B].
             sent: int64[B, H/8, W/8], of a mixed network, how many latents of each position are sent, an even number;
                 the rate's if None.

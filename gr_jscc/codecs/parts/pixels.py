@@ -9,11 +9,21 @@ from torch import Tensor
 ROWS = 256  # of a picture that are rounded at a time, so that large ones take no more memory
 
 
+def padded(image: np.ndarray, height: int, width: int, device: torch.device | str) -> Tensor:
+    """uint8[H, W, 3] as uint8[1, 3, height, width], its edges repeated up to that size."""
+    beyond = (0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0)
+    pixels = torch.from_numpy(np.pad(image, beyond, mode="edge")).to(device).permute(2, 0, 1)[None]
+    return pixels.contiguous(memory_format=torch.channels_last)
+
+
 def to_pixels(image: np.ndarray, height: int, width: int, device: torch.device | str) -> Tensor:
     """uint8[H, W, 3] as float32[1, 3, height, width] in [0, 1], its edges repeated up to that size."""
-    padded = np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0)), mode="edge")
-    pixels = torch.from_numpy(padded).to(device).permute(2, 0, 1)[None].float().div_(255)
-    return pixels.contiguous(memory_format=torch.channels_last)
+    return in_unit(padded(image, height, width, device))
+
+
+def in_unit(pixels: Tensor) -> Tensor:
+    """float32 in [0, 1] of uint8; what is float32 already as it is."""
+    return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
 
 
 def to_picture(pixels: Tensor, height: int, width: int) -> np.ndarray:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gr_jscc.codecs.parts.pixels import in_unit
 from gr_jscc.codecs.parts.two_scales import encoded, painted
 from gr_jscc.nn.growing import deaf_inputs
 from gr_jscc.nn.klt import KLT, fit_klt
@@ -47,7 +48,7 @@ class Transforms(nn.Module):
     stride: int
 
     def analyse(self, images: Tensor) -> Tensor:
-        """g_a: float32[B, 3, H, W] in [0, 1] → float32[B, C, H/stride, W/stride]."""
+        """g_a: float32[B, 3, H, W] in [0, 1], or uint8 → float32[B, C, H/stride, W/stride]."""
         raise NotImplementedError
 
     def synthesise(self, latents: Tensor, trust: Tensor, numbers: Tensor) -> Tensor:
@@ -261,6 +262,7 @@ class WindowTransforms(Transforms):
         return power, error
 
     def analyse(self, images: Tensor) -> Tensor:
+        images = in_unit(images)
         x = images - 0.5
         for down, stage in zip(self.down, self.encoder):
             x = stage(down(x))

@@ -9,15 +9,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gr_jscc.codecs.parts.pixels import in_unit
 from gr_jscc.nn.tiles import Stage, by_tiles
 
 STRIDE = 8  # pixels of a position's side
 
 
 def encoded(network: nn.Module, images: Tensor, condition: Tensor) -> Tensor:
-    """What the encoder makes of pictures float32[B, 3, H, W] from 0 to 1: [B, channels, H/8, W/8] in full precision."""
+    """What the encoder makes of pictures: [B, channels, H/8, W/8] in full precision.
+
+    Args:
+        network: with an encoder's modules.
+        images: float32[B, 3, H, W] from 0 to 1, or uint8, which of large pictures takes less memory.
+        condition: of its blocks.
+    """
 
     def enter(images: Tensor) -> tuple[Tensor, Tensor]:
+        images = in_unit(images)
         x = network.encoder_stem(F.pixel_unshuffle(images - 0.5, 4))
         return network.encoder_down(network.encoder_fine(x)), images
 
