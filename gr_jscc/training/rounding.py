@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from gr_jscc.weights.difference import as_stored, is_coarse
 
 
-def stored_exactly(network: nn.Module) -> tuple[str, ...]:
-    """Beginnings of names of tensors that a network wants in half precision, whatever the others are stored in."""
-    return getattr(network, "stored_exactly", ())
+def stored_finely(network: nn.Module) -> tuple[str, ...]:
+    """Beginnings of names of tensors that a network wants in eight bits where others are stored in four."""
+    return getattr(network, "stored_finely", ())
 
 
 @contextlib.contextmanager
@@ -36,10 +36,10 @@ def rounded(network: nn.Module, others: dict[str, Tensor]) -> Iterator[None]:
         >>> bool((network.weight == before).all())
         True
     """
-    exact, kept = stored_exactly(network), {}
+    fine, kept = stored_finely(network), {}
     with torch.no_grad():
         for name, value in network.state_dict().items():
-            if is_coarse(name, value, exact):
+            if is_coarse(name, value, fine):
                 kept[name] = value.clone()
                 value.copy_(as_stored(value, others.get(name, torch.zeros(())).to(value.device)))
     try:

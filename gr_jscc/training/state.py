@@ -21,7 +21,7 @@ from gr_jscc.training.checkpoint import (
     save_checkpoint,
 )
 from gr_jscc.training.recipe import Recipe, RecipeError
-from gr_jscc.training.rounding import stored_exactly
+from gr_jscc.training.rounding import stored_finely
 from gr_jscc.training.schedule import optimiser_of
 from gr_jscc.training.tasks import JudgedTask, Task, codec_name
 from gr_jscc.weights import read_any_model, write_model
@@ -258,8 +258,8 @@ class TrainingState:
         info = {"steps": str(self.step), "figures": json.dumps(self.figures)}
         average, config = self.average.network.state_dict(), self.network.config
         recipe = self.recipe
-        exact = stored_exactly(self.network)
-        write_model(self.weights, codec_name(recipe), config, average, info, recipe.compact, self.base, exact)
+        fine = stored_finely(self.network)
+        write_model(self.weights, codec_name(recipe), config, average, info, recipe.compact, self.base, fine)
 
     @property
     def is_exported(self) -> bool:

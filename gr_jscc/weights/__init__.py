@@ -151,7 +151,7 @@ def write_model(
     info: dict[str, str],
     compact: bool = False,
     base: ModelFile | None = None,
-    exact: tuple[str, ...] = (),
+    fine: tuple[str, ...] = (),
 ) -> None:
     """Writes a model in half precision; the file is whole or not there.
 
@@ -164,7 +164,7 @@ def write_model(
         compact: in eight bits instead, see `gr_jscc.weights.compact`.
         base: a model that ships, from which these weights were trained on: they are written as what they differ by from
             its, in four bits, see `gr_jscc.weights.difference`.
-        exact: with ``base``, beginnings of names of tensors that are stored in half precision all the same.
+        fine: with ``base``, beginnings of names of tensors that are stored in eight bits, as they are.
 
     Raises:
         WeightsError: not all of it is finite; nothing is written.
@@ -179,7 +179,7 @@ def write_model(
     if base is None:
         stored = compacted(tensors) if compact else halved(tensors)
     else:
-        stored, config = differences(tensors, base.tensors, exact), config | {"base": named(base)}
+        stored, config = differences(tensors, base.tensors, fine), config | {"base": named(base)}
     bad = [key for key, value in stored.items() if not torch.isfinite(value).all()]
     if bad:
         raise WeightsError(f"{path.stem} has weights that are not finite in half precision, such as {bad[0]}")

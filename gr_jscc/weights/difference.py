@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gr_jscc.weights import LONGEST_NAME, ModelFile, WeightsError, read_any_model, shipped_models
-from gr_jscc.weights.compact import SMALLEST, halved
+from gr_jscc.weights.compact import SMALLEST, compacted
 
 MOST = 7
 STEP = ":step"  # ends the name of a tensor's steps
@@ -39,30 +39,28 @@ def named(model: ModelFile) -> str:
     return f"{model.name} {model.hash.hex()}"
 
 
-def is_coarse(name: str, tensor: Tensor, exact: tuple[str, ...]) -> bool:
-    """Whether a tensor is stored in four bits: small ones are not, nor those whose names begin as ``exact`` says."""
-    return tensor.ndim >= 2 and tensor.numel() >= SMALLEST and not name.startswith(exact)
+def is_coarse(name: str, tensor: Tensor, fine: tuple[str, ...]) -> bool:
+    """Whether a tensor is stored in four bits: small ones are not, nor those whose names begin as ``fine`` says."""
+    return tensor.ndim >= 2 and tensor.numel() >= SMALLEST and not name.startswith(fine)
 
 
-def differences(
-    tensors: dict[str, Tensor], others: dict[str, Tensor], exact: tuple[str, ...] = ()
-) -> dict[str, Tensor]:
+def differences(tensors: dict[str, Tensor], others: dict[str, Tensor], fine: tuple[str, ...] = ()) -> dict[str, Tensor]:
     """Tensors as they are stored.
 
     Args:
         tensors: of the network.
         others: of the model that it was trained on from.
-        exact: beginnings of names of what is stored in half precision.
+        fine: beginnings of names of what is stored in eight bits, as it is.
     """
     stored = {}
     for name, tensor in tensors.items():
-        if is_coarse(name, tensor, exact):
+        if is_coarse(name, tensor, fine):
             values, steps = coarse((tensor.detach().float() - others.get(name, 0)).flatten(1))
             values = F.pad((values + MOST).to(torch.uint8), (0, 0, 0, len(values) % 2))
             stored[name] = (values[0::2] << 4 | values[1::2]).reshape(-1, *tensor.shape[1:])
             stored[name + STEP] = steps.half()
         else:
-            stored |= halved({name: tensor})
+            stored |= compacted({name: tensor})
     return stored
 
 

@@ -7,7 +7,7 @@ import torch
 
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.weights import WeightsError, read_model, write_model
-from gr_jscc.weights.compact import SMALLEST
+from gr_jscc.weights.compact import SMALLEST, expanded
 from gr_jscc.weights.difference import STEP, as_stored, differences, restored, with_base
 
 
@@ -18,22 +18,23 @@ def other():
 
 def stored_as(other, tensors):
     config = other.config | {"base": f"{other.name} {other.hash.hex()}"}
-    return replace(other, name="mine", config=config, tensors={name: x.float() for name, x in tensors.items()})
+    return replace(other, name="mine", config=config, tensors=expanded(tensors))
 
 
 def test_tensors_come_back_and_none_of_the_steps_with_them(other):
     generator = torch.Generator().manual_seed(1)
     tensors = {k: v + 0.01 * torch.randn(v.shape, generator=generator) for k, v in other.tensors.items()}
     tensors["new"] = 0.02 * torch.randn(65, 64, generator=generator)
-    exact = max(tensors, key=lambda name: tensors[name].numel())
-    model = restored(stored_as(other, differences(tensors, other.tensors, (exact,))), other)
+    fine = max(tensors, key=lambda name: tensors[name].numel())
+    model = restored(stored_as(other, differences(tensors, other.tensors, (fine,))), other)
     assert model.config == other.config and model.tensors.keys() == tensors.keys()
-    large = [name for name, tensor in tensors.items() if tensor.numel() >= SMALLEST and name != exact]
+    large = [name for name, tensor in tensors.items() if tensor.numel() >= SMALLEST and name != fine]
     assert "new" in large and len(large) > 2
     for name in large:  # of normal numbers a uniform quantiser of 15 levels leaves a hundredth of the power
         error = (model.tensors[name] - tensors[name]).square().mean()
         assert 0 < error < 0.02 * (tensors[name] - other.tensors.get(name, 0)).square().mean()
-    assert (model.tensors[exact] - tensors[exact]).abs().max() < 1e-3
+    error = (model.tensors[fine] - tensors[fine]).flatten(1).abs().amax(1)
+    assert (error < tensors[fine].flatten(1).abs().amax(1) / 250).all()
     for name in large:
         assert torch.equal(as_stored(tensors[name], other.tensors.get(name, torch.zeros(()))), model.tensors[name])
 

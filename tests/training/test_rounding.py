@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("one_thread")]
 
 
 class Linear(torch.nn.Linear):
-    stored_exactly = ("bias",)
+    stored_finely = ("bias",)
 
 
 @pytest.fixture
