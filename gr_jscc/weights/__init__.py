@@ -164,7 +164,7 @@ def write_model(
         compact: in eight bits instead, see `gr_jscc.weights.compact`.
         base: a model that ships, from which these weights were trained on: they are written as what they differ by from
             its, in four bits, see `gr_jscc.weights.difference`.
-        fine: with ``base``, beginnings of names of tensors that are stored in eight bits, as they are.
+        fine: with ``base``, beginnings of names of tensors whose differences are stored in eight bits.
 
     Raises:
         WeightsError: not all of it is finite; nothing is written.

@@ -1,8 +1,9 @@
 """Weights as what they differ by from another model's, in four bits: for one that was trained on from one that ships.
 
 Each row of a large tensor (all that makes one output channel) is stored as integers from −7 to 7 and one step, two rows
-in the halves of one row of bytes; a tensor that is new differs from zeros. Small ones are stored as elsewhere. The
-configuration names the other model, and its hash: differences mean nothing without it.
+in the halves of one row of bytes; a tensor that is new differs from zeros. What four bits are too coarse for has eight,
+integers from −127 to 127, a byte each. Small tensors are stored in half precision. The configuration names the other
+model, and its hash: differences mean nothing without it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gr_jscc.weights import LONGEST_NAME, ModelFile, WeightsError, read_any_model, shipped_models
-from gr_jscc.weights.compact import SMALLEST, compacted
+from gr_jscc.weights.compact import halved
 
-MOST = 7
+SMALLEST = 4096  # values of a tensor that is worth it
+MOST, MOST_FINE = 7, 127
 STEP = ":step"  # ends the name of a tensor's steps
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of a row's largest difference, that 7 may stand for
 
@@ -41,7 +43,7 @@ def named(model: ModelFile) -> str:
 
 def is_coarse(name: str, tensor: Tensor, fine: tuple[str, ...]) -> bool:
     """Whether a tensor is stored in four bits: small ones are not, nor those whose names begin as ``fine`` says."""
-    return tensor.ndim >= 2 and tensor.numel() >= SMALLEST and not name.startswith(fine)
+    return tensor.ndim >= 2 and tensor.numel() >= SMALLEST and len(tensor) > 1 and not name.startswith(fine)
 
 
 def differences(tensors: dict[str, Tensor], others: dict[str, Tensor], fine: tuple[str, ...] = ()) -> dict[str, Tensor]:
@@ -50,17 +52,22 @@ def differences(tensors: dict[str, Tensor], others: dict[str, Tensor], fine: tup
     Args:
         tensors: of the network.
         others: of the model that it was trained on from.
-        fine: beginnings of names of what is stored in eight bits, as it is.
+        fine: beginnings of names of what is stored in eight bits.
     """
     stored = {}
     for name, tensor in tensors.items():
+        if tensor.ndim < 2 or tensor.numel() < SMALLEST or len(tensor) == 1:
+            stored |= halved({name: tensor})
+            continue
+        rows = (tensor.detach().float() - others.get(name, 0)).flatten(1)
         if is_coarse(name, tensor, fine):
-            values, steps = coarse((tensor.detach().float() - others.get(name, 0)).flatten(1))
+            values, steps = coarse(rows)
             values = F.pad((values + MOST).to(torch.uint8), (0, 0, 0, len(values) % 2))
-            stored[name] = (values[0::2] << 4 | values[1::2]).reshape(-1, *tensor.shape[1:])
-            stored[name + STEP] = steps.half()
+            values = values[0::2] << 4 | values[1::2]
         else:
-            stored |= compacted({name: tensor})
+            steps = rows.abs().amax(1).clamp(min=1e-9) / MOST_FINE
+            values = ((rows / steps[:, None]).round() + MOST_FINE).to(torch.uint8)
+        stored[name], stored[name + STEP] = values.reshape(-1, *tensor.shape[1:]), steps.half()
     return stored
 
 
@@ -108,9 +115,11 @@ def restored(model: ModelFile, other: ModelFile) -> ModelFile:
 
 def _restored(name: str, packed: Tensor, steps: Tensor, base: Tensor | None) -> Tensor:
     shape = (len(steps), *packed.shape[1:])
-    if steps.ndim != 1 or len(packed) != -(-len(steps) // 2) or (base is not None and base.shape != shape):
+    lengths = (len(steps), -(-len(steps) // 2))  # in eight bits and in four
+    if steps.ndim != 1 or len(packed) not in lengths or (base is not None and base.shape != shape):
         raise WeightsError(f"weights do not fit those that they were trained on from: {name[:LONGEST_NAME]}")
-    pairs = packed.to(torch.uint8)
-    values = torch.stack([pairs >> 4, pairs & 15], dim=1).flatten(0, 1)[: len(steps)].float() - MOST
-    difference = values * steps.reshape(-1, *[1] * (values.ndim - 1))
+    values, most = packed.to(torch.uint8), MOST_FINE
+    if len(packed) < len(steps):
+        values, most = torch.stack([values >> 4, values & 15], dim=1).flatten(0, 1)[: len(steps)], MOST
+    difference = (values.float() - most) * steps.reshape(-1, *[1] * (values.ndim - 1))
     return difference if base is None else base + difference

@@ -13,7 +13,7 @@ from gr_jscc.video.sources import Source
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 SIZE, CBR, REFRESH = (96, 128), 1 / 12, 4
-GOLDEN = [29.28, 29.52, 28.74, 29.08, 29.35, 29.33]  # PSNR in dB of six frames of the test pattern at 10 dB
+GOLDEN = [29.28, 29.63, 29.03, 29.29, 29.35, 29.53]  # PSNR in dB of six frames of the test pattern at 10 dB
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_a_frame_that_was_encoded_and_not_sent_leaves_no_trace(temporal, frames)
     assert payload.side_info == transmitted(temporal, frames[:3])[-1].side_info
 
 
-def test_another_scene_is_sent_as_a_picture_of_its_own(temporal, frames, photo):
-    payloads = transmitted(temporal, [frames[0], frames[0], photo[-SIZE[0] :, -SIZE[1] :], frames[0][:64]], refresh=9)
+def test_another_scene_is_sent_as_a_picture_of_its_own(temporal, frames):
+    payloads = transmitted(temporal, [frames[0], frames[0], 255 - frames[0], frames[0][:64]], refresh=9)
     assert [payload.side_info[0] for payload in payloads] == [0, 1, 0, 0]
 
 

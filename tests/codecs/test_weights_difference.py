@@ -7,8 +7,8 @@ import torch
 
 from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.weights import WeightsError, read_model, write_model
-from gr_jscc.weights.compact import SMALLEST, expanded
-from gr_jscc.weights.difference import STEP, as_stored, differences, restored, with_base
+from gr_jscc.weights.compact import expanded
+from gr_jscc.weights.difference import SMALLEST, STEP, as_stored, differences, restored, with_base
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_tensors_come_back_and_none_of_the_steps_with_them(other):
         error = (model.tensors[name] - tensors[name]).square().mean()
         assert 0 < error < 0.02 * (tensors[name] - other.tensors.get(name, 0)).square().mean()
     error = (model.tensors[fine] - tensors[fine]).flatten(1).abs().amax(1)
-    assert (error < tensors[fine].flatten(1).abs().amax(1) / 250).all()
+    assert (error < 1.1 * (tensors[fine] - other.tensors[fine]).flatten(1).abs().amax(1) / 254).all()
     for name in large:
         assert torch.equal(as_stored(tensors[name], other.tensors.get(name, torch.zeros(()))), model.tensors[name])
 

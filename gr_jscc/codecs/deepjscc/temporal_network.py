@@ -34,7 +34,7 @@ class TemporalNetwork(DeepJSCCNetwork):
 
     # The linear path, and what looks at the picture and at the reference: in four bits each cost 0.1 to 4 dB.
     stored_finely = (
-        "analysis", "synthesis", "passing", "encoder_head", "encoder_reference", "decoder_reference.",
+        "analysis", "synthesis", "encoder_head", "encoder_reference", "decoder_reference.",
         "decoder_reference_fine", "decoder_stem", "decoder_head",
     )  # fmt: skip
 
