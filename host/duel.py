@@ -106,7 +106,7 @@ def duel(
     names = _names([sender.codec for sender in senders])
     console = terminal(stderr=True)
     quiet = json_lines or not console.is_terminal
-    with options.stopped_by_signals():
+    with options.stopped_by_signals() as check:
         frames = filmed(source, form, seconds, console if source.is_live and not quiet else None)
         snrs_db = ramp(levels, len(frames))
         picture = DuelPicture(names, (form.width, form.height), len(frames) / fps, fps)
@@ -114,6 +114,7 @@ def duel(
         with film(out, fps, picture.size, quality) as write:
             fought = fight(frames, snrs_db, senders, air, fps, settings)
             for round_ in track(fought, "sending", total=len(frames), console=console, disable=quiet):
+                check()
                 write(picture.draw(round_))
                 rounds.append(round_)
                 if json_lines:

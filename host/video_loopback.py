@@ -51,12 +51,13 @@ def loopback_video(
             raise UserError(f"a film's sides are even numbers of pixels, not {form.name}")
     console = terminal(stderr=True)
     quiet = json_lines or not console.is_terminal
-    with options.stopped_by_signals(), contextlib.ExitStack() as open_:
+    with options.stopped_by_signals() as check, contextlib.ExitStack() as open_:
         frames = filmed(source, form, seconds or SECONDS, console if source.is_live and not quiet else None)
         write = open_.enter_context(film(film_to, form.fps, (form.width, form.height))) if film_to else None
         rounds: list[Round] = []
         sent = fight(frames, [None] * len(frames), [sender], air, form.fps, sender.settings)
         for round_ in track(sent, "sending", total=len(frames), console=console, disable=quiet):
+            check()
             (seen,) = round_.sides
             rounds.append(round_)
             if write is not None:

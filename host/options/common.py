@@ -43,13 +43,31 @@ def completed(words: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
 
 
 @contextlib.contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Lets SIGTERM end a program as Ctrl-C does, and both with what was under way put in order."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def stopped_by_signals() -> Iterator[Callable[[], None]]:
+    """Lets SIGTERM end a program as Ctrl-C does, and both with what was under way put in order.
+
+    Yields what a loop calls each time: it raises KeyboardInterrupt where one was raised before and is lost, as in a
+    library's callback.
+    """
+    asked = False
+
+    def stop(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # as of a shell's background jobs
+    numbers = (signal.SIGTERM,) if ignored else (signal.SIGTERM, signal.SIGINT)
+    previous = [signal.signal(number, stop) for number in numbers]
     try:
-        yield
+        yield check
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in zip(numbers, previous):
+            signal.signal(number, handler)
 
 
 Images = Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", show_default=False)]
