@@ -43,7 +43,11 @@ def named(model: ModelFile) -> str:
 
 def is_coarse(name: str, tensor: Tensor, fine: tuple[str, ...]) -> bool:
     """Whether a tensor is stored in four bits: small ones are not, nor those whose names begin as ``fine`` says."""
-    return tensor.ndim >= 2 and tensor.numel() >= SMALLEST and len(tensor) > 1 and not name.startswith(fine)
+    return _is_large(tensor) and not name.startswith(fine)
+
+
+def _is_large(tensor: Tensor) -> bool:
+    return tensor.ndim >= 2 and tensor.numel() >= SMALLEST and len(tensor) > 1
 
 
 def differences(tensors: dict[str, Tensor], others: dict[str, Tensor], fine: tuple[str, ...] = ()) -> dict[str, Tensor]:
@@ -56,7 +60,7 @@ def differences(tensors: dict[str, Tensor], others: dict[str, Tensor], fine: tup
     """
     stored = {}
     for name, tensor in tensors.items():
-        if tensor.ndim < 2 or tensor.numel() < SMALLEST or len(tensor) == 1:
+        if not _is_large(tensor):
             stored |= halved({name: tensor})
             continue
         rows = (tensor.detach().float() - others.get(name, 0)).flatten(1)
