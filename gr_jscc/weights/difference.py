@@ -63,7 +63,7 @@ def differences(tensors: dict[str, Tensor], others: dict[str, Tensor], fine: tup
         if not _is_large(tensor):
             stored |= halved({name: tensor})
             continue
-        rows = (tensor.detach().float() - others.get(name, 0)).flatten(1)
+        rows = (tensor.detach().float().cpu() - others.get(name, 0)).flatten(1)
         if is_coarse(name, tensor, fine):
             values, steps = coarse(rows)
             values = F.pad((values + MOST).to(torch.uint8), (0, 0, 0, len(values) % 2))
