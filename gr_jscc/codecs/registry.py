@@ -22,6 +22,7 @@ CODECS: dict[str, tuple[str, str]] = {
     "hjscc-feedback": ("gr_jscc.codecs.hjscc.codec", "HJSCCFeedback"),
     "ntscc": ("gr_jscc.codecs.ntscc.codec", "NTSCC"),
     "separation": ("gr_jscc.codecs.separation.codec", "Separation"),
+    "separation-video": ("gr_jscc.codecs.separation.video", "SeparationVideo"),
     "separation-capacity": ("gr_jscc.codecs.separation.capacity", "SeparationCapacity"),
 }
 PLUGINS = Group("codec", "gr_jscc.codecs", CODECS, CodecError)

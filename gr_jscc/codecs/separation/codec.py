@@ -58,7 +58,19 @@ class Separation(DigitalCodec):
         return self.code.message_bytes(channel_uses(cbr, height, width)) - CRC_BYTES
 
     def receiver(self, height: int, width: int) -> Receiver:
-        return _Receiver(self, height, width)
+        return MessageReceiver(self, height, width)
+
+    def packed(self, data: bytes) -> Payload:
+        """Bytes and their check as symbols."""
+        return Payload(self.code.encode(data + crc32(data).to_bytes(CRC_BYTES, "big")))
+
+    def picture(self, data: bytes, height: int, width: int) -> np.ndarray:
+        """The picture in the bytes that were packed: uint8[H, W, 3].
+
+        Raises:
+            DamagedPictureError: there is none in them.
+        """
+        return self.pictures.decode(data, height, width)
 
 
 class _Transmitter(Transmitter):
@@ -67,11 +79,20 @@ class _Transmitter(Transmitter):
 
     def start(self, image: np.ndarray) -> Payload:
         room = self.codec.room(*image.shape[:2], self.cbr)
-        data = self.codec.best_picture(image, room, self.cbr)
-        return Payload(self.codec.code.encode(data + crc32(data).to_bytes(CRC_BYTES, "big")))
+        return self.codec.packed(self.codec.best_picture(image, room, self.cbr))
 
 
-class _Receiver(Receiver):
+class MessageReceiver(Receiver):
+    """Shows what its codec makes of the message, if that arrived whole.
+
+    Example:
+        >>> codec = Separation("jpeg:ldpc-1/2:qpsk")
+        >>> payload = codec.packed(codec.best_picture(np.full((32, 32, 3), 90, np.uint8), room=380, cbr=1))
+        >>> noise_var = np.full(len(payload.symbols), 0.1, np.float32)
+        >>> int(MessageReceiver(codec, 32, 32).push(Reception(payload.symbols, noise_var, None)).mean())
+        90
+    """
+
     def __init__(self, codec: Separation, height: int, width: int) -> None:
         self.codec, self.height, self.width = codec, height, width
 
@@ -88,5 +109,5 @@ class _Receiver(Receiver):
             data, check = message[:-CRC_BYTES], message[-CRC_BYTES:]
             if crc32(data) == int.from_bytes(check, "big"):
                 with contextlib.suppress(DamagedPictureError):
-                    return self.codec.pictures.decode(data, self.height, self.width)
+                    return self.codec.picture(data, self.height, self.width)
         return self.grey(self.height, self.width)

@@ -102,7 +102,7 @@ def test_the_parameter_sets_that_are_not_sent_are_those_of_the_stream(crop, offs
     made = hevc._parameter_sets(96, 128, offset)
     for quantiser in (5, 30, 51):
         encoder = hevc._encoder(96, 128, quantiser, offset)
-        packets = encoder.encode(hevc._frame(ycbcr_from_rgb(crop, 10))) + encoder.encode(None)
+        packets = encoder.encode(hevc.frame_of(crop)) + encoder.encode(None)
         stream = b"".join(bytes(packet) for packet in packets)
         assert stream.startswith(made) and stream[len(made) :].startswith(START_CODE[1:] + hevc.SLICE_HEADER)
         decoder = av.CodecContext.create("hevc", "r")

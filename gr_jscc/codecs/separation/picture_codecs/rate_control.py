@@ -8,14 +8,31 @@ import itertools
 import threading
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 
 from gr_jscc.codecs.separation.picture_codecs.base import PictureCodec
 
-__all__ = ["fit", "fits"]
+__all__ = ["Sizes", "finest", "fit", "fits"]
 
 REMEMBERED_BYTES = 128_000_000
+
+
+class Sizes(Protocol):
+    """What `finest` asks of encodings.
+
+    Example:
+        >>> class Doubling:
+        ...     def size(self, setting):
+        ...         return 2**setting
+        ...
+        >>> finest([0, 1, 2, 3], Doubling(), room=5, guess=0, growth=0.7)
+        2
+    """
+
+    def size(self, setting: Hashable) -> int:
+        """Bytes at a setting, above 0."""
 
 
 def fit(codec: PictureCodec, image: np.ndarray, room: int) -> bytes | None:
@@ -29,7 +46,7 @@ def fit(codec: PictureCodec, image: np.ndarray, room: int) -> bytes | None:
         None when even the coarsest setting takes more.
     """
     encodings = _encodings(codec, image)
-    index = _finest(codec.ladder, encodings, room, *_first_guess(codec, image, room))
+    index = finest(codec.ladder, encodings, room, *_first_guess(codec, image, room))
     if index < 0:
         return None
     ladders = codec.between(index)  # together they cover the gap
@@ -38,13 +55,13 @@ def fit(codec: PictureCodec, image: np.ndarray, room: int) -> bytes | None:
     growth = codec.growth / sum(map(len, ladders))
     left = int(np.log(max(room, 1) / encodings.size(codec.ladder[index])) / growth)
 
-    def finest(ladder: Sequence[Hashable], begin: int) -> list[Hashable]:
-        found = _finest(ladder, encodings, room, left - begin, growth)
+    def finest_between(ladder: Sequence[Hashable], begin: int) -> list[Hashable]:
+        found = finest(ladder, encodings, room, left - begin, growth)
         return [] if found < 0 else [ladder[found]]
 
     begins = np.cumsum([0, *map(len, ladders)]).tolist()
     with ThreadPoolExecutor(len(ladders)) as threads:  # encoders leave the interpreter to others
-        between = list(threads.map(finest, ladders, begins))
+        between = list(threads.map(finest_between, ladders, begins))
     fitting = [codec.ladder[index], *itertools.chain.from_iterable(between)]
     if len(fitting) == 1:
         return encodings.data(fitting[0])
@@ -63,8 +80,15 @@ def _first_guess(codec: PictureCodec, image: np.ndarray, room: int) -> tuple[int
     return min(max(index + steps, 0), len(codec.ladder) - 1), codec.growth
 
 
-def _finest(ladder: Sequence[Hashable], encodings: _Encodings, room: int, guess: int, growth: float) -> int:
+def finest(ladder: Sequence[Hashable], encodings: Sizes, room: int, guess: int, growth: float) -> int:
     """The last index of a ladder that fits; -1 when none does.
+
+    Args:
+        ladder: settings, from the fewest bytes to the most.
+        encodings: how many bytes each takes.
+        room: bytes.
+        guess: index to try first.
+        growth: by how much the logarithm of the bytes grows from one setting to the next.
 
     Bytes grow about exponentially along a ladder: the next index to try is where the line through what is known
     meets the room.
