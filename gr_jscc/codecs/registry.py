@@ -21,6 +21,7 @@ CODECS: dict[str, tuple[str, str]] = {
     "hjscc": ("gr_jscc.codecs.hjscc.codec", "HJSCC"),
     "hjscc-feedback": ("gr_jscc.codecs.hjscc.codec", "HJSCCFeedback"),
     "ntscc": ("gr_jscc.codecs.ntscc.codec", "NTSCC"),
+    "ntscc-feedback": ("gr_jscc.codecs.ntscc.feedback", "NTSCCFeedback"),
     "separation": ("gr_jscc.codecs.separation.codec", "Separation"),
     "separation-video": ("gr_jscc.codecs.separation.video", "SeparationVideo"),
     "separation-capacity": ("gr_jscc.codecs.separation.capacity", "SeparationCapacity"),

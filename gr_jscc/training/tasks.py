@@ -119,6 +119,7 @@ TASKS: dict[str, tuple[str, str]] = {
     "deepjscc-temporal": ("gr_jscc.training.deepjscc_temporal", "TemporalTask"),
     "hjscc": ("gr_jscc.training.hjscc", "HJSCCTask"),
     "ntscc": ("gr_jscc.training.ntscc", "NTSCCTask"),
+    "ntscc-feedback": ("gr_jscc.training.ntscc_feedback", "NTSCCFeedbackTask"),
     "successive-multiple": ("gr_jscc.training.successive", "MultipleTask"),
     "successive-residual": ("gr_jscc.training.successive", "ResidualTask"),
     "successive-single": ("gr_jscc.training.successive", "SingleTask"),

@@ -2,8 +2,8 @@
 
 Each row of a large tensor (all that makes one output channel) is stored as integers from −7 to 7 and one step, two rows
 in the halves of one row of bytes; a tensor that is new differs from zeros. What four bits are too coarse for has eight,
-integers from −127 to 127, a byte each. Small tensors are stored in half precision. The configuration names the other
-model, and its hash: differences mean nothing without it.
+integers from −127 to 127, a byte each; what did not change has no bytes, and no steps. Small tensors are stored in half
+precision. The configuration names the other model, and its hash: differences mean nothing without it.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ def differences(tensors: dict[str, Tensor], others: dict[str, Tensor], fine: tup
             stored |= halved({name: tensor})
             continue
         rows = (tensor.detach().float().cpu() - others.get(name, 0)).flatten(1)
+        if name in others and not rows.any():
+            stored[name + STEP] = torch.zeros(0, dtype=torch.float16)
+            continue
         if is_coarse(name, tensor, fine):
             values, steps = coarse(rows)
             values = F.pad((values + MOST).to(torch.uint8), (0, 0, 0, len(values) % 2))
@@ -107,7 +110,10 @@ def restored(model: ModelFile, other: ModelFile) -> ModelFile:
         return model
     if base != named(other):
         raise WeightsError(f"weights that were trained on from others than {other.name} as it ships: {model.name}")
-    tensors = {}
+    same = [name.removesuffix(STEP) for name, steps in model.tensors.items() if name.endswith(STEP) and not len(steps)]
+    if absent := [name for name in same if name not in other.tensors]:
+        raise WeightsError(f"weights do not fit those that they were trained on from: {absent[0][:LONGEST_NAME]}")
+    tensors = {name: other.tensors[name] for name in same}
     for name, tensor in model.tensors.items():
         steps = model.tensors.get(name + STEP)
         if steps is not None:

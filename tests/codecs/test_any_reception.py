@@ -24,8 +24,9 @@ WEIGHTS = {  # the smallest that ship, and every kind of picture
     "separation": ["hevc", "avif", "jpeg", "jpeg2000"],
     "separation-capacity": ["hevc:10dB", "avif:10dB", "jpeg:10dB", "jpeg2000:10dB"],
 }
+FEEDBACK = ("successive-residual", "hjscc-feedback", "ntscc-feedback")
 CASES = [(name, weights) for name in CODECS for weights in WEIGHTS.get(name, [None])]
-WITH_FEEDBACK = [(name, weights) for name, weights in CASES if name in ("successive-residual", "hjscc-feedback")]
+WITH_FEEDBACK = [(name, weights) for name, weights in CASES if name in FEEDBACK]
 EXTREMES = [0.0, -0.0, 1.0, -1.0, 1e-45, 1e-9, 1e3, 1e4, -1e4, 1e20, 3e38, -3e38, np.inf, -np.inf, np.nan]
 
 bounded = settings(

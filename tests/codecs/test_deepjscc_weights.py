@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 # Weights → PSNR in dB of the small photo at CBR 1/12 and 10 dB, with none, 10 % and 30 % of the symbols lost.
 GOLDEN = {
     "deepjscc-photo": [31.35, 28.94, 26.36],
-    "deepjscc-photo-lossy": [31.16, 29.51, 26.88],
+    "deepjscc-photo-lossy": [31.10, 29.47, 26.86],
 }
 
 

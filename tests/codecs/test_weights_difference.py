@@ -39,8 +39,22 @@ def test_tensors_come_back_and_none_of_the_steps_with_them(other):
         assert torch.equal(as_stored(tensors[name], other.tensors.get(name, torch.zeros(()))), model.tensors[name])
 
 
+def test_what_did_not_change_takes_no_bytes_and_is_the_others(other):
+    changed = max(other.tensors, key=lambda name: other.tensors[name].numel())
+    stored = differences(other.tensors | {changed: other.tensors[changed] + 1}, other.tensors)
+    large = [name for name, tensor in other.tensors.items() if tensor.ndim > 1 and tensor.numel() >= SMALLEST]
+    assert changed in stored and len(large) > 1 and not any(name in stored for name in large if name != changed)
+    model = restored(stored_as(other, stored), other)
+    assert model.tensors.keys() == other.tensors.keys()
+    assert all(torch.equal(model.tensors[name], other.tensors[name]) for name in large if name != changed)
+    lacking = replace(other, tensors={name: value for name, value in other.tensors.items() if name not in large})
+    with pytest.raises(WeightsError, match="do not fit those that they were trained on from"):
+        restored(stored_as(other, stored), lacking)
+
+
 def test_another_base_is_refused_in_one_line(other):
-    model = stored_as(other, differences(other.tensors, other.tensors, ("none",)))
+    tensors = {name: tensor + 0.01 for name, tensor in other.tensors.items()}
+    model = stored_as(other, differences(tensors, other.tensors, ("none",)))
     with pytest.raises(WeightsError, match="trained on from others than successive-single-2 as it ships: mine"):
         restored(model, replace(other, hash=b"abcd"))
     name = next(name for name in model.tensors if name.endswith(STEP)).removesuffix(STEP)

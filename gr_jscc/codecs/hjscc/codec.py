@@ -15,12 +15,13 @@ from torch import Tensor
 
 from gr_jscc.codecs.base import CodecError, Insight, Payload, Receiver, Reception, Transmitter, channel_uses
 from gr_jscc.codecs.hjscc.config import HJSCCConfig
-from gr_jscc.codecs.hjscc.end import End, in_order, map_size, mask_hash
+from gr_jscc.codecs.hjscc.end import End, map_size
 from gr_jscc.codecs.hjscc.latent import Prior, Sent
 from gr_jscc.codecs.hjscc.network import SCALE_STEPS, HJSCCNetwork, encoder_numbers, power_scale
 from gr_jscc.codecs.hjscc.plan import Wish, eta_of, plan, quantise_eta, symbols_of, wish, wishes_of
 from gr_jscc.codecs.hjscc.side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.parts.entropy_coding import CodingError
+from gr_jscc.codecs.parts.masked_values import in_order, mask_hash
 from gr_jscc.codecs.parts.pixels import padded
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, largest_eta

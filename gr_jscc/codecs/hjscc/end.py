@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gr_jscc.codecs.hjscc.latent import Prior, Sent, State
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork
+from gr_jscc.codecs.parts.masked_values import placed
 
 
 @dataclass(frozen=True)
@@ -118,21 +119,3 @@ class End:
 def map_size(group: int, rows: int, columns: int) -> tuple[int, int]:
     """Rows and columns of a rate map."""
     return -(-rows // group), -(-columns // group)
-
-
-def in_order(values: Tensor, mask: Tensor) -> np.ndarray:
-    """float32[n]: the values of [1, C, h, w] that are sent, position by position."""
-    return values.permute(0, 2, 3, 1)[mask.permute(0, 2, 3, 1)].cpu().numpy()
-
-
-def placed(values: Tensor, mask: Tensor) -> Tensor:
-    """Undoes `in_order`; 0 where nothing is sent."""
-    places = mask.permute(0, 2, 3, 1)
-    tensor = torch.zeros(places.shape, device=mask.device)
-    tensor[places] = values
-    return tensor.permute(0, 3, 1, 2)
-
-
-def mask_hash(masks: list[Tensor]) -> int:
-    """0 to 255, of which values are sent."""
-    return zlib.crc32(b"".join(np.packbits(mask.cpu().numpy()).tobytes() for mask in masks)) & 0xFF

@@ -16,9 +16,10 @@ from torch import Tensor
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter, UseMap, channel_uses
 from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
+from gr_jscc.codecs.ntscc.hyper_coding import LARGEST
 from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
-from gr_jscc.codecs.ntscc.side_info import LARGEST, SideInfo, SideInfoCoder
+from gr_jscc.codecs.ntscc.side_info import SideInfo, SideInfoCoder
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.codecs.parts.pixels import padded
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of

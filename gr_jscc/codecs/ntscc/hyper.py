@@ -66,8 +66,12 @@ class Hyperprior(nn.Module):
         return self.analysis(asinh(padded)).float()
 
     def describe(self, hyper: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """h_s: mean and scale float32[B, C, height, width] of latents that have unit variance over all pictures."""
-        mean, log_scale = self.synthesis(hyper)[:, :, :height, :width].float().chunk(2, dim=1)
+        """h_s: mean and scale [B, C, height, width] of latents that have unit variance over all pictures.
+
+        They are float32, or float64 of a hyperprior in double precision.
+        """
+        described = self.synthesis(hyper)[:, :, :height, :width]
+        mean, log_scale = described.to(torch.promote_types(described.dtype, torch.float32)).chunk(2, dim=1)
         return mean, log_scale.clamp(-5, 2).exp()
 
 

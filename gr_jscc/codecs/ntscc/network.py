@@ -16,13 +16,12 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gr_jscc.codecs.ntscc.config import NTSCCConfig
-from gr_jscc.codecs.ntscc.hyper import Hyperprior
 from gr_jscc.codecs.ntscc.jscc import NEVER, JSCCDecoder, JSCCEncoder, Prior
+from gr_jscc.codecs.ntscc.latent_model import LatentModel
 from gr_jscc.codecs.parts.power_scale import known_scale
-from gr_jscc.codecs.parts.transforms import KINDS
 from gr_jscc.nn.entropy_models import gaussian_bits, rounded
 from gr_jscc.nn.growing import spread_parts
 
@@ -56,7 +55,7 @@ class Modelled:
     scale: Tensor
 
 
-class NTSCCNetwork(nn.Module):
+class NTSCCNetwork(LatentModel):
     """Transforms, entropy model and rate-adaptive codec; images float32[B, 3, H, W] in [0, 1].
 
     Args:
@@ -72,22 +71,16 @@ class NTSCCNetwork(nn.Module):
     """
 
     def __init__(self, config: NTSCCConfig) -> None:
-        super().__init__()
+        super().__init__(config.latents, config.transforms, config.hyper)
         self.config = config.as_dict()
         latents, rates, codec = config.latents, config.rates, config.codec
-        self.latents, self.adaptive, self.eta = latents, config.adaptive, config.eta
+        self.adaptive, self.eta = config.adaptive, config.eta
         self.multipliers = tuple(config.multipliers)
-        options = dict(config.transforms)
-        self.transforms = KINDS[options.pop("kind")](latents, **options)
-        self.stride = self.transforms.stride
         attention = {key: value for key, value in codec.items() if key != "blocks"}
         self.encoder = JSCCEncoder(latents, len(rates), codec["blocks"], attention, config.innovations)
         self.decoder = JSCCDecoder(latents, len(rates), codec["blocks"], attention, config.refine)
-        self.hyperprior = Hyperprior(latents, **config.hyper)
         self.register_buffer("rates", torch.tensor(rates, device="cpu"), persistent=False)
         self.register_buffer("edges", (self.rates[:-1] * self.rates[1:]).double().sqrt().float(), persistent=False)
-        self.log_power = nn.Parameter(torch.zeros(latents))
-        self.log_step = nn.Parameter(torch.zeros(2, latents))  # of the entropy model at quality 0 and 1
 
     # --- starts ------------------------------------------------------------------------------------------------------
 
@@ -120,16 +113,6 @@ class NTSCCNetwork(nn.Module):
         return kept
 
     # --- entropy model -----------------------------------------------------------------------------------------------
-
-    def steps(self, quality: Tensor) -> Tensor:
-        """Steps float32[B, C, 1, 1] of the entropy model for qualities float32[B] from 0 to 1."""
-        share = quality[:, None]
-        return (self.log_step[0] * (1 - share) + self.log_step[1] * share).exp()[:, :, None, None]
-
-    @property
-    def amplitude(self) -> Tensor:
-        """Standard deviations of the latents, float32[1, C, 1, 1]."""
-        return (self.log_power / 2).exp()[None, :, None, None]
 
     def model(self, latents: Tensor, quality: Tensor, generator: torch.Generator | None = None) -> Modelled:
         """Runs the entropy model.
@@ -221,17 +204,8 @@ class NTSCCNetwork(nn.Module):
         noise = (noise_var.clamp(max=NEVER) * scale.square() / 2).repeat_interleave(2, dim=1)
         gain = self.encoder.gain(index, prior)
         estimate, trust = self.decoder(values, noise, gain, self.encoder.offset(prior), index, sent, prior)
-        numbers = self._numbers(sent, trust, noise * (self.amplitude / gain).square())
+        numbers = self.numbers(sent, trust, noise * (self.amplitude / gain).square())
         return self.transforms.synthesise(estimate * self.amplitude, trust, numbers)
-
-    def _numbers(self, sent: Tensor, trust: Tensor, noise: Tensor) -> Tensor:
-        """What `Transforms.synthesise` is told of a picture as a whole; noise is per latent, in the latents' units."""
-        count = sent.sum((1, 2, 3)).clamp(min=1)
-        share = count / sent[0].numel()
-        trusted = torch.where(sent, trust, 0).sum((1, 2, 3)) / count
-        precision = torch.where(sent, 1 / (noise + 1e-4), 0).sum((1, 2, 3)) / count
-        numbers = [share.log2() / 2 + 1, 2 * share - 1, 4 * trusted - 3, (precision + 1e-2).log() / 4]
-        return torch.stack(numbers, dim=1)
 
     def compress(self, latents: Tensor, quality: Tensor) -> Tensor:
         """The picture from rounded latents, as a compressor (NTC) of this entropy model would give it."""
@@ -240,7 +214,7 @@ class NTSCCNetwork(nn.Module):
         # What rounds to nothing is off by itself, and by no more.
         trust = (1 - noise / self.amplitude.square()).clamp(min=0)
         everything = torch.ones(latents.shape, dtype=torch.bool, device=latents.device)
-        numbers = self._numbers(everything, trust, noise)
+        numbers = self.numbers(everything, trust, noise)
         return self.transforms.synthesise(rounded(latents / step) * step, trust, numbers)
 
     def transmit(self, latents: Tensor, modelled: Modelled, index: Tensor, channel) -> Tensor:

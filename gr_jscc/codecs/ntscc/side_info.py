@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gr_jscc.codecs.parts.entropy_coding import Decoder, Encoder, mixture_frequencies, scaled, table
+from gr_jscc.codecs.ntscc.hyper_coding import HyperCoder
+from gr_jscc.codecs.parts.entropy_coding import Decoder, Encoder, scaled, table
 from gr_jscc.codecs.parts.rate_map_coding import decode_rate_map, encode_rate_map
 from gr_jscc.codecs.parts.side_info_check import protect, unprotect
 from gr_jscc.nn.entropy_models import FactorisedPrior
-
-LARGEST = 31  # hyperlatents are limited to ±31
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class SideInfo:
     Attributes:
         scale: code of the power scale, 0 to 255.
         quality: code of the quality, 0 to 255.
-        hyper: int64[Z, h', w'], within ±`LARGEST`; None where the model refines nothing.
+        hyper: int64[Z, h', w'], see `HyperCoder`; None where the model refines nothing.
         index: int64[h, w], rate indexes.
 
     Example:
@@ -60,16 +59,13 @@ class SideInfoCoder:
 
     def __init__(self, prior: FactorisedPrior | None, rates: int, adaptive: bool) -> None:
         self.rates, self.adaptive = rates, adaptive
-        self._tables = []
-        if prior is not None:
-            rows = zip(*(p.detach().cpu().float().numpy() for p in (prior.mean, prior.log_scale, prior.log_weight)))
-            self._tables = [table(mixture_frequencies(*row, LARGEST)) for row in rows]
+        self._hyper = None if prior is None else HyperCoder(prior)
 
     def pack(self, side: SideInfo, height: int, width: int) -> bytes:
         """Bytes for a picture of height × width pixels."""
         encoder = Encoder()
-        for channel, model in enumerate(self._tables):
-            encoder.encode((side.hyper[channel].reshape(-1) + LARGEST).astype(np.int32), model)
+        if self._hyper is not None:
+            self._hyper.encode(side.hyper, encoder)
         if self.adaptive:
             encode_rate_map(side.index, self.rates, encoder)
         else:
@@ -92,9 +88,7 @@ class SideInfoCoder:
         """
         body = unprotect(data, height, width, at_least=2)
         decoder = Decoder(body[2:])
-        rows, columns = hyper_size
-        channels = [decoder.decode(model, rows * columns).reshape(rows, columns) for model in self._tables]
-        hyper = np.stack(channels).astype(np.int64) - LARGEST if channels else None
+        hyper = None if self._hyper is None else self._hyper.decode(*hyper_size, decoder)
         if self.adaptive:
             index = decode_rate_map(*map_size, self.rates, decoder)
         else:

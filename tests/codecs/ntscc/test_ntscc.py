@@ -11,8 +11,9 @@ from gr_jscc.channel.noise import noise
 from gr_jscc.codecs.base import CodecError, Reception
 from gr_jscc.codecs.ntscc.codec import NTSCC
 from gr_jscc.codecs.ntscc.config import NTSCCConfig
+from gr_jscc.codecs.ntscc.hyper_coding import LARGEST
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
-from gr_jscc.codecs.ntscc.side_info import LARGEST, SideInfo, SideInfoCoder
+from gr_jscc.codecs.ntscc.side_info import SideInfo, SideInfoCoder
 from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.codecs.parts.side_info_check import protect
