@@ -109,6 +109,10 @@ class NTSCCFeedback(TrainedCodec):
         self.check_cbr(cbr)
         return _Transmitter(self, cbr)
 
+    def check_size(self, height: int, width: int, cbr: float) -> None:
+        if channel_uses(cbr, height, width) < 1:
+            raise self.too_small(height, width, cbr)
+
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
 
@@ -240,9 +244,9 @@ class _Transmitter(Transmitter):
         self._plan = codec.plan(self._latents, self._left, self._snr_db)
         quality = torch.tensor([self._plan.quality / QUALITY_CODES], device=codec.device)
         self._end = _End(codec.network, quality, self._plan.start, self._plan.start)
+        codec.check_size(self._height, self._width, self.cbr)
         payload = self._send(blind=False)
-        if payload is None:
-            raise codec.too_small(self._height, self._width, self.cbr)
+        assert payload is not None, "there is a latent whose variance is the largest"
         return payload
 
     @torch.inference_mode()
@@ -259,12 +263,14 @@ class _Transmitter(Transmitter):
         return self._send(blind=False) if self._end.number + 1 < self.codec.network.rounds else None
 
     def _send(self, blind: bool) -> Payload | None:
-        """The next round; None where nothing fits."""
+        """The next round; None where there is nothing to send."""
         codec, end = self.codec, self._end
         number = end.number + (2 if blind else 1)  # the one that was not fed back was sent all the same
         wanted = 0.0 if blind or number >= len(self._plan.thresholds) else self._plan.thresholds[number]
-        threshold = max(threshold_code(wanted), self._least_threshold(blind))
-        mask = end.mask(blind, threshold)
+        threshold = max(threshold_code(wanted), self._threshold_for(2 * self._left, blind))
+        if not number:
+            threshold = min(threshold, self._threshold_for(1, blind))  # something is sent of an even picture, too
+        mask = _first(end.mask(blind, threshold), 2 * self._left)
         if not mask.any():
             return None
         origin, place = end.origin(blind)
@@ -280,13 +286,20 @@ class _Transmitter(Transmitter):
         side = FeedbackSideInfo(number, blind, 0, 0, self._end.state, 0)
         return replace(side, quality=self._plan.quality, hyper=self._plan.hyper) if blind or not number else side
 
-    def _least_threshold(self, blind: bool) -> int:
-        """The code of the lowest threshold above which there are no more latents than channel uses have room for."""
+    def _threshold_for(self, count: int, blind: bool) -> int:
+        """The code of the threshold above which there are just so many latents, or a few more."""
         origin, _ = self._end.origin(blind)
         unit = (self.codec.network.amplitude / self.codec.network.steps(self._end.quality)).double()
         lacking = (origin.variance * unit.square()).flatten()
-        room = min(2 * self._left, len(lacking) - 1)
-        return threshold_code(float(lacking.kthvalue(len(lacking) - room).values) * (1 + 1e-12))
+        place = len(lacking) - min(count, len(lacking)) + 1
+        return max(threshold_code(float(lacking.kthvalue(place).values)) - 1, 0)
+
+
+def _first(mask: Tensor, count: int) -> Tensor:
+    """The first so many of bool[1, C, h, w], position by position; of latents that are alike there may be more."""
+    places = mask.permute(0, 2, 3, 1)
+    kept = places & (places.flatten().cumsum(0) <= count).reshape(places.shape)
+    return kept.permute(0, 3, 1, 2)
 
 
 def _symbols(values: np.ndarray) -> np.ndarray:
@@ -325,7 +338,7 @@ class _Receiver(LayeredReceiver):
             drifted += end.state != side.state
         blind_from = side.number if side.blind else self.insight.blind_from if self.insight else None
         self.insight = Insight(blind_from, drifted)
-        mask = end.mask(side.blind, side.threshold)
+        mask = _first(end.mask(side.blind, side.threshold), 2 * len(heard.symbols))
         # What is not as it was sent is better not used at all.
         if mask_hash([mask]) == side.mask and len(heard.symbols) == -(-int(mask.sum()) // 2):
             self._end = end.after(side.number, side.blind, mask, heard, side.scale)
