@@ -37,7 +37,6 @@ LOOSE = 64.0  # times as much, or as little, it can be
 RISE = 1.2  # from a round's threshold to the next one's
 MOST_ROUNDS = 100
 SCALE_STEPS = 24  # codes per octave of a power scale
-SNRS_DB = (-10.0, 40.0)  # that a transmitter can be told to believe in
 PLANNED_POSITIONS = 150  # of a larger picture's a part tells how many latents rounds will send
 
 
@@ -68,7 +67,7 @@ class NTSCCFeedback(TrainedCodec):
     """The loaded model; see `gr_jscc.codecs.base.Codec`.
 
     Attributes:
-        snr_db: Es/N0 that the transmitter believes in, until feedback tells it.
+        snr_db: Es/N0 that the transmitter plans for; rounds make up for another.
 
     Example:
         >>> codec = NTSCCFeedback()
@@ -142,35 +141,30 @@ class NTSCCFeedback(TrainedCodec):
         give up, the rest. What variances noise will leave is known but for its amount, so nothing is imitated.
         """
         rows, columns = latents.shape[2:]
-        known: dict[int, tuple[np.ndarray, Belief]] = {}
-
-        def at(level: int) -> tuple[np.ndarray, Belief]:
-            if level not in known:
-                given = torch.tensor([quality_code(level, QUALITIES) / QUALITY_CODES], device=self.device)
-                hyper = self.network.hyper(latents, given).round().clamp(-LARGEST, LARGEST)[0].long().cpu().numpy()
-                known[level] = hyper, self.begin(hyper, rows, columns)
-            return known[level]
+        known: dict[int, tuple[np.ndarray, Belief]] = {}  # hyperlatents, and a part of what they say
 
         def expected(level: int, first: float) -> int:
-            return self._expected(
-                at(level)[1], quality_code(level, QUALITIES), _thresholds(self.network, first), snr_db
-            )
+            quality = quality_code(level, QUALITIES)
+            if level not in known:
+                given = torch.tensor([quality / QUALITY_CODES], device=self.device)
+                hyper = self.network.hyper(latents, given).round().clamp(-LARGEST, LARGEST)[0].long().cpu().numpy()
+                known[level] = hyper, _part(self.begin(hyper, rows, columns))
+            part = known[level][1]
+            share = rows * columns / part.variance[0, 0].numel()
+            return int(self._expected(part, quality, _thresholds(self.network, first), snr_db) * share)
 
         level = finest_level(QUALITIES, lambda level: expected(level, USUAL_THRESHOLD), symbols)
         low, high = USUAL_THRESHOLD / LOOSE, USUAL_THRESHOLD * LOOSE
         for _ in range(9):
             middle = (low * high) ** 0.5
             low, high = (low, middle) if expected(level, middle) <= symbols else (middle, high)
-        hyper, start = at(level)
+        hyper, _ = known[level]
+        start = self.begin(hyper, rows, columns)
         return Plan(quality_code(level, QUALITIES), hyper, start, _thresholds(self.network, high)[:-1])
 
     def _expected(self, belief: Belief, quality: int, thresholds: list[float], snr_db: float) -> int:
         """About how many complex symbols rounds take."""
-        network, (rows, columns) = self.network, belief.variance.shape[2:]
-        apart = max(1, int((rows * columns / PLANNED_POSITIONS) ** 0.5))
-        parts = (belief.prior, belief.estimate, belief.variance)
-        belief = Belief(*(x[:, :, ::apart, ::apart].contiguous() for x in parts))
-        share = rows * columns / belief.variance[0, 0].numel()
+        network = self.network
         given, total = torch.tensor([quality / QUALITY_CODES], device=self.device), 0
         nothing = torch.zeros_like(belief.estimate)
         noise_var = torch.full_like(nothing, 10 ** (-snr_db / 10))
@@ -180,7 +174,15 @@ class NTSCCFeedback(TrainedCodec):
             scale = power_scale(values, mask)
             belief = network.after(belief, belief, number, mask, nothing, noise_var, scale)
             total += int(mask.sum())
-        return int(total * share) // 2
+        return total // 2
+
+
+def _part(belief: Belief) -> Belief:
+    """Of a large picture some positions, evenly spread."""
+    rows, columns = belief.variance.shape[2:]
+    apart = max(1, int((rows * columns / PLANNED_POSITIONS) ** 0.5))
+    parts = (belief.prior, belief.estimate, belief.variance)
+    return Belief(*(x[:, :, ::apart, ::apart].contiguous() for x in parts))
 
 
 def _thresholds(network: NTSCCFeedbackNetwork, first: float) -> list[float]:
@@ -239,9 +241,9 @@ class _Transmitter(Transmitter):
     def start(self, image: np.ndarray) -> Payload:
         codec = self.codec
         self._height, self._width = image.shape[:2]
-        self._latents, self._snr_db = codec.analyse(image), codec.snr_db
+        self._latents = codec.analyse(image)
         self._left = channel_uses(self.cbr, self._height, self._width)
-        self._plan = codec.plan(self._latents, self._left, self._snr_db)
+        self._plan = codec.plan(self._latents, self._left, codec.snr_db)
         quality = torch.tensor([self._plan.quality / QUALITY_CODES], device=codec.device)
         self._end = _End(codec.network, quality, self._plan.start, self._plan.start)
         codec.check_size(self._height, self._width, self.cbr)
@@ -258,8 +260,6 @@ class _Transmitter(Transmitter):
         if feedback is None or len(feedback.symbols) != count:
             return self._send(blind=True)
         self._end = self._end.after(side.number, side.blind, mask, heard(feedback, self.codec.device), side.scale)
-        if feedback.mean_noise_var is not None:
-            self._snr_db = float(np.clip(-10 * np.log10(feedback.mean_noise_var), *SNRS_DB))
         return self._send(blind=False) if self._end.number + 1 < self.codec.network.rounds else None
 
     def _send(self, blind: bool) -> Payload | None:
