@@ -40,8 +40,8 @@ def models(json_lines: options.Json = False) -> None:
     console.print(f"cards, with data and figures: {FOLDER}/MODEL.md", soft_wrap=True)
     console.print(
         "\nseparation has no models: --weights PICTURES:CODE, such as hevc:ldpc-2/3:16qam, or PICTURES:SNRdB, such "
-        f"as hevc:5dB, for the code that suits an SNR. PICTURES: {', '.join(PICTURE_CODECS)}. separation-capacity, "
-        "which cannot be sent over the air, takes PICTURES:SNRdB."
+        f"as hevc:5dB, for the code that suits an SNR. PICTURES: {', '.join(PICTURE_CODECS)}. separation-video takes "
+        "the same with hevc alone, separation-capacity, which cannot be sent over the air, PICTURES:SNRdB."
     )
     codes = Table()
     for name in ("code", "bits a channel use", "needs dB"):
