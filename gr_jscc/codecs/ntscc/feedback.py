@@ -267,9 +267,10 @@ class _Transmitter(Transmitter):
         codec, end = self.codec, self._end
         number = end.number + (2 if blind else 1)  # the one that was not fed back was sent all the same
         wanted = 0.0 if blind or number >= len(self._plan.thresholds) else self._plan.thresholds[number]
-        threshold = max(threshold_code(wanted), self._threshold_for(2 * self._left, blind))
-        if not number:
-            threshold = min(threshold, self._threshold_for(1, blind))  # something is sent of an even picture, too
+        least, most = (self._threshold_for(count, blind) for count in (2 * self._left, 1))
+        threshold = max(threshold_code(wanted), least)
+        if threshold > most:  # nothing is above: of an even picture something is sent, too, later all that is left
+            threshold = least if number else most
         mask = _first(end.mask(blind, threshold), 2 * self._left)
         if not mask.any():
             return None
@@ -331,8 +332,8 @@ class _Receiver(LayeredReceiver):
             quality = torch.tensor([side.quality / QUALITY_CODES], device=codec.device)
             start = codec.begin(side.hyper, rows, columns)
             end = _End(codec.network, quality, start, start)
-        if side.number <= end.number:
-            return  # a repeat
+        if side.number <= end.number or not (side.blind or side.number < codec.network.rounds):
+            return  # a repeat, or one that no transmitter sends
         drifted = self.insight.drifted if self.insight else 0
         if not side.blind:
             drifted += end.state != side.state

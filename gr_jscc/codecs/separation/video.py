@@ -119,9 +119,12 @@ class _Transmitter(Transmitter):
         codec, size, group, cbr = self.codec, image.shape[:2], self.codec.sender, self.codec.usual(self.cbr)
         if group is None or (group.height, group.width) != size or len(group.frames) >= codec.refresh:
             group = Group(*size)
-            cbr *= 1 if codec.is_even else MORE
+            cbr = cbr if codec.is_even else min(MORE * cbr, 1.0)  # no receiver takes more
         age = len(group.frames)
         found = group.with_frame(image, codec.room(*size, cbr))
+        if found is None and age:  # as after a cut: as a frame of its own it may fit
+            codec.sender = None
+            return self.start(image)
         if found is None:
             raise codec._too_large(*size, self.cbr)
         after, data = found

@@ -10,7 +10,7 @@ from gr_jscc.channel.noise import noise
 from gr_jscc.channel.profiles import taps
 from gr_jscc.codecs.base import CodecError, Reception
 from gr_jscc.codecs.ntscc.feedback import NTSCCFeedback
-from gr_jscc.codecs.ntscc.feedback_side_info import threshold_code, threshold_of
+from gr_jscc.codecs.ntscc.feedback_side_info import pack, threshold_code, threshold_of, unpack
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.link.ideal import ideal_transfer
 from gr_jscc.metrics.picture import psnr_db
@@ -61,9 +61,9 @@ def test_the_shipped_model_gives_what_it_gave(codec, small_photo):
     assert quality == pytest.approx([psnr for _, psnr in GOLDEN], abs=0.05)
 
 
-@pytest.mark.parametrize("cbr", [1 / 96, 1 / 24, 1 / 8])
-def test_rounds_fill_the_channel_uses_never_exceed_them_and_both_ends_agree(codec, image, rng, cbr):
-    payloads, receiver = through(codec, image, cbr, rng)
+@pytest.mark.parametrize(("cbr", "snr_db"), [(1 / 96, 10), (1 / 24, 25), (1 / 24, 0), (1 / 8, 10), (1 / 24, 40)])
+def test_rounds_fill_the_channel_uses_never_exceed_them_and_both_ends_agree(codec, image, rng, cbr, snr_db):
+    payloads, receiver = through(codec, image, cbr, rng, snr_db=snr_db)
     counts = [len(payload.symbols) for payload in payloads]
     assert 1 < len(counts) <= codec.network.rounds
     assert cbr * image.size - 2 < sum(counts) <= cbr * image.size
@@ -133,7 +133,11 @@ def test_side_information_that_is_damaged_or_of_another_state_leaves_the_picture
     following = arrived(transmitter.next(came), 10, rng)
     damaged = dataclasses.replace(following, side_info=bytes(byte ^ 1 for byte in following.side_info))
     shortened = dataclasses.replace(following, symbols=following.symbols[:-3], noise_var=following.noise_var[:-3])
-    for wrong in (damaged, shortened, dataclasses.replace(following, side_info=None), came):
+    coder, (height, width) = codec.hyper_coder, image.shape[:2]
+    told = unpack(following.side_info, coder, height, width, hyper_size=(3, 4))
+    forged = [pack(dataclasses.replace(told, number=n), coder, height, width) for n in (codec.network.rounds, 127)]
+    others = [dataclasses.replace(following, side_info=side_info) for side_info in (None, *forged)]
+    for wrong in (damaged, shortened, *others, came):
         assert np.array_equal(receiver.push(wrong), before)
     assert not np.array_equal(receiver.push(following), before)
 

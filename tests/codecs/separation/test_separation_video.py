@@ -53,6 +53,22 @@ def test_the_mean_of_a_period_keeps_to_the_cbr_and_one_frame_in_it_takes_most(fr
     assert [n for n, count in enumerate(counts) if count > 2 * np.median(counts)] == [0, 4, 8]
 
 
+@pytest.mark.parametrize("cbr", [1 / 2, 1])
+def test_frames_are_shown_at_the_highest_cbrs(frames, cbr):
+    codec = load_codec("separation-video")
+    seen = seen_by(codec.of_stream(REFRESH), sent_by(codec.of_stream(REFRESH), frames[:2], cbr))
+    assert min(psnr_db(*pair) for pair in zip(frames, seen)) > 40
+
+
+def test_a_frame_that_only_fits_by_itself_is_sent_by_itself(frames, photo):
+    sender = load_codec("separation-video").of_stream(refresh=100)
+    noise = np.random.default_rng(1).integers(0, 256, frames[0].shape, np.uint8)
+    grey = np.full_like(frames[0], 90)
+    payloads = sent_by(sender, [grey, grey, noise], cbr=1 / 40)
+    seen = seen_by(load_codec("separation-video").of_stream(100), payloads)
+    assert len(payloads[2].symbols) > 2 * len(payloads[1].symbols) and psnr_db(noise, seen[2]) > 8
+
+
 def test_each_frame_keeps_to_it_where_all_are_held_to_it(frames):
     payloads = sent_by(load_codec("separation-video").of_stream(REFRESH, is_even=True), frames[:5])
     assert max(len(payload.symbols) for payload in payloads) <= frames[0].size // 12
