@@ -6,7 +6,7 @@
                           └──────────────────── feedback ──────────────────────────┘
 
 z tells both ends a mean and a variance of every latent. A round sends, of the latents whose variance is above a
-threshold, what the receiver's estimate is off by, each with a gain of about σ^(−0.6); a Kalman estimate with each
+threshold, what the receiver's estimate is off by, each with a gain of about σ^(−0.8); a Kalman estimate with each
 symbol's own noise variance makes variances smaller, and the next round begins with these. Thus bits are never spent
 twice, channel noise is corrected, and which latents are sent follows at both ends from z, a threshold and the noise
 variances: there is no rate map. That later rounds go on from what arrived is the idea of HJSCC (Zhang et al. 2025);
