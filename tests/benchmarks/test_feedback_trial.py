@@ -43,10 +43,10 @@ def test_hjscc_between_two_hosts_holds_equal_states_and_tells_when_feedback_fail
     assert abs(quality["int8"] - quality["none"]) < 0.3 and quality["too late"] > 15
 
 
-@pytest.mark.parametrize(("fault", "rounds", "blind_from"), [("int8", 3, None), ("too late", 2, 1)])
-def test_ntscc_between_two_hosts_holds_equal_states_and_tells_when_feedback_failed(photo, fault, rounds, blind_from):
+@pytest.mark.parametrize(("fault", "blind_from"), [("int8", None), ("too late", 1)])
+def test_ntscc_between_two_hosts_holds_equal_states_and_tells_when_feedback_failed(photo, fault, blind_from):
     (chosen,) = (one for one in FAULTS if one.name == fault)
     ((report, _),) = feedback_trial._run([photo[64:192, 96:224]], "ntscc-feedback", 1 / 16, 10.0, chosen)
     told, quality = report["feedback"], [one["psnr_db"] for one in report["rounds"]]
     assert told["drifted"] == 0 and told["blind_from"] == blind_from and (told["missed"] > 0) == (fault == "too late")
-    assert len(quality) == rounds and quality == sorted(quality) and quality[-1] > 34
+    assert len(quality) == 2 and quality == sorted(quality) and quality[-1] > 34

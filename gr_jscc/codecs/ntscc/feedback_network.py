@@ -70,7 +70,7 @@ class NTSCCFeedbackNetwork(LatentModel):
         (True, torch.Size([1, 3, 16, 16]))
     """
 
-    def __init__(self, latents: int, transforms: dict, hyper: dict, rounds: int = 3) -> None:
+    def __init__(self, latents: int, transforms: dict, hyper: dict, rounds: int = 2) -> None:
         super().__init__(latents, transforms, hyper)
         self.config = {"latents": latents, "transforms": dict(transforms), "hyper": dict(hyper), "rounds": rounds}
         self.rounds = rounds

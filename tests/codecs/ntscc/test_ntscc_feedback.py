@@ -17,7 +17,7 @@ from gr_jscc.metrics.picture import psnr_db
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
-GOLDEN = [(1 / 24, 32.16), (1 / 12, 35.72)]  # CBR and PSNR in dB at 10 dB of the small photo
+GOLDEN = [(1 / 24, 32.64), (1 / 12, 36.05)]  # CBR and PSNR in dB at 10 dB of the small photo
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +98,11 @@ def test_lost_symbols_are_made_up_for_in_later_rounds(codec, image, rng):
     assert psnr_db(image, told.show()) > psnr_db(image, untold.show()) + 0.5
 
 
-@pytest.mark.parametrize("last_told", [-1, 0])
-def test_without_feedback_all_that_is_left_is_one_round_more(codec, image, rng, last_told):
-    payloads, receiver = through(codec, image, 1 / 12, rng, told=lambda number: number <= last_told)
+def test_without_feedback_all_that_is_left_is_one_round_more(codec, image, rng):
+    payloads, receiver = through(codec, image, 1 / 12, rng, told=lambda number: False)
     _, first = through(codec, image, 1 / 12, rng, heard=lambda number: number == 0)
-    assert len(payloads) == last_told + 3 and sum(len(p.symbols) for p in payloads) <= image.size / 12
-    assert receiver.insight.blind_from == last_told + 2
+    assert len(payloads) == 2 and sum(len(p.symbols) for p in payloads) <= image.size / 12
+    assert receiver.insight.blind_from == 1
     assert psnr_db(image, receiver.show()) > psnr_db(image, first.show())
 
 
