@@ -19,9 +19,9 @@ from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc.hyper_coding import LARGEST
 from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
+from gr_jscc.codecs.ntscc.over_latents import OverLatents
 from gr_jscc.codecs.ntscc.side_info import SideInfo, SideInfoCoder
 from gr_jscc.codecs.parts.entropy_coding import CodingError
-from gr_jscc.codecs.parts.pixels import padded
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import (
     QUALITY_CODES,
@@ -62,7 +62,7 @@ class Plan:
     eta: float
 
 
-class NTSCC(RateAdaptiveCodec):
+class NTSCC(OverLatents, RateAdaptiveCodec):
     """The loaded model; see `gr_jscc.codecs.base.Codec`.
 
     Example:
@@ -120,21 +120,13 @@ class NTSCC(RateAdaptiveCodec):
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
 
-    def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Latent positions down and across for a picture's size."""
-        return -(-height // self.network.stride), -(-width // self.network.stride)
-
     @torch.inference_mode()
     def analyse(self, image: np.ndarray) -> Tensor:
         """g_a: uint8[H, W, 3] → latents float32[1, C, h, w]; those of the last picture are remembered."""
         if self._analysed is not None and np.array_equal(self._analysed[0], image):
             return self._analysed[1]
-        rows, columns = self.grid(*image.shape[:2])
-        stride = self.network.stride
-        with self.autocast():
-            latents = self.network.transforms.analyse(padded(image, rows * stride, columns * stride, self.device))
-        self._analysed = image.copy(), latents
-        return latents
+        self._analysed = image.copy(), self.latents_of(image)
+        return self._analysed[1]
 
     @torch.inference_mode()
     def plan(self, latents: Tensor, symbols: int) -> Plan:

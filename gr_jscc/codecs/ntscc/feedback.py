@@ -21,12 +21,12 @@ from gr_jscc.codecs.ntscc.feedback_network import Belief, NTSCCFeedbackNetwork, 
 from gr_jscc.codecs.ntscc.feedback_side_info import FeedbackSideInfo, pack, threshold_code, threshold_of, unpack
 from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc.hyper_coding import LARGEST, HyperCoder
+from gr_jscc.codecs.ntscc.over_latents import OverLatents
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.codecs.parts.masked_values import in_order, mask_hash, placed
-from gr_jscc.codecs.parts.pixels import padded
 from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, quality_code
-from gr_jscc.codecs.trained import Heard, LayeredReceiver, TrainedCodec, heard
+from gr_jscc.codecs.trained import Heard, LayeredReceiver, heard
 from gr_jscc.weights.loading import require
 
 __all__ = ["NTSCCFeedback"]
@@ -52,7 +52,7 @@ class Plan:
 
     Example:
         >>> codec, image = NTSCCFeedback(), np.random.default_rng(1).integers(0, 256, (32, 48, 3), np.uint8)
-        >>> plan = codec.plan(codec.analyse(image), symbols=200, snr_db=10)
+        >>> plan = codec.plan(codec.latents_of(image), symbols=200, snr_db=10)
         >>> plan.start.variance.shape, len(plan.thresholds)
         (torch.Size([1, 384, 2, 3]), 2)
     """
@@ -63,7 +63,7 @@ class Plan:
     thresholds: list[float]
 
 
-class NTSCCFeedback(TrainedCodec):
+class NTSCCFeedback(OverLatents):
     """The loaded model; see `gr_jscc.codecs.base.Codec`.
 
     Attributes:
@@ -114,19 +114,6 @@ class NTSCCFeedback(TrainedCodec):
 
     def receiver(self, height: int, width: int) -> Receiver:
         return _Receiver(self, height, width)
-
-    def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Latent positions down and across for a picture's size."""
-        return -(-height // self.network.stride), -(-width // self.network.stride)
-
-    @torch.inference_mode()
-    def analyse(self, image: np.ndarray) -> Tensor:
-        """g_a: uint8[H, W, 3] → latents float32[1, C, h, w]."""
-        rows, columns = self.grid(*image.shape[:2])
-        stride = self.network.stride
-        with self.autocast():
-            pixels = padded(image, rows * stride, columns * stride, self.device)
-            return self.network.transforms.analyse(pixels).float()
 
     def begin(self, hyper: np.ndarray, rows: int, columns: int) -> Belief:
         """What both ends hold when only hyperlatents int64[Z, h', w'] are known."""
@@ -241,7 +228,7 @@ class _Transmitter(Transmitter):
     def start(self, image: np.ndarray) -> Payload:
         codec = self.codec
         self._height, self._width = image.shape[:2]
-        self._latents = codec.analyse(image)
+        self._latents = codec.latents_of(image)
         self._left = channel_uses(self.cbr, self._height, self._width)
         self._plan = codec.plan(self._latents, self._left, codec.snr_db)
         quality = torch.tensor([self._plan.quality / QUALITY_CODES], device=codec.device)

@@ -150,7 +150,7 @@ def test_noise_that_the_other_end_took_for_another_is_counted(codec, image, rng)
 
 
 def test_rounding_of_another_machine_changes_no_mask(codec, image):
-    plan = codec.plan(codec.analyse(image), 2000, 10.0)
+    plan = codec.plan(codec.latents_of(image), 2000, 10.0)
     quality, threshold = torch.tensor([plan.quality / 255]), torch.tensor([plan.thresholds[0]], dtype=torch.float64)
     other = dataclasses.replace(plan.start, variance=plan.start.variance * (1 + 1e-14))
     masks = [codec.network.lacking(belief, quality, threshold) for belief in (plan.start, other)]
