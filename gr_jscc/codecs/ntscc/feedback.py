@@ -24,7 +24,7 @@ from gr_jscc.codecs.ntscc.hyper_coding import LARGEST, HyperCoder
 from gr_jscc.codecs.ntscc.over_latents import OverLatents
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.codecs.parts.masked_values import in_order, mask_hash, placed
-from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
+from gr_jscc.codecs.parts.power_scale import exact_scale, quantise_scale
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, quality_code
 from gr_jscc.codecs.trained import Heard, LayeredReceiver, heard
 from gr_jscc.weights.loading import require
@@ -54,7 +54,7 @@ class Plan:
         >>> codec, image = NTSCCFeedback(), np.random.default_rng(1).integers(0, 256, (32, 48, 3), np.uint8)
         >>> plan = codec.plan(codec.latents_of(image), symbols=200, snr_db=10)
         >>> plan.start.variance.shape, len(plan.thresholds)
-        (torch.Size([1, 384, 2, 3]), 2)
+        (torch.Size([1, 384, 2, 3]), 1)
     """
 
     quality: int
@@ -210,10 +210,9 @@ class _End:
 
     def after(self, number: int, blind: bool, mask: Tensor, came: Heard, scale: int) -> _End:
         """The end when a round has arrived; the power scale as its code."""
-        (origin, place), amplitude = self.origin(blind), scale_of(torch.tensor([scale]), SCALE_STEPS)
-        amplitude = amplitude.to(self.quality.device)
-        count = int(mask.sum())
-        received = placed(torch.view_as_real(came.symbols).flatten()[:count] * amplitude, mask)
+        (origin, place), count = self.origin(blind), int(mask.sum())
+        amplitude = torch.full_like(self.quality, exact_scale(scale, SCALE_STEPS), dtype=torch.float64)
+        received = placed(torch.view_as_real(came.symbols).flatten()[:count] * amplitude.float(), mask)
         noise_var = placed(came.noise_var.repeat_interleave(2)[:count], mask)
         belief = self.network.after(self.belief, origin, place, mask, received, noise_var, amplitude)
         arrived = b"".join(x.detach().cpu().numpy().tobytes() for x in (came.symbols, came.noise_var))
@@ -277,8 +276,7 @@ class _Transmitter(Transmitter):
     def _threshold_for(self, count: int, blind: bool) -> int:
         """The code of the threshold above which there are just so many latents, or a few more."""
         origin, _ = self._end.origin(blind)
-        unit = (self.codec.network.amplitude / self.codec.network.steps(self._end.quality)).double()
-        lacking = (origin.variance * unit.square()).flatten()
+        lacking = self.codec.network.in_steps(origin, self._end.quality).flatten()
         place = len(lacking) - min(count, len(lacking)) + 1
         return max(threshold_code(float(lacking.kthvalue(place).values)) - 1, 0)
 

@@ -87,10 +87,15 @@ class NTSCCFeedbackNetwork(LatentModel):
         prior = scale.double().square().clamp(*VARIANCES)
         return Belief(prior, mean.float(), prior)
 
+    def in_steps(self, belief: Belief, quality: Tensor) -> Tensor:
+        """The variances in squared steps of qualities float32[B], float64[B, C, h, w]."""
+        share = quality.double()[:, None]
+        log_step = self.log_step[0].double() * (1 - share) + self.log_step[1].double() * share
+        return belief.variance * (self.log_power.double() - 2 * log_step).exp()[:, :, None, None]
+
     def lacking(self, belief: Belief, quality: Tensor, threshold: Tensor) -> Tensor:
         """bool[B, C, h, w]: the latents whose variance, in squared steps, is above float64[B] thresholds."""
-        unit = (self.amplitude / self.steps(quality)).double()
-        return belief.variance * unit.square() > threshold[:, None, None, None]
+        return self.in_steps(belief, quality) > threshold[:, None, None, None]
 
     def gain(self, belief: Belief, number: int) -> Tensor:
         """Amplitude gains float64[B, C, h, w] in a round."""
@@ -122,7 +127,7 @@ class NTSCCFeedbackNetwork(LatentModel):
             mask: of `lacking`, by the origin.
             received: float32[B, C, h, w], values before their scaling to a power; anything where none was sent.
             noise_var: float32 of the same shape, of the complex symbol that each crossed in, for symbols of power 1.
-            scale: float32[B], amplitude of the values for symbols of power 1.
+            scale: float32[B], or float64, amplitude of the values for symbols of power 1.
         """
         gain = self.gain(origin, number)
         noise = noise_var.double().clamp(max=NEVER) * scale.double().square()[:, None, None, None] / 2

@@ -19,6 +19,11 @@ def scale_of(code: Tensor, steps: int = STEPS) -> Tensor:
     return torch.exp2((code.float() - CODES // 2) / steps)
 
 
+def exact_scale(code: int, steps: int = STEPS) -> float:
+    """`scale_of` in double precision, for what two machines must derive alike from it."""
+    return 2.0 ** ((code - CODES // 2) / steps)
+
+
 def known_scale(scale: Tensor, steps: int = STEPS) -> Tensor:
     """The scale float32[B] as the receiver will know it; its gradient is that of the exact one."""
     return scale * (scale_of(quantise_scale(scale.detach(), steps), steps) / scale).detach()

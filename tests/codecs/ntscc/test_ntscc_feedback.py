@@ -154,6 +154,12 @@ def test_rounding_of_another_machine_changes_no_mask(codec, image):
     quality, threshold = torch.tensor([plan.quality / 255]), torch.tensor([plan.thresholds[0]], dtype=torch.float64)
     other = dataclasses.replace(plan.start, variance=plan.start.variance * (1 + 1e-14))
     masks = [codec.network.lacking(belief, quality, threshold) for belief in (plan.start, other)]
+    log_step = codec.network.log_step.double().numpy()
+    steps = np.exp(log_step[0] * (1 - plan.quality / 255) + log_step[1] * (plan.quality / 255))
+    ratio = codec.network.in_steps(plan.start, quality) / plan.start.variance
+    power = np.exp(codec.network.log_power.double().numpy())
+    assert ratio[0, :, 0, 0].numpy() == pytest.approx(power / steps**2, rel=1e-6)
+    assert ratio.dtype == torch.float64 and (ratio[0, :, 0, 0] != ratio[0, :, 0, 0].float()).any()
     assert torch.equal(*masks) and 0 < int(masks[0].sum()) < masks[0].numel()
 
 
