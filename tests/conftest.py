@@ -1,6 +1,7 @@
 """What many tests share: a photo, a loaded codec, threads that processes do not fight over."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from gr_jscc.modem.digital import prepare_digital
 
 # As in our programs (`gr_jscc.host.main`): what a script prints is its own.
 os.environ["GR_CONF_LOG_LOG_FILE"] = "stderr"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a script starts with &, and all that it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionstart(session):
