@@ -253,7 +253,8 @@ class _Transmitter(Transmitter):
         codec, end = self.codec, self._end
         number = end.number + (2 if blind else 1)  # the one that was not fed back was sent all the same
         wanted = 0.0 if blind or number >= len(self._plan.thresholds) else self._plan.thresholds[number]
-        least, most = (self._threshold_for(count, blind) for count in (2 * self._left, 1))
+        lacking = codec.network.in_steps(end.origin(blind)[0], end.quality).flatten()
+        least, most = (_threshold_for(lacking, count) for count in (2 * self._left, 1))
         threshold = max(threshold_code(wanted), least)
         if threshold > most:  # nothing is above: of an even picture something is sent, too, later all that is left
             threshold = least if number else most
@@ -273,12 +274,11 @@ class _Transmitter(Transmitter):
         side = FeedbackSideInfo(number, blind, 0, 0, self._end.state, 0)
         return replace(side, quality=self._plan.quality, hyper=self._plan.hyper) if blind or not number else side
 
-    def _threshold_for(self, count: int, blind: bool) -> int:
-        """The code of the threshold above which there are just so many latents, or a few more."""
-        origin, _ = self._end.origin(blind)
-        lacking = self.codec.network.in_steps(origin, self._end.quality).flatten()
-        place = len(lacking) - min(count, len(lacking)) + 1
-        return max(threshold_code(float(lacking.kthvalue(place).values)) - 1, 0)
+
+def _threshold_for(lacking: Tensor, count: int) -> int:
+    """The code of the threshold above which just so many of variances float64[n] are, or a few more."""
+    place = len(lacking) - min(count, len(lacking)) + 1
+    return max(threshold_code(float(lacking.kthvalue(place).values)) - 1, 0)
 
 
 def _first(mask: Tensor, count: int) -> Tensor:

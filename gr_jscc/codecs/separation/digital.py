@@ -35,9 +35,14 @@ class DigitalCodec(Codec):
         """Bytes for a picture of a size; none or fewer where the CBR is too low for any."""
 
     @property
+    def fingerprint(self) -> bytes:
+        """What both ends must agree on for one to read the pictures of the other."""
+        return self.pictures.fingerprint
+
+    @property
     def weights_hash(self) -> bytes:
         """Four bytes that stand for settings which both ends must share."""
-        settings = self.name, self.weights_name, self.pictures.fingerprint
+        settings = self.name, self.weights_name, self.fingerprint
         return hashlib.sha256(repr(settings).encode()).digest()[:4]
 
     def check_size(self, height: int, width: int, cbr: float) -> None:

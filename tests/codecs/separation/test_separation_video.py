@@ -135,3 +135,10 @@ def test_other_picture_codecs_and_rooms_too_small_are_one_line(frames):
     for refuse in (codec.check_picture, lambda image, cbr: codec.transmitter(cbr).start(image)):
         with pytest.raises(CodecError, match=r"a 128x96 picture needs more than CBR 0.001 with separation-video"):
             refuse(frames[0], 1 / 1000)
+
+
+def test_a_host_whose_x265_writes_other_parameter_sets_is_refused(monkeypatch):
+    codec = load_codec("separation-video")
+    before = codec.weights_hash
+    monkeypatch.setattr("gr_jscc.codecs.separation.video.parameter_sets", lambda height, width: b"others")
+    assert codec.weights_hash != before
