@@ -53,8 +53,8 @@ class Recipe:
         ema: decay of the averaged weights, which are what is validated and exported.
         precision: ``bfloat16`` (autocast) or ``float32``.
         compact: whether the weights are exported in eight bits, see `gr_jscc.weights.compact`.
-        differences: whether they are exported as what they differ by from those of ``start_from``, which ships, in
-            four bits, see `gr_jscc.weights.difference`.
+        differences: the model that ships from whose weights theirs are exported as differences, in four bits, see
+            `gr_jscc.weights.difference`; empty for none.
         rounded: share of the steps, the last ones, that are taken with weights as these four bits give them.
         checkpoint_every, validate_every: steps.
         seed: of everything random.
@@ -86,7 +86,7 @@ class Recipe:
     ema: float = 0.999
     precision: str = "bfloat16"
     compact: bool = False
-    differences: bool = False
+    differences: str = ""
     rounded: float = 0.0
     checkpoint_every: int = 500
     validate_every: int = 1000
@@ -108,12 +108,12 @@ class Recipe:
                 raise RecipeError(f"{key} must be at least 0 and below 2⁶³, not {getattr(self, key)}")
         if not 0 <= self.ema < 1:
             raise RecipeError(f"ema must be from 0 to below 1, not {self.ema}")
-        if not 0 <= self.rounded <= self.differences:
+        if not 0 <= self.rounded <= bool(self.differences):
             raise RecipeError(f"rounded must be from 0 to 1, with differences, not {self.rounded}")
         if self.precision not in PRECISIONS:
             raise RecipeError(f"unknown precision {self.precision!r}; known: {', '.join(PRECISIONS)}")
-        if self.differences and (self.compact or self.start_from not in shipped_models()):
-            raise RecipeError("differences are from a model that ships (start_from), and need no compact")
+        if self.differences and (self.compact or self.differences not in shipped_models()):
+            raise RecipeError("differences are from a model that ships, by its name, and need no compact")
 
 
 def load_recipe(name: str | Path) -> Recipe:

@@ -24,7 +24,7 @@ from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.training.rounding import stored_finely
 from gr_jscc.training.schedule import optimiser_of
 from gr_jscc.training.tasks import JudgedTask, Task, codec_name
-from gr_jscc.weights import read_any_model, write_model
+from gr_jscc.weights import ModelFile, read_any_model, write_model
 
 ELSEWHERE = "; choose another folder with --out"
 PATIENCE = 50  # steps in a row without a finite loss or gradient, that no bad picture explains
@@ -98,7 +98,7 @@ class TrainingState:
         self.optimiser = optimiser_of(recipe, network)
         self.average = Averager(network, recipe.ema)
         self.adversary = task.adversary(network) if isinstance(task, JudgedTask) else None
-        self.base = read_any_model(recipe.start_from) if recipe.differences else None
+        self.base = _base(recipe.differences) if recipe.differences else None
         self.step = 0
         self.figures: dict[str, float] = {}
         self._names = [name for name, _ in network.named_parameters()]
@@ -271,3 +271,15 @@ class TrainingState:
                 return (file.metadata() or {}).get("steps") == str(self.step)
         except (SafetensorError, OSError):
             return False
+
+
+def _base(name: str) -> ModelFile:
+    """The model of a recipe's ``differences``.
+
+    Raises:
+        RecipeError: its own weights are differences.
+    """
+    model = read_any_model(name)
+    if other := str(model.config.get("base", "")).split(" ")[0]:
+        raise RecipeError(f"differences: the weights of {name} are differences themselves; name {other}")
+    return model

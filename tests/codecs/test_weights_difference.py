@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from gr_jscc.training.recipe import Recipe, RecipeError
+from gr_jscc.training.state import TrainingState
+from gr_jscc.training.tasks import task_of
 from gr_jscc.weights import WeightsError, read_model, write_model
 from gr_jscc.weights.compact import expanded
 from gr_jscc.weights.difference import SMALLEST, STEP, as_stored, differences, restored, with_base
@@ -80,7 +82,15 @@ def test_a_file_of_differences_is_half_as_large_and_knows_its_base(other, tmp_pa
 
 
 def test_a_recipe_of_differences_names_a_model_that_ships():
-    assert Recipe("mine", "ntscc", start_from="ntscc-photo", differences=True).differences
-    for wrong in ({"start_from": "mine-before"}, {"start_from": "ntscc-photo", "compact": True}, {}):
+    assert Recipe("mine", "ntscc", start_from="mine-before", differences="ntscc-photo").differences == "ntscc-photo"
+    for wrong in ({"differences": "mine-before"}, {"differences": "ntscc-photo", "compact": True}):
         with pytest.raises(RecipeError, match="differences are from a model that ships"):
-            Recipe("mine", "ntscc", differences=True, **wrong)
+            Recipe("mine", "ntscc", **wrong)
+
+
+def test_training_goes_on_from_differences_by_naming_what_they_are_from(tmp_path):
+    recipe = Recipe("mine", "deepjscc", start_from="deepjscc-photo-lossy", differences="deepjscc-photo-lossy")
+    with pytest.raises(RecipeError, match="deepjscc-photo-lossy are differences themselves; name deepjscc-photo$"):
+        TrainingState(recipe, torch.nn.Linear(1, 1), task_of(recipe), tmp_path)
+    right = replace(recipe, differences="deepjscc-photo")
+    assert TrainingState(right, torch.nn.Linear(1, 1), task_of(right), tmp_path).base.name == "deepjscc-photo"

@@ -61,7 +61,7 @@ def test_weights_are_put_back_where_a_step_fails(network):
 @pytest.mark.parametrize("share", [-0.1, 1.1])
 def test_a_share_is_a_share(share):
     with pytest.raises(RecipeError, match="rounded must be from 0 to 1, with differences"):
-        Recipe("mine", "deepjscc", start_from="deepjscc-photo", differences=True, rounded=share)
+        Recipe("mine", "deepjscc", start_from="deepjscc-photo", differences="deepjscc-photo", rounded=share)
 
 
 def test_only_what_is_stored_in_four_bits_is_rounded():
