@@ -24,17 +24,7 @@ Stage: TypeAlias = tuple[Callable[..., Tensor | tuple[Tensor, ...]], int]
 
 
 def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1) -> Tensor:
-    """What functions make of tensors one after the other, tile by tile where the picture is large.
-
-    Where convolution kernels are chosen by size the result differs from that of the whole by rounding.
-
-    Args:
-        stages: functions, each of all that the one before returned, the last of which returns one tensor [B, D, ·, ·];
-            and on how many positions on every side each depends, counted in those of the inputs. A function's tensors
-            may have other sides than the inputs, by a factor of their own.
-        inputs: [B, C, h, w] of one height and width.
-        values: float32, of the widest tensor on the way, for each position of the inputs.
-        multiple: positions of which tiles begin at multiples.
+    """The tensor that `all_by_tiles` makes, where there is one; arguments as there.
 
     Example:
         >>> blur = torch.nn.Conv2d(1, 1, 3, padding=1)
@@ -43,6 +33,31 @@ def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, m
         ...     bool((by_tiles([(blur, 1), (blur, 1)], [picture], values=1) - blur(blur(picture))).abs().max() < 1e-6)
         True
     """
+    (made,) = all_by_tiles(stages, inputs, values, multiple)
+    return made
+
+
+def all_by_tiles(
+    stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1
+) -> tuple[Tensor, ...]:
+    """What functions make of tensors one after the other, tile by tile where the picture is large.
+
+    Where convolution kernels are chosen by size the result differs from that of the whole by rounding.
+
+    Args:
+        stages: functions, each of all that the one before returned, tensors [B, D, ·, ·]; and on how many
+            positions on every side each depends, counted in those of the inputs. A function's tensors may have other
+            sides than the inputs, by a factor of their own.
+        inputs: [B, C, h, w] of one height and width.
+        values: float32, of the widest tensor on the way, for each position of the inputs.
+        multiple: positions of which tiles begin at multiples.
+
+    Example:
+        >>> largest, picture = torch.nn.MaxPool2d(3, 1, padding=1), torch.rand(1, 1, 1000, 9000)
+        >>> high, low = all_by_tiles([(lambda x: (largest(x), -largest(-x)), 1)], [picture], values=1)
+        >>> torch.equal(high, largest(picture)), torch.equal(low, -largest(-picture))
+        (True, True)
+    """
     size, rims = inputs[0].shape[2:], [0]
     for _, reach in reversed(stages):
         rims.insert(0, -(-(rims[0] + reach) // multiple) * multiple)
@@ -50,9 +65,10 @@ def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, m
     if cuts == (1, 1):
         for function, _ in stages:
             inputs = _several(function(*inputs))
-        return inputs[0]
+        return tuple(inputs)
     keep_freed_blocks()
-    whole, all_of_it = None, [slice(0, length) for length in size]
+    wholes: list[Tensor] = []
+    all_of_it = [slice(0, length) for length in size]
     for core in itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts))):
         seen = _around(core, rims[0], size)
         tensors = _cropped(inputs, all_of_it, seen)
@@ -60,13 +76,14 @@ def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, m
             less = _around(core, rim, size)
             tensors = _cropped(_several(function(*tensors)), seen, less)
             seen = less
-        (part,) = tensors
-        factors = _factors(part, core)
-        if whole is None:
-            whole = part.new_empty((*part.shape[:2], *(int(length * x) for length, x in zip(size, factors))))
-        rows, columns = (slice(int(x.start * f), int(x.stop * f)) for x, f in zip(core, factors))
-        whole[:, :, rows, columns] = part
-    return whole
+        for number, part in enumerate(tensors):
+            factors = _factors(part, core)
+            if len(wholes) == number:
+                sides = (int(length * factor) for length, factor in zip(size, factors))
+                wholes.append(part.new_empty((*part.shape[:2], *sides)))
+            rows, columns = (slice(int(x.start * f), int(x.stop * f)) for x, f in zip(core, factors))
+            wholes[number][:, :, rows, columns] = part
+    return tuple(wholes)
 
 
 def best_cuts(size: Sequence[int], rim: int, multiple: int, most: int) -> tuple[int, int]:

@@ -1,4 +1,8 @@
-"""What training NTSCC with feedback means: the picture after the rounds, at all qualities, thresholds and SNRs."""
+"""What training NTSCC with feedback means: the picture after the rounds, at all qualities, thresholds and SNRs.
+
+The joint loss is the logarithm of the squared error, and of all channel uses what they are worth of it: a use is worth
+the error that the last one saves, which by a threshold's meaning is the same in all pictures of a quality.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,16 @@ from torch import Tensor
 from gr_jscc.codecs.ntscc.feedback_network import NTSCCFeedbackNetwork
 from gr_jscc.datasets.photos import EXACT
 from gr_jscc.nn.noise import awgn, uneven
+from gr_jscc.training.recipe import RecipeError
 
 VALIDATED = (0.25, 0.5, 0.75)  # qualities
+STAGES = ("receiver", "context", "joint")
 ANALYSIS = ("transforms.analysis", "transforms.encoder", "hyperprior", "log_power", "log_step")
+CODED = 0.75  # of the capacity that the code of hyperlatents reaches
+# Squared error that a CBR of 1 is worth at quality 0.5; each tenth of a quality it falls by e^0.431.
+WORTH, FALL = 0.0215, 4.31
+USUAL_THRESHOLD = 0.4  # at which it is
+BEYOND = 4.0  # natural logarithms that thresholds fall by where a quality of 2 is asked for
 RISE = 1.2  # of thresholds from round to round, in validation
 
 
@@ -21,9 +32,11 @@ class NTSCCFeedbackTask:
     """Draws (quality, thresholds, SNR, channel) for every image; how many rounds are told for every batch.
 
     Attributes:
-        transforms: whether the analysis and the hyperprior learn as well; else the synthesis and the gains do.
+        stage: what learns: ``receiver``, the synthesis and the gains; ``context``, the density of hyperlatents; or
+            ``joint``, everything.
         snr_db: lowest and highest Es/N0; uniform between.
-        quality_exponent: qualities are uniform between 0 and 1 to this power.
+        finest: highest quality that is drawn; above 1 it is the thresholds that fall.
+        quality_exponent: qualities are uniform between 0 and 1 to this power, times ``finest``.
         threshold: lowest and highest of the first round's; log-uniform between.
         rise: lowest and highest factor from a round's threshold to the next one's.
         uneven: share of batches with erased symbols (up to 60 %) or Rayleigh subcarriers.
@@ -31,16 +44,20 @@ class NTSCCFeedbackTask:
         deaf: share of batches whose feedback is lost on the way.
         offset: squared error below which a picture hardly counts more.
 
+    Raises:
+        RecipeError: an unknown stage.
+
     Example:
         >>> windows = {"kind": "windows", "widths": [8, 8], "blocks": [0, 0], "heads": 1, "window": 4}
-        >>> network = {"latents": 8, "transforms": windows, "hyper": {"width": 8, "channels": 3, "kernel": 3}}
-        >>> learns = [name for name, p in NTSCCFeedbackTask().build(network).named_parameters() if p.requires_grad]
-        >>> "exponent" in learns, "log_power" in learns
+        >>> hyper = {"width": 8, "channels": 3, "kernel": 3}
+        >>> network = NTSCCFeedbackTask("receiver").build({"latents": 8, "transforms": windows, "hyper": hyper})
+        >>> network.exponent.requires_grad, network.log_power.requires_grad
         (True, False)
     """
 
-    transforms: bool = False
+    stage: str = "joint"
     snr_db: tuple[float, float] = (0.0, 18.0)
+    finest: float = 1.3
     quality_exponent: float = 0.8
     threshold: tuple[float, float] = (0.2, 0.8)
     rise: tuple[float, float] = (1.0, 1.5)
@@ -49,13 +66,16 @@ class NTSCCFeedbackTask:
     deaf: float = 0.1
     offset: float = 5e-5
 
+    def __post_init__(self) -> None:
+        if self.stage not in STAGES:
+            raise RecipeError(f"unknown stage {self.stage!r}; known: {', '.join(STAGES)}")
+
     def build(self, network: dict) -> NTSCCFeedbackNetwork:
         """A fresh network from a recipe's ``network`` table; what is not to learn is fixed."""
         fresh = NTSCCFeedbackNetwork(**network)
-        if not self.transforms:
-            for name, parameter in fresh.named_parameters():
-                if name.startswith(ANALYSIS):
-                    parameter.requires_grad_(False)
+        for name, parameter in fresh.named_parameters():
+            analyses, codes = name.startswith(ANALYSIS), name.startswith("hyperprior.prior")
+            parameter.requires_grad_({"receiver": not analyses, "context": codes, "joint": True}[self.stage])
         return fresh
 
     def prepare(self, network: NTSCCFeedbackNetwork, crops: Tensor) -> None:
@@ -65,7 +85,7 @@ class NTSCCFeedbackTask:
             network.log_power.copy_(power.log())
 
     def loss(self, network, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean of log(MSE + offset).
+        """Mean of log(MSE + offset), in the joint stage with what channel uses are worth; or of bits a pixel.
 
         Args:
             network: `NTSCCFeedbackNetwork`, maybe wrapped for several GPUs.
@@ -73,20 +93,23 @@ class NTSCCFeedbackTask:
             generator: on the images' device.
         """
         count, device = len(images), images.device
-        rounds = getattr(network, "module", network).rounds
+        plain = getattr(network, "module", network)
 
         def draw(low: float, high: float) -> Tensor:
             return low + (high - low) * torch.rand(count, generator=generator, device=device)
 
-        quality = draw(0, 1) ** self.quality_exponent
+        fine = self.finest * draw(0, 1) ** self.quality_exponent
+        quality, beyond = fine.clamp(max=1), (fine - 1).clamp(min=0)
+        if self.stage == "context":
+            return plain.hyper_bits(images, quality).mean() / images[0, 0].numel()
         snr_db, lost, faded = draw(*self.snr_db), 0.6 * draw(0, 1) * (draw(0, 1) < 0.5), draw(0, 1) < 0.5
         low, high = (torch.tensor(bound).log() for bound in self.threshold)
-        first, rise = draw(float(low), float(high)).exp(), draw(*self.rise)
-        thresholds = torch.stack([(first * rise**number).double() for number in range(rounds)])
+        first, rise = (draw(float(low), float(high)) - BEYOND * beyond).exp(), draw(*self.rise)
+        thresholds = torch.stack([(first * rise**number).double() for number in range(plain.rounds)])
         kind, rough, last = (float(x) for x in torch.rand(3, generator=generator, device=device))
         told: int | None = None
         if kind < self.cut + self.deaf:
-            ended = 1 + int(last * (rounds - 1))
+            ended = 1 + int(last * (plain.rounds - 1))
             thresholds, told = (thresholds[:ended], None) if kind < self.cut else (thresholds, ended)
 
         def channel(symbols: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,12 +117,17 @@ class NTSCCFeedbackTask:
                 return uneven(symbols, snr_db, lost, faded, generator)
             return awgn(symbols, snr_db, generator)
 
-        pictures = network(images, quality, thresholds, channel, told)["pictures"]
-        return ((pictures.float() - images).square().mean((1, 2, 3)) + self.offset).log().mean()
+        result = network(images, quality, thresholds, channel, told)
+        error = (result["pictures"].float() - images).square().mean((1, 2, 3)) + self.offset
+        if self.stage == "receiver":
+            return error.log().mean()
+        uses = result["uses"] + result["hyper_bits"] / (CODED * (1 + 10 ** (snr_db / 10)).log2())
+        worth = WORTH * first / USUAL_THRESHOLD * (-FALL * (quality - 0.5)).exp()
+        return (error.log() + worth * uses / images[0].numel() / error.detach()).mean()
 
     @torch.no_grad()
     def validate(self, network: NTSCCFeedbackNetwork, photos: list[Tensor]) -> dict[str, float]:
-        """Mean PSNR in dB and CBR over uint8[3, H, W] photos at 10 dB, for three qualities."""
+        """Mean PSNR in dB, CBR and bytes of hyperlatents over uint8[3, H, W] photos at 10 dB, for three qualities."""
         device, figures = network.log_power.device, {}
         for quality in VALIDATED:
             generator, found = torch.Generator(device).manual_seed(1), []
@@ -107,10 +135,11 @@ class NTSCCFeedbackTask:
                 height, width = (side // network.stride * network.stride for side in photo.shape[1:])
                 image = photo[None, :, :height, :width].to(device).float() / 255
                 snr_db, given = torch.full((1,), 10.0, device=device), torch.full((1,), quality, device=device)
-                thresholds = 0.4 * RISE ** torch.arange(network.rounds, device=device).double()[:, None]
+                thresholds = USUAL_THRESHOLD * RISE ** torch.arange(network.rounds, device=device).double()[:, None]
                 result = network(image, given, thresholds, lambda s, g=generator, d=snr_db: awgn(s, d, g))
                 mse = (result["pictures"].float().clamp(0, 1) - image).square().mean().clamp(min=EXACT)
-                found.append((float(-10 * mse.log10()), float(result["uses"]) / image.numel()))
-            for name, values in zip(("psnr_db", "cbr"), zip(*found)):
+                psnr_db, cbr = float(-10 * mse.log10()), float(result["uses"]) / image.numel()
+                found.append((psnr_db, cbr, float(result["hyper_bits"]) / 8))
+            for name, values in zip(("psnr_db", "cbr", "hyper_bytes"), zip(*found)):
                 figures[f"{name}/quality{quality:g}"] = sum(values) / len(values)
         return figures

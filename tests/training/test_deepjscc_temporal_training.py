@@ -42,7 +42,8 @@ def test_a_run_leaves_weights_that_the_codec_takes(photo, tmp_path):
     Image.fromarray(photo[150:250, 100:200]).save(folder / "1.png")
     recipe = Recipe(
         "mine", "deepjscc-temporal", steps=2, batch=1, crop=64, warmup=1, checkpoint_every=2, validate_every=2,
-        precision="float32", task={"refresh": 2}, start_from="deepjscc-photo", differences="deepjscc-photo", rounded=0.5,
+        precision="float32", task={"refresh": 2}, start_from="deepjscc-photo",
+        differences="deepjscc-photo", rounded=0.5,
     )  # fmt: skip
     path = train(recipe, [folder], [folder], tmp_path / "run", "cpu")
     assert path.stat().st_size < 2_000_000

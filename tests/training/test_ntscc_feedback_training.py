@@ -10,19 +10,20 @@ from safetensors.torch import load_file
 from gr_jscc.codecs.base import Reception
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.metrics.picture import psnr_db
+from gr_jscc.nn.noise import awgn
 from gr_jscc.training.loop import train
 from gr_jscc.training.pictures import Photos
-from gr_jscc.training.recipe import Recipe
+from gr_jscc.training.recipe import Recipe, RecipeError
 from gr_jscc.training.tasks import task_of
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
 WINDOWS = {"kind": "windows", "widths": [8, 8], "blocks": [0, 0], "heads": 1, "window": 4}
+HYPER = {"width": 8, "channels": 3, "kernel": 3, "context": {"width": 8, "inner": 8, "groups": 3}}
 TINY = Recipe(
     model="tiny", codec="ntscc-feedback", steps=5, batch=4, crop=32, warmup=2, ema=0.5, checkpoint_every=3,
     validate_every=5, precision="float32",
-    network={"latents": 16, "rounds": 3, "transforms": WINDOWS, "hyper": {"width": 8, "channels": 3, "kernel": 3}},
-    task={"transforms": True},
+    network={"latents": 16, "rounds": 3, "transforms": WINDOWS, "hyper": HYPER},
 )  # fmt: skip
 
 
@@ -39,19 +40,54 @@ def test_a_run_ends_in_weights_that_send_and_receive(tmp_path, photos):
     assert receiver.insight.drifted == 0 and psnr_db(image, receiver.show()) > 20
 
 
-def test_what_analyses_stays_as_it_was_unless_told_otherwise(tmp_path, photos):
+@pytest.mark.parametrize(
+    "stage, learns, stays",
+    [
+        ("receiver", ["exponent", "transforms.synthesis.weight"], ["transforms.analysis", "hyperprior", "log_step"]),
+        ("context", ["hyperprior.prior.mean"], ["transforms", "hyperprior.analysis", "exponent", "log_gain"]),
+        ("joint", ["exponent", "transforms.analysis.weight", "hyperprior.analysis.0.weight", "log_step"], []),
+    ],
+)
+def test_a_stage_learns_what_it_is_for(tmp_path, photos, stage, learns, stays):
     start = load_file(str(train(dataclasses.replace(TINY, steps=1), [photos], [], tmp_path / "first", "cpu")))
-    recipe = dataclasses.replace(TINY, start_from=str(tmp_path / "first" / "tiny.safetensors"), task={})
+    before = str(tmp_path / "first" / "tiny.safetensors")
+    recipe = dataclasses.replace(TINY, start_from=before, learning_rate=1e-2, task={"stage": stage})
     after = load_file(str(train(recipe, [photos], [], tmp_path / "second", "cpu")))
     changed = {name for name in start if not torch.equal(start[name], after[name])}
-    assert {"exponent", "transforms.synthesis.weight"} <= changed
-    assert not any(name.startswith(("transforms.analysis", "transforms.encoder", "hyperprior")) for name in changed)
+    assert set(learns) <= changed
+    assert not any(name.startswith(tuple(stays)) for name in changed if stays)
+
+
+def test_there_are_no_other_stages():
+    with pytest.raises(RecipeError, match="unknown stage 'both'; known: receiver, context, joint"):
+        task_of(dataclasses.replace(TINY, task={"stage": "both"}))
+
+
+def test_what_is_sent_has_the_gradient_of_what_it_costs_and_brings(photos):
+    """Around the threshold more variance is more uses, and less error."""
+    torch.manual_seed(1)
+    task = task_of(TINY)
+    network = task.build(TINY.network)
+    crops = Photos([photos], 32).crops(8, 1)
+    images = torch.stack([crops[i] for i in range(8)])
+    task.prepare(network, images)
+
+    def slope(result):
+        (slope,) = torch.autograd.grad(result, network.log_step, retain_graph=True)
+        return float(slope.sum())
+
+    usual = float(network.log_power.detach().exp().median())
+    result = network(
+        images, torch.full((8,), 0.5), torch.full((1, 8), usual, dtype=torch.float64),
+        lambda s: awgn(s, torch.full((8,), 10.0), torch.Generator().manual_seed(1)),
+    )  # fmt: skip
+    assert slope(result["uses"].sum()) < 0 < slope((result["pictures"] - images).square().mean())  # wider steps
 
 
 @pytest.mark.parametrize("options", [{}, {"deaf": 1.0, "cut": 0.0}, {"cut": 1.0, "deaf": 0.0}, {"uneven": 1.0}])
 def test_training_mends_gains_that_were_disturbed(photos, options):
     torch.manual_seed(1)
-    recipe = dataclasses.replace(TINY, task={"snr_db": [10.0, 10.0]} | options)
+    recipe = dataclasses.replace(TINY, task={"snr_db": [10.0, 10.0], "stage": "receiver"} | options)
     task = task_of(recipe)
     network = task.build(recipe.network)
     crops = Photos([photos], 32).crops(16, 1)

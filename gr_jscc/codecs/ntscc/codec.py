@@ -17,12 +17,12 @@ from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter, UseM
 from gr_jscc.codecs.ntscc.config import NTSCCConfig
 from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc.hyper_coding import LARGEST
-from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.codecs.ntscc.over_latents import OverLatents
 from gr_jscc.codecs.ntscc.side_info import SideInfo, SideInfoCoder
+from gr_jscc.codecs.ntscc.tiled import bits_of, channel_values, estimates, hyperlatents
 from gr_jscc.codecs.parts.entropy_coding import CodingError
-from gr_jscc.codecs.parts.power_scale import quantise_scale, scale_of
+from gr_jscc.codecs.parts.power_scale import known_scale, quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import (
     QUALITY_CODES,
     RateAdaptiveCodec,
@@ -35,6 +35,7 @@ from gr_jscc.weights.loading import require, require_bools, require_number, requ
 
 __all__ = ["NTSCC"]
 
+ROWS = 64  # of positions whose symbols are taken at a time
 QUALITIES = 9  # levels that a transmitter tries, from 0 to 1; η makes up for what lies between
 
 
@@ -172,7 +173,8 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
 
     def _bits(self, latents: Tensor, quality: int) -> np.ndarray:
         given = torch.tensor([quality / QUALITY_CODES], device=self.device)
-        return self.network.model(latents, given).bits[0].cpu().numpy()
+        hyper = hyperlatents(self.network, latents, given).round()
+        return bits_of(self.network, latents, hyper, given)[0].cpu().numpy()
 
     def _index(self, bits: np.ndarray, eta: float) -> np.ndarray:
         """Indexes of the rates next to η·bits, equation 28."""
@@ -181,19 +183,11 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
     def _symbols(self, bits: np.ndarray, eta: float) -> int:
         return int(self.rates[self._index(bits, eta)].sum()) // 2
 
-    def prior(self, hyper: Tensor | None, index: Tensor) -> Prior:
-        """What both ends know of the latents, by hyperlatents float32[1, Z, h', w'] and rate indexes int64[1, h, w]."""
-        network, (_, rows, columns) = self.network, index.shape
-        mean = spread = None
-        if hyper is not None:
-            mean, spread = network.hyperprior.describe(hyper, rows, columns)
-        return network.prior(torch.empty(1, network.latents, rows, columns, device=self.device), mean, spread)
-
     def _hyper(self, latents: Tensor, quality: int) -> Tensor | None:
         if not self.refines:
             return None
-        steps = self.network.steps(torch.tensor([quality / QUALITY_CODES], device=self.device))
-        return self.network.hyperprior.summarise(latents / steps).round().clamp(-LARGEST, LARGEST)
+        given = torch.tensor([quality / QUALITY_CODES], device=self.device)
+        return hyperlatents(self.network, latents, given).round().clamp(-LARGEST, LARGEST)
 
 
 class _Transmitter(Transmitter):
@@ -207,12 +201,12 @@ class _Transmitter(Transmitter):
         plan = codec.plan_for(image, self.cbr)
         latents = codec.analyse(image)
         index = torch.from_numpy(plan.index).to(codec.device)[None]
-        prior = codec.prior(plan.hyper, index)
         with codec.autocast():
-            symbols, sent, scale = codec.network.modulate(latents, index, prior)
+            values = channel_values(codec.network, latents, plan.hyper, index)
+        symbols, scale = _sent_of(values, codec.network.sent(index))
         hyper = None if plan.hyper is None else plan.hyper[0].long().cpu().numpy()
         side = SideInfo(int(quantise_scale(scale)[0]), plan.quality, hyper, plan.index)
-        return Payload(_in_order(symbols)[_in_order(sent)].cpu().numpy(), codec.side_info.pack(side, height, width))
+        return Payload(symbols.cpu().numpy(), codec.side_info.pack(side, height, width))
 
 
 class _Receiver(TrainedReceiver):
@@ -232,12 +226,27 @@ class _Receiver(TrainedReceiver):
             return None
         if side.hyper is None and heard.is_lost:
             return None
-        symbols, noise_var = (_placed(values, sent) for values in (heard.symbols, heard.noise_var))
         hyper = None if side.hyper is None else torch.from_numpy(side.hyper).to(codec.device)[None].float()
         scale = scale_of(torch.tensor([side.scale], device=codec.device))
-        prior = codec.prior(hyper, index)
         with codec.autocast():
-            return network.demodulate(symbols, noise_var, scale, index, prior)
+            # Of a large picture each of these is large: none is kept for longer than it is of use.
+            placed = (_placed(values, sent) for values in (heard.symbols, heard.noise_var))
+            known = list(estimates(network, *placed, scale, index, hyper))
+            numbers = network.numbers(known.pop())
+            return network.transforms.synthesise(known.pop(0), known.pop(0), numbers)
+
+
+def _sent_of(values: Tensor, sent: Tensor) -> tuple[Tensor, Tensor]:
+    """Symbols complex64[n] of mean power 1, position by position, and their scale float32[1].
+
+    Args:
+        values: float32[1, C, h, w], as `channel_values` gives them.
+        sent: bool of the same shape, which of them are.
+    """
+    rows = zip(values.split(ROWS, 2), sent.split(ROWS, 2))
+    parts = torch.cat([_in_order(part)[_in_order(chosen)] for part, chosen in rows])
+    scale = (2 * parts.square().mean() + 1e-8).sqrt()
+    return torch.view_as_complex((parts / scale).reshape(-1, 2)), known_scale(scale[None])
 
 
 def _in_order(x: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ from gr_jscc.codecs.base import Insight, Payload, Receiver, Reception, Transmitt
 from gr_jscc.codecs.ntscc.feedback_network import Belief, NTSCCFeedbackNetwork, power_scale
 from gr_jscc.codecs.ntscc.feedback_side_info import FeedbackSideInfo, pack, threshold_code, threshold_of, unpack
 from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
-from gr_jscc.codecs.ntscc.hyper_coding import LARGEST, HyperCoder
+from gr_jscc.codecs.ntscc.hyper_coding import LARGEST
+from gr_jscc.codecs.ntscc.hyper_context_coding import HyperContextCoder
 from gr_jscc.codecs.ntscc.over_latents import OverLatents
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.codecs.parts.masked_values import in_order, mask_hash, placed
@@ -86,7 +87,7 @@ class NTSCCFeedback(OverLatents):
 
     def __init__(self, weights=None, device: str = "cpu") -> None:
         super().__init__(weights, device)
-        self.hyper_coder = HyperCoder(self.network.hyperprior.prior)
+        self.hyper_coder = HyperContextCoder(self.network.hyperprior.prior)
         # What both ends must derive alike is reckoned in double precision.
         self._exact = copy.deepcopy(self.network.hyperprior).double()
 
@@ -94,6 +95,7 @@ class NTSCCFeedback(OverLatents):
     def build(config: dict) -> NTSCCFeedbackNetwork:
         possible = type(config["rounds"]) is int and 0 < config["rounds"] <= MOST_ROUNDS
         require(possible, f"rounds must be a whole number from 1 to {MOST_ROUNDS}")
+        require("context" in config["hyper"], "hyper must have a context")
         network = NTSCCFeedbackNetwork(**config)
         require(network.latents % 2 == 0, "latents must be even")
         return network

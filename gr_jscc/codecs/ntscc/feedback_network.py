@@ -30,6 +30,7 @@ from gr_jscc.nn.entropy_models import rounded
 
 VARIANCES = (1e-4, 60.0)  # that are believed of a normalised latent
 LEAST_VARIANCE = 1e-7
+SOFTNESS = 0.5  # of a variance's natural logarithm: over so much the gradient of being sent is spread
 
 
 @dataclass(frozen=True)
@@ -124,26 +125,37 @@ class NTSCCFeedbackNetwork(LatentModel):
             belief: before it.
             origin: the one that the transmitter sent from; the same where it was told all that had arrived.
             number: of the round.
-            mask: of `lacking`, by the origin.
-            received: float32[B, C, h, w], values before their scaling to a power; anything where none was sent.
+            mask: of `lacking`, by the origin; or float64, 0 or 1 with a gradient, for training.
+            received: float32[B, C, h, w], values before their scaling to a power; any number where none was sent.
             noise_var: float32 of the same shape, of the complex symbol that each crossed in, for symbols of power 1.
             scale: float32[B], or float64, amplitude of the values for symbols of power 1.
         """
         gain = self.gain(origin, number)
         noise = noise_var.double().clamp(max=NEVER) * scale.double().square()[:, None, None, None] / 2
-        kalman = torch.where(mask, belief.variance * gain / (belief.variance * gain.square() + noise), 0)
-        missed = torch.where(mask, received, 0) - gain.float() * (belief.estimate - origin.estimate)
-        variance = (belief.variance * (1 - kalman * gain)).clamp(min=LEAST_VARIANCE)
-        return replace(belief, estimate=belief.estimate + kalman.float() * missed, variance=variance)
+        kalman = belief.variance * gain / (belief.variance * gain.square() + noise)
+        missed = received - gain.float() * (belief.estimate - origin.estimate)
+        usual = (kalman * gain * belief.variance.sqrt()).float()
+        estimate = belief.estimate + _taken(kalman.float() * missed, mask, usual)
+        variance = (belief.variance * (1 - mask * kalman * gain)).clamp(min=LEAST_VARIANCE)
+        return replace(belief, estimate=estimate, variance=variance)
 
     def picture(self, belief: Belief) -> Tensor:
         """g_s: the picture float32[B, 3, H, W], not clipped."""
-        precision = 1 / belief.variance - 1 / belief.prior  # of all that arrived
-        heard = precision > 1e-6 / belief.prior
-        noise = torch.where(heard, 1 / precision.clamp(min=1e-9), NEVER).float() * self.amplitude.square()
-        trust = (1 - belief.variance).clamp(min=0).float()
-        numbers = self.numbers(heard, trust, noise)
+        prior, variance = belief.prior.detach(), belief.variance.detach()  # which only tell g_s what to expect
+        precision = 1 / variance - 1 / prior  # of all that arrived
+        heard = precision > 1e-6 / prior
+        noise = torch.where(heard, 1 / precision.clamp(min=1e-9), NEVER).float() * self.amplitude.detach().square()
+        trust = (1 - variance).clamp(min=0).float()
+        numbers = self.numbers(self.sums(heard, trust, noise))
         return self.transforms.synthesise(belief.estimate * self.amplitude, trust, numbers)
+
+    def hyper_bits(self, images: Tensor, quality: Tensor) -> Tensor:
+        """What hyperlatents of images float32[B, 3, H, W] cost at qualities float32[B]: float32[B], with a gradient for
+        their density alone.
+        """
+        with torch.no_grad():
+            hyper = self.hyper(self.transforms.analyse(images), quality)
+        return self.hyperprior.prior(hyper, quality).sum((1, 2, 3))
 
     def forward(
         self, images: Tensor, quality: Tensor, thresholds: Tensor, channel: Callable, told: int | None = None
@@ -159,18 +171,19 @@ class NTSCCFeedbackNetwork(LatentModel):
                 the hyperprior says. None: all.
 
         Returns:
-            ``pictures`` float32[B, 3, H, W], ``uses`` float32[B] complex symbols.
+            ``pictures`` float32[B, 3, H, W]; ``uses`` float64[B], complex symbols; ``hyper_bits`` float32[B].
         """
         latents = self.transforms.analyse(images)
-        hyper = rounded(self.hyper(latents, quality))
-        start = belief = self.begin(*self.hyperprior.describe(hyper, *latents.shape[2:]))
-        uses = images.new_zeros(len(images))
+        hyper = self.hyper(latents, quality)
+        start = belief = self.begin(*self.hyperprior.describe(rounded(hyper), *latents.shape[2:]))
+        uses = images.new_zeros(len(images), dtype=torch.float64)
         told = self.rounds if told is None else told
         for number, threshold in enumerate(thresholds[: told + 1]):
             origin, place = (belief, number) if number < told else (start, 0)
-            mask = self.lacking(origin, quality, threshold)
-            values = self.values(latents, origin, place, mask)
-            scale = power_scale(values, mask)
+            mask = self._sent(origin, quality, threshold)
+            # Of all latents, so that those that are not sent have a gradient of what it would bring to send them.
+            values = self.values(latents, origin, place, torch.ones_like(mask, dtype=torch.bool))
+            scale = power_scale(values, mask.detach().float())
             known = known_scale(scale)[:, None, None, None]
             symbols = torch.complex(values[:, 0::2], values[:, 1::2]) / scale[:, None, None, None]
             received, noise_var = channel(symbols)
@@ -178,10 +191,30 @@ class NTSCCFeedbackNetwork(LatentModel):
             noise_var = noise_var.repeat_interleave(2, dim=1)
             belief = self.after(belief, origin, place, mask, received, noise_var, known[:, 0, 0, 0])
             uses = uses + mask.sum((1, 2, 3)) / 2
-        return {"pictures": self.picture(belief), "uses": uses}
+        hyper_bits = self.hyperprior.prior(hyper, quality).sum((1, 2, 3))
+        return {"pictures": self.picture(belief), "uses": uses, "hyper_bits": hyper_bits}
+
+    def _sent(self, belief: Belief, quality: Tensor, threshold: Tensor) -> Tensor:
+        """`lacking` as float64, with the gradient of a logistic function of the variance around the threshold."""
+        ratio = self.in_steps(belief, quality) / threshold[:, None, None, None]
+        soft = torch.sigmoid(ratio.log() / SOFTNESS)
+        return self.lacking(belief, quality, threshold) + (soft - soft.detach())
+
+
+def _taken(values: Tensor, mask: Tensor, usual: Tensor) -> Tensor:
+    """Values float32[...] where a mask is 1, and 0 where it is 0.
+
+    What a mask with a gradient would bring is reckoned of values up to twice their usual size: a few that are far off
+    would drown all others.
+    """
+    if mask.dtype == torch.bool:
+        return torch.where(mask, values, 0)
+    limit = 2 * usual.detach()
+    bounded, hard = values.detach().clamp(-limit, limit), mask.detach()
+    return values * hard.float() + bounded * (mask - hard).float()
 
 
 def power_scale(values: Tensor, mask: Tensor) -> Tensor:
     """Amplitude float32[B] by which values float32[B, ...] are divided for symbols of power 1 where a mask says."""
     count = mask.flatten(1).sum(1) / 2
-    return (values.flatten(1).square().sum(1) / count.clamp(min=1) + 1e-8).sqrt()
+    return ((values.square() * mask).flatten(1).sum(1) / count.clamp(min=1) + 1e-8).sqrt()

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gr_jscc.codecs.ntscc.hyper_coding import HyperCoder
+from gr_jscc.codecs.ntscc.hyper_context_coding import HyperContextCoder
 from gr_jscc.codecs.parts.entropy_coding import CodingError, Decoder, Encoder
 from gr_jscc.codecs.parts.side_info_check import protect, unprotect
+from gr_jscc.codecs.rate_adaptive import QUALITY_CODES
 
 _FIXED = struct.Struct(">BBHHB")
 _BLIND = 0x80
@@ -37,9 +38,9 @@ class FeedbackSideInfo:
         hyper: int64[Z, h', w'] hyperlatents; None in rounds that need none.
 
     Example:
-        >>> from gr_jscc.nn.entropy_models import FactorisedPrior
+        >>> from gr_jscc.codecs.ntscc.hyper_context import HyperContext
         >>> side = FeedbackSideInfo(1, False, scale=120, threshold=32_000, state=7, mask=9)
-        >>> coder = HyperCoder(FactorisedPrior(1))
+        >>> coder = HyperContextCoder(HyperContext(channels=1, width=4, inner=4, groups=1))
         >>> unpack(pack(side, coder, 32, 32), coder, 32, 32, hyper_size=(1, 1)) == side
         True
     """
@@ -65,18 +66,20 @@ def threshold_of(code: int) -> float:
     return 2.0 ** ((code - THRESHOLD_CODES // 2) / THRESHOLD_STEPS)
 
 
-def pack(side: FeedbackSideInfo, coder: HyperCoder, height: int, width: int) -> bytes:
+def pack(side: FeedbackSideInfo, coder: HyperContextCoder, height: int, width: int) -> bytes:
     """Bytes for a picture of height × width pixels."""
     kind = side.number | (_BLIND if side.blind else 0)
     fixed = _FIXED.pack(kind, side.scale, side.threshold, side.state, side.mask)
     if side.hyper is not None:
         encoder = Encoder()
-        coder.encode(side.hyper, encoder)
+        coder.encode(side.hyper, side.quality / QUALITY_CODES, encoder)
         fixed += bytes([side.quality]) + encoder.bytes()
     return protect(fixed, height, width)
 
 
-def unpack(data: bytes, coder: HyperCoder, height: int, width: int, hyper_size: tuple[int, int]) -> FeedbackSideInfo:
+def unpack(
+    data: bytes, coder: HyperContextCoder, height: int, width: int, hyper_size: tuple[int, int]
+) -> FeedbackSideInfo:
     """What `pack` was given.
 
     Args:
@@ -95,5 +98,5 @@ def unpack(data: bytes, coder: HyperCoder, height: int, width: int, hyper_size: 
         return FeedbackSideInfo(number, blind, scale, threshold, state, mask)
     if len(rest) < 1:
         raise CodingError("side information of another kind")
-    hyper = coder.decode(*hyper_size, Decoder(rest[1:]))
+    hyper = coder.decode(*hyper_size, rest[0] / QUALITY_CODES, Decoder(rest[1:]))
     return FeedbackSideInfo(number, blind, scale, threshold, state, mask, rest[0], hyper)

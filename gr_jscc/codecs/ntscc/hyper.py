@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gr_jscc.codecs.ntscc.hyper_context import HyperContext
 from gr_jscc.nn.entropy_models import FactorisedPrior
 from gr_jscc.nn.growing import spread_parts
 
@@ -21,6 +22,7 @@ class Hyperprior(nn.Module):
         channels: Z of the hyperlatents float32[B, Z, ⌈h/4⌉, ⌈w/4⌉].
         kernel: side of the inner kernels; the paper has 5.
         padding: what the convolutions see beyond the edges, ``zeros`` or ``replicate``.
+        context: keyword arguments of `HyperContext`; without, each channel has one density for all pictures.
 
     Example:
         >>> hyperprior = Hyperprior(latents=8, width=8, channels=3, kernel=3)
@@ -29,7 +31,10 @@ class Hyperprior(nn.Module):
         (torch.Size([1, 3, 2, 3]), [(1, 8, 6, 10), (1, 8, 6, 10)])
     """
 
-    def __init__(self, latents: int, width: int, channels: int, kernel: int, padding: str = "zeros") -> None:
+    def __init__(
+        self, latents: int, width: int, channels: int, kernel: int, padding: str = "zeros",
+        context: dict | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.channels = channels
         self.mode = "constant" if padding == "zeros" else padding  # the same for `torch.nn.functional.pad`
@@ -46,7 +51,7 @@ class Hyperprior(nn.Module):
         )  # fmt: skip
         nn.init.zeros_(self.synthesis[-1].weight)  # a fresh one says what holds of all pictures
         nn.init.zeros_(self.synthesis[-1].bias)
-        self.prior = FactorisedPrior(channels)
+        self.prior = FactorisedPrior(channels) if context is None else HyperContext(channels, **context)
 
     @torch.no_grad()
     def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -60,10 +65,21 @@ class Hyperprior(nn.Module):
 
     def summarise(self, values: Tensor) -> Tensor:
         """h_a: hyperlatents, not rounded, of scaled latents float32[B, C, h, w]."""
+        return self.condense(self.enter(self.padded(values)))
+
+    def padded(self, values: Tensor) -> Tensor:
+        """Scaled latents with sides that are multiples of `STRIDE`."""
         height, width = values.shape[2:]
-        padded = F.pad(values, (0, -width % STRIDE, 0, -height % STRIDE), self.mode)
+        return F.pad(values, (0, -width % STRIDE, 0, -height % STRIDE), self.mode)
+
+    def enter(self, values: Tensor) -> Tensor:
+        """The first layer of h_a, of each position by itself."""
         # What counts is the latents' size, and large ones no more than others.
-        return self.analysis(asinh(padded)).float()
+        return self.analysis[:2](asinh(values))
+
+    def condense(self, features: Tensor) -> Tensor:
+        """The other layers of h_a, of features whose sides are multiples of `STRIDE`."""
+        return self.analysis[2:](features).float()
 
     def describe(self, hyper: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
         """h_s: mean and scale [B, C, height, width] of latents that have unit variance over all pictures.

@@ -43,17 +43,21 @@ class LatentModel(nn.Module):
         """Standard deviations of the latents, float32[1, C, 1, 1]."""
         return (self.log_power / 2).exp()[None, :, None, None]
 
-    def numbers(self, sent: Tensor, trust: Tensor, noise: Tensor) -> Tensor:
-        """What `Transforms.synthesise` is told of a picture as a whole.
+    def sums(self, sent: Tensor, trust: Tensor, noise: Tensor) -> Tensor:
+        """What `numbers` needs of every position, float32[B, 3, h, w].
 
         Args:
             sent: bool[B, C, h, w], which latents the receiver has heard of.
             trust: float32 of the same shape, see `Transforms.synthesise`.
             noise: float32 of the same shape, variance per latent, in the latents' units.
         """
-        count = sent.sum((1, 2, 3)).clamp(min=1)
-        share = count / sent[0].numel()
-        trusted = torch.where(sent, trust, 0).sum((1, 2, 3)) / count
-        precision = torch.where(sent, 1 / (noise + 1e-4), 0).sum((1, 2, 3)) / count
+        precision = torch.where(sent, 1 / (noise + 1e-4), 0)
+        return torch.stack([sent.sum(1).float(), torch.where(sent, trust, 0).sum(1), precision.sum(1)], dim=1)
+
+    def numbers(self, sums: Tensor) -> Tensor:
+        """What `Transforms.synthesise` is told of a picture as a whole, from `sums` float32[B, 3, h, w] of it."""
+        count, trusted, precision = sums.sum((2, 3)).unbind(1)
+        share = count.clamp(min=1) / (self.latents * sums[0, 0].numel())
+        trusted, precision = trusted / count.clamp(min=1), precision / count.clamp(min=1)
         numbers = [share.log2() / 2 + 1, 2 * share - 1, 4 * trusted - 3, (precision + 1e-2).log() / 4]
         return torch.stack(numbers, dim=1)

@@ -189,7 +189,14 @@ class NTSCCNetwork(LatentModel):
         index: Tensor,
         prior: Prior,
     ) -> Tensor:
-        """f_d* and g_s: symbols to pictures float32[B, 3, H, W], not clipped.
+        """f_d* and g_s: symbols to pictures float32[B, 3, H, W], not clipped; arguments as of `estimated`."""
+        estimate, trust, sums = self.estimated(received, noise_var, scale, index, prior)
+        return self.transforms.synthesise(estimate * self.amplitude, trust, self.numbers(sums))
+
+    def estimated(
+        self, received: Tensor, noise_var: Tensor, scale: Tensor, index: Tensor, prior: Prior
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """f_d*: symbols to normalised latents and the trust in them, float32[B, C, h, w], and `sums` of both.
 
         Args:
             received: complex64[B, C/2, h, w].
@@ -204,8 +211,7 @@ class NTSCCNetwork(LatentModel):
         noise = (noise_var.clamp(max=NEVER) * scale.square() / 2).repeat_interleave(2, dim=1)
         gain = self.encoder.gain(index, prior)
         estimate, trust = self.decoder(values, noise, gain, self.encoder.offset(prior), index, sent, prior)
-        numbers = self.numbers(sent, trust, noise * (self.amplitude / gain).square())
-        return self.transforms.synthesise(estimate * self.amplitude, trust, numbers)
+        return estimate, trust, self.sums(sent, trust, noise * (self.amplitude / gain).square())
 
     def compress(self, latents: Tensor, quality: Tensor) -> Tensor:
         """The picture from rounded latents, as a compressor (NTC) of this entropy model would give it."""
@@ -214,7 +220,7 @@ class NTSCCNetwork(LatentModel):
         # What rounds to nothing is off by itself, and by no more.
         trust = (1 - noise / self.amplitude.square()).clamp(min=0)
         everything = torch.ones(latents.shape, dtype=torch.bool, device=latents.device)
-        numbers = self.numbers(everything, trust, noise)
+        numbers = self.numbers(self.sums(everything, trust, noise))
         return self.transforms.synthesise(rounded(latents / step) * step, trust, numbers)
 
     def transmit(self, latents: Tensor, modelled: Modelled, index: Tensor, channel) -> Tensor:

@@ -182,7 +182,9 @@ class MixedTransforms(Transforms):
     def synthesise(self, latents: Tensor, trust: Tensor, numbers: Tensor) -> Tensor:
         condition = self.decoder_condition(numbers)
         estimate = F.pixel_shuffle(self.decoder_windows(latents).float(), 2)
-        return painted(self, estimate, F.pixel_shuffle(trust, 2), condition)
+        trust = F.pixel_shuffle(trust, 2)
+        del latents  # of a large picture no more is kept than is of use
+        return painted(self, estimate, trust, condition)
 
     @staticmethod
     def translated(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -17,7 +17,9 @@ from gr_jscc.codecs.ntscc.side_info import SideInfo, SideInfoCoder
 from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.codecs.parts.side_info_check import protect
+from gr_jscc.link.ideal import ideal_reception
 from gr_jscc.metrics.picture import psnr_db
+from gr_jscc.nn import tiles
 from gr_jscc.nn.entropy_models import FactorisedPrior
 from gr_jscc.weights import write_model
 
@@ -367,3 +369,23 @@ def test_only_repeated_edges_are_no_detail(padding):
     for values in (latents, hyper):
         alike = torch.allclose(values, values[:, :, :1, :1].expand_as(values), rtol=1e-3, atol=1e-3)
         assert alike == (padding == "replicate")
+
+
+def test_a_picture_is_sent_tile_by_tile_as_it_is_as_a_whole(photo, monkeypatch):
+    image = np.ascontiguousarray(photo[40:251, 30:317])
+    found, cuts = [], []
+    inside = tiles.best_cuts
+    for largest in (1 << 40, 600_000):
+        monkeypatch.setattr(tiles, "LARGEST", largest)
+        monkeypatch.setattr(tiles, "best_cuts", lambda *size: cuts.append(inside(*size)) or cuts[-1])
+        codec = NTSCC("ntscc-cifar")  # a fresh one, which remembers no picture
+        payload = codec.transmitter(1 / 6).start(image)
+        came = ideal_reception(payload, 10.0, np.ones(1, np.complex64), np.random.default_rng(1))
+        picture = codec.receiver(*image.shape[:2]).push(came)
+        found.append((payload, picture, set(cuts)))
+        cuts.clear()
+    (whole, picture, once), (cut, again, several) = found
+    assert once == {(1, 1)} and max(several)[0] > 2
+    assert cut.side_info == whole.side_info
+    assert np.abs(cut.symbols - whole.symbols).max() < 1e-4
+    assert (picture != again).mean() < 1e-3 and np.abs(picture.astype(int) - again).max() <= 1
