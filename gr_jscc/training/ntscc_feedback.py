@@ -101,7 +101,7 @@ class NTSCCFeedbackTask:
         fine = self.finest * draw(0, 1) ** self.quality_exponent
         quality, beyond = fine.clamp(max=1), (fine - 1).clamp(min=0)
         if self.stage == "context":
-            return plain.hyper_bits(images, quality).mean() / images[0, 0].numel()
+            return plain.hyper_bits(images, quality, generator).mean() / images[0, 0].numel()
         snr_db, lost, faded = draw(*self.snr_db), 0.6 * draw(0, 1) * (draw(0, 1) < 0.5), draw(0, 1) < 0.5
         low, high = (torch.tensor(bound).log() for bound in self.threshold)
         first, rise = (draw(float(low), float(high)) - BEYOND * beyond).exp(), draw(*self.rise)
@@ -117,7 +117,7 @@ class NTSCCFeedbackTask:
                 return uneven(symbols, snr_db, lost, faded, generator)
             return awgn(symbols, snr_db, generator)
 
-        result = network(images, quality, thresholds, channel, told)
+        result = network(images, quality, thresholds, channel, told, generator)
         error = (result["pictures"].float() - images).square().mean((1, 2, 3)) + self.offset
         if self.stage == "receiver":
             return error.log().mean()

@@ -149,17 +149,18 @@ class NTSCCFeedbackNetwork(LatentModel):
         numbers = self.numbers(self.sums(heard, trust, noise))
         return self.transforms.synthesise(belief.estimate * self.amplitude, trust, numbers)
 
-    def hyper_bits(self, images: Tensor, quality: Tensor) -> Tensor:
+    def hyper_bits(self, images: Tensor, quality: Tensor, generator: torch.Generator) -> Tensor:
         """What hyperlatents of images float32[B, 3, H, W] cost at qualities float32[B]: float32[B], with a gradient for
-        their density alone.
+        their density alone; the generator is of noise in place of rounding.
         """
         with torch.no_grad():
             hyper = self.hyper(self.transforms.analyse(images), quality)
-        return self.hyperprior.prior(hyper, quality).sum((1, 2, 3))
+        return self.hyperprior.prior(hyper, quality, generator).sum((1, 2, 3))
 
     def forward(
-        self, images: Tensor, quality: Tensor, thresholds: Tensor, channel: Callable, told: int | None = None
-    ) -> dict[str, Tensor]:
+        self, images: Tensor, quality: Tensor, thresholds: Tensor, channel: Callable, told: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
         """Image to image, as training wants it.
 
         Args:
@@ -169,6 +170,7 @@ class NTSCCFeedbackNetwork(LatentModel):
             channel: maps complex64 of power 1 to (received, noise variance), see `gr_jscc.nn.noise`.
             told: rounds from the first that are sent knowing what arrived before; the next, the last, is sent from what
                 the hyperprior says. None: all.
+            generator: of noise in place of rounding where hyperlatents are counted; None: rounds.
 
         Returns:
             ``pictures`` float32[B, 3, H, W]; ``uses`` float64[B], complex symbols; ``hyper_bits`` float32[B].
@@ -191,7 +193,7 @@ class NTSCCFeedbackNetwork(LatentModel):
             noise_var = noise_var.repeat_interleave(2, dim=1)
             belief = self.after(belief, origin, place, mask, received, noise_var, known[:, 0, 0, 0])
             uses = uses + mask.sum((1, 2, 3)) / 2
-        hyper_bits = self.hyperprior.prior(hyper, quality).sum((1, 2, 3))
+        hyper_bits = self.hyperprior.prior(hyper, quality, generator).sum((1, 2, 3))
         return {"pictures": self.picture(belief), "uses": uses, "hyper_bits": hyper_bits}
 
     def _sent(self, belief: Belief, quality: Tensor, threshold: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gr_jscc.nn.entropy_models import logistic_mixture_bits
+from gr_jscc.nn.entropy_models import logistic_mixture_bits, rounded
 
 NEIGHBOURS = ((0, -1), (-1, 0), (-1, -1), (-1, 1))  # rows down and columns right of a position
 SIZE = 0.3  # brings hyperlatents to about unit variance
@@ -26,6 +26,9 @@ class HyperContext(nn.Module):
         inner: features of a group.
         groups: that channels are coded in.
 
+    Raises:
+        ValueError: they cannot be as many in each.
+
     Example:
         >>> context = HyperContext(channels=4, width=8, inner=8, groups=2)
         >>> context(torch.zeros(1, 4, 2, 3), torch.tensor([0.5])).shape
@@ -34,6 +37,8 @@ class HyperContext(nn.Module):
 
     def __init__(self, channels: int, width: int, inner: int, groups: int) -> None:
         super().__init__()
+        if channels % groups:
+            raise ValueError(f"{groups} groups must divide {channels} channels")
         self.channels, self.each = channels, channels // groups
         self.mean = nn.Parameter(torch.zeros(channels))
         self.log_scale = nn.Parameter(torch.zeros(channels))
@@ -76,13 +81,19 @@ class HyperContext(nn.Module):
         mean, log_scale = self.groups[number](torch.cat([features, SIZE * before], -1)).chunk(2, -1)
         return self.mean[own] + mean, (self.log_scale[own] + log_scale).clamp(*LOG_SCALES)
 
-    def forward(self, hyper: Tensor, quality: Tensor) -> Tensor:
-        """−log2 of the probability of float32[B, Z, h, w] at qualities float32[B]; noise stands for the rounding.
+    def forward(self, hyper: Tensor, quality: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """−log2 of the probability of hyperlatents, float32[B, Z, h, w].
 
-        What has noise is the one that is counted; contexts are rounded, as they will be.
+        Args:
+            hyper: of the same shape, not rounded.
+            quality: float32[B].
+            generator: of uniform noise in place of rounding, for training, where they are counted; as contexts they are
+                rounded all the same. None: rounds.
         """
-        given = hyper + (hyper.round() - hyper).detach()
-        noisy = hyper + torch.rand_like(hyper) - 0.5 if self.training else given
+        given = rounded(hyper)
+        counted = given
+        if generator is not None:
+            counted = hyper + torch.rand(hyper.shape, generator=generator, device=hyper.device) - 0.5
         around = self.neighbours(given)
         features = self.features(around, quality[:, None, None, None].expand(*around.shape[:3], 1))
         before, parts = given.permute(0, 2, 3, 1), []
@@ -90,7 +101,7 @@ class HyperContext(nn.Module):
             parts.append(self.group(number, features, before[..., : self.each * number]))
         mean, log_scale = (torch.cat(part, -1).permute(0, 3, 1, 2).float() for part in zip(*parts))
         one = torch.zeros_like(mean)[..., None]
-        return logistic_mixture_bits(noisy, mean[..., None], log_scale[..., None], one)
+        return logistic_mixture_bits(counted, mean[..., None], log_scale[..., None], one)
 
 
 def _framed(hyper: Tensor) -> Tensor:

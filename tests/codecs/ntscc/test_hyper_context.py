@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("one_thread")]
 def context():
     """Contexts of 6 channels that say something."""
     torch.manual_seed(1)
-    context = HyperContext(channels=6, width=16, inner=8, groups=3).eval()
+    context = HyperContext(channels=6, width=16, inner=8, groups=3)
     for parameter in context.parameters():
         torch.nn.init.normal_(parameter, 0, 0.3)
     return context
@@ -64,6 +64,11 @@ def test_what_is_coded_comes_back_in_as_many_bytes_as_the_density_says(context, 
     assert len(data) == pytest.approx(bits / 8, rel=0.02, abs=5)
     again = HyperContextCoder(context)  # as another machine's
     assert np.array_equal(again.decode(*size, 0.3, Decoder(data)), hyper)
+
+
+def test_groups_are_alike():
+    with pytest.raises(ValueError, match="4 groups must divide 6 channels"):
+        HyperContext(channels=6, width=8, inner=8, groups=4)
 
 
 def test_damaged_bytes_give_numbers_in_range_or_a_coding_error(context, rng):
