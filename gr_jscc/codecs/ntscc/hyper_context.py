@@ -57,14 +57,13 @@ class HyperContext(nn.Module):
     def neighbours(hyper: Tensor) -> Tensor:
         """What is around every position of [B, Z, h, w], and whether it is in the picture: [B, h, w, 4·(Z + 1)]."""
         height, width = hyper.shape[2:]
-        known = _framed(hyper)
+        known = framed(hyper)
         parts = [known[:, :, 1 + row :, 1 + column :][:, :, :height, :width] for row, column in NEIGHBOURS]
         return torch.cat(parts, 1).permute(0, 2, 3, 1)
 
     @staticmethod
-    def neighbours_at(hyper: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """Those of n positions int64[n] of a picture's [1, Z, h, w]: [n, 4·(Z + 1)]."""
-        known = _framed(hyper)[0]
+    def neighbours_at(known: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """Those of n positions int64[n] of a picture's [Z + 1, h + 1, w + 2] of `framed`: [n, 4·(Z + 1)]."""
         return torch.cat([known[:, 1 + row + rows, 1 + column + columns] for row, column in NEIGHBOURS]).T
 
     def channels_of(self, number: int) -> slice:
@@ -104,6 +103,6 @@ class HyperContext(nn.Module):
         return logistic_mixture_bits(counted, mean[..., None], log_scale[..., None], one)
 
 
-def _framed(hyper: Tensor) -> Tensor:
+def framed(hyper: Tensor) -> Tensor:
     """[B, Z + 1, h + 1, w + 2]: hyperlatents and whether they are any, with zeros on the left, above and right."""
     return F.pad(torch.cat([SIZE * hyper, torch.ones_like(hyper[:, :1])], 1), (1, 1, 1, 0))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.ntscc.hyper_coding import LARGEST
-from gr_jscc.codecs.ntscc.hyper_context import HyperContext
+from gr_jscc.codecs.ntscc.hyper_context import SIZE, HyperContext, framed
 from gr_jscc.codecs.parts.entropy_coding import Decoder, Encoder, mixture_frequencies, table
 
 MEANS, SCALES = 8, 4  # codes per unit of a mean, and of a scale's natural logarithm
@@ -70,13 +70,14 @@ class HyperContextCoder:
     def _walk(self, height: int, width: int, quality: float, code: Callable) -> Tensor:
         """float64[Z, height, width] of what ``code`` gave for a group's channels at some positions."""
         context = self._context
-        hyper = torch.zeros(1, context.channels, height, width, dtype=torch.float64)
-        down, right = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        hyper = torch.zeros(context.channels, height, width, dtype=torch.float64)
+        known = framed(hyper[None])[0]
+        steps = torch.arange(width) + 2 * torch.arange(height)[:, None]
         for step in range(width + 2 * (height - 1)):
-            rows, columns = (part[right + 2 * down == step] for part in (down, right))
+            rows, columns = torch.nonzero(steps == step, as_tuple=True)
             if not len(rows):
                 continue
-            around = context.neighbours_at(hyper, rows, columns)
+            around = context.neighbours_at(known, rows, columns)
             features = context.features(around, torch.full((len(rows), 1), quality, dtype=torch.float64))
             before = torch.zeros(len(rows), 0, dtype=torch.float64)
             for number in range(len(context.groups)):
@@ -85,8 +86,9 @@ class HyperContextCoder:
                 scales = (log_scale * SCALES).round().long().numpy()
                 values = code(context.channels_of(number), rows, columns, means, scales)
                 before = torch.cat([before, values], 1)
-            hyper[0, :, rows, columns] = before.T
-        return hyper[0]
+            hyper[:, rows, columns] = before.T
+            known[:-1, 1 + rows, 1 + columns] = SIZE * before.T
+        return hyper
 
 
 @cache

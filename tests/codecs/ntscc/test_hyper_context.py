@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gr_jscc.codecs.ntscc.hyper_coding import LARGEST
-from gr_jscc.codecs.ntscc.hyper_context import HyperContext
+from gr_jscc.codecs.ntscc.hyper_context import HyperContext, framed
 from gr_jscc.codecs.ntscc.hyper_context_coding import HyperContextCoder
 from gr_jscc.codecs.parts.entropy_coding import CodingError, Decoder, Encoder
 
@@ -49,7 +49,7 @@ def test_neighbours_of_some_positions_are_those_of_all(context, rng):
     hyper = torch.from_numpy(rng.integers(-5, 6, (1, 6, 4, 3))).float()
     rows, columns = torch.tensor([0, 3, 2]), torch.tensor([0, 2, 1])
     every = context.neighbours(hyper)[0]
-    assert torch.equal(context.neighbours_at(hyper, rows, columns), every[rows, columns])
+    assert torch.equal(context.neighbours_at(framed(hyper)[0], rows, columns), every[rows, columns])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (6, 1), (8, 12)])
