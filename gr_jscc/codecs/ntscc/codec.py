@@ -22,6 +22,7 @@ from gr_jscc.codecs.ntscc.over_latents import OverLatents
 from gr_jscc.codecs.ntscc.side_info import SideInfo, SideInfoCoder
 from gr_jscc.codecs.ntscc.tiled import bits_of, channel_values, estimates, hyperlatents
 from gr_jscc.codecs.parts.entropy_coding import CodingError
+from gr_jscc.codecs.parts.masked_values import in_order, placed
 from gr_jscc.codecs.parts.power_scale import known_scale, quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import (
     QUALITY_CODES,
@@ -206,7 +207,7 @@ class _Transmitter(Transmitter):
         symbols, scale = _sent_of(values, codec.network.sent(index))
         hyper = None if plan.hyper is None else plan.hyper[0].long().cpu().numpy()
         side = SideInfo(int(quantise_scale(scale)[0]), plan.quality, hyper, plan.index)
-        return Payload(symbols.cpu().numpy(), codec.side_info.pack(side, height, width))
+        return Payload(symbols.numpy(), codec.side_info.pack(side, height, width))
 
 
 class _Receiver(TrainedReceiver):
@@ -230,8 +231,8 @@ class _Receiver(TrainedReceiver):
         scale = scale_of(torch.tensor([side.scale], device=codec.device))
         with codec.autocast():
             # Of a large picture each of these is large: none is kept for longer than it is of use.
-            placed = (_placed(values, sent) for values in (heard.symbols, heard.noise_var))
-            known = list(estimates(network, *placed, scale, index, hyper))
+            arrived = (placed(values, sent) for values in (heard.symbols, heard.noise_var))
+            known = list(estimates(network, *arrived, scale, index, hyper))
             numbers = network.numbers(known.pop())
             return network.transforms.synthesise(known.pop(0), known.pop(0), numbers)
 
@@ -244,19 +245,6 @@ def _sent_of(values: Tensor, sent: Tensor) -> tuple[Tensor, Tensor]:
         sent: bool of the same shape, which of them are.
     """
     rows = zip(values.split(ROWS, 2), sent.split(ROWS, 2))
-    parts = torch.cat([_in_order(part)[_in_order(chosen)] for part, chosen in rows])
+    parts = torch.from_numpy(np.concatenate([in_order(part, chosen) for part, chosen in rows]))
     scale = (2 * parts.square().mean() + 1e-8).sqrt()
     return torch.view_as_complex((parts / scale).reshape(-1, 2)), known_scale(scale[None])
-
-
-def _in_order(x: Tensor) -> Tensor:
-    """[1, S, h, w] as [S·h·w], position by position, so that a position's symbols follow each other."""
-    return x[0].permute(1, 2, 0).reshape(-1)
-
-
-def _placed(values: Tensor, sent: Tensor) -> Tensor:
-    """Undoes the selection by `_in_order`: values[n] at the n places of bool[1, S, h, w] that were sent."""
-    _, count, rows, columns = sent.shape
-    placed = torch.zeros(rows * columns * count, dtype=values.dtype, device=sent.device)
-    placed[_in_order(sent)] = values
-    return placed.reshape(rows, columns, count).permute(2, 0, 1)[None]

@@ -17,7 +17,7 @@ def in_order(values: Tensor, mask: Tensor) -> np.ndarray:
 def placed(values: Tensor, mask: Tensor) -> Tensor:
     """Undoes `in_order`; 0 where nothing is sent."""
     places = mask.permute(0, 2, 3, 1)
-    tensor = torch.zeros(places.shape, device=mask.device)
+    tensor = torch.zeros(places.shape, dtype=values.dtype, device=mask.device)
     tensor[places] = values
     return tensor.permute(0, 3, 1, 2)
 
