@@ -9,7 +9,7 @@ from functools import cache
 
 EVERY_SECONDS = 20.0
 LARGEST_KEPT, MOST_KEPT = 32 << 20, 256 << 20  # bytes, of a block and in all, see `keep_freed_blocks`
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, NEVER = -1, -3, -1  # of glibc's malloc.h and mallopt
 
 
 class FreeMemory:
@@ -40,10 +40,19 @@ class FreeMemory:
 def keep_freed_blocks() -> None:
     """Has the C library use a large block's memory again for the next, in place of fresh pages.
 
-    For work tile by tile, of which fresh pages took a third of all the time. The library keeps blocks up to its upper
-    limit only once some were freed, and hands back what is twice as much.
+    For networks, of whose time fresh pages take up to a third. The library keeps blocks up to its upper limit only once
+    some were freed, and hands back what is twice as much.
     """
+    _set(M_MMAP_THRESHOLD, LARGEST_KEPT)
+    _set(M_TRIM_THRESHOLD, MOST_KEPT)
+
+
+def keep_all_freed() -> None:
+    """As `keep_freed_blocks`, however much it is in all: for training, whose every step needs as much again."""
+    keep_freed_blocks()
+    _set(M_TRIM_THRESHOLD, NEVER)
+
+
+def _set(parameter: int, value: int) -> None:
     with contextlib.suppress(OSError, AttributeError):  # another library has no such settings
-        library = ctypes.CDLL(None)
-        library.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
-        library.mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
+        ctypes.CDLL(None).mallopt(parameter, value)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gr_jscc.codecs.base import Codec, CodecError, Receiver, Reception
 from gr_jscc.codecs.parts.pixels import to_picture
+from gr_jscc.free_memory import keep_freed_blocks
 from gr_jscc.plugins import blame
 from gr_jscc.weights import read_model
 from gr_jscc.weights.difference import with_base
@@ -50,6 +51,7 @@ class NetworkCodec(Codec):
         except (RuntimeError, AssertionError) as error:  # torch's, also where it was built without CUDA
             raise CodecError(f"device {device!r} cannot be used: {str(error).partition(chr(10))[0]}") from error
         self.device = device
+        keep_freed_blocks()
 
     def compute_in(self, precision: str) -> None:
         """Sets the precision of the network's convolutions and matrix products; see `Codec.compute_in`.

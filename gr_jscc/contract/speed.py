@@ -45,7 +45,7 @@ def speed(subject: Subject) -> str:
 
 
 def _ratio(codec: Codec, image: np.ndarray, cbr: float) -> float | None:
-    """Least ratio of some measurements, up to the first that holds: what a neighbour costs for a moment is no breach."""
+    """Least ratio of some measurements, up to the first that holds: a neighbour's load for a moment is no breach."""
     least = None
     for _ in range(ATTEMPTS):
         overhead = codec_overhead(codec, image, cbr, REPEATS)

@@ -15,8 +15,6 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gr_jscc.free_memory import keep_freed_blocks
-
 LARGEST = 31 << 20  # bytes of a tile's widest tensor
 MOST_CUTS = 64  # of a side that are tried
 
@@ -66,7 +64,6 @@ def all_by_tiles(
         for function, _ in stages:
             inputs = _several(function(*inputs))
         return tuple(inputs)
-    keep_freed_blocks()
     wholes: list[Tensor] = []
     all_of_it = [slice(0, length) for length in size]
     for core in itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts))):

@@ -18,6 +18,7 @@ from gr_jscc.errors import UserError
 from gr_jscc.files.locks import locked
 from gr_jscc.files.places import writable_folder
 from gr_jscc.files.whole import writing
+from gr_jscc.free_memory import keep_all_freed
 from gr_jscc.training.checkpoint import checkpoints
 from gr_jscc.training.device import compile_blocks
 from gr_jscc.training.pictures import TrainingData, open_dataset
@@ -67,6 +68,7 @@ def train(
     """
     with together(recipe, device) as processes, contextlib.ExitStack() as held:
         say = say if processes.first else silent
+        keep_all_freed()
         task = task_of(recipe)
         torch.manual_seed(recipe.seed)
         network = network_of(recipe, task)
