@@ -58,6 +58,10 @@ class Refined(Wrapped):
             raise CodecError(f"refinement takes 1 to {MOST_STEPS} steps, not {steps}")
         self.trained = codec
 
+    def hear_snr(self, snr_db: float) -> None:
+        super().hear_snr(snr_db)
+        self.snr_db = snr_db
+
     def transmitter(self, cbr: float) -> Transmitter:
         return _Transmitter(self, self.codec.transmitter(cbr))
 

@@ -50,6 +50,11 @@ class Wrapped(Codec):
     def use_map(self, image: np.ndarray, cbr: float) -> UseMap | None:
         return self.codec.use_map(image, cbr)
 
+    def hear_snr(self, snr_db: float) -> None:
+        """Takes up Es/N0 in dB as the receiver reported it, and tells what else is wrapped."""
+        if isinstance(self.codec, Wrapped):
+            self.codec.hear_snr(snr_db)
+
     def of_stream(self, refresh: int, is_even: bool = False) -> Wrapped:
         stream = copy.copy(self)
         stream.codec = self.codec.of_stream(refresh, is_even)

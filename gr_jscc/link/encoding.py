@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gr_jscc.codecs.base import Codec, Payload, Reception, Transmitter
-from gr_jscc.codecs.refined import Refined
 from gr_jscc.codecs.wrapped import Wrapped
 from gr_jscc.link.budget import WithinTotal
 from gr_jscc.link.bursts import LinkSettings
@@ -19,11 +18,11 @@ def adapt_codec(codec: Codec, settings: LinkSettings, snr_db: float | None) -> N
         settings: of the rounds to come.
         snr_db: Es/N0 as the receiver reported it; None while it has not.
     """
+    if isinstance(codec, Wrapped) and snr_db is not None:
+        codec.hear_snr(snr_db)
     while isinstance(codec, Wrapped):
         if isinstance(codec, WithinTotal):
             codec.settings = settings
-        elif isinstance(codec, Refined) and snr_db is not None:
-            codec.snr_db = snr_db
         codec = codec.codec
 
 

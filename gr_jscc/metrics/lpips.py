@@ -84,7 +84,7 @@ def lpips_network() -> LPIPS:
         FileNotFoundError: they are not here, see `missing_for_lpips`.
         ValueError: the file is damaged.
     """
-    network = LPIPS().eval()
+    network = LPIPS().eval().to(memory_format=torch.channels_last)
     try:
         network.load_state_dict(load_file(str(weights_file())))
     except (SafetensorError, RuntimeError) as error:

@@ -6,7 +6,9 @@ import pytest
 from gr_jscc.codecs.base import CodecError, Reception
 from gr_jscc.codecs.refined import Refined
 from gr_jscc.codecs.registry import load_codec
+from gr_jscc.link.budget import WithinTotal
 from gr_jscc.link.bursts import LinkSettings
+from gr_jscc.link.encoding import adapt_codec
 from gr_jscc.link.ideal import ideal_transfer
 from gr_jscc.link.loading import Encoding, load_sending_codec
 from gr_jscc.metrics.picture import psnr_db
@@ -76,3 +78,13 @@ def test_a_bound_on_all_that_is_charged_is_kept_and_the_snr_believed(small_photo
 def test_what_cannot_be_refined_is_one_line(name, steps):
     with pytest.raises(CodecError):
         Refined(load_codec(name), steps)
+
+
+def test_what_the_receiver_reports_reaches_it_under_whatever_is_around_it():
+    settings = LinkSettings(control_snr_db=7.0)
+    refined = Refined(load_codec("deepjscc"), 2, snr_db=7.0)
+    within = WithinTotal(refined, settings)
+    adapt_codec(within, settings, None)
+    assert refined.snr_db == 7.0
+    adapt_codec(within, LinkSettings(control_snr_db=3.0), 3.5)
+    assert refined.snr_db == 3.5 and within.settings.control_snr_db == 3.0

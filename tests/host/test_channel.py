@@ -312,3 +312,8 @@ def test_tags_stay_at_their_samples_while_bursts_are_looked_for(bursts):
     assert [(tag.offset, pmt.to_long(tag.value)) for tag in sink.tags()] == [(offset, offset) for offset in offsets]
     arrived = np.array(sink.data(), np.complex64)
     assert np.array_equal(arrived, bursts.samples[: 300_000 - BurstFinder().delay])
+
+
+def test_it_does_not_wait_for_pytorch_to_be_loaded():
+    probe = "import sys; import gr_jscc.blocks, gr_jscc.flowgraphs.channel; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe]).returncode == 0
