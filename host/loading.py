@@ -1,8 +1,9 @@
-"""What a person is told while something is loaded that takes a while."""
+"""Loading what takes a while: what a person is told meanwhile, and less to wait for."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ PATIENCE_SECONDS = 1.0
 def loading(what: str) -> Iterator[None]:
     """Says on a terminal that something is being loaded, if that takes longer than a second.
 
+    Meanwhile nothing is searched for garbage: what libraries make while they are loaded stays, and all of it, PyTorch's
+    hundred thousand objects for one, would be gone through again and again.
+
     Args:
         what: as the user called it.
     """
@@ -24,7 +28,11 @@ def loading(what: str) -> Iterator[None]:
     timer.daemon = True
     if sys.stderr.isatty():  # a log is not impatient
         timer.start()
+    collects = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
         timer.cancel()
+        if collects:
+            gc.enable()

@@ -1,5 +1,6 @@
 """Programs start quickly: what is asked for is loaded, and nothing else; shells complete, and waiting is explained."""
 
+import gc
 import io
 import json
 import os
@@ -105,3 +106,13 @@ def test_waiting_is_explained_on_a_terminal(monkeypatch, terminal):
     with loading.loading("ntscc"):
         time.sleep(0.2)
     assert shown.getvalue() == ("loading ntscc …\n" if terminal else "")
+
+
+def test_nothing_is_searched_for_garbage_while_something_is_loaded():
+    assert gc.isenabled()
+    with pytest.raises(KeyError), loading.loading("ntscc"):
+        with loading.loading("GNU Radio"):
+            assert not gc.isenabled()
+        assert not gc.isenabled(), "the inner one ends nothing"
+        raise KeyError
+    assert gc.isenabled()
