@@ -27,13 +27,18 @@ class FreeMemory:
 
     def __init__(self) -> None:
         self._since = time.monotonic()
-        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
 
     def give_back(self) -> None:
         """Call it where large things have just been freed, as often as you like."""
-        if self._trim is not None and time.monotonic() - self._since >= EVERY_SECONDS:
-            self._trim(0)
+        if time.monotonic() - self._since >= EVERY_SECONDS:
+            give_back_freed()
             self._since = time.monotonic()
+
+
+def give_back_freed() -> None:
+    """Gives back all that is free at once."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
+        trim(0)
 
 
 @cache

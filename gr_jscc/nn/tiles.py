@@ -15,6 +15,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from gr_jscc.free_memory import give_back_freed
+
 LARGEST = 31 << 20  # bytes of a tile's widest tensor
 MOST_CUTS = 64  # of a side that are tried
 
@@ -80,6 +82,8 @@ def all_by_tiles(
                 wholes.append(part.new_empty((*part.shape[:2], *sides)))
             rows, columns = (slice(int(x.start * f), int(x.stop * f)) for x, f in zip(core, factors))
             wholes[number][:, :, rows, columns] = part
+    del tensors, part
+    give_back_freed()  # what tiles took: as much as all that is kept
     return tuple(wholes)
 
 

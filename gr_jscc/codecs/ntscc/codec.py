@@ -127,8 +127,9 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
         """g_a: uint8[H, W, 3] → latents float32[1, C, h, w]; those of the last picture are remembered."""
         if self._analysed is not None and np.array_equal(self._analysed[0], image):
             return self._analysed[1]
-        self._analysed = image.copy(), self.latents_of(image)
-        return self._analysed[1]
+        latents = self.latents_of(image)
+        self._analysed = image.copy(), latents
+        return latents
 
     @torch.inference_mode()
     def plan(self, latents: Tensor, symbols: int) -> Plan:

@@ -17,9 +17,10 @@ from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.nn.entropy_models import gaussian_bits
 from gr_jscc.nn.tiles import all_by_tiles, by_tiles
+from gr_jscc.nn.window_attention import WindowBlocks
 
-HYPER_REACH = 8  # latent positions on every side that h_s looks at, and more
-TENSORS = 4  # as large as a tile's latents, for which a tile is made small enough; there are a few more
+HYPER_REACH = 6  # latent positions on every side that h_s looks at
+TENSORS = 3  # as large as a tile's latents, for which a tile is made small enough; there are some more
 
 
 def hyperlatents(network: NTSCCNetwork, latents: Tensor, quality: Tensor) -> Tensor:
@@ -57,7 +58,7 @@ def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None,
         return network.encoder(latents / network.amplitude, index[:, 0], network.sent(index[:, 0]), prior)
 
     inputs = [latents, index[:, None], *([] if hyper is None else [_spread(hyper, latents)])]
-    return by_tiles([(encode, _reach(network))], inputs, _values(network), _multiple(network))
+    return by_tiles([(encode, _reach(network.encoder.blocks))], inputs, _values(network), _multiple(network))
 
 
 def estimates(
@@ -80,7 +81,8 @@ def estimates(
         return estimate * network.amplitude, trust, sums
 
     inputs = [received, noise_var, index[:, None], *([] if hyper is None else [_spread(hyper, received)])]
-    estimate, trust, sums = all_by_tiles([(decode, _reach(network))], inputs, _values(network), _multiple(network))
+    stages = [(decode, _reach(network.decoder.blocks))]
+    estimate, trust, sums = all_by_tiles(stages, inputs, _values(network), _multiple(network))
     return estimate, trust, sums
 
 
@@ -93,9 +95,9 @@ def _multiple(network: NTSCCNetwork) -> int:
     return math.lcm(HYPER_STRIDE, *(block.attention.window for block in network.encoder.blocks.blocks))
 
 
-def _reach(network: NTSCCNetwork) -> int:
-    windows = sum(block.attention.window for block in network.encoder.blocks.blocks)
-    return windows + HYPER_REACH
+def _reach(blocks: WindowBlocks) -> int:
+    """Positions on every side: as tiles begin where windows do, only those that are shifted reach beyond a tile."""
+    return sum(block.attention.shift for block in blocks.blocks) + HYPER_REACH
 
 
 def _prior(network: NTSCCNetwork, like: Tensor, hyper: Tensor | None = None) -> Prior:

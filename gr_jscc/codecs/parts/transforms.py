@@ -177,13 +177,15 @@ class MixedTransforms(Transforms):
 
     def analyse(self, images: Tensor) -> Tensor:
         y = encoded(self, images, self.encoder_condition[None])
-        return self.encoder_windows(F.pixel_unshuffle(y, 2)).float()
+        del images  # of a large picture no more is kept than is of use
+        y = F.pixel_unshuffle(y, 2)
+        return self.encoder_windows(y).float()
 
     def synthesise(self, latents: Tensor, trust: Tensor, numbers: Tensor) -> Tensor:
         condition = self.decoder_condition(numbers)
         estimate = F.pixel_shuffle(self.decoder_windows(latents).float(), 2)
         trust = F.pixel_shuffle(trust, 2)
-        del latents  # of a large picture no more is kept than is of use
+        del latents
         return painted(self, estimate, trust, condition)
 
     @staticmethod
