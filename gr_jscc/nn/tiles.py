@@ -66,6 +66,7 @@ def all_by_tiles(
         for function, _ in stages:
             inputs = _several(function(*inputs))
         return tuple(inputs)
+    give_back_freed()  # before and after, or each of a picture's steps would add what the others' tiles took
     wholes: list[Tensor] = []
     all_of_it = [slice(0, length) for length in size]
     for core in itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts))):
@@ -83,7 +84,7 @@ def all_by_tiles(
             rows, columns = (slice(int(x.start * f), int(x.stop * f)) for x, f in zip(core, factors))
             wholes[number][:, :, rows, columns] = part
     del tensors, part
-    give_back_freed()  # what tiles took: as much as all that is kept
+    give_back_freed()
     return tuple(wholes)
 
 

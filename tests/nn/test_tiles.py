@@ -7,6 +7,7 @@ from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork
 from gr_jscc.codecs.parts.transforms import MixedOptions, MixedTransforms
 from gr_jscc.nn import tiles
 from gr_jscc.nn.window_attention import WindowBlocks
+from gr_jscc.resident import resident_mb
 
 ROUNDING = 2e-6  # of values around 1, in sums that a kernel for another size takes in another order
 
@@ -96,3 +97,12 @@ def test_gradients_pass_through_tiles(small_tiles, monkeypatch):
         tiles.by_tiles([(blur, 1)], [x], values=1).square().sum().backward()
         found.append(x.grad)
     assert close(*found)
+
+
+def test_what_tiles_took_is_given_back():
+    wide, narrow = torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.Conv2d(16, 1, 3, padding=1)
+    x = torch.zeros(1, 1, 2000, 2000)
+    with torch.inference_mode():
+        before = resident_mb()
+        made = tiles.by_tiles([(wide, 1), (narrow, 1)], [x], values=16)
+        assert resident_mb() - before < 4e-6 * made.numel() + 20

@@ -20,6 +20,7 @@ from gr_jscc.codecs.hjscc.latent import Prior, Sent
 from gr_jscc.codecs.hjscc.network import SCALE_STEPS, HJSCCNetwork, encoder_numbers, power_scale
 from gr_jscc.codecs.hjscc.plan import Wish, eta_of, plan, quantise_eta, symbols_of, wish, wishes_of
 from gr_jscc.codecs.hjscc.side_info import SideInfo, pack, unpack
+from gr_jscc.codecs.hjscc.tiled import after_all, values_left
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.codecs.parts.masked_values import in_order, mask_hash
 from gr_jscc.codecs.parts.pixels import padded
@@ -135,34 +136,24 @@ class _Sending(Transmitter):
         codec, network = self.codec, self.codec.network
         self._height, self._width = image.shape[:2]
         rows, columns = codec.grid(self._height, self._width)
-        pixels = padded(image, rows * network.multiple, columns * network.multiple, codec.device)
-        with codec.autocast():
-            latents = network.transforms.analyse(pixels)
+        size = rows * network.multiple, columns * network.multiple
+        with codec.autocast():  # of a large picture nothing is kept for longer than it is of use
+            levels = network.pyramid.analyse(network.transforms.analyse(padded(image, *size, codec.device)))
         self._symbols = channel_uses(self.cbr, self._height, self._width)
         self._snr_db = codec.snr_db
-        self._plan = plan(network, latents, self._symbols, self._snr_db, told, codec.eta)
+        self._plan = plan(network, levels, self._symbols, self._snr_db, told, codec.eta)
         self._source, self._end = self._plan.source, self._plan.end
 
     def _too_small(self) -> CodecError:
         return self.codec.too_small(self._height, self._width, self.cbr)
 
-    def _encode(self, target: Tensor, prior: Prior, bits: Tensor, index: np.ndarray, aware: bool) -> Sent:
-        rates = torch.from_numpy(index).to(target.device)[None]
-        eta, snr_db = (torch.full_like(self._end.quality, x) for x in (self._plan.eta, self._snr_db))
-        numbers = encoder_numbers(self._end.quality, snr_db)
-        return self.codec.network.encode(self._end.latent + 1, target, prior, bits, rates, eta, numbers, aware)
-
     def _rest(self, wishes: list[Wish], eta: float, told: int) -> Payload | None:
         """All latents that are left as one round; None when nothing of them fits."""
         if not symbols_of(wishes, eta):
             return None
-        first, seen, sent = self._end.latent + 1, self._end.seen(told), []
-        for latent, wished in enumerate(wishes, first):
-            prior = self._end.prior(aware=False)
-            target, bits = self.codec.network.propose(latent, self._source, prior, self._end.quality)
-            sent.append(self._encode(target, prior, bits, wished.index(eta), aware=False))
-            self._end = self._end.after_untold(prior, sent[-1], aware=False)
-        return self._payload(sent, first, told, seen, 0, {})[0]
+        indexes = [wished.index(eta) for wished in wishes]
+        sent = values_left(self._source, self._end, indexes, self._plan.eta, self._snr_db)
+        return self._payload(sent, self._end.latent + 1, told, self._end.seen(told), 0, {})[0]
 
     def _payload(
         self, sent: list[Sent], latent: int, told: int, seen: int, eta: int, exceptions: dict[int, int]
@@ -218,14 +209,14 @@ class _FeedbackTransmitter(_Sending):
         (prior, sent, scale), self._sent = self._sent, None
         if feedback is not None and len(feedback.symbols) == int(sent.mask.sum()) // 2:
             came, index = heard(feedback, self.codec.device), sent.index[0].cpu().numpy()
-            self._end = self._end.after(prior, index, came.symbols, came.noise_var, scale, aware=True)
+            self._end = self._end.after(prior, index, came.symbols, came.noise_var, scale)
             if feedback.mean_noise_var is not None:
                 self._snr_db = float(np.clip(-10 * np.log10(feedback.mean_noise_var), *SNRS_DB))
             return self._send()
         if self._end.latent < 0:
             told = 0  # all latents again: alone in its round the first had too little power, and errors in it stay
         else:
-            self._end = self._end.after_untold(prior, sent, aware=True)
+            self._end = self._end.after_untold(prior, sent)
             told = self._end.latent + 1
         wishes = wishes_of(self._source, self._end, self._plan.eta, self._snr_db, told)
         eta = self._plan.eta
@@ -237,7 +228,7 @@ class _FeedbackTransmitter(_Sending):
         """The next latent, with at least something of it; None when not even that fits."""
         network, latent = self.codec.network, self._end.latent + 1
         prior = self._end.prior(aware=True)
-        target, bits = network.propose(latent, self._source, prior, self._end.quality)
+        target, bits = network.propose(latent, *self._source.of(network.level_of[latent]), prior, self._end.quality)
         wished = wish(network, latent, network.worth(latent, prior, bits, self._end.quality, aware=True))
         eta, code, exceptions = self._plan.eta, 0, {}
         last = latent == len(network.latents) - 1
@@ -254,12 +245,18 @@ class _FeedbackTransmitter(_Sending):
         if code:
             places = np.flatnonzero((index != wished.index(eta)) | wished.doubtful(eta))
             exceptions = {int(place): int(index.flat[place]) for place in places}
-        sent = self._encode(target, prior, bits, index, aware=True)
+        sent = self._encode(target, prior, bits, index)
         told = latent + 1
         payload, scale = self._payload([sent], latent, told, self._end.seen(told), code, exceptions)
         self._left -= len(payload.symbols)
         self._sent = prior, sent, scale
         return payload
+
+    def _encode(self, target: Tensor, prior: Prior, bits: Tensor, index: np.ndarray) -> Sent:
+        rates = torch.from_numpy(index).to(target.device)[None]
+        eta, snr_db = (torch.full_like(self._end.quality, x) for x in (self._plan.eta, self._snr_db))
+        numbers = encoder_numbers(self._end.quality, snr_db)
+        return self.codec.network.encode(self._end.latent + 1, target, prior, bits, rates, eta, numbers, aware=True)
 
     def _fits(self, wished: Wish, index: np.ndarray) -> bool:
         """Whether rate indexes come to any symbols, and to no more than are left."""
@@ -291,7 +288,6 @@ class _Receiver(LayeredReceiver):
             side = unpack(heard.side_info or b"", codec.rate_counts, sizes, self.height, self.width)
         except CodingError:
             return
-        symbols, noise_var = heard.symbols, heard.noise_var
         self._heard = self._heard or not heard.is_lost
         before, end, first = self._end, self._end, side.latent
         if end is None or first == side.told == 0:  # all latents in one round, maybe for the second time
@@ -303,22 +299,24 @@ class _Receiver(LayeredReceiver):
         blind = codec.uses_feedback and side.told < len(codec.rate_counts)
         drifted = self.insight.drifted if self.insight else 0
         self.insight = Insight(side.told if blind else None, drifted + (end.seen(side.told) != side.state))
-        masks, used = [], 0
-        for latent, sent_map in enumerate(side.maps or [None], first):
-            aware = latent < side.told
-            prior = end.prior(aware)
-            index = self._worked_out(end, prior, side) if sent_map is None else sent_map
-            mask = codec.network.latents[latent].mask(torch.from_numpy(index).to(codec.device)[None], prior)
-            count = int(mask.sum()) // 2
-            part = slice(used, used + count)
-            if used + count > len(symbols):
-                break
-            end = end.after(prior, index, symbols[part], noise_var[part], _scale(side.scale), aware)
-            masks.append(mask)
-            used += count
-        whole = len(masks) == max(1, len(side.maps)) and used == len(symbols)
+        if first < side.told:
+            arrived = self._after_one(end, side, heard)
+        else:
+            arrived = after_all(end, side.maps, heard.symbols, heard.noise_var, _scale(side.scale))
         # What is not as it was sent is better not used at all.
-        self._end = end if whole and mask_hash(masks) == side.masks else before
+        self._end = before
+        if arrived is not None and mask_hash(arrived[1]) == side.masks:
+            self._end = arrived[0]
+
+    def _after_one(self, end: End, side: SideInfo, heard: Heard) -> tuple[End, list[Tensor]] | None:
+        """As `after_all`, for the next latent alone."""
+        prior = end.prior(aware=True)
+        index = side.maps[0] if side.maps else self._worked_out(end, prior, side)
+        rates = torch.from_numpy(index).to(self.codec.device)[None]
+        mask = self.codec.network.latents[side.latent].mask(rates, prior)
+        if int(mask.sum()) // 2 != len(heard.symbols):
+            return None
+        return end.after(prior, index, heard.symbols, heard.noise_var, _scale(side.scale)), [mask]
 
     def _worked_out(self, end: End, prior: Prior, side: SideInfo) -> np.ndarray:
         """The rate indexes int64[rows, columns] that follow from the prior, but for the exceptions."""

@@ -68,10 +68,8 @@ class End:
         network, latent, condition = self.network, self.latent + 1, self.condition
         return network.prior(latent, network.descend(latent, self.state, condition), condition, aware)
 
-    def after(
-        self, prior: Prior, index: np.ndarray, symbols: Tensor, noise_var: Tensor, scale: float, aware: bool
-    ) -> End:
-        """The end after the next latent arrived.
+    def after(self, prior: Prior, index: np.ndarray, symbols: Tensor, noise_var: Tensor, scale: float) -> End:
+        """The end after the next latent arrived, whose transmitter knows what had arrived before.
 
         Args:
             prior: of it, `prior`.
@@ -79,7 +77,6 @@ class End:
             symbols: complex64[k], 0 where nothing arrived.
             noise_var: float32[k], ``inf`` where nothing arrived.
             scale: amplitude of the values for symbols of power 1.
-            aware: as for `prior`.
         """
         rates = torch.from_numpy(index).to(self.state.estimate.device)[None]
         mask = self.network.latents[self.latent + 1].mask(rates, prior)
@@ -87,12 +84,12 @@ class End:
         noise = placed(noise_var.repeat_interleave(2), mask)
         came = b"".join(x.detach().cpu().numpy().tobytes() for x in (symbols, noise_var))
         checksums = zlib.crc32(index.tobytes()), zlib.crc32(came)
-        return self._decoded(prior, rates, values, noise, scale, aware, checksums)
+        return self._decoded(prior, rates, values, noise, scale, True, checksums)
 
-    def after_untold(self, prior: Prior, sent: Sent, aware: bool) -> End:
+    def after_untold(self, prior: Prior, sent: Sent) -> End:
         """The end of a transmitter that takes what it sent for what arrived."""
         checksums = zlib.crc32(sent.index.cpu().numpy().tobytes()), 0
-        return self._decoded(prior, sent.index, sent.values, torch.zeros_like(sent.values), 1.0, aware, checksums)
+        return self._decoded(prior, sent.index, sent.values, torch.zeros_like(sent.values), 1.0, True, checksums)
 
     def after_nothing(self) -> End:
         """The end after the next latent was lost altogether."""

@@ -40,6 +40,10 @@ class Source:
     coefficients: list[Tensor]
     taps: list[Tensor]
 
+    def of(self, level: int) -> tuple[Tensor, Tensor]:
+        """Coefficients and taps of one level."""
+        return self.coefficients[level], self.taps[level]
+
 
 @dataclass(frozen=True)
 class State:
@@ -104,8 +108,6 @@ class Sent:
     """A latent as its transmitter gives it to the channel.
 
     Attributes:
-        target: float32[B, C, h, w], the coefficients that are meant.
-        bits: float32[B, h, w], what they come to under the prior.
         index: int64[B, ⌈h/group⌉, ⌈w/group⌉], rate indexes.
         mask: bool[B, C, h, w], the values that are sent.
         values: float32[B, C, h, w], not scaled to a power; 0 where nothing is sent.
@@ -113,13 +115,11 @@ class Sent:
     Example:
         >>> nothing = torch.zeros(1, 4, 2, 2)
         >>> mask = torch.ones(1, 4, 2, 2, dtype=torch.bool)
-        >>> sent = Sent(nothing, nothing[:, 0], torch.full((1, 2, 2), 3), mask, nothing)
+        >>> sent = Sent(torch.full((1, 2, 2), 3), mask, nothing)
         >>> int(sent.mask.sum()) // 2  # complex symbols
         8
     """
 
-    target: Tensor
-    bits: Tensor
     index: Tensor
     mask: Tensor
     values: Tensor
@@ -252,7 +252,10 @@ class Latent(nn.Module):
         """The latent's values for the channel.
 
         Args:
-            target, prior, bits, index: see `Sent`.
+            target: float32[B, C, h, w], the coefficients that are meant.
+            prior: what the state says of them.
+            bits: float32[B, h, w], what they come to under the prior.
+            index: see `Sent`.
             eta: float32[B], for the indexes that positions would have by themselves.
             numbers: float32[B, 2], quality and SNR, see `RateAttention`.
             aware: whether the receiver has the same prior.
@@ -267,7 +270,7 @@ class Latent(nn.Module):
             given = of_group(index, self.group, mask.shape[2:])
             ideal = self.rate_index(bits, eta)
             values = unit * self.attention((values / unit).clamp(-20, 20), improbable, given, ideal, numbers)
-        return Sent(target, bits, index, mask, torch.where(mask, values, 0))
+        return Sent(index, mask, torch.where(mask, values, 0))
 
     def group_bits(self, bits: Tensor) -> Tensor:
         """Mean bits float32[B, rows, columns] of the positions of every group."""
@@ -296,12 +299,14 @@ class Latent(nn.Module):
         innovation = kalman * torch.where(mask, received, 0)
         left = 1 - kalman * gain
         inputs = torch.cat([innovation / unit, 1 - left, prior.features], dim=1)
+        # After a latent that is sent without feedback, so are all others.
+        untold = torch.where(mask, prior.ranking * LEAST_SHARE, prior.ranking)
+        ranking = _told(prior.ranking, mask, noise_var) if aware else untold
         refined = innovation + unit * self.refinement(inputs).float()
         features = prior.features + self.project(torch.cat([refined / unit, 1 - left], dim=1))
         return State(
             self.end(features, condition), prior.mean + refined, prior.variance * left.clamp(min=LEAST_SHARE),
-            _told(prior.ranking, mask, noise_var), torch.where(mask, prior.ranking * LEAST_SHARE, prior.ranking),
-            prior.state.sent + mask.sum((1, 2, 3)),
+            ranking, untold, prior.state.sent + mask.sum((1, 2, 3)),
         )  # fmt: skip
 
 

@@ -117,12 +117,11 @@ class HJSCCNetwork(nn.Module):
 
     def analyse(self, images: Tensor, quality: Tensor) -> Source:
         """The bottom-up path of images float32[B, 3, H, W] at qualities float32[B] from 0 to 1."""
-        return self.describe(self.transforms.analyse(images), quality)
+        return self.describe(self.pyramid.analyse(self.transforms.analyse(images)), quality)
 
-    def describe(self, latents: Tensor, quality: Tensor) -> Source:
-        """The bottom-up path from the transforms' latents on."""
+    def describe(self, levels: list[Tensor], quality: Tensor) -> Source:
+        """The bottom-up path from the coefficients of all levels on."""
         condition = self.given(quality)
-        levels = self.pyramid.analyse(latents)
         x = self.bottom_in(self._normal(len(levels) - 1, levels[-1]))
         taps = []
         for level in range(len(levels) - 1, -1, -1):
@@ -168,10 +167,19 @@ class HJSCCNetwork(nn.Module):
         """What a state on its level says of a latent; ``aware``: both ends have that state."""
         return self.latents[latent].prior(state, self._unit(latent), condition, aware)
 
-    def propose(self, latent: int, source: Source, prior: Prior, quality: Tensor) -> tuple[Tensor, Tensor]:
-        """The latent's coefficients float32[B, C, h, w] and their bits float32[B, h, w] under the prior."""
-        block, level = self.latents[latent], self.level_of[latent]
-        target = block.posterior(source.coefficients[level], source.taps[level], prior, self._unit(latent))
+    def propose(
+        self, latent: int, coefficients: Tensor, tap: Tensor, prior: Prior, quality: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The latent's coefficients float32[B, C, h, w] and their bits float32[B, h, w] under the prior.
+
+        Args:
+            latent: which.
+            coefficients, tap: of its level, see `Source`.
+            prior: of it.
+            quality: float32[B].
+        """
+        block = self.latents[latent]
+        target = block.posterior(coefficients, tap, prior, self._unit(latent))
         return target, block.bits(target.detach(), prior, self.step(quality))
 
     def worth(self, latent: int, prior: Prior, bits: Tensor, quality: Tensor, aware: bool) -> Tensor:
@@ -213,9 +221,11 @@ class HJSCCNetwork(nn.Module):
             prior = self.prior(later, state, condition, aware=True)
             state = replace(state, features=prior.features, estimate=prior.mean, variance=prior.variance)
         variance = self.pyramid.spread(state.variance)
-        trust = (1 - variance / self.power_latents[None, :, None, None]).clamp(0, 1)
-        numbers = self._numbers(trust, variance, state.sent)
-        return self.transforms.synthesise(self.pyramid.synthesise(state.estimate), trust, numbers)
+        # Of a large picture each of these is large: none is kept for longer than it is of use.
+        known = [(1 - variance / self.power_latents[None, :, None, None]).clamp(0, 1)]
+        numbers = self._numbers(known[0], variance, state.sent)
+        del variance
+        return self.transforms.synthesise(self.pyramid.synthesise(state.estimate), known.pop(), numbers)
 
     # --- over the channel --------------------------------------------------------------------------------------------
 
@@ -263,7 +273,7 @@ class HJSCCNetwork(nn.Module):
             aware = latent < told
             mine = self.descend(latent, mine, condition)
             prior = self.prior(latent, mine, condition, aware)
-            target, counted = self.propose(latent, source, prior, quality)
+            target, counted = self.propose(latent, *source.of(self.level_of[latent]), prior, quality)
             index = self.rate_index(latent, self.worth(latent, prior, counted, quality, aware), eta)
             sent = self.encode(latent, target, prior, counted, index, eta, numbers, aware)
             bits = bits + counted.sum((1, 2))

@@ -8,7 +8,7 @@ make up for the difference.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from gr_jscc.codecs.hjscc.end import End
 from gr_jscc.codecs.hjscc.latent import Source
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork, encoder_numbers, over, power_scale
+from gr_jscc.codecs.hjscc.tiled import bits_left
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, largest_eta, quality_code
 from gr_jscc.nn.noise import awgn
 from gr_jscc.nn.rate_attention import of_group
@@ -124,54 +125,57 @@ def wishes_of(source: Source, end: End, eta: float, snr_db: float, told: int) ->
         end: of the transmitter, so far.
         eta: real channel values per bit.
         snr_db: of the channel that is imitated with feedback.
-        told: see `HJSCCNetwork.forward`.
+        told: latents from 0 that are sent knowing what arrived of all before: all, or none of those that are left.
     """
-    network, given = end.network, end.quality
+    network, given, first = end.network, end.quality, end.latent + 1
+    if told <= first:
+        return [wish(network, latent, bits) for latent, bits in enumerate(bits_left(source, end, eta, snr_db), first)]
     wishes, snr, etas = [], torch.full_like(given, snr_db), torch.full_like(given, eta)
     generator = torch.Generator(given.device).manual_seed(1)
     state, numbers = end.state, encoder_numbers(given, snr)
     last = len(network.latents) - 1
-    for latent in range(end.latent + 1, last + 1):
-        aware = latent < told
-        prior = network.prior(latent, network.descend(latent, state, end.condition), end.condition, aware)
-        target, bits = network.propose(latent, source, prior, given)
-        worth = network.worth(latent, prior, bits, given, aware)
+    for latent in range(first, last + 1):
+        prior = network.prior(latent, network.descend(latent, state, end.condition), end.condition, aware=True)
+        target, bits = network.propose(latent, *source.of(network.level_of[latent]), prior, given)
+        worth = network.worth(latent, prior, bits, given, aware=True)
         wishes.append(wish(network, latent, worth))
         if latent == last:
             break
         index = network.rate_index(latent, worth, etas)
-        sent = network.encode(latent, target, prior, bits, index, etas, numbers, aware)
-        values, noise_var, scale = sent.values, torch.zeros_like(sent.values), torch.ones_like(given)
-        if aware:
-            scale = power_scale([sent])
-            values, noise_var = over(lambda symbols: awgn(symbols, snr, generator), values, scale)
-        state = network.decode(latent, prior, index, values, noise_var, scale, end.condition, aware)
+        sent = network.encode(latent, target, prior, bits, index, etas, numbers, aware=True)
+        scale = power_scale([sent])
+        values, noise_var = over(lambda symbols: awgn(symbols, snr, generator), sent.values, scale)
+        state = network.decode(latent, prior, index, values, noise_var, scale, end.condition, aware=True)
     return wishes
 
 
-def plan(network: HJSCCNetwork, latents: Tensor, symbols: int, snr_db: float, told: int, eta: float | None) -> Plan:
+def plan(
+    network: HJSCCNetwork, levels: list[Tensor], symbols: int, snr_db: float, told: int, eta: float | None
+) -> Plan:
     """The best way to send a picture in at most so many complex symbols.
 
     Args:
         network: the model.
-        latents: of its transforms, float32[1, C, h, w].
+        levels: coefficients float32[1, C, h, w] of every level.
         symbols: for all latents together.
         snr_db, told: as in `wishes_of`.
         eta: fixed real channel values per bit; None: what fits.
     """
-    known: dict[int, Plan] = {}
+    known: dict[int, list[Wish]] = {}
     nominal = eta or network.eta
 
-    def at(level: int) -> Plan:
+    def begun(quality: int) -> tuple[Source, End]:
+        source = network.describe(levels, torch.tensor([quality / QUALITY_CODES], device=levels[0].device))
+        return source, End.start(network, quality / QUALITY_CODES, *levels[0].shape[2:])
+
+    def wishes_at(level: int) -> list[Wish]:
         if level not in known:
-            quality = quality_code(level, QUALITIES)
-            source = network.describe(latents, torch.tensor([quality / QUALITY_CODES], device=latents.device))
-            end = End.start(network, quality / QUALITY_CODES, *source.coefficients[0].shape[2:])
-            wishes = wishes_of(source, end, network.eta, snr_db, told)
-            known[level] = Plan(quality, nominal, wishes, source, end)
+            source, end = begun(quality_code(level, QUALITIES))
+            known[level] = wishes_of(source, end, network.eta, snr_db, told)
         return known[level]
 
-    best = at(finest_level(QUALITIES, lambda level: symbols_of(at(level).wishes, nominal), symbols))
-    if eta is None or symbols_of(best.wishes, nominal) > symbols:
-        best = replace(best, eta=largest_eta(lambda eta: symbols_of(best.wishes, eta), symbols))
-    return best
+    finest = finest_level(QUALITIES, lambda level: symbols_of(wishes_at(level), nominal), symbols)
+    quality, wishes = quality_code(finest, QUALITIES), wishes_at(finest)
+    if eta is None or symbols_of(wishes, nominal) > symbols:
+        nominal = largest_eta(lambda eta: symbols_of(wishes, eta), symbols)
+    return Plan(quality, nominal, wishes, *begun(quality))

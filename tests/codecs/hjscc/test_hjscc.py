@@ -18,6 +18,7 @@ from gr_jscc.codecs.hjscc.network import HJSCCNetwork
 from gr_jscc.codecs.hjscc.side_info import SideInfo, pack, unpack
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.metrics.picture import psnr_db
+from gr_jscc.nn import tiles
 from gr_jscc.weights import write_model
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
@@ -197,6 +198,23 @@ def test_feedback_that_stops_costs_quality_and_not_the_picture(codecs, little, r
     assert receiver.insight == Insight(blind_from=told + 1 if told else 0, drifted=0)
     figures = [psnr_db(little, picture) for picture in pictures]
     assert figures[-1] > max(figures[0] + 2, 20), figures
+
+
+@pytest.mark.parametrize("name, told", [("hjscc", 0), ("hjscc-feedback", 1), ("hjscc-feedback", 2)])
+def test_latents_that_are_left_cross_tile_by_tile_as_they_do_as_a_whole(codecs, photo, monkeypatch, name, told):
+    image, found, cuts = np.ascontiguousarray(photo[40:251, 30:317]), [], []
+    inside = tiles.best_cuts
+    monkeypatch.setattr(tiles, "best_cuts", lambda *size: cuts.append(inside(*size)) or cuts[-1])
+    for largest in (1 << 40, 200_000):
+        monkeypatch.setattr(tiles, "LARGEST", largest)
+        payloads, pictures, receiver = through(codecs[name], image, 1 / 6, 10, np.random.default_rng(1), told=told)
+        found.append((payloads[-1], pictures[-1], receiver._end.latent, set(cuts)))
+        cuts.clear()
+    (whole, picture, latent, once), (cut, again, _, several) = found
+    assert latent == LATENTS - 1 and once == {(1, 1)} and max(several)[0] > 1
+    assert cut.side_info == whole.side_info
+    assert np.abs(cut.symbols - whole.symbols).max() < 1e-4
+    assert (picture != again).mean() < 1e-3 and np.abs(picture.astype(int) - again).max() <= 1
 
 
 def test_noisy_feedback_is_noticed(codecs, little, rng):
