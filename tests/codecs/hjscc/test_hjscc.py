@@ -16,6 +16,7 @@ from gr_jscc.codecs.hjscc.codec import HJSCC, HJSCCFeedback
 from gr_jscc.codecs.hjscc.config import HJSCCConfig
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork
 from gr_jscc.codecs.hjscc.side_info import SideInfo, pack, unpack
+from gr_jscc.codecs.hjscc.tiled import LATENT_REACH
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.nn import tiles
@@ -198,6 +199,16 @@ def test_feedback_that_stops_costs_quality_and_not_the_picture(codecs, little, r
     assert receiver.insight == Insight(blind_from=told + 1 if told else 0, drifted=0)
     figures = [psnr_db(little, picture) for picture in pictures]
     assert figures[-1] > max(figures[0] + 2, 20), figures
+
+
+def test_tiles_are_told_as_many_positions_around_as_a_latent_looks_at(codecs):
+    network = codecs["hjscc"].network
+
+    def reach(part):
+        return sum(one.kernel_size[0] // 2 for one in part.modules() if isinstance(one, torch.nn.Conv2d))
+
+    assert [reach(latent) for latent in network.latents] == [LATENT_REACH] * LATENTS
+    assert [reach(path) for path in network.top_down] == [len(path) for path in network.top_down]
 
 
 @pytest.mark.parametrize("name, told", [("hjscc", 0), ("hjscc-feedback", 1), ("hjscc-feedback", 2)])
