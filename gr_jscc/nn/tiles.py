@@ -66,10 +66,10 @@ def all_by_tiles(
         for function, _ in stages:
             inputs = _several(function(*inputs))
         return tuple(inputs)
-    give_back_freed()  # before and after, or each of a picture's steps would add what the others' tiles took
     wholes: list[Tensor] = []
     all_of_it = [slice(0, length) for length in size]
     for core in itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts))):
+        give_back_freed()  # or holes between what is kept add up, from tile to tile and from step to step
         seen = _around(core, rims[0], size)
         tensors = _cropped(inputs, all_of_it, seen)
         for (function, _), rim in zip(stages, rims[1:]):
