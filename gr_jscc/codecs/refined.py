@@ -59,7 +59,6 @@ class Refined(Wrapped):
         self.trained = codec
 
     def hear_snr(self, snr_db: float) -> None:
-        super().hear_snr(snr_db)
         self.snr_db = snr_db
 
     def transmitter(self, cbr: float) -> Transmitter:

@@ -51,9 +51,7 @@ class Wrapped(Codec):
         return self.codec.use_map(image, cbr)
 
     def hear_snr(self, snr_db: float) -> None:
-        """Takes up Es/N0 in dB as the receiver reported it, and tells what else is wrapped."""
-        if isinstance(self.codec, Wrapped):
-            self.codec.hear_snr(snr_db)
+        """Is told Es/N0 in dB as the receiver reported it; what is wrapped is not told by this."""
 
     def of_stream(self, refresh: int, is_even: bool = False) -> Wrapped:
         stream = copy.copy(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -46,12 +47,12 @@ def speed(subject: Subject) -> str:
 
 def _ratio(codec: Codec, image: np.ndarray, cbr: float) -> float | None:
     """Least ratio of some measurements, up to the first that holds: a neighbour's load for a moment is no breach."""
-    least = None
+    least = math.inf
     for _ in range(ATTEMPTS):
         overhead = codec_overhead(codec, image, cbr, REPEATS)
         if overhead is None:
             return None
-        least = min(overhead[0], least or overhead[0])
+        least = min(least, overhead[0])
         if least <= MOST_RATIO:
             break
     return least

@@ -18,11 +18,11 @@ def adapt_codec(codec: Codec, settings: LinkSettings, snr_db: float | None) -> N
         settings: of the rounds to come.
         snr_db: Es/N0 as the receiver reported it; None while it has not.
     """
-    if isinstance(codec, Wrapped) and snr_db is not None:
-        codec.hear_snr(snr_db)
     while isinstance(codec, Wrapped):
         if isinstance(codec, WithinTotal):
             codec.settings = settings
+        if snr_db is not None:
+            codec.hear_snr(snr_db)
         codec = codec.codec
 
 

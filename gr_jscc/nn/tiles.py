@@ -84,7 +84,7 @@ def all_by_tiles(
             rows, columns = (slice(int(x.start * f), int(x.stop * f)) for x, f in zip(core, factors))
             wholes[number][:, :, rows, columns] = part
     del tensors, part
-    give_back_freed()
+    give_back_freed()  # the last tile's too, which takes as much as all that is kept
     return tuple(wholes)
 
 

@@ -127,7 +127,7 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
         """g_a: uint8[H, W, 3] → latents float32[1, C, h, w]; those of the last picture are remembered."""
         if self._analysed is not None and np.array_equal(self._analysed[0], image):
             return self._analysed[1]
-        latents = self.latents_of(image)
+        latents = self.latents_of(image)  # before the copy, which would be in the way of a large one's tiles
         self._analysed = image.copy(), latents
         return latents
 

@@ -16,6 +16,7 @@ from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.nn.entropy_models import gaussian_bits
+from gr_jscc.nn.rate_attention import of_group
 from gr_jscc.nn.tiles import all_by_tiles, by_tiles
 from gr_jscc.nn.window_attention import WindowBlocks
 
@@ -111,9 +112,7 @@ def _prior(network: NTSCCNetwork, like: Tensor, hyper: Tensor | None = None) -> 
 
 def _spread(hyper: Tensor, like: Tensor) -> Tensor:
     """Hyperlatents [B, Z, h', w'] at every position of [B, ·, h, w]."""
-    height, width = like.shape[2:]
-    wide = hyper.repeat_interleave(HYPER_STRIDE, 2).repeat_interleave(HYPER_STRIDE, 3)
-    return wide[:, :, :height, :width].contiguous()
+    return of_group(hyper, HYPER_STRIDE, like.shape[2:]).contiguous()
 
 
 def _described(network: NTSCCNetwork, wide: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
