@@ -145,21 +145,22 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
             raise CodecError("too small")
         if not self.network.adaptive:
             index = np.searchsorted(self.rates, 2 * symbols / latents[0, 0].numel(), side="right") - 1
-            return Plan(0, self._hyper(latents, 0), np.full(latents.shape[2:], index), 0.0)
+            hyper = self._modelled(latents, 0)[0] if self.refines else None
+            return Plan(0, hyper, np.full(latents.shape[2:], index), 0.0)
         nominal = self.eta or self.network.eta
-        known: dict[int, np.ndarray] = {}  # level → bits
+        known: dict[int, tuple[Tensor, np.ndarray]] = {}  # level → hyperlatents, bits
 
-        def bits_at(level: int) -> np.ndarray:
-            if level not in known:
-                known[level] = self._bits(latents, quality_code(level, QUALITIES))
-            return known[level]
+        def taken_by(level: int) -> int:
+            known[level] = self._modelled(latents, quality_code(level, QUALITIES))
+            return self._symbols(known[level][1], nominal)
 
-        finest = finest_level(QUALITIES, lambda level: self._symbols(bits_at(level), nominal), symbols)
-        quality, bits = quality_code(finest, QUALITIES), bits_at(finest)
+        finest = finest_level(QUALITIES, taken_by, symbols)
+        hyper, bits = known[finest]
         eta = nominal
         if self.eta is None or self._symbols(bits, nominal) > symbols:
             eta = largest_eta(lambda eta: self._symbols(bits, eta), symbols)
-        return Plan(quality, self._hyper(latents, quality), self._index(bits, eta), eta)
+        sent = hyper if self.refines else None
+        return Plan(quality_code(finest, QUALITIES), sent, self._index(bits, eta), eta)
 
     def plan_for(self, image: np.ndarray, cbr: float) -> Plan:
         """`plan` of a picture uint8[H, W, 3].
@@ -173,10 +174,11 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
         except CodecError:
             raise self.too_small(height, width, cbr) from None
 
-    def _bits(self, latents: Tensor, quality: int) -> np.ndarray:
+    def _modelled(self, latents: Tensor, quality: int) -> tuple[Tensor, np.ndarray]:
+        """Hyperlatents float32[1, Z, h', w'], rounded and limited, and bits float32[h, w] of latents [1, C, h, w]."""
         given = torch.tensor([quality / QUALITY_CODES], device=self.device)
-        hyper = hyperlatents(self.network, latents, given).round()
-        return bits_of(self.network, latents, hyper, given)[0].cpu().numpy()
+        hyper = hyperlatents(self.network, latents, given).round().clamp(-LARGEST, LARGEST)
+        return hyper, bits_of(self.network, latents, hyper, given)[0].cpu().numpy()
 
     def _index(self, bits: np.ndarray, eta: float) -> np.ndarray:
         """Indexes of the rates next to η·bits, equation 28."""
@@ -184,12 +186,6 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
 
     def _symbols(self, bits: np.ndarray, eta: float) -> int:
         return int(self.rates[self._index(bits, eta)].sum()) // 2
-
-    def _hyper(self, latents: Tensor, quality: int) -> Tensor | None:
-        if not self.refines:
-            return None
-        given = torch.tensor([quality / QUALITY_CODES], device=self.device)
-        return hyperlatents(self.network, latents, given).round().clamp(-LARGEST, LARGEST)
 
 
 class _Transmitter(Transmitter):

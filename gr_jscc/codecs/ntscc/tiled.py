@@ -21,14 +21,15 @@ from gr_jscc.nn.tiles import all_by_tiles, by_tiles
 from gr_jscc.nn.window_attention import WindowBlocks
 
 HYPER_REACH = 6  # latent positions on every side that h_s looks at
-TENSORS = 3  # as large as a tile's latents, for which a tile is made small enough; there are some more
+TENSORS = 1.5, 2.0, 3.0  # as large as a tile's latents, that counting, f_e and f_d* are given room for; there are more
+IN_CACHE = 512  # positions whose bits are counted at a time
 
 
 def hyperlatents(network: NTSCCNetwork, latents: Tensor, quality: Tensor) -> Tensor:
     """h_a, not rounded: float32[B, Z, ⌈h/4⌉, ⌈w/4⌉] of latents float32[B, C, h, w] at qualities float32[B]."""
     hyperprior, steps = network.hyperprior, network.steps(quality)
     stages = [(lambda values: hyperprior.enter(values / steps), 0)]
-    return hyperprior.condense(by_tiles(stages, [hyperprior.padded(latents)], _values(network)))
+    return hyperprior.condense(by_tiles(stages, [hyperprior.padded(latents)], TENSORS[0] * network.latents))
 
 
 def bits_of(network: NTSCCNetwork, latents: Tensor, hyper: Tensor, quality: Tensor) -> Tensor:
@@ -36,12 +37,17 @@ def bits_of(network: NTSCCNetwork, latents: Tensor, hyper: Tensor, quality: Tens
     steps = network.steps(quality)
     unit = network.amplitude / steps
 
-    def count(latents: Tensor, hyper: Tensor) -> Tensor:
-        mean, scale = _described(network, hyper, latents)
-        return gaussian_bits((latents / steps).round(), mean * unit, scale * unit).sum(1, keepdim=True)
+    def describe(latents: Tensor, hyper: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return latents, *_described(network, hyper, latents)
 
-    wide = _spread(hyper, latents)
-    return by_tiles([(count, HYPER_REACH)], [latents, wide], _values(network), HYPER_STRIDE)[:, 0]
+    def count(latents: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        rows = max(1, IN_CACHE // latents.shape[3])
+        parts = zip(*(tensor.split(rows, 2) for tensor in (latents, mean, scale)))
+        bits = (gaussian_bits((values / steps).round(), mean * unit, scale * unit) for values, mean, scale in parts)
+        return torch.cat([part.sum(1, keepdim=True) for part in bits], 2)
+
+    stages, inputs = [(describe, HYPER_REACH), (count, 0)], [latents, _spread(hyper, latents)]
+    return by_tiles(stages, inputs, TENSORS[0] * network.latents, HYPER_STRIDE)[:, 0]
 
 
 def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None, index: Tensor) -> Tensor:
@@ -54,12 +60,17 @@ def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None,
         index: int64[B, h, w], rate indexes.
     """
 
-    def encode(latents: Tensor, index: Tensor, *hyper: Tensor) -> Tensor:
+    def describe(latents: Tensor, index: Tensor, *hyper: Tensor) -> tuple[Tensor, ...]:
         prior = _prior(network, latents, *hyper)
-        return network.encoder(latents / network.amplitude, index[:, 0], network.sent(index[:, 0]), prior)
+        return latents, index, prior.mean, prior.variance
+
+    def encode(latents: Tensor, index: Tensor, *prior: Tensor) -> Tensor:
+        sent = network.sent(index[:, 0])
+        return network.encoder(latents / network.amplitude, index[:, 0], sent, Prior(*prior))
 
     inputs = [latents, index[:, None], *([] if hyper is None else [_spread(hyper, latents)])]
-    return by_tiles([(encode, _reach(network.encoder.blocks))], inputs, _values(network), _multiple(network))
+    stages = [(describe, HYPER_REACH), (encode, _reach(network.encoder.blocks))]
+    return by_tiles(stages, inputs, TENSORS[1] * network.latents, _multiple(network))
 
 
 def estimates(
@@ -76,19 +87,18 @@ def estimates(
         hyper: as in `channel_values`.
     """
 
-    def decode(received: Tensor, noise_var: Tensor, index: Tensor, *hyper: Tensor) -> tuple[Tensor, ...]:
+    def describe(received: Tensor, noise_var: Tensor, index: Tensor, *hyper: Tensor) -> tuple[Tensor, ...]:
         prior = _prior(network, received, *hyper)
-        estimate, trust, sums = network.estimated(received, noise_var, scale, index[:, 0], prior)
+        return received, noise_var, index, prior.mean, prior.variance
+
+    def decode(received: Tensor, noise_var: Tensor, index: Tensor, *prior: Tensor) -> tuple[Tensor, ...]:
+        estimate, trust, sums = network.estimated(received, noise_var, scale, index[:, 0], Prior(*prior))
         return estimate * network.amplitude, trust, sums
 
     inputs = [received, noise_var, index[:, None], *([] if hyper is None else [_spread(hyper, received)])]
-    stages = [(decode, _reach(network.decoder.blocks))]
-    estimate, trust, sums = all_by_tiles(stages, inputs, _values(network), _multiple(network))
+    stages = [(describe, HYPER_REACH), (decode, _reach(network.decoder.blocks))]
+    estimate, trust, sums = all_by_tiles(stages, inputs, TENSORS[2] * network.latents, _multiple(network))
     return estimate, trust, sums
-
-
-def _values(network: NTSCCNetwork) -> float:
-    return TENSORS * network.latents
 
 
 def _multiple(network: NTSCCNetwork) -> int:
@@ -98,7 +108,7 @@ def _multiple(network: NTSCCNetwork) -> int:
 
 def _reach(blocks: WindowBlocks) -> int:
     """Positions on every side: as tiles begin where windows do, only those that are shifted reach beyond a tile."""
-    return sum(block.attention.shift for block in blocks.blocks) + HYPER_REACH
+    return sum(block.attention.shift for block in blocks.blocks)
 
 
 def _prior(network: NTSCCNetwork, like: Tensor, hyper: Tensor | None = None) -> Prior:
