@@ -20,6 +20,7 @@ from gr_jscc.free_memory import give_back_freed
 LARGEST = 31 << 20  # bytes of a tile's widest tensor
 MOST_CUTS = 64  # of a side that are tried
 TOGETHER = 4  # tiles between which nothing is given back: to take fresh pages for each costs up to a third of the time
+MUCH = 192 << 20  # bytes of the result from which on it is given back behind each tile all the same
 
 Stage: TypeAlias = tuple[Callable[..., Tensor | tuple[Tensor, ...]], int]
 
@@ -71,7 +72,7 @@ def all_by_tiles(
     all_of_it = [slice(0, length) for length in size]
     cores = itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts)))
     for number, core in enumerate(cores):
-        if number % TOGETHER == 0:
+        if number % TOGETHER == 0 or sum(whole.nbytes for whole in wholes) >= MUCH:
             give_back_freed()  # or holes between what is kept add up, from tile to tile and from step to step
         seen = _around(core, rims[0], size)
         tensors = _cropped(inputs, all_of_it, seen)
