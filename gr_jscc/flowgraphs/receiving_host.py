@@ -20,7 +20,13 @@ from gr_jscc.radio import Tuned, radio_source
 from gr_jscc.radio.choice import RadioChoice
 from gr_jscc.recordings.live import About, LiveRecording
 from gr_jscc.reports.collector import Result
-from gr_jscc.scheduler.pacing import LATENCY, SILENCE_SAMPLES, samples_together
+from gr_jscc.scheduler.pacing import (
+    DEVICE_STEP_SAMPLES,
+    LATENCY,
+    SILENCE_SAMPLES,
+    STEP_SAMPLES,
+    samples_together,
+)
 from gr_jscc.telling import remark
 
 
@@ -68,7 +74,8 @@ class ReceiveFlowgraph(HostFlowgraph):
             str(out), radio.address, None, self.sample_rate, remote=True, originals=originals,
             patience=decoding.patience if channel else 0.0, radio=self.radio_report, results=self._results,
         )  # fmt: skip
-        step = samples_together(latency, self.sample_rate, numerology)
+        most = DEVICE_STEP_SAMPLES if radio.is_device else STEP_SAMPLES  # others may fall silent
+        step = samples_together(latency, self.sample_rate, numerology, most)
         demodulator = ofdm_demodulator(numerology=numerology, step=step)
         self.receiver = jscc_receiver(self.decoder, self.sink, demodulator, channel)
         self.own_blocks = [self.radio, self.receiver]

@@ -28,7 +28,7 @@ from gr_jscc.threads import one_blas_thread
 __all__ = ["DemodulatorCounters", "StreamDemodulator"]
 
 # Bursts worked on together: enough to share numpy's overhead, few enough to stay in the cache.
-_TOGETHER = 32
+_TOGETHER = 64
 _STEP = 65536
 
 

@@ -4,6 +4,7 @@ from gr_jscc.modem import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.modem.demodulator import check_findable
 
 STEP_SAMPLES = 65_536  # the demodulator works on so many together: fewer mean less delay, more mean more speed
+DEVICE_STEP_SAMPLES = 262_144  # the same of a fast radio, which is never silent: a quarter less work for a sample
 BUFFER_ITEMS = STEP_SAMPLES  # of output buffers: few long calls of Python instead of many short ones
 LATENCY = 0.05  # seconds that samples wait for others at most, unless told otherwise
 SILENCE_SAMPLES = STEP_SAMPLES * 3 // 2  # pushes the last burst through it and through whatever filters precede it
@@ -24,7 +25,7 @@ def samples_together(
         seconds: that a sample may wait.
         sample_rate: samples per second.
         numerology: of the bursts.
-        most: samples, after which transmitters stop being silent.
+        most: samples, for instance after which transmitters stop being silent.
 
     Raises:
         UserError: bursts of such a numerology cannot be found even in `STEP_SAMPLES`.
@@ -32,5 +33,7 @@ def samples_together(
     Example:
         >>> samples_together(0.02, 1e6), samples_together(0.02, 20e6), samples_together(0, 1e6)
         (20000, 65536, 960)
+        >>> samples_together(0.01, 20e6, most=DEVICE_STEP_SAMPLES)
+        200000
     """
     return max(round(min(seconds * sample_rate, most)), check_findable(numerology, STEP_SAMPLES))

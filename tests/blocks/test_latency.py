@@ -11,7 +11,7 @@ from gr_jscc.link.loading import Decoding
 from gr_jscc.modem import BurstHeader, BurstKind, modulate
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.radio.choice import RadioChoice
-from gr_jscc.scheduler.pacing import STEP_SAMPLES, samples_together
+from gr_jscc.scheduler.pacing import DEVICE_STEP_SAMPLES, STEP_SAMPLES, samples_together
 
 pytestmark = [pytest.mark.gnuradio, pytest.mark.timeout(60)]
 
@@ -45,9 +45,19 @@ def test_samples_wait_as_long_as_asked_or_as_little_as_bursts_can_be_found_in(na
         ofdm_demodulator(numerology=layout, step=least - 4)
 
 
-def test_a_receiver_takes_the_radios_rate_into_account(tmp_path):
+@pytest.mark.parametrize(
+    ("rate", "is_device", "latency", "step"),
+    [
+        (400e3, False, 0.02, 8000), (20e6, False, 0.05, STEP_SAMPLES),  # others than devices may fall silent
+        (400e3, True, 0.02, 8000), (20e6, True, 0.01, 200_000), (20e6, True, 0.05, DEVICE_STEP_SAMPLES),
+    ],
+)  # fmt: skip
+def test_a_receiver_takes_the_radios_rate_and_kind_into_account(
+    tmp_path, monkeypatch, rate, is_device, latency, step
+):
     np.zeros(100, np.complex64).tofile(tmp_path / "heard.cf32")
     decoding = Decoding("separation", weights="jpeg:ldpc-2/3:16qam")
-    radio = RadioChoice(f"file:{tmp_path}/heard.cf32", sample_rate=400e3)
-    graph = ReceiveFlowgraph(radio, tmp_path, decoding, latency=0.02)
-    assert graph.receiver.demodulator.demodulator.step == 8000
+    monkeypatch.setattr(RadioChoice, "is_device", is_device)
+    radio = RadioChoice(f"file:{tmp_path}/heard.cf32", sample_rate=rate)
+    graph = ReceiveFlowgraph(radio, tmp_path, decoding, latency=latency)
+    assert graph.receiver.demodulator.demodulator.step == step
