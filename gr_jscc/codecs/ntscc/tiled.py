@@ -17,11 +17,12 @@ from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
 from gr_jscc.nn.entropy_models import gaussian_bits
 from gr_jscc.nn.rate_attention import of_group
-from gr_jscc.nn.tiles import all_by_tiles, by_tiles
+from gr_jscc.nn.tiles import Stage, all_by_tiles, by_tiles
 from gr_jscc.nn.window_attention import WindowBlocks
 
 HYPER_REACH = 6  # latent positions on every side that h_s looks at
-TENSORS = 1.5, 2.0, 3.0  # as large as a tile's latents, that counting, f_e and f_d* are given room for; there are more
+# Tensors as large as a tile's latents that counting bits, f_e and f_d* are given room for; there are some more.
+COUNTED, ENCODED, DECODED = 1.5, 2.0, 3.0
 IN_CACHE = 512  # positions whose bits are counted at a time
 
 
@@ -29,7 +30,7 @@ def hyperlatents(network: NTSCCNetwork, latents: Tensor, quality: Tensor) -> Ten
     """h_a, not rounded: float32[B, Z, ⌈h/4⌉, ⌈w/4⌉] of latents float32[B, C, h, w] at qualities float32[B]."""
     hyperprior, steps = network.hyperprior, network.steps(quality)
     stages = [(lambda values: hyperprior.enter(values / steps), 0)]
-    return hyperprior.condense(by_tiles(stages, [hyperprior.padded(latents)], TENSORS[0] * network.latents))
+    return hyperprior.condense(by_tiles(stages, [hyperprior.padded(latents)], COUNTED * network.latents))
 
 
 def bits_of(network: NTSCCNetwork, latents: Tensor, hyper: Tensor, quality: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ def bits_of(network: NTSCCNetwork, latents: Tensor, hyper: Tensor, quality: Tens
         return torch.cat([part.sum(1, keepdim=True) for part in bits], 2)
 
     stages, inputs = [(describe, HYPER_REACH), (count, 0)], [latents, _spread(hyper, latents)]
-    return by_tiles(stages, inputs, TENSORS[0] * network.latents, HYPER_STRIDE)[:, 0]
+    return by_tiles(stages, inputs, COUNTED * network.latents, HYPER_STRIDE)[:, 0]
 
 
 def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None, index: Tensor) -> Tensor:
@@ -60,17 +61,13 @@ def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None,
         index: int64[B, h, w], rate indexes.
     """
 
-    def describe(latents: Tensor, index: Tensor, *hyper: Tensor) -> tuple[Tensor, ...]:
-        prior = _prior(network, latents, *hyper)
-        return latents, index, prior.mean, prior.variance
-
     def encode(latents: Tensor, index: Tensor, *prior: Tensor) -> Tensor:
         sent = network.sent(index[:, 0])
         return network.encoder(latents / network.amplitude, index[:, 0], sent, Prior(*prior))
 
     inputs = [latents, index[:, None], *([] if hyper is None else [_spread(hyper, latents)])]
-    stages = [(describe, HYPER_REACH), (encode, _reach(network.encoder.blocks))]
-    return by_tiles(stages, inputs, TENSORS[1] * network.latents, _multiple(network))
+    stages = [_prior_of(network, hyper), (encode, _reach(network.encoder.blocks))]
+    return by_tiles(stages, inputs, ENCODED * network.latents, _multiple(network))
 
 
 def estimates(
@@ -87,17 +84,13 @@ def estimates(
         hyper: as in `channel_values`.
     """
 
-    def describe(received: Tensor, noise_var: Tensor, index: Tensor, *hyper: Tensor) -> tuple[Tensor, ...]:
-        prior = _prior(network, received, *hyper)
-        return received, noise_var, index, prior.mean, prior.variance
-
     def decode(received: Tensor, noise_var: Tensor, index: Tensor, *prior: Tensor) -> tuple[Tensor, ...]:
         estimate, trust, sums = network.estimated(received, noise_var, scale, index[:, 0], Prior(*prior))
         return estimate * network.amplitude, trust, sums
 
     inputs = [received, noise_var, index[:, None], *([] if hyper is None else [_spread(hyper, received)])]
-    stages = [(describe, HYPER_REACH), (decode, _reach(network.decoder.blocks))]
-    estimate, trust, sums = all_by_tiles(stages, inputs, TENSORS[2] * network.latents, _multiple(network))
+    stages = [_prior_of(network, hyper), (decode, _reach(network.decoder.blocks))]
+    estimate, trust, sums = all_by_tiles(stages, inputs, DECODED * network.latents, _multiple(network))
     return estimate, trust, sums
 
 
@@ -118,6 +111,17 @@ def _prior(network: NTSCCNetwork, like: Tensor, hyper: Tensor | None = None) -> 
         with torch.autocast(hyper.device.type, enabled=False):
             mean, spread = _described(network, hyper, like)
     return network.prior(torch.empty(len(like), network.latents, *like.shape[2:], device=like.device), mean, spread)
+
+
+def _prior_of(network: NTSCCNetwork, hyper: Tensor | None) -> Stage:
+    """Puts mean and variance of the latents in place of the hyperlatents, which come last where there are any."""
+
+    def describe(*tensors: Tensor) -> tuple[Tensor, ...]:
+        known, spread = (tensors, ()) if hyper is None else (tensors[:-1], tensors[-1:])
+        prior = _prior(network, tensors[0], *spread)
+        return *known, prior.mean, prior.variance
+
+    return describe, HYPER_REACH
 
 
 def _spread(hyper: Tensor, like: Tensor) -> Tensor:
