@@ -20,13 +20,7 @@ from gr_jscc.radio import Tuned, radio_source
 from gr_jscc.radio.choice import RadioChoice
 from gr_jscc.recordings.live import About, LiveRecording
 from gr_jscc.reports.collector import Result
-from gr_jscc.scheduler.pacing import (
-    DEVICE_STEP_SAMPLES,
-    LATENCY,
-    SILENCE_SAMPLES,
-    STEP_SAMPLES,
-    samples_together,
-)
+from gr_jscc.scheduler.pacing import DEVICE_STEP_SAMPLES, LATENCY, SILENCE_SAMPLES, STEP_SAMPLES, samples_together
 from gr_jscc.telling import remark
 
 

@@ -52,9 +52,7 @@ def test_samples_wait_as_long_as_asked_or_as_little_as_bursts_can_be_found_in(na
         (400e3, True, 0.02, 8000), (20e6, True, 0.01, 200_000), (20e6, True, 0.05, DEVICE_STEP_SAMPLES),
     ],
 )  # fmt: skip
-def test_a_receiver_takes_the_radios_rate_and_kind_into_account(
-    tmp_path, monkeypatch, rate, is_device, latency, step
-):
+def test_a_receiver_takes_the_radios_rate_and_kind_into_account(tmp_path, monkeypatch, rate, is_device, latency, step):
     np.zeros(100, np.complex64).tofile(tmp_path / "heard.cf32")
     decoding = Decoding("separation", weights="jpeg:ldpc-2/3:16qam")
     monkeypatch.setattr(RadioChoice, "is_device", is_device)

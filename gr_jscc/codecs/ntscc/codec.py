@@ -145,13 +145,15 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
             raise CodecError("too small")
         if not self.network.adaptive:
             index = np.searchsorted(self.rates, 2 * symbols / latents[0, 0].numel(), side="right") - 1
-            hyper = self._modelled(latents, 0)[0] if self.refines else None
+            hyper = self._hyper(latents, 0) if self.refines else None
             return Plan(0, hyper, np.full(latents.shape[2:], index), 0.0)
         nominal = self.eta or self.network.eta
         known: dict[int, tuple[Tensor, np.ndarray]] = {}  # level → hyperlatents, bits
 
         def taken_by(level: int) -> int:
-            known[level] = self._modelled(latents, quality_code(level, QUALITIES))
+            quality = quality_code(level, QUALITIES)
+            hyper = self._hyper(latents, quality)
+            known[level] = hyper, self._bits(latents, hyper, quality)
             return self._symbols(known[level][1], nominal)
 
         finest = finest_level(QUALITIES, taken_by, symbols)
@@ -159,8 +161,7 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
         eta = nominal
         if self.eta is None or self._symbols(bits, nominal) > symbols:
             eta = largest_eta(lambda eta: self._symbols(bits, eta), symbols)
-        sent = hyper if self.refines else None
-        return Plan(quality_code(finest, QUALITIES), sent, self._index(bits, eta), eta)
+        return Plan(quality_code(finest, QUALITIES), hyper if self.refines else None, self._index(bits, eta), eta)
 
     def plan_for(self, image: np.ndarray, cbr: float) -> Plan:
         """`plan` of a picture uint8[H, W, 3].
@@ -174,11 +175,15 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
         except CodecError:
             raise self.too_small(height, width, cbr) from None
 
-    def _modelled(self, latents: Tensor, quality: int) -> tuple[Tensor, np.ndarray]:
-        """Hyperlatents float32[1, Z, h', w'], rounded and limited, and bits float32[h, w] of latents [1, C, h, w]."""
-        given = torch.tensor([quality / QUALITY_CODES], device=self.device)
-        hyper = hyperlatents(self.network, latents, given).round().clamp(-LARGEST, LARGEST)
-        return hyper, bits_of(self.network, latents, hyper, given)[0].cpu().numpy()
+    def _hyper(self, latents: Tensor, quality: int) -> Tensor:
+        return hyperlatents(self.network, latents, self._share(quality)).round().clamp(-LARGEST, LARGEST)
+
+    def _bits(self, latents: Tensor, hyper: Tensor, quality: int) -> np.ndarray:
+        return bits_of(self.network, latents, hyper, self._share(quality))[0].cpu().numpy()
+
+    def _share(self, quality: int) -> Tensor:
+        """A quality's code as networks take it, float32[1]."""
+        return torch.tensor([quality / QUALITY_CODES], device=self.device)
 
     def _index(self, bits: np.ndarray, eta: float) -> np.ndarray:
         """Indexes of the rates next to η·bits, equation 28."""

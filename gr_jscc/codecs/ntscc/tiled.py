@@ -104,22 +104,20 @@ def _reach(blocks: WindowBlocks) -> int:
     return sum(block.attention.shift for block in blocks.blocks)
 
 
-def _prior(network: NTSCCNetwork, like: Tensor, hyper: Tensor | None = None) -> Prior:
-    """What both ends know of a tile's latents, in full precision, as both must derive it alike."""
-    mean = spread = None
-    if hyper is not None:
-        with torch.autocast(hyper.device.type, enabled=False):
-            mean, spread = _described(network, hyper, like)
-    return network.prior(torch.empty(len(like), network.latents, *like.shape[2:], device=like.device), mean, spread)
-
-
 def _prior_of(network: NTSCCNetwork, hyper: Tensor | None) -> Stage:
-    """Puts mean and variance of the latents in place of the hyperlatents, which come last where there are any."""
+    """Puts what both ends know of a tile's latents, mean and variance, in place of the hyperlatents that `_spread`
+    spread, which come last where there are any; in full precision, as both must derive it alike.
+    """
 
     def describe(*tensors: Tensor) -> tuple[Tensor, ...]:
-        known, spread = (tensors, ()) if hyper is None else (tensors[:-1], tensors[-1:])
-        prior = _prior(network, tensors[0], *spread)
-        return *known, prior.mean, prior.variance
+        like, mean, deviation = tensors[0], None, None
+        if hyper is not None:
+            *tensors, wide = tensors
+            with torch.autocast(wide.device.type, enabled=False):
+                mean, deviation = _described(network, wide, like)
+        shape = len(like), network.latents, *like.shape[2:]
+        prior = network.prior(torch.empty(shape, device=like.device), mean, deviation)
+        return *tensors, prior.mean, prior.variance
 
     return describe, HYPER_REACH
 
