@@ -5,15 +5,18 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import pmt
 from gnuradio import gr
 
 from gr_jscc.errors import UserError
-from gr_jscc.link.accounting import ChannelUses, count_uses
-from gr_jscc.modem import BurstHeader, BurstKind, Numerology, burst_length
+from gr_jscc.link.accounting import ChannelUses, count_all_uses
+from gr_jscc.modem import BurstHeader, Numerology, burst_length
 from gr_jscc.modem import numerology as even_numerology
+from gr_jscc.modem.header import BurstHeaders
+from gr_jscc.modem.layout import payload_ofdm_symbols
 from gr_jscc.modem.modulator import modulate_bursts
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.events import event_message
@@ -22,12 +25,14 @@ from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
 from gr_jscc.scheduler.tags import BURST, ROUND_END
 
 
-@dataclasses.dataclass(frozen=True)
-class _Burst:
-    """A burst's header, also as its tag has it, and whether it is its round's last."""
+class _Burst(NamedTuple):
+    """The item that a burst begins at, its tag and what that says, its samples, and whether it is its round's last."""
 
-    header: BurstHeader
+    item: int
     tag: pmt.pmt_base
+    packed: bytes
+    symbols: int
+    samples: int
     ends_round: bool
 
 
@@ -85,8 +90,13 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
         self.message_port_register_out(pmt.intern("air"))
-        self._burst: _Burst | None = None  # not yet whole
-        self._symbols: list[np.ndarray] = []
+        self._begin_stream()
+
+    def _begin_stream(self) -> None:
+        self._consumed = 0  # items of the stream in
+        self._coming: collections.deque[_Burst] = collections.deque()  # bursts whose tags were read
+        self._seen = 0  # items whose tags were read
+        self._symbols: list[np.ndarray] = []  # of the first of those bursts, of which so many are missing
         self._missing = 0
         self._samples = np.empty(0, np.complex64)  # modulated and not yet written
         self._made = 0  # samples modulated so far, silence included
@@ -117,6 +127,8 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
         symbols, out = input_items[0], output_items[0]
+        if self.nitems_read(0) < self._consumed:  # the flowgraph was started again
+            self._begin_stream()
         written, taken = self._write(out), 0
         if written < len(out):
             taken = self._take(symbols, len(out) - written)
@@ -124,6 +136,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         stop = self.nitems_written(0) + written
         while self._begins and self._begins[0][0] < stop:
             self.add_item_tag(0, self._begins[0][0], BURST, self._begins.popleft()[1])
+        self._consumed = self.nitems_read(0) + taken
         self.consume(0, taken)
         return written
 
@@ -140,55 +153,62 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         Returns:
             how many were taken.
         """
-        read = self.nitems_read(0)
-        tags, ends = (
-            {tag.offset - read: tag.value for tag in self.get_tags_in_range(0, read, read + len(symbols), key)}
-            for key in (BURST, ROUND_END)
-        )
-        taken, length = 0, 0
-        bursts: list[_Burst] = []
-        whole: list[np.ndarray] = []
+        read, coming = self.nitems_read(0), self._coming
+        self._read_tags(read + len(symbols))
+        taken, length, whole, bursts = 0, 0, list[np.ndarray](), list[_Burst]()
         while taken < len(symbols) and length < room:
             if self._missing == 0:
-                if taken not in tags:  # nothing says what these are
-                    taken = min((offset for offset in tags if offset > taken), default=len(symbols))
+                while coming and coming[0].item < read + taken:
+                    coming.popleft()
+                if not coming or coming[0].item > read + taken:  # nothing says what these are
+                    taken = coming[0].item - read if coming else len(symbols)
                     continue
-                header = BurstHeader.unpack(bytes(pmt.u8vector_elements(tags[taken])))
-                self._burst = _Burst(header, tags[taken], taken in ends)
-                self._missing = header.symbols
+                self._missing = coming[0].symbols
             count = min(len(symbols) - taken, self._missing)
             self._symbols.append(symbols[taken : taken + count])
             taken += count
             self._missing -= count
             if self._missing == 0:
-                bursts.append(self._burst)
+                bursts.append(coming.popleft())
                 whole += self._symbols
                 self._symbols = []
-                length += burst_length(self._burst.header, self.numerology)
+                length += bursts[-1].samples
         if self._missing and self._symbols:
             self._symbols[-1] = self._symbols[-1].copy()  # the buffer is used again
         if bursts:
             self._modulate(bursts, np.concatenate(whole), idle=taken == len(symbols) and not self._missing)
         return taken
 
+    def _read_tags(self, stop: int) -> None:
+        """Reads the tags of items up to one, each once."""
+        tags = self.get_tags_in_range(0, self._seen, stop, BURST)
+        ends = {tag.offset for tag in self.get_tags_in_range(0, self._seen, stop, ROUND_END)}
+        self._seen = stop
+        packed = [bytes(pmt.u8vector_elements(tag.value)) for tag in tags]
+        symbols = BurstHeaders.unpack(b"".join(packed)).symbols
+        rows = payload_ofdm_symbols(symbols, self.numerology) - 1
+        samples = burst_length(1, self.numerology) + rows * self.numerology.symbol_len
+        for tag, *burst in zip(tags, packed, symbols.tolist(), samples.tolist()):
+            self._coming.append(_Burst(tag.offset, tag.value, *burst, tag.offset in ends))
+
     def _modulate(self, bursts: list[_Burst], symbols: np.ndarray, idle: bool) -> None:
         """Modulates whole bursts; ``idle`` when no further symbol is there yet."""
-        made = modulate_bursts([burst.header for burst in bursts], symbols, self.numerology, self.papr_limit_db)
+        headers = BurstHeaders.unpack(b"".join(burst.packed for burst in bursts))
+        made = modulate_bursts(headers, symbols, self.numerology, self.papr_limit_db)
         begins = [0, *made.ends.tolist()]
         rounds = [number + 1 for number, burst in enumerate(bursts) if burst.ends_round]
         parts = []
         for first, last in itertools.pairwise(sorted({0, *rounds, len(bursts)})):
             offset = self._made - begins[first]
             self._begins += [(offset + begins[number], bursts[number].tag) for number in range(first, last)]
-            headers = [burst.header for burst in bursts[first:last]]
-            self._uses = self._uses + count_uses(headers, self.numerology)
-            self._analog += sum(header.kind == BurstKind.ANALOG for header in headers)
+            self._uses = self._uses + count_all_uses(headers[first:last], self.numerology)
+            self._analog += int(headers.analog[first:last].sum())
             self._peak = max(self._peak, float(made.peaks[first:last].max()))
             self._energy += float(made.energies[first:last].sum())
             parts.append(made.samples[begins[first] : begins[last]])
             if bursts[last - 1].ends_round:
                 parts.append(np.zeros(self._silence(self._uses.air, idle and last == len(bursts)), np.complex64))
-                self._report(headers[-1], offset + begins[last - 1])
+                self._report(headers[first:last].last, offset + begins[last - 1])
             self._made = offset + begins[last] + len(parts[-1]) * bursts[last - 1].ends_round
         self._samples = np.concatenate(parts)
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gr_jscc.modem.header import BurstHeader, BurstKind
-from gr_jscc.modem.layout import burst_length, header_ofdm_symbols
+from gr_jscc.modem.header import BurstHeader, BurstHeaders
+from gr_jscc.modem.layout import header_ofdm_symbols, payload_ofdm_symbols
 from gr_jscc.modem.numerology import Numerology
+from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,13 @@ def capacity_uses(count: int, snr_db: float) -> float:
 
 def count_uses(headers: Iterable[BurstHeader], numerology: Numerology) -> ChannelUses:
     """Counts what bursts with these headers cost when sent with a numerology."""
-    payload = side_info = header = air = 0
-    for head in headers:
-        header += header_ofdm_symbols(numerology) * numerology.data_count
-        air += burst_length(head, numerology)
-        if head.kind == BurstKind.ANALOG:
-            payload += head.symbols
-        else:
-            side_info += head.symbols
-    return ChannelUses(payload, side_info, header, air)
+    return count_all_uses(BurstHeaders.unpack(b"".join(header.pack() for header in headers)), numerology)
+
+
+def count_all_uses(headers: BurstHeaders, numerology: Numerology) -> ChannelUses:
+    """`count_uses` of headers as arrays."""
+    payload = int(headers.symbols[headers.analog].sum())
+    opening = header_ofdm_symbols(numerology)
+    rows = (PREAMBLE_SYMBOLS + opening) * len(headers) + int(payload_ofdm_symbols(headers.symbols, numerology).sum())
+    side_info = int(headers.symbols.sum()) - payload
+    return ChannelUses(payload, side_info, opening * numerology.data_count * len(headers), rows * numerology.symbol_len)

@@ -2,7 +2,7 @@
 
 import zlib
 
-__all__ = ["crc24", "crc32"]
+__all__ = ["REMAINDERS", "crc24", "crc32"]
 
 _CRC24 = 0x864CFB  # CRC-24A of 5G NR, 3GPP TS 38.212, section 5.1; also that of OpenPGP
 
@@ -14,14 +14,15 @@ def _remainder(byte: int) -> int:
     return value & 0xFFFFFF
 
 
-_REMAINDERS = tuple(map(_remainder, range(256)))
+#: What each byte does to the CRC-24.
+REMAINDERS = tuple(map(_remainder, range(256)))
 
 
 def crc24(data: bytes) -> int:
     """CRC-24 of `data`, 0 to 2²⁴-1. Starts from all ones, so that leading zeros and an all-zero message do not pass."""
     value = 0xFFFFFF
     for byte in data:
-        value = value << 8 & 0xFFFFFF ^ _REMAINDERS[value >> 16 ^ byte]
+        value = value << 8 & 0xFFFFFF ^ REMAINDERS[value >> 16 ^ byte]
     return value
 
 

@@ -4,7 +4,6 @@ The place of the version stays as it is in later versions, so that each end can 
 one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -21,6 +20,7 @@ __all__ = [
     "MAX_SYMBOLS",
     "MAX_TRANSFER",
     "BurstHeader",
+    "BurstHeaders",
     "BurstKind",
     "HeaderError",
     "decode_header",
@@ -165,6 +165,64 @@ class BurstHeader:
         return header
 
 
+@dataclass(frozen=True)
+class BurstHeaders:
+    """Headers of many bursts as arrays, for where an object for each would take longer than its burst.
+
+    Attributes:
+        packed: uint8[n, 9], each as from `BurstHeader.pack`.
+        symbols: int64[n], payload symbols.
+        analog: bool[n], the kind.
+
+    Example:
+        >>> header = BurstHeader(BurstKind.ANALOG, transfer=5, round=0, index=1, count=4, symbols=2400)
+        >>> headers = BurstHeaders.unpack(header.pack() * 2)
+        >>> headers.symbols.tolist(), headers.analog.tolist(), headers.last == header
+        ([2400, 2400], [True, True], True)
+    """
+
+    packed: np.ndarray
+    symbols: np.ndarray
+    analog: np.ndarray
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "BurstHeaders":
+        """Headers of 9 bytes each, one after the other.
+
+        Raises:
+            HeaderError: as `BurstHeader.unpack`, of any of them.
+        """
+        if len(data) % _PACKED_BYTES:
+            raise HeaderError(f"headers have {_PACKED_BYTES} bytes each, not {len(data)} in all")
+        packed = np.frombuffer(data, np.uint8).reshape(-1, _PACKED_BYTES)
+        fields = {name: _field(packed, shift, mask) for name, shift, mask in _PLACES if name not in _ABOVE}
+        odd = (packed[:, 0] >> (8 - _WIDTHS["version"]) != VERSION % _VERSIONS) | (fields["index"] > fields["count"])
+        if odd.any():
+            BurstHeader.unpack(packed[odd][0].tobytes())  # says what is wrong
+        scheme = packed[:, 0] >> (8 - _WIDTHS["version"] - _WIDTHS["scheme"]) & ((1 << _WIDTHS["scheme"]) - 1)
+        return cls(packed, fields["symbols"] + 1, scheme == 0)
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __getitem__(self, part: slice) -> "BurstHeaders":
+        return BurstHeaders(self.packed[part], self.symbols[part], self.analog[part])
+
+    @property
+    def last(self) -> BurstHeader:
+        """The last of them."""
+        return BurstHeader.unpack(self.packed[-1].tobytes())
+
+
+_ABOVE = ("version", "scheme", "transfer")  # fields that reach beyond the last 64 bits
+
+
+def _field(packed: np.ndarray, shift: int, mask: int) -> np.ndarray:
+    """A field of the last 64 bits of uint8[n, 9]: int64[n]."""
+    low = np.ascontiguousarray(packed[:, -8:]).view(">u8")[:, 0]
+    return (low >> np.uint64(shift) & np.uint64(mask)).astype(np.int64)
+
+
 def _is_ours(packed: bytes) -> bool:
     """Whether fields are of this version, in whose terms alone they mean anything."""
     return packed[0] >> (8 - _WIDTHS["version"]) == VERSION % _VERSIONS
@@ -172,13 +230,12 @@ def _is_ours(packed: bytes) -> bool:
 
 def header_symbols(header: BurstHeader) -> np.ndarray:
     """The header as sent: complex64[240], QPSK of power 1."""
-    return headers_as_sent([header])[0]
+    return headers_as_sent(BurstHeaders.unpack(header.pack()))[0]
 
 
-def headers_as_sent(headers: Sequence[BurstHeader]) -> np.ndarray:
+def headers_as_sent(headers: BurstHeaders) -> np.ndarray:
     """Headers as sent: complex64[n, 240], QPSK of power 1."""
-    packed = np.frombuffer(b"".join(header.pack() for header in headers), np.uint8)
-    return coded_symbols(with_check(np.unpackbits(packed).reshape(len(headers), FIELD_BITS)))
+    return coded_symbols(with_check(np.unpackbits(headers.packed, axis=1)))
 
 
 def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHeader | None:

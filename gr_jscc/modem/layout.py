@@ -41,8 +41,8 @@ def header_ofdm_symbols(numerology: Numerology) -> int:
     return -(-HEADER_SYMBOLS // numerology.data_count)
 
 
-def payload_ofdm_symbols(symbols: int, numerology: Numerology) -> int:
-    """OFDM symbols that `symbols` payload symbols take."""
+def payload_ofdm_symbols(symbols, numerology: Numerology):
+    """OFDM symbols that `symbols` payload symbols take, a whole number or int64[n]."""
     return -(-symbols // numerology.data_count)
 
 

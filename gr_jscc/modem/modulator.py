@@ -5,14 +5,13 @@ complex sample is noise of variance v on every carrier: Es/N0 per data subcarrie
 used_count / fft_size, also where pilots or preamble are stronger than the data or weaker.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
 from numba import njit
 
-from gr_jscc.modem.header import BurstHeader, headers_as_sent
+from gr_jscc.modem.header import BurstHeader, BurstHeaders, headers_as_sent
 from gr_jscc.modem.layout import (
     burst_gain,
     data_places,
@@ -43,7 +42,8 @@ class ModulatedBursts:
     Example:
         >>> from gr_jscc.modem import BurstKind
         >>> headers = [BurstHeader(BurstKind.ANALOG, 1, 0, index, 2, symbols=480) for index in range(2)]
-        >>> two = modulate_bursts(headers, np.ones(960, np.complex64))
+        >>> packed = BurstHeaders.unpack(b"".join(header.pack() for header in headers))
+        >>> two = modulate_bursts(packed, np.ones(960, np.complex64))
         >>> len(two.samples), two.ends.tolist(), bool((two.energies > two.peaks).all())
         (3040, [1520, 3040], True)
     """
@@ -73,11 +73,11 @@ def modulate(
     Raises:
         ValueError: the number of symbols is not the header's, or a symbol is not finite.
     """
-    return modulate_bursts([header], symbols, numerology, papr_limit_db).samples
+    return modulate_bursts(BurstHeaders.unpack(header.pack()), symbols, numerology, papr_limit_db).samples
 
 
 def modulate_bursts(
-    headers: Sequence[BurstHeader],
+    headers: BurstHeaders,
     symbols: np.ndarray,
     numerology: Numerology = DEFAULT_NUMEROLOGY,
     papr_limit_db: float | None = None,
@@ -92,11 +92,11 @@ def modulate_bursts(
         ValueError: the number of symbols is not the headers', or a symbol is not finite.
     """
     symbols = np.asarray(symbols, np.complex64)
-    counts = np.array([header.symbols for header in headers])
+    counts = headers.symbols
     if symbols.shape != (counts.sum(),):
         raise ValueError(f"the headers state {counts.sum()} symbols, but their shape is {symbols.shape}")
     head, opening = header_ofdm_symbols(numerology), preamble_samples(numerology)
-    rows = head + np.array([payload_ofdm_symbols(int(count), numerology) for count in counts])
+    rows = head + payload_ofdm_symbols(counts, numerology)
     most, gains = int(rows.max()), np.ones(len(rows), np.float32)
     pilots = pilot_values(numerology, 0, most)
     if numerology.boosted:
