@@ -12,6 +12,7 @@ import pmt
 from gnuradio import gr
 
 from gr_jscc.errors import UserError
+from gr_jscc.free_memory import keep_freed_blocks
 from gr_jscc.link.accounting import ChannelUses, count_all_uses
 from gr_jscc.modem import BurstHeader, Numerology, burst_length
 from gr_jscc.modem import numerology as even_numerology
@@ -90,6 +91,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self.set_log_level("warn")  # the next line would be announced on standard output
         self.set_min_output_buffer(BUFFER_ITEMS)
         self.message_port_register_out(pmt.intern("air"))
+        keep_freed_blocks()  # fresh pages for each turn's samples would be a third of its time
         self._begin_stream()
 
     def _begin_stream(self) -> None:
