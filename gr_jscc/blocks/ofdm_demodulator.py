@@ -13,7 +13,7 @@ from gr_jscc.modem import numerology as even_numerology
 from gr_jscc.modem.hearing import Hearing
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.guard import guarded, warn
-from gr_jscc.scheduler.pacing import BUFFER_ITEMS, STEP_SAMPLES
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS, STEP_SAMPLES, forget_buffer_sizes
 from gr_jscc.scheduler.tags import BURST, QUALITY, notice, u8vector_of_bytes
 
 
@@ -64,6 +64,10 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [0 if self._bursts else 1]  # see ofdm_modulator.forecast
+
+    def stop(self) -> bool:
+        forget_buffer_sizes(self)
+        return True
 
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:

@@ -22,7 +22,7 @@ from gr_jscc.modem.modulator import modulate_bursts
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.events import event_message
 from gr_jscc.scheduler.guard import guarded
-from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES, forget_buffer_sizes
 from gr_jscc.scheduler.tags import BURST, ROUND_END
 
 
@@ -125,6 +125,10 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         # With samples left to write the block runs whatever the input; without, it needs input, and
         # GNU Radio may end it when there will be no more.
         return [0 if len(self._samples) else 1]
+
+    def stop(self) -> bool:
+        forget_buffer_sizes(self)
+        return True
 
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:

@@ -14,7 +14,7 @@ from gr_jscc.radio.soapy_block import SoapyBlock
 from gr_jscc.radio.soapy_device import DeviceGoneError
 from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.scheduler.guard import fail, guarded
-from gr_jscc.scheduler.pacing import BUFFER_ITEMS
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS, forget_buffer_sizes
 
 MOST_HELD = 0.1  # seconds by which the two clocks may differ
 
@@ -106,6 +106,7 @@ class SoapySource(SoapyBlock, gr.sync_block):
 
     def stop(self) -> bool:
         self._stopping.set()
+        forget_buffer_sizes(self)
         if not self.away:
             try:
                 self._device.stop()

@@ -37,3 +37,12 @@ def samples_together(
         200000
     """
     return max(round(min(seconds * sample_rate, most)), check_findable(numerology, STEP_SAMPLES))
+
+
+def forget_buffer_sizes(block) -> None:
+    """Has a stopped block's output buffers be as large as was asked for when its flowgraph is started again.
+
+    GNU Radio 3.10.5 takes the sizes that it gave a block for upper limits, and where there is a limit it does not look
+    at what was asked for: each run but the first would have buffers of 8192 samples.
+    """
+    block.set_max_output_buffer(-1)
