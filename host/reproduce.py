@@ -123,7 +123,7 @@ def _banana(runs: Path | None, seed: int) -> Reproduction:
 
 
 def _hjscc(data: list[Path], images: int, on_air: int, device: str, seed: int) -> Reproduction:
-    from gr_jscc.benchmarks.hjscc import CBR, DESIGN_SNR_DB, hjscc_figures
+    from gr_jscc.benchmarks.hjscc import CBR, DESIGN_SNR_DB, WEIGHTS, hjscc_figures
     from gr_jscc.benchmarks.hjscc_page import write_hjscc_report
     from gr_jscc.imaging import expand_inputs, load_image
 
@@ -135,8 +135,8 @@ def _hjscc(data: list[Path], images: int, on_air: int, device: str, seed: int) -
             from gr_jscc.benchmarks.feedback import feedback_figures, flight_figures
 
             crossing = list(_spread(pictures, on_air))
-            yield from feedback_figures(crossing, "hjscc-feedback", CBR, DESIGN_SNR_DB, bar_db=0.4)
-            yield from flight_figures(crossing, "hjscc-feedback", CBR, DESIGN_SNR_DB)
+            yield from feedback_figures(crossing, "hjscc-feedback", CBR, DESIGN_SNR_DB, 0.4, WEIGHTS)
+            yield from flight_figures(crossing, "hjscc-feedback", CBR, DESIGN_SNR_DB, WEIGHTS)
 
     return figures(), write_hjscc_report
 

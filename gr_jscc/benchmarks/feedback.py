@@ -61,16 +61,17 @@ FAULTS = (
 
 
 def feedback_figures(
-    pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, bar_db: float = 0.3
+    pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, bar_db: float = 0.3, weights: str | None = None
 ) -> Iterator[Figure]:
     """PSNR with direct feedback: of the ideal halves, then between tx, channel and rx with one fault after another.
 
     Args:
         pictures: uint8[H, W, 3].
-        codec: with its default weights.
+        codec: its name.
         cbr: asked of it.
         snr_db: Es/N0 of the air.
         bar_db: most that the run without fault may lie below the ideal halves.
+        weights: of the codec; None for its default.
 
     Yields:
         ``psnr_db`` for each condition, ``feedback_loss_db`` against the run without fault, ``feedback_bytes``,
@@ -80,12 +81,12 @@ def feedback_figures(
         UserError: a program failed.
     """
     at = {"codec": codec, "snr_db": snr_db, "cbr": round(cbr, 6), "images": len(pictures)}
-    with_feedback, without = (_ideal(load_codec(codec), pictures, cbr, snr_db, told) for told in (True, False))
+    with_feedback, without = (_ideal(load_codec(codec, weights), pictures, cbr, snr_db, told) for told in (True, False))
     yield Figure("psnr_db", with_feedback, "dB", {**at, "feedback": "direct", "channel": "ideal"})
     yield Figure("psnr_db", without, "dB", {**at, "feedback": "none, simulated", "channel": "ideal"})
     faultless = None
     for fault in FAULTS:
-        reports = [report for report, _ in _run(pictures, codec, cbr, snr_db, fault)]
+        reports = [report for report, _ in _run(pictures, codec, cbr, snr_db, fault, weights)]
         psnr = float(np.mean([report["psnr_db"] for report in reports]))
         here = {**at, "feedback": "direct", "fault": fault.name, "channel": "modem, two hosts"}
         yield Figure("psnr_db", psnr, "dB", here, least=with_feedback - bar_db if faultless is None else None)
@@ -100,7 +101,9 @@ def feedback_figures(
         yield Figure("feedback_missed", sum(report["feedback"]["missed"] for report in reports), "1", here)
 
 
-def flight_figures(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float) -> Iterator[Figure]:
+def flight_figures(
+    pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, weights: str | None = None
+) -> Iterator[Figure]:
     """Seconds a picture takes between two hosts, with so many in flight; arguments as for `feedback_figures`.
 
     The pictures are sent several times over, so that there are many more than in flight.
@@ -115,7 +118,7 @@ def flight_figures(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: f
     flown = [pictures[i % len(pictures)] for i in range(FLOWN)]
     for number in IN_FLIGHT:
         fault = Fault(f"{number} in flight", tx=("--in-flight", str(number)))
-        ends = sorted(end for _, end in _run(flown, codec, cbr, snr_db, fault))
+        ends = sorted(end for _, end in _run(flown, codec, cbr, snr_db, fault, weights))
         at = {"codec": codec, "snr_db": snr_db, "cbr": round(cbr, 6), "images": FLOWN, "in_flight": number}
         yield Figure("image_seconds", (ends[-1] - ends[number - 1]) / (FLOWN - number), "s", at)
 
@@ -127,7 +130,9 @@ def _ideal(codec: Codec, pictures: list[np.ndarray], cbr: float, snr_db: float, 
     return float(np.mean([psnr_db(*pair) for pair in zip(pictures, last)]))
 
 
-def _run(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, fault: Fault) -> list[tuple[dict, float]]:
+def _run(
+    pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, fault: Fault, weights: str | None = None
+) -> list[tuple[dict, float]]:
     """The reports of one run of three processes, and when they were written.
 
     Raises:
@@ -148,7 +153,7 @@ def _run(pictures: list[np.ndarray], codec: str, cbr: float, snr_db: float, faul
             running.callback(process.kill)
             return process
 
-        common = ("--codec", codec, "--back-channel", back, "--quiet")
+        common = ("--codec", codec, *(("--weights", weights) if weights else ()), "--back-channel", back, "--quiet")
         start("channel", "--from", f"zmq:{near}", "--to", f"zmq:{far}", "--snr", snr_db, "--quiet", *fault.channel)
         receiver = start("rx", "--radio", f"zmq:{far}", "--out", out, "--originals", sent, "--once", *common, *fault.rx)
         transmitter = start("tx", sent, "--radio", f"zmq:{near}", "--cbr", cbr, *common, *fault.tx)

@@ -18,6 +18,7 @@ DESIGN_SNR_DB = 10.0
 SNRS_DB = (0.0, 4.0, 8.0, 10.0, 12.0, 16.0, 20.0)
 BELIEF_ERRORS_DB = (-5.0, -2.5, 0.0, 2.5, 5.0)
 CODECS = ("hjscc-feedback", "hjscc")
+WEIGHTS = "hjscc-photo"  # which both have in common
 RIVALS = ("ntscc", "deepjscc")
 
 
@@ -35,7 +36,7 @@ def hjscc_figures(pictures: list[np.ndarray], device: str, seed: int) -> Iterato
         picture, all rounds together.
     """
     for name in (*CODECS, *RIVALS):
-        codec = load_codec(name, device=device)
+        codec = load_codec(name, WEIGHTS if name in CODECS else None, device)
         for snr_db in SNRS_DB:
             if name in CODECS:
                 codec.snr_db = snr_db

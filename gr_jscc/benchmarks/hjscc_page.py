@@ -41,9 +41,9 @@ def write_hjscc_report(figures: list[Figure], folder: Path) -> Path:
         "",
         "<!-- written by: gr-jscc reproduce hjscc -->",
         "",
-        f"{figures[0].at['images']} pictures at CBR 1/16 (symbols of all rounds), ideal channel: mean PSNR. HJSCC is "
-        "given the SNR, which decides how the transmitter spreads its symbols but not what the receiver does; the "
-        "other codecs are not given it.",
+        f"{figures[0].at['images']} pictures at CBR 1/16 (symbols of all rounds), ideal channel: mean PSNR. Both "
+        "HJSCC codecs have the model of four latents, `hjscc-photo`. HJSCC is given the SNR, which decides how the "
+        "transmitter spreads its symbols but not what the receiver does; the other codecs are not given it.",
         "",
         "## PSNR over SNR",
         "",

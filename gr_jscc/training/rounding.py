@@ -41,7 +41,7 @@ def rounded(network: nn.Module, others: dict[str, Tensor]) -> Iterator[None]:
         for name, value in network.state_dict().items():
             if is_coarse(name, value, fine):
                 kept[name] = value.clone()
-                value.copy_(as_stored(value, others.get(name, torch.zeros(())).to(value.device)))
+                value.copy_(as_stored(value, others.get(name)))
     try:
         yield
     finally:

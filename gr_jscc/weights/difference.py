@@ -1,9 +1,10 @@
 """Weights as what they differ by from another model's, in four bits: for one that was trained on from one that ships.
 
 Each row of a large tensor (all that makes one output channel) is stored as integers from −7 to 7 and one step, two rows
-in the halves of one row of bytes; a tensor that is new differs from zeros. What four bits are too coarse for has eight,
-integers from −127 to 127, a byte each; what did not change has no bytes, and no steps. Small tensors are stored in half
-precision. The configuration names the other model, and its hash: differences mean nothing without it.
+in the halves of one row of bytes; a tensor that is new, or of another shape, differs from zeros. What four bits are too
+coarse for has eight, integers from −127 to 127, a byte each; what did not change has no bytes, and no steps. Small
+tensors are stored in half precision. The configuration names the other model, and its hash: differences mean nothing
+without it.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ def differences(tensors: dict[str, Tensor], others: dict[str, Tensor], fine: tup
         if not _is_large(tensor):
             stored |= halved({name: tensor})
             continue
-        rows = (tensor.detach().float().cpu() - others.get(name, 0)).flatten(1)
-        if name in others and not rows.any():
+        other = _like(tensor, others.get(name))
+        rows = (tensor.detach().float().cpu() - (0 if other is None else other)).flatten(1)
+        if other is not None and not rows.any():
             stored[name + STEP] = torch.zeros(0, dtype=torch.float16)
             continue
         if is_coarse(name, tensor, fine):
@@ -78,10 +80,22 @@ def differences(tensors: dict[str, Tensor], others: dict[str, Tensor], fine: tup
     return stored
 
 
-def as_stored(tensor: Tensor, other: Tensor) -> Tensor:
-    """A tensor in four bits, as it will have been when it is read again; ``other``: the one that it differs from."""
-    values, steps = coarse((tensor.detach().float() - other).flatten(1))
-    return (other + (values * steps.half().float()[:, None]).reshape(tensor.shape)).to(tensor.dtype)
+def as_stored(tensor: Tensor, other: Tensor | None) -> Tensor:
+    """A tensor in four bits, as it will have been when it is read again.
+
+    Args:
+        tensor: float32[...].
+        other: the one of its name in the model that it differs from; None where there is none.
+    """
+    other = _like(tensor, other)
+    base = 0 if other is None else other.to(tensor.device)
+    values, steps = coarse((tensor.detach().float() - base).flatten(1))
+    return (base + (values * steps.half().float()[:, None]).reshape(tensor.shape)).to(tensor.dtype)
+
+
+def _like(tensor: Tensor, other: Tensor | None) -> Tensor | None:
+    """Another model's tensor where it can be differed from; one of another shape is none."""
+    return other if other is not None and other.shape == tensor.shape else None
 
 
 def with_base(model: ModelFile) -> ModelFile:
@@ -126,10 +140,10 @@ def restored(model: ModelFile, other: ModelFile) -> ModelFile:
 def _restored(name: str, packed: Tensor, steps: Tensor, base: Tensor | None) -> Tensor:
     shape = (len(steps), *packed.shape[1:])
     lengths = (len(steps), -(-len(steps) // 2))  # in eight bits and in four
-    if steps.ndim != 1 or len(packed) not in lengths or (base is not None and base.shape != shape):
+    if steps.ndim != 1 or len(packed) not in lengths:
         raise WeightsError(f"weights do not fit those that they were trained on from: {name[:LONGEST_NAME]}")
     values, most = packed.to(torch.uint8), MOST_FINE
     if len(packed) < len(steps):
         values, most = torch.stack([values >> 4, values & 15], dim=1).flatten(0, 1)[: len(steps)], MOST
     difference = (values.float() - most) * steps.reshape(-1, *[1] * (values.ndim - 1))
-    return difference if base is None else base + difference
+    return difference if base is None or base.shape != shape else base + difference

@@ -18,13 +18,13 @@ HEIGHT, WIDTH = 26, 37
 WEIGHTS = {  # the smallest that ship, and every kind of picture
     "deepjscc": ["deepjscc-photo", "deepjscc-photo-lossy"],
     "hjscc": ["hjscc-cifar"],
-    "hjscc-feedback": ["hjscc-cifar", "hjscc-photo"],
+    "hjscc-feedback": ["hjscc-cifar", "hjscc-photo", None],
     "ntscc": ["ntscc-cifar"],
     "successive-single": ["successive-single-2", "successive-photo"],
     "separation": ["hevc", "avif", "jpeg", "jpeg2000"],
     "separation-capacity": ["hevc:10dB", "avif:10dB", "jpeg:10dB", "jpeg2000:10dB"],
 }
-FEEDBACK = ("successive-residual", "hjscc-feedback", "ntscc-feedback")
+FEEDBACK = ("successive-residual", "hjscc-feedback")
 CASES = [(name, weights) for name in CODECS for weights in WEIGHTS.get(name, [None])]
 WITH_FEEDBACK = [(name, weights) for name, weights in CASES if name in FEEDBACK]
 EXTREMES = [0.0, -0.0, 1.0, -1.0, 1e-45, 1e-9, 1e3, 1e4, -1e4, 1e20, 3e38, -3e38, np.inf, -np.inf, np.nan]

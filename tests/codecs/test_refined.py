@@ -50,7 +50,7 @@ def test_more_steps_help_more(small_photo):
 
 def test_both_ends_hold_the_same_states_with_feedback(small_photo):
     rounds = sent(Refined(load_codec("hjscc-feedback"), 2), small_photo[:64, :96], 1 / 16)
-    assert len(rounds) == 4 and rounds[-1].insight.drifted == 0 and rounds[-1].insight.blind_from is None
+    assert len(rounds) == 3 and rounds[-1].insight.drifted == 0 and rounds[-1].insight.blind_from is None
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
@@ -63,7 +63,7 @@ def test_feedback_that_no_receiver_can_have_sent_ends_no_transmitter(small_photo
         feedback = Reception(symbols, np.full(len(symbols), 0.1, np.float32), payload.side_info)
         payload, rounds = transmitter.next(feedback), rounds + 1
         assert payload is None or np.isfinite(payload.symbols).all()
-    assert rounds == (4 if share == 1 else 3)  # the last of all that is left
+    assert rounds == 3  # the last of all that is left
 
 
 def test_a_bound_on_all_that_is_charged_is_kept_and_the_snr_believed(small_photo):

@@ -38,7 +38,16 @@ def test_tensors_come_back_and_none_of_the_steps_with_them(other):
     error = (model.tensors[fine] - tensors[fine]).flatten(1).abs().amax(1)
     assert (error < 1.1 * (tensors[fine] - other.tensors[fine]).flatten(1).abs().amax(1) / 254).all()
     for name in large:
-        assert torch.equal(as_stored(tensors[name], other.tensors.get(name, torch.zeros(()))), model.tensors[name])
+        assert torch.equal(as_stored(tensors[name], other.tensors.get(name)), model.tensors[name])
+
+
+def test_a_tensor_of_another_shape_differs_from_zeros(other):
+    name = max(other.tensors, key=lambda name: other.tensors[name].numel())
+    wider = torch.cat([other.tensors[name], other.tensors[name][:, :1]], dim=1)
+    model = restored(stored_as(other, differences(other.tensors | {name: wider}, other.tensors)), other)
+    error = (model.tensors[name] - wider).square().mean()
+    assert model.tensors[name].shape == wider.shape and 0 < error < 0.02 * wider.square().mean()
+    assert torch.equal(as_stored(wider, other.tensors[name]), model.tensors[name])
 
 
 def test_what_did_not_change_takes_no_bytes_and_is_the_others(other):

@@ -275,11 +275,12 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, tmp_path, photo, capsy
 def test_hjscc_tells_from_which_latent_on_a_cut_left_it_without_feedback(programs):
     for path in sorted(programs.pictures.iterdir())[2:]:
         path.unlink()
-    programs.rx("--patience", "6", "--codec", "hjscc-feedback")
+    programs.rx("--patience", "6", "--codec", "hjscc-feedback", "--weights", "hjscc-photo")
     programs.channel()
     cable = Cable(programs.back)
     straight, programs.back = programs.back, cable.address
-    programs.tx("--patience", "6", "--codec", "hjscc-feedback", "--in-flight", "1", "--feedback-timeout", "3")
+    hjscc = "--codec", "hjscc-feedback", "--weights", "hjscc-photo"
+    programs.tx("--patience", "6", *hjscc, "--in-flight", "1", "--feedback-timeout", "3")
     programs.back = straight
     programs.wait_for_reports(1)
     cable.cut()  # the second one is being encoded, or on its way

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gr_jscc.codecs.parts.latent_model import NEVER
 from gr_jscc.nn.entropy_models import gaussian_bits
 from gr_jscc.nn.rate_attention import RateAttention, group_mean, of_group
 from gr_jscc.nn.residual import ConditionedBottleneck
 
 LEAST_SHARE = 1e-6  # of its variance that is left of a coefficient that was sent without error
-NEVER = 1e6  # noise variance that stands for a value that never arrived
 SPREAD = (1e-4, 1e4)  # limits of a prior's variance over the table's
 
 

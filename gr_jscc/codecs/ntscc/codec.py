@@ -15,13 +15,13 @@ from torch import Tensor
 
 from gr_jscc.codecs.base import CodecError, Payload, Receiver, Transmitter, UseMap, channel_uses
 from gr_jscc.codecs.ntscc.config import NTSCCConfig
-from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc.hyper_coding import LARGEST
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
-from gr_jscc.codecs.ntscc.over_latents import OverLatents
 from gr_jscc.codecs.ntscc.side_info import SideInfo, SideInfoCoder
 from gr_jscc.codecs.ntscc.tiled import bits_of, channel_values, estimates, hyperlatents
+from gr_jscc.codecs.over_latents import OverLatents
 from gr_jscc.codecs.parts.entropy_coding import CodingError
+from gr_jscc.codecs.parts.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.parts.masked_values import in_order, placed
 from gr_jscc.codecs.parts.power_scale import known_scale, quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import (

@@ -22,8 +22,6 @@ from torch import Tensor, nn
 from gr_jscc.nn.growing import deaf_inputs, spread_parts
 from gr_jscc.nn.window_attention import WindowBlocks
 
-NEVER = 1e6  # noise variance that stands for a value that never arrived
-
 
 @dataclass(frozen=True)
 class Prior:

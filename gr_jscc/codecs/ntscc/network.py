@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from gr_jscc.codecs.ntscc.config import NTSCCConfig
-from gr_jscc.codecs.ntscc.jscc import NEVER, JSCCDecoder, JSCCEncoder, Prior
-from gr_jscc.codecs.ntscc.latent_model import LatentModel
+from gr_jscc.codecs.ntscc.jscc import JSCCDecoder, JSCCEncoder, Prior
+from gr_jscc.codecs.parts.latent_model import NEVER, LatentModel
 from gr_jscc.codecs.parts.power_scale import known_scale
 from gr_jscc.nn.entropy_models import gaussian_bits, rounded
 from gr_jscc.nn.growing import spread_parts

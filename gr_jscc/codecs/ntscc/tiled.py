@@ -12,9 +12,9 @@ import math
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.ntscc.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.ntscc.jscc import Prior
 from gr_jscc.codecs.ntscc.network import NTSCCNetwork
+from gr_jscc.codecs.parts.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.nn.entropy_models import gaussian_bits
 from gr_jscc.nn.rate_attention import of_group
 from gr_jscc.nn.tiles import Stage, all_by_tiles, by_tiles

@@ -33,5 +33,4 @@ def test_shipped_models_give_what_they_gave(weights, small_photo):
 
 
 def test_every_shipped_model_of_ntscc_has_golden_values():
-    shipped = {name for name in shipped_models() if name.startswith("ntscc")}
-    assert shipped == set(GOLDEN) | {"ntscc-photo-feedback"}  # whose are in test_ntscc_feedback.py
+    assert {name for name in shipped_models() if name.startswith("ntscc")} == set(GOLDEN)

@@ -1,4 +1,4 @@
-"""Training NTSCC with feedback: it learns, fixes what it is told to, and its weights send and receive."""
+"""Training HJSCC over hyperlatents: it learns, fixes what it is told to, and its weights send and receive."""
 
 import dataclasses
 
@@ -19,9 +19,9 @@ from gr_jscc.training.tasks import task_of
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
 WINDOWS = {"kind": "windows", "widths": [8, 8], "blocks": [0, 0], "heads": 1, "window": 4}
-HYPER = {"width": 8, "channels": 3, "kernel": 3, "context": {"width": 8, "inner": 8, "groups": 3}}
+HYPER = {"width": 8, "channels": 4, "kernel": 3}
 TINY = Recipe(
-    model="tiny", codec="ntscc-feedback", steps=5, batch=4, crop=32, warmup=2, ema=0.5, checkpoint_every=3,
+    model="tiny", codec="hjscc-feedback", steps=5, batch=4, crop=32, warmup=2, ema=0.5, checkpoint_every=3,
     validate_every=5, precision="float32",
     network={"latents": 16, "rounds": 3, "transforms": WINDOWS, "hyper": HYPER},
 )  # fmt: skip
@@ -29,7 +29,7 @@ TINY = Recipe(
 
 def test_a_run_ends_in_weights_that_send_and_receive(tmp_path, photos):
     path = train(TINY, [photos], [photos], tmp_path / "run", "cpu")
-    codec = load_codec("ntscc-feedback", path)
+    codec = load_codec("hjscc-feedback", path)
     image = np.full((40, 56, 3), 99, np.uint8)
     transmitter, receiver = codec.transmitter(codec.cbr_range[1] / 2), codec.receiver(40, 56)
     payload = transmitter.start(image)
@@ -43,8 +43,11 @@ def test_a_run_ends_in_weights_that_send_and_receive(tmp_path, photos):
 @pytest.mark.parametrize(
     "stage, learns, stays",
     [
-        ("receiver", ["exponent", "transforms.synthesis.weight"], ["transforms.analysis", "hyperprior", "log_step"]),
-        ("context", ["hyperprior.prior.mean"], ["transforms", "hyperprior.analysis", "exponent", "log_gain"]),
+        (
+            "receiver",
+            ["exponent", "hyper_log_gain", "transforms.synthesis.weight"],
+            ["transforms.analysis", "log_step"],
+        ),
         ("joint", ["exponent", "transforms.analysis.weight", "hyperprior.analysis.0.weight", "log_step"], []),
     ],
 )
@@ -59,7 +62,7 @@ def test_a_stage_learns_what_it_is_for(tmp_path, photos, stage, learns, stays):
 
 
 def test_there_are_no_other_stages():
-    with pytest.raises(RecipeError, match="unknown stage 'both'; known: receiver, context, joint"):
+    with pytest.raises(RecipeError, match="unknown stage 'both'; known: receiver, joint"):
         task_of(dataclasses.replace(TINY, task={"stage": "both"}))
 
 
@@ -82,6 +85,28 @@ def test_what_is_sent_has_the_gradient_of_what_it_costs_and_brings(photos):
         lambda s: awgn(s, torch.full((8,), 10.0), torch.Generator().manual_seed(1)),
     )  # fmt: skip
     assert slope(result["uses"].sum()) < 0 < slope((result["pictures"] - images).square().mean())  # wider steps
+
+
+def test_hyperlatents_start_as_principal_components_that_say_the_same(rng):
+    torch.manual_seed(2)
+    network = task_of(TINY).build(TINY.network)
+    for parameter in network.hyperprior.parameters():
+        parameter.data.normal_(std=0.3)
+    images, quality = torch.rand(8, 3, 160, 160), torch.full((8,), 0.5)
+
+    def said():
+        hyper = network.hyper(network.transforms.analyse(images), quality)
+        told = torch.cat([hyper, torch.zeros_like(hyper[:, :1])], dim=1)
+        return hyper, network.hyperprior.describe(told, 40, 40)[0][:, :, 12:-12, 12:-12]  # edges see zeros beyond them
+
+    before = said()[1]
+    network.start_hyper(images)
+    hyper, after = said()
+    spread = torch.cov(hyper.transpose(0, 1).flatten(1))
+    assert torch.allclose(spread, spread.diag().diag(), atol=1e-3 * float(spread.max()))
+    assert torch.allclose(after, before, atol=1e-3)
+    between = network.hyper_log_variance.detach().mean(0).exp()
+    assert torch.allclose(between, spread.diag().clamp(min=2e-3), rtol=0.3)
 
 
 @pytest.mark.parametrize("options", [{}, {"deaf": 1.0, "cut": 0.0}, {"cut": 1.0, "deaf": 0.0}, {"uneven": 1.0}])

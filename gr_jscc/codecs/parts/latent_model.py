@@ -1,12 +1,14 @@
-"""What networks of NTSCC have in common: transforms, a hyperprior over their latents, and the steps of a quality."""
+"""What networks over NTSCC's latents have in common: transforms, a hyperprior, and the steps of a quality."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from gr_jscc.codecs.ntscc.hyper import Hyperprior
+from gr_jscc.codecs.parts.hyper import Hyperprior
 from gr_jscc.codecs.parts.transforms import KINDS
+
+NEVER = 1e6  # noise variance that stands for a value that never arrived
 
 
 class LatentModel(nn.Module):

@@ -1,4 +1,4 @@
-"""NTSCC with feedback: both ends derive what is sent, rounds go on from what arrived, and what is lost costs little."""
+"""HJSCC over hyperlatents: both ends derive what is sent from what arrived, and what is lost costs little."""
 
 import dataclasses
 
@@ -9,20 +9,20 @@ import torch
 from gr_jscc.channel.noise import noise
 from gr_jscc.channel.profiles import taps
 from gr_jscc.codecs.base import CodecError, Reception
-from gr_jscc.codecs.ntscc.feedback import NTSCCFeedback
-from gr_jscc.codecs.ntscc.feedback_side_info import pack, threshold_code, threshold_of, unpack
+from gr_jscc.codecs.hjscc.hyper_feedback import HyperFeedback
+from gr_jscc.codecs.hjscc.hyper_feedback_side_info import pack, threshold_code, threshold_of, unpack
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.link.ideal import ideal_transfer
 from gr_jscc.metrics.picture import psnr_db
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
-GOLDEN = [(1 / 24, 32.85), (1 / 12, 36.17)]  # CBR and PSNR in dB at 10 dB of the small photo
+GOLDEN = [(1 / 24, 32.44), (1 / 12, 35.76)]  # CBR and PSNR in dB at 10 dB of the small photo
 
 
 @pytest.fixture(scope="module")
 def codec():
-    return load_codec("ntscc-feedback")
+    return load_codec("hjscc-feedback")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_shipped_model_gives_what_it_gave(codec, small_photo):
 def test_rounds_fill_the_channel_uses_never_exceed_them_and_both_ends_agree(codec, image, rng, cbr, snr_db):
     payloads, receiver = through(codec, image, cbr, rng, snr_db=snr_db)
     counts = [len(payload.symbols) for payload in payloads]
-    assert 1 < len(counts) <= codec.network.rounds
+    assert 1 < len(counts) <= 1 + codec.network.rounds
     assert cbr * image.size - 2 < sum(counts) <= cbr * image.size
     assert receiver.insight.drifted == 0 and receiver.insight.blind_from is None
     for payload in payloads:
@@ -132,9 +132,10 @@ def test_side_information_that_is_damaged_or_of_another_state_leaves_the_picture
     following = arrived(transmitter.next(came), 10, rng)
     damaged = dataclasses.replace(following, side_info=bytes(byte ^ 1 for byte in following.side_info))
     shortened = dataclasses.replace(following, symbols=following.symbols[:-3], noise_var=following.noise_var[:-3])
-    coder, (height, width) = codec.hyper_coder, image.shape[:2]
-    told = unpack(following.side_info, coder, height, width, hyper_size=(3, 4))
-    forged = [pack(dataclasses.replace(told, number=n), coder, height, width) for n in (codec.network.rounds, 127)]
+    height, width = image.shape[:2]
+    told = unpack(following.side_info, height, width)
+    others = [dataclasses.replace(told, number=n) for n in (codec.network.rounds + 1, 127)]
+    forged = [pack(other, height, width) for other in (*others, dataclasses.replace(told, mask=told.mask ^ 1))]
     others = [dataclasses.replace(following, side_info=side_info) for side_info in (None, *forged)]
     for wrong in (damaged, shortened, *others, came):
         assert np.array_equal(receiver.push(wrong), before)
@@ -149,31 +150,28 @@ def test_noise_that_the_other_end_took_for_another_is_counted(codec, image, rng)
     assert receiver.insight.drifted == 1
 
 
-def test_rounding_of_another_machine_changes_no_mask(codec, image):
-    plan = codec.plan(codec.latents_of(image), 2000, 10.0)
-    quality, threshold = torch.tensor([plan.quality / 255]), torch.tensor([plan.thresholds[0]], dtype=torch.float64)
-    other = dataclasses.replace(plan.start, variance=plan.start.variance * (1 + 1e-14))
-    masks = [codec.network.lacking(belief, quality, threshold) for belief in (plan.start, other)]
-    log_step = codec.network.log_step.double().numpy()
-    steps = np.exp(log_step[0] * (1 - plan.quality / 255) + log_step[1] * (plan.quality / 255))
-    ratio = codec.network.in_steps(plan.start, quality) / plan.start.variance
-    power = np.exp(codec.network.log_power.double().numpy())
-    assert ratio[0, :, 0, 0].numpy() == pytest.approx(power / steps**2, rel=1e-6)
-    assert ratio.dtype == torch.float64 and (ratio[0, :, 0, 0] != ratio[0, :, 0, 0].float()).any()
+def test_rounding_of_another_machine_changes_no_mask(codec, image, rng):
+    transmitter, receiver = codec.transmitter(1 / 12), codec.receiver(*image.shape[:2])
+    receiver.hear(arrived(transmitter.start(image), 10, rng))
+    end = receiver._end
+    other = dataclasses.replace(end.latents, variance=end.latents.variance * (1 + 1e-14))
+    masks = [dataclasses.replace(end, latents=latents).mask(1, False, 32_000) for latents in (end.latents, other)]
+    assert end.lacking(1, False).dtype == torch.float64
     assert torch.equal(*masks) and 0 < int(masks[0].sum()) < masks[0].numel()
 
 
-def test_in_bfloat16_both_ends_agree_as_well(codec, image, rng):
-    half = load_codec("ntscc-feedback", precision="bf16")
-    transmitter, receiver = half.transmitter(1 / 12), codec.receiver(*image.shape[:2])
-    payload = transmitter.start(image)
-    while payload is not None:
-        came = arrived(payload, 10, rng)
-        receiver.hear(came)
-        payload = transmitter.next(came)
-    _, full = through(codec, image, 1 / 12, rng)
-    assert receiver.insight.drifted == 0
-    assert psnr_db(image, receiver.show()) == pytest.approx(psnr_db(image, full.show()), abs=0.15)
+def test_in_bfloat16_both_ends_agree_as_well(codec, image):
+    half, quality = load_codec("hjscc-feedback", precision="bf16"), []
+    for sending in (codec, half):
+        transmitter, receiver = sending.transmitter(1 / 12), codec.receiver(*image.shape[:2])
+        payload, rng = transmitter.start(image), np.random.default_rng(5)
+        while payload is not None:
+            came = arrived(payload, 10, rng)
+            receiver.hear(came)
+            payload = transmitter.next(came)
+        assert receiver.insight.drifted == 0 and receiver.insight.blind_from is None
+        quality.append(psnr_db(image, receiver.show()))
+    assert quality[1] == pytest.approx(quality[0], abs=0.15)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 70), (16, 16), (17, 33)])
@@ -203,4 +201,4 @@ def test_thresholds_are_told_within_a_thousandth_and_never_lower(threshold):
 @pytest.mark.parametrize("changed", [{"rounds": 0}, {"rounds": 1000}, {"rounds": True}, {"latents": 7}])
 def test_configurations_that_make_no_network_are_refused(codec, changed):
     with pytest.raises(Exception, match="rounds must be|latents"):
-        NTSCCFeedback.build(codec._model.config | changed)
+        HyperFeedback.build(codec._model.config | changed)

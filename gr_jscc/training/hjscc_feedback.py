@@ -1,4 +1,4 @@
-"""What training NTSCC with feedback means: the picture after the rounds, at all qualities, thresholds and SNRs.
+"""What training HJSCC over hyperlatents means: the picture after the rounds, at all qualities, thresholds and SNRs.
 
 The joint loss is the logarithm of the squared error, and of all channel uses what they are worth of it: a use is worth
 the error that the last one saves, which by a threshold's meaning is the same in all pictures of a quality.
@@ -7,19 +7,20 @@ the error that the last one saves, which by a threshold's meaning is the same in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gr_jscc.codecs.ntscc.feedback_network import NTSCCFeedbackNetwork
+from gr_jscc.codecs.hjscc.hyper_feedback_network import HyperFeedbackNetwork
 from gr_jscc.datasets.photos import EXACT
 from gr_jscc.nn.noise import awgn, uneven
 from gr_jscc.training.recipe import RecipeError
+from gr_jscc.training.start import start_from
 
 VALIDATED = (0.25, 0.5, 0.75)  # qualities
-STAGES = ("receiver", "context", "joint")
-ANALYSIS = ("transforms.analysis", "transforms.encoder", "hyperprior", "log_power", "log_step")
-CODED = 0.75  # of the capacity that the code of hyperlatents reaches
+STAGES = ("receiver", "joint")
+ANALYSIS = ("transforms.analysis", "transforms.encoder", "log_power", "log_step")
 # Squared error that a CBR of 1 is worth at quality 0.5; each tenth of a quality it falls by e^0.431.
 WORTH, FALL = 0.0215, 4.31
 USUAL_THRESHOLD = 0.4  # at which it is
@@ -28,12 +29,12 @@ RISE = 1.2  # of thresholds from round to round, in validation
 
 
 @dataclass(frozen=True)
-class NTSCCFeedbackTask:
+class HyperFeedbackTask:
     """Draws (quality, thresholds, SNR, channel) for every image; how many rounds are told for every batch.
 
     Attributes:
-        stage: what learns: ``receiver``, the synthesis and the gains; ``context``, the density of hyperlatents; or
-            ``joint``, everything.
+        stage: what learns: ``receiver``, the synthesis, hyperlatents and the gains; or ``joint``, everything.
+        compressor: the NTSCC whose transforms and hyperprior a fresh network starts from; empty for a linear code.
         snr_db: lowest and highest Es/N0; uniform between.
         finest: highest quality that is drawn; above 1 it is the thresholds that fall.
         quality_exponent: qualities are uniform between 0 and 1 to this power, times ``finest``.
@@ -49,13 +50,14 @@ class NTSCCFeedbackTask:
 
     Example:
         >>> windows = {"kind": "windows", "widths": [8, 8], "blocks": [0, 0], "heads": 1, "window": 4}
-        >>> hyper = {"width": 8, "channels": 3, "kernel": 3}
-        >>> network = NTSCCFeedbackTask("receiver").build({"latents": 8, "transforms": windows, "hyper": hyper})
+        >>> hyper = {"width": 8, "channels": 4, "kernel": 3}
+        >>> network = HyperFeedbackTask("receiver").build({"latents": 8, "transforms": windows, "hyper": hyper})
         >>> network.exponent.requires_grad, network.log_power.requires_grad
         (True, False)
     """
 
     stage: str = "joint"
+    compressor: str = ""
     snr_db: tuple[float, float] = (0.0, 18.0)
     finest: float = 1.3
     quality_exponent: float = 0.8
@@ -70,25 +72,28 @@ class NTSCCFeedbackTask:
         if self.stage not in STAGES:
             raise RecipeError(f"unknown stage {self.stage!r}; known: {', '.join(STAGES)}")
 
-    def build(self, network: dict) -> NTSCCFeedbackNetwork:
+    def build(self, network: dict) -> HyperFeedbackNetwork:
         """A fresh network from a recipe's ``network`` table; what is not to learn is fixed."""
-        fresh = NTSCCFeedbackNetwork(**network)
+        fresh = HyperFeedbackNetwork(**network)
         for name, parameter in fresh.named_parameters():
-            analyses, codes = name.startswith(ANALYSIS), name.startswith("hyperprior.prior")
-            parameter.requires_grad_({"receiver": not analyses, "context": codes, "joint": True}[self.stage])
+            parameter.requires_grad_(self.stage == "joint" or not name.startswith(ANALYSIS))
         return fresh
 
-    def prepare(self, network: NTSCCFeedbackNetwork, crops: Tensor) -> None:
-        """Starts the transforms as the linear code of training crops float32[N, 3, H, W]."""
-        power, _ = network.transforms.start_linear(crops)
-        with torch.no_grad():
-            network.log_power.copy_(power.log())
+    def prepare(self, network: HyperFeedbackNetwork, crops: Tensor) -> None:
+        """Starts the transforms as the compressor's, or the linear code of training crops float32[N, 3, H, W]."""
+        if self.compressor:
+            start_from(network, self.compressor, Path())
+        else:
+            power, _ = network.transforms.start_linear(crops)
+            with torch.no_grad():
+                network.log_power.copy_(power.log())
+        network.start_hyper(crops)
 
     def loss(self, network, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Mean of log(MSE + offset), in the joint stage with what channel uses are worth; or of bits a pixel.
+        """Mean of log(MSE + offset), in the joint stage with what channel uses are worth.
 
         Args:
-            network: `NTSCCFeedbackNetwork`, maybe wrapped for several GPUs.
+            network: `HyperFeedbackNetwork`, maybe wrapped for several GPUs.
             images: float32[B, 3, H, W].
             generator: on the images' device.
         """
@@ -100,8 +105,6 @@ class NTSCCFeedbackTask:
 
         fine = self.finest * draw(0, 1) ** self.quality_exponent
         quality, beyond = fine.clamp(max=1), (fine - 1).clamp(min=0)
-        if self.stage == "context":
-            return plain.hyper_bits(images, quality, generator).mean() / images[0, 0].numel()
         snr_db, lost, faded = draw(*self.snr_db), 0.6 * draw(0, 1) * (draw(0, 1) < 0.5), draw(0, 1) < 0.5
         low, high = (torch.tensor(bound).log() for bound in self.threshold)
         first, rise = (draw(float(low), float(high)) - BEYOND * beyond).exp(), draw(*self.rise)
@@ -109,25 +112,24 @@ class NTSCCFeedbackTask:
         kind, rough, last = (float(x) for x in torch.rand(3, generator=generator, device=device))
         told: int | None = None
         if kind < self.cut + self.deaf:
-            ended = 1 + int(last * (plain.rounds - 1))
-            thresholds, told = (thresholds[:ended], None) if kind < self.cut else (thresholds, ended)
+            known = int(last * plain.rounds)
+            thresholds, told = (thresholds[: known + 1], None) if kind < self.cut else (thresholds, known)
 
         def channel(symbols: Tensor) -> tuple[Tensor, Tensor]:
             if rough < self.uneven:
                 return uneven(symbols, snr_db, lost, faded, generator)
             return awgn(symbols, snr_db, generator)
 
-        result = network(images, quality, thresholds, channel, told, generator)
+        result = network(images, quality, thresholds, channel, told)
         error = (result["pictures"].float() - images).square().mean((1, 2, 3)) + self.offset
         if self.stage == "receiver":
             return error.log().mean()
-        uses = result["uses"] + result["hyper_bits"] / (CODED * (1 + 10 ** (snr_db / 10)).log2())
         worth = WORTH * first / USUAL_THRESHOLD * (-FALL * (quality - 0.5)).exp()
-        return (error.log() + worth * uses / images[0].numel() / error.detach()).mean()
+        return (error.log() + worth * result["uses"] / images[0].numel() / error.detach()).mean()
 
     @torch.no_grad()
-    def validate(self, network: NTSCCFeedbackNetwork, photos: list[Tensor]) -> dict[str, float]:
-        """Mean PSNR in dB, CBR and bytes of hyperlatents over uint8[3, H, W] photos at 10 dB, for three qualities."""
+    def validate(self, network: HyperFeedbackNetwork, photos: list[Tensor]) -> dict[str, float]:
+        """Mean PSNR in dB and CBR over uint8[3, H, W] photos at 10 dB, for three qualities."""
         device, figures = network.log_power.device, {}
         for quality in VALIDATED:
             generator, found = torch.Generator(device).manual_seed(1), []
@@ -139,7 +141,7 @@ class NTSCCFeedbackTask:
                 result = network(image, given, thresholds, lambda s, g=generator, d=snr_db: awgn(s, d, g))
                 mse = (result["pictures"].float().clamp(0, 1) - image).square().mean().clamp(min=EXACT)
                 psnr_db, cbr = float(-10 * mse.log10()), float(result["uses"]) / image.numel()
-                found.append((psnr_db, cbr, float(result["hyper_bits"]) / 8))
-            for name, values in zip(("psnr_db", "cbr", "hyper_bytes"), zip(*found)):
+                found.append((psnr_db, cbr))
+            for name, values in zip(("psnr_db", "cbr"), zip(*found)):
                 figures[f"{name}/quality{quality:g}"] = sum(values) / len(values)
         return figures

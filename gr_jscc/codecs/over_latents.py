@@ -1,11 +1,11 @@
-"""What codecs have in common whose network is a `gr_jscc.codecs.ntscc.latent_model.LatentModel`."""
+"""What codecs have in common whose network is a `gr_jscc.codecs.parts.latent_model.LatentModel`."""
 
 from __future__ import annotations
 
 import numpy as np
 from torch import Tensor
 
-from gr_jscc.codecs.ntscc.latent_model import LatentModel
+from gr_jscc.codecs.parts.latent_model import LatentModel
 from gr_jscc.codecs.parts.pixels import padded
 from gr_jscc.codecs.trained import TrainedCodec
 

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gr_jscc.codecs.ntscc.hyper_context import HyperContext
 from gr_jscc.nn.entropy_models import FactorisedPrior
 from gr_jscc.nn.growing import spread_parts
 
@@ -22,7 +21,8 @@ class Hyperprior(nn.Module):
         channels: Z of the hyperlatents float32[B, Z, ⌈h/4⌉, ⌈w/4⌉].
         kernel: side of the inner kernels; the paper has 5.
         padding: what the convolutions see beyond the edges, ``zeros`` or ``replicate``.
-        context: keyword arguments of `HyperContext`; without, each channel has one density for all pictures.
+        analog: whether hyperlatents cross as channel symbols. They have no density then, and h_s is given one number
+            more of every position, how well they arrived.
 
     Example:
         >>> hyperprior = Hyperprior(latents=8, width=8, channels=3, kernel=3)
@@ -32,9 +32,8 @@ class Hyperprior(nn.Module):
     """
 
     def __init__(
-        self, latents: int, width: int, channels: int, kernel: int, padding: str = "zeros",
-        context: dict | None = None,
-    ) -> None:  # fmt: skip
+        self, latents: int, width: int, channels: int, kernel: int, padding: str = "zeros", analog: bool = False
+    ) -> None:
         super().__init__()
         self.channels = channels
         self.mode = "constant" if padding == "zeros" else padding  # the same for `torch.nn.functional.pad`
@@ -45,13 +44,15 @@ class Hyperprior(nn.Module):
             nn.Conv2d(width, channels, kernel, stride=2, padding=half, padding_mode=padding),
         )  # fmt: skip
         self.synthesis = nn.Sequential(
-            nn.Conv2d(channels, 4 * width, 3, padding=1, padding_mode=padding), nn.PixelShuffle(2), nn.LeakyReLU(0.1),
+            nn.Conv2d(channels + analog, 4 * width, 3, padding=1, padding_mode=padding),
+            nn.PixelShuffle(2), nn.LeakyReLU(0.1),
             nn.Conv2d(width, 4 * width, 3, padding=1, padding_mode=padding), nn.PixelShuffle(2), nn.LeakyReLU(0.1),
             nn.Conv2d(width, 2 * latents, 1),
         )  # fmt: skip
         nn.init.zeros_(self.synthesis[-1].weight)  # a fresh one says what holds of all pictures
         nn.init.zeros_(self.synthesis[-1].bias)
-        self.prior = FactorisedPrior(channels) if context is None else HyperContext(channels, **context)
+        if not analog:
+            self.prior = FactorisedPrior(channels)
 
     @torch.no_grad()
     def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
