@@ -6,7 +6,7 @@ import torch
 
 from gr_jscc.codecs.base import CodecError
 from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork
-from gr_jscc.codecs.registry import CODECS, codec_class, load_codec
+from gr_jscc.codecs.registry import CODECS, load_codec
 from gr_jscc.weights import WeightsError, describe_model, find_model, shipped_models, write_model
 
 pytestmark = pytest.mark.timeout(60)
@@ -31,9 +31,20 @@ def tiny(tmp_path):
     return write
 
 
-def test_every_registered_codec_can_be_imported():
-    for name in CODECS:
-        assert codec_class(name).name == name
+@pytest.mark.parametrize("name", CODECS)
+def test_every_registered_codec_can_be_loaded_by_its_name(name):
+    assert load_codec(name).name == name
+
+
+@pytest.mark.parametrize("weights, kind", [(None, "HyperFeedback"), ("hjscc-cifar", "HJSCCFeedback")])
+def test_hjscc_with_feedback_is_of_the_kind_that_its_weights_are_for(tmp_path, weights, kind):
+    assert type(load_codec("hjscc-feedback", weights)).__name__ == kind
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(b"no such file")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load_codec("hjscc-feedback", damaged)
+    with pytest.raises(WeightsError, match="of another codec"):
+        load_codec("hjscc-feedback", "ntscc-photo")
 
 
 def test_unknown_codec():

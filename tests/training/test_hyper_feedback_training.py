@@ -102,7 +102,7 @@ def test_hyperlatents_start_as_principal_components_that_say_the_same(rng):
     before = said()[1]
     network.start_hyper(images)
     hyper, after = said()
-    spread = torch.cov(hyper.transpose(0, 1).flatten(1))
+    spread = torch.cov(hyper.detach().transpose(0, 1).flatten(1))
     assert torch.allclose(spread, spread.diag().diag(), atol=1e-3 * float(spread.max()))
     assert torch.allclose(after, before, atol=1e-3)
     between = network.hyper_log_variance.detach().mean(0).exp()
