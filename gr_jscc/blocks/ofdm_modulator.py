@@ -33,6 +33,7 @@ class _Burst(NamedTuple):
     tag: pmt.pmt_base
     packed: bytes
     symbols: int
+    analog: bool
     samples: int
     ends_round: bool
 
@@ -182,7 +183,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         if self._missing and self._symbols:
             self._symbols[-1] = self._symbols[-1].copy()  # the buffer is used again
         if bursts:
-            self._modulate(bursts, np.concatenate(whole), idle=taken == len(symbols) and not self._missing)
+            self._modulate(bursts, _joined(whole), idle=taken == len(symbols) and not self._missing)
         return taken
 
     def _read_tags(self, stop: int) -> None:
@@ -191,15 +192,18 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         ends = {tag.offset for tag in self.get_tags_in_range(0, self._seen, stop, ROUND_END)}
         self._seen = stop
         packed = [bytes(pmt.u8vector_elements(tag.value)) for tag in tags]
-        symbols = BurstHeaders.unpack(b"".join(packed)).symbols
-        rows = payload_ofdm_symbols(symbols, self.numerology) - 1
+        headers = BurstHeaders.unpack(b"".join(packed))
+        rows = payload_ofdm_symbols(headers.symbols, self.numerology) - 1
         samples = burst_length(1, self.numerology) + rows * self.numerology.symbol_len
-        for tag, *burst in zip(tags, packed, symbols.tolist(), samples.tolist()):
+        columns = packed, headers.symbols.tolist(), headers.analog.tolist(), samples.tolist()
+        for tag, *burst in zip(tags, *columns):
             self._coming.append(_Burst(tag.offset, tag.value, *burst, tag.offset in ends))
 
     def _modulate(self, bursts: list[_Burst], symbols: np.ndarray, idle: bool) -> None:
         """Modulates whole bursts; ``idle`` when no further symbol is there yet."""
-        headers = BurstHeaders.unpack(b"".join(burst.packed for burst in bursts))
+        packed = np.frombuffer(b"".join(burst.packed for burst in bursts), np.uint8).reshape(len(bursts), -1)
+        counts, kinds = (np.array(column) for column in zip(*((burst.symbols, burst.analog) for burst in bursts)))
+        headers = BurstHeaders(packed, counts, kinds)
         made = modulate_bursts(headers, symbols, self.numerology, self.papr_limit_db)
         begins = [0, *made.ends.tolist()]
         rounds = [number + 1 for number, burst in enumerate(bursts) if burst.ends_round]
@@ -216,7 +220,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
                 parts.append(np.zeros(self._silence(self._uses.air, idle and last == len(bursts)), np.complex64))
                 self._report(headers[first:last].last, offset + begins[last - 1])
             self._made = offset + begins[last] + len(parts[-1]) * bursts[last - 1].ends_round
-        self._samples = np.concatenate(parts)
+        self._samples = _joined(parts)
 
     def _silence(self, round_: int, idle: bool) -> int:
         """Samples of silence after a round of so many samples."""
@@ -241,3 +245,8 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         }  # fmt: skip
         self.message_port_pub(pmt.intern("air"), event_message("air", **fields))
         self._begin_round()
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Arrays one after the other; a single one as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

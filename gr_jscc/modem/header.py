@@ -36,6 +36,7 @@ _PLACES = tuple(
     (name, sum(list(_WIDTHS.values())[place + 1 :]), (1 << width) - 1)
     for place, (name, width) in enumerate(_WIDTHS.items())
 )
+_SCHEME = ((1 << _WIDTHS["scheme"]) - 1) << (8 - _WIDTHS["version"] - _WIDTHS["scheme"])  # its bits of the first byte
 _PACKED_BYTES = FIELD_BITS // 8
 _VERSIONS = 1 << _WIDTHS["version"]
 
@@ -195,12 +196,12 @@ class BurstHeaders:
         if len(data) % _PACKED_BYTES:
             raise HeaderError(f"headers have {_PACKED_BYTES} bytes each, not {len(data)} in all")
         packed = np.frombuffer(data, np.uint8).reshape(-1, _PACKED_BYTES)
-        fields = {name: _field(packed, shift, mask) for name, shift, mask in _PLACES if name not in _ABOVE}
-        odd = (packed[:, 0] >> (8 - _WIDTHS["version"]) != VERSION % _VERSIONS) | (fields["index"] > fields["count"])
-        if odd.any():
-            BurstHeader.unpack(packed[odd][0].tobytes())  # says what is wrong
-        scheme = packed[:, 0] >> (8 - _WIDTHS["version"] - _WIDTHS["scheme"]) & ((1 << _WIDTHS["scheme"]) - 1)
-        return cls(packed, fields["symbols"] + 1, scheme == 0)
+        low = np.ascontiguousarray(packed[:, -8:]).view(">i8")[:, 0].astype(np.int64)
+        index, count, symbols = (low >> shift & mask for _, shift, mask in _PLACES[-3:])
+        wrong = (packed[:, 0] >> (8 - _WIDTHS["version"]) != VERSION % _VERSIONS) | (index > count)
+        if wrong.any():
+            BurstHeader.unpack(packed[wrong][0].tobytes())  # says what is wrong
+        return cls(packed, symbols + 1, packed[:, 0] & _SCHEME == 0)
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -212,15 +213,6 @@ class BurstHeaders:
     def last(self) -> BurstHeader:
         """The last of them."""
         return BurstHeader.unpack(self.packed[-1].tobytes())
-
-
-_ABOVE = ("version", "scheme", "transfer")  # fields that reach beyond the last 64 bits
-
-
-def _field(packed: np.ndarray, shift: int, mask: int) -> np.ndarray:
-    """A field of the last 64 bits of uint8[n, 9]: int64[n]."""
-    low = np.ascontiguousarray(packed[:, -8:]).view(">u8")[:, 0]
-    return (low >> np.uint64(shift) & np.uint64(mask)).astype(np.int64)
 
 
 def _is_ours(packed: bytes) -> bool:
