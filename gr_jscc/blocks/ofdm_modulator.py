@@ -14,10 +14,10 @@ from gnuradio import gr
 from gr_jscc.errors import UserError
 from gr_jscc.free_memory import keep_freed_blocks
 from gr_jscc.link.accounting import ChannelUses, count_all_uses
-from gr_jscc.modem import BurstHeader, Numerology, burst_length
+from gr_jscc.modem import BurstHeader, Numerology
 from gr_jscc.modem import numerology as even_numerology
 from gr_jscc.modem.header import BurstHeaders
-from gr_jscc.modem.layout import payload_ofdm_symbols
+from gr_jscc.modem.layout import burst_lengths
 from gr_jscc.modem.modulator import modulate_bursts
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.events import event_message
@@ -193,8 +193,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self._seen = stop
         packed = [bytes(pmt.u8vector_elements(tag.value)) for tag in tags]
         headers = BurstHeaders.unpack(b"".join(packed))
-        rows = payload_ofdm_symbols(headers.symbols, self.numerology) - 1
-        samples = burst_length(1, self.numerology) + rows * self.numerology.symbol_len
+        samples = burst_lengths(headers.symbols, self.numerology)
         columns = packed, headers.symbols.tolist(), headers.analog.tolist(), samples.tolist()
         for tag, *burst in zip(tags, *columns):
             self._coming.append(_Burst(tag.offset, tag.value, *burst, tag.offset in ends))

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gr_jscc.modem.header import BurstHeader, BurstHeaders
-from gr_jscc.modem.layout import header_ofdm_symbols, payload_ofdm_symbols
+from gr_jscc.modem.layout import burst_lengths, header_ofdm_symbols
 from gr_jscc.modem.numerology import Numerology
-from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,6 @@ def count_uses(headers: Iterable[BurstHeader], numerology: Numerology) -> Channe
 def count_all_uses(headers: BurstHeaders, numerology: Numerology) -> ChannelUses:
     """`count_uses` of headers as arrays."""
     payload = int(headers.symbols[headers.analog].sum())
-    opening = header_ofdm_symbols(numerology)
-    rows = (PREAMBLE_SYMBOLS + opening) * len(headers) + int(payload_ofdm_symbols(headers.symbols, numerology).sum())
     side_info = int(headers.symbols.sum()) - payload
-    return ChannelUses(payload, side_info, opening * numerology.data_count * len(headers), rows * numerology.symbol_len)
+    header = header_ofdm_symbols(numerology) * numerology.data_count * len(headers)
+    return ChannelUses(payload, side_info, header, int(burst_lengths(headers.symbols, numerology).sum()))

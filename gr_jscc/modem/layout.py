@@ -23,6 +23,7 @@ from gr_jscc.modem.preamble import PREAMBLE_SYMBOLS
 __all__ = [
     "burst_gain",
     "burst_length",
+    "burst_lengths",
     "cell_weights",
     "data_places",
     "displaced",
@@ -55,8 +56,13 @@ def burst_length(header_or_count: BurstHeader | int, numerology: Numerology) -> 
     symbols = header_or_count.symbols if isinstance(header_or_count, BurstHeader) else int(header_or_count)
     if not 1 <= symbols <= MAX_SYMBOLS:
         raise ValueError(f"a burst carries 1 to {MAX_SYMBOLS} symbols, not {symbols}")
-    total = PREAMBLE_SYMBOLS + header_ofdm_symbols(numerology) + payload_ofdm_symbols(symbols, numerology)
-    return total * numerology.symbol_len
+    return burst_lengths(symbols, numerology)
+
+
+def burst_lengths(symbols, numerology: Numerology):
+    """Samples of bursts that carry `symbols` payload symbols, a whole number or int64[n]."""
+    rows = PREAMBLE_SYMBOLS + header_ofdm_symbols(numerology) + payload_ofdm_symbols(symbols, numerology)
+    return rows * numerology.symbol_len
 
 
 def burst_gain(numerology: Numerology, rows: int) -> float:

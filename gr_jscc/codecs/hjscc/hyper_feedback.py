@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -135,9 +134,8 @@ class _Transmitter(Transmitter):
         values = end.values(number, blind, mask, self._latents)
         scale = int(quantise_scale(power_scale(values, mask), SCALE_STEPS)[0])
         symbols = _symbols(in_order(values, mask))
-        side = RoundSideInfo(number, blind, scale, threshold, end.state, mask_hash([mask]), 0)
-        if blind or not number:
-            side = replace(side, quality=self._quality)
+        quality = self._quality if blind or not number else 0
+        side = RoundSideInfo(number, blind, scale, threshold, end.state, mask_hash([mask]), quality)
         self._left -= len(symbols)
         self._sent = None if blind else (mask, side, len(symbols))
         return Payload(symbols, pack(side, self._height, self._width))
