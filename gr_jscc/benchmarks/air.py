@@ -18,6 +18,7 @@ from gr_jscc.modem import BurstHeader, BurstKind
 from gr_jscc.radio import radio_sink, radio_source
 from gr_jscc.resident import resident_mb
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS
 from gr_jscc.scheduler.tags import BURST
 
@@ -27,6 +28,7 @@ SNR_DB = 20.0
 WARM_UP_SECONDS = 10.0
 
 
+@kept_while_running
 class _NumberedBursts(gr.sync_block):
     """An endless stream of bursts with numbers in their headers."""
 
@@ -54,6 +56,7 @@ class _NumberedBursts(gr.sync_block):
         return count * BURST_SYMBOLS
 
 
+@kept_while_running
 class _Count(gr.sync_block):
     """Counts bursts, and those that are missing between them."""
 

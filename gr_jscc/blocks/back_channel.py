@@ -24,10 +24,12 @@ from gr_jscc.modem import Numerology
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.control import Connection, Opening, control_message, read_control
 from gr_jscc.scheduler.guard import guarded, warn
+from gr_jscc.scheduler.keeping import kept_while_running
 
 LINGER_SECONDS = 3.0  # at the end, for what the peer has not acknowledged
 
 
+@kept_while_running
 class back_channel(gr.basic_block):  # noqa: N801
     """Joins the blocks of one host to those of the other, beside the air.
 

@@ -10,8 +10,10 @@ from gnuradio import gr
 
 from gr_jscc.scheduler.events import read_event
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 
 
+@kept_while_running
 class event_queue(gr.basic_block):  # noqa: N801
     """Queues events (see `gr_jscc.scheduler.events`) without their pictures. Ends when the encoder has finished.
 

@@ -22,9 +22,11 @@ from gr_jscc.reports.report import OnAir, Received, Sent
 from gr_jscc.scheduler.control import Connection, SignsOfLife, control_message, read_control
 from gr_jscc.scheduler.events import read_event
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.ticker import Ticker
 
 
+@kept_while_running
 class ImageSink(gr.basic_block):
     """Hears the encoder's ``sent``, the modulator's ``air`` and the decoder's ``received`` on one port, ``events``.
 

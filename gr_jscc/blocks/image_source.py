@@ -13,9 +13,11 @@ from gr_jscc.files.left_out import left_out_line, why
 from gr_jscc.files.names import readable
 from gr_jscc.imaging import ImageError, expand_inputs, load_image
 from gr_jscc.scheduler.guard import fail, guarded, warn
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.tags import image_message, notice
 
 
+@kept_while_running
 class image_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
     """Reads images and hands them out one by one. Those that cannot be read are left out and told.
 

@@ -11,9 +11,11 @@ from gnuradio import gr
 from gr_jscc.channel import BurstLoss, Scenario
 from gr_jscc.channel.burst_finder import BurstFinder
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.tags import BURST
 
 
+@kept_while_running
 class ImpairedStream(gr.basic_block):
     """Samples through a scenario.
 

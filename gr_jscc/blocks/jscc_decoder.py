@@ -26,6 +26,7 @@ from gr_jscc.modem import BurstHeader, HeaderSource, ReceivedBurst
 from gr_jscc.scheduler.control import Connection, Opening, SignsOfLife, control_message, read_control
 from gr_jscc.scheduler.events import event_message
 from gr_jscc.scheduler.guard import fail, guarded, warn
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.tags import BURST, QUALITY, message_fields
 from gr_jscc.scheduler.ticker import Ticker
 from gr_jscc.scheduler.worker import Worker
@@ -34,16 +35,17 @@ QUEUED_ROUNDS = 2  # a simulated channel waits for the network
 QUEUED_ROUNDS_LIVE = 256  # a radio does not wait
 
 
+@kept_while_running
 class jscc_decoder(gr.basic_block):  # noqa: N801
     """Decodes what the demodulator received; every round of a transfer gives a picture.
 
-    Streams in: complex64 symbols tagged ``burst`` and, from our demodulator, ``quality``; and float32
-    noise variances. Without ``quality`` the SNR is that of the noise variances, and no more is known.
-    Message port ``received`` out: (dictionary with ``transfer``, ``round``, link figures . u8vector
-    of RGB bytes, empty when nothing could be decoded: where the codec shows a grey picture then, ``shown_grey`` is set
-    and ``height`` and ``width`` are there), and at the end of the stream one whose
-    ``event`` is ``end``. With ``live`` there are also ``taken``, as soon as a round was handed to the network
-    (``back_channel`` tells whether there is one), and ``quiet``, when nothing is on the air any more.
+    Streams in: complex64 symbols tagged ``burst`` and, from our demodulator, ``quality``; and float32 noise variances.
+    Without ``quality`` the SNR is that of the noise variances, and no more is known.
+    Message port ``received`` out: (dictionary with ``transfer``, ``round``, link figures . u8vector of RGB bytes, empty
+    when nothing could be decoded: where the codec shows a grey picture then, ``shown_grey`` is set and ``height`` and
+    ``width`` are there), and at the end of the stream one whose ``event`` is ``end``. With ``live`` there are also
+    ``taken``, as soon as a round was handed to the network (``back_channel`` tells whether there is one), and
+    ``quiet``, when nothing is on the air any more.
     Message port ``progress`` in, from our demodulator: tells for which samples there may still be bursts. Without it
     the block has only seconds to go by, and waits longer before it takes bursts for lost.
 
@@ -51,9 +53,9 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
     then asks for lost bursts, feeds rounds back, and passes what the transmitter tells of its pictures on to
     ``received`` (``event`` is ``peer``, and ``content`` JSON).
 
-    The network runs in a thread of its own; while its queue is full the block takes no symbols, which
-    holds back the whole chain. When the stream ends, pictures may still come after GNU Radio has told
-    the message neighbours to end: a block that wants them ignores that (see `ImageSink`).
+    The network runs in a thread of its own; while its queue is full the block takes no symbols, which holds back the
+    whole chain. When the stream ends, pictures may still come after GNU Radio has told the message neighbours to end: a
+    block that wants them ignores that (see `ImageSink`).
 
     Args:
         codec, weights, device, precision: as the encoder's.
@@ -168,10 +170,8 @@ class jscc_decoder(gr.basic_block):  # noqa: N801
             names = self.codec.name, self.codec.weights_name, self.codec.weights_hash
             self._send(Opening("receiver", *names, is_stream=self._newest))
         if self._ticker and self.codec.uses_feedback and not self._back_channel:
-            warn(
-                self,
-                f"{self.codec.name} works better with feedback, but there is no back-channel: it continues without",
-            )
+            line = f"{self.codec.name} works better with feedback, but there is no back-channel: it continues without"
+            warn(self, line)
         return True
 
     def stop(self) -> bool:

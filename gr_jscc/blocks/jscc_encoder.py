@@ -19,11 +19,13 @@ from gr_jscc.link.session import Session
 from gr_jscc.scheduler.control import Connection, Opening, control_message, read_control
 from gr_jscc.scheduler.events import event_message, read_event
 from gr_jscc.scheduler.guard import WORK_DONE, fail, guarded, warn
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.tags import BURST, ROUND_END, message_fields, message_image, notice, u8vector_of_bytes
 from gr_jscc.scheduler.ticker import Ticker
 from gr_jscc.scheduler.worker import Worker
 
 
+@kept_while_running
 class jscc_encoder(gr.basic_block):  # noqa: N801
     """Encodes images with a JSCC codec and streams their bursts. What the codec cannot send is left out and told.
 

@@ -13,10 +13,12 @@ from gr_jscc.modem import numerology as even_numerology
 from gr_jscc.modem.hearing import Hearing
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.guard import guarded, warn
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS, STEP_SAMPLES, forget_buffer_sizes
 from gr_jscc.scheduler.tags import BURST, QUALITY, notice, u8vector_of_bytes
 
 
+@kept_while_running
 class ofdm_demodulator(gr.basic_block):  # noqa: N801
     """Finds bursts in a stream of samples and equalises them.
 

@@ -22,6 +22,7 @@ from gr_jscc.modem.modulator import modulate_bursts
 from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.events import event_message
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES, forget_buffer_sizes
 from gr_jscc.scheduler.tags import BURST, ROUND_END
 
@@ -38,6 +39,7 @@ class _Burst(NamedTuple):
     ends_round: bool
 
 
+@kept_while_running
 class ofdm_modulator(gr.basic_block):  # noqa: N801
     """OFDM for analog symbols: every tagged burst becomes preamble, header and payload.
 

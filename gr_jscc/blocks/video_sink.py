@@ -10,8 +10,10 @@ from gnuradio import gr
 
 from gr_jscc.scheduler.events import read_event
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 
 
+@kept_while_running
 class video_sink(gr.basic_block):  # noqa: N801
     """Hands on what the decoder made of each frame.
 

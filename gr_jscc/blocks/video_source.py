@@ -9,6 +9,7 @@ from gnuradio import gr
 
 from gr_jscc.scheduler.events import event_message, read_event
 from gr_jscc.scheduler.guard import fail, guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.tags import image_message, notice
 from gr_jscc.video.frames import Frame, FrameForm
 from gr_jscc.video.live import LiveFrames
@@ -17,6 +18,7 @@ from gr_jscc.video.sources import Source
 AHEAD = 2  # frames between here and the air: one in the network, one in the modulator
 
 
+@kept_while_running
 class video_source(gr.basic_block):  # noqa: N801 (GNU Radio names blocks so)
     """Hands a source's frames to an encoder as time passes; a frame for which there is no room gives way to the next.
 

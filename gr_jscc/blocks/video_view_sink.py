@@ -17,6 +17,7 @@ from gr_jscc.blocks.strip_chart import Strip, StripChart
 from gr_jscc.blocks.trouble_lines import ALARM, Told, TroubleLines
 from gr_jscc.scheduler.events import read_event
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.video.frame_book import FrameBook, FrameFigures
 
 STRIPS = {
@@ -29,6 +30,7 @@ STRIPS = {
 }
 
 
+@kept_while_running
 class video_view_sink(gr.basic_block):  # noqa: N801
     """Shows each frame as it was sent and as it was received, with a strip chart of its figures.
 

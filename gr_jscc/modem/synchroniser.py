@@ -76,7 +76,9 @@ def _metric_peaks(samples, lag, within, least):
         int64[c] and the correlations there, complex128[c].
     """
     group = len(within)
-    step, count = lag // group, max(0, (len(samples) - PREAMBLE_SYMBOLS * lag) // group)
+    step, count = lag // group, (len(samples) - PREAMBLE_SYMBOLS * lag) // group
+    if count <= 0:
+        return np.empty(0, np.int64), np.empty(0, np.complex128)
     products, energies = count + 3 * step, count + 4 * step
     # Over groups of samples: products with the sample one symbol earlier, and energies; then their running sums.
     real, imag, total = np.zeros(products + 1), np.zeros(products + 1), np.zeros(energies + 1)

@@ -16,12 +16,14 @@ from gr_jscc.radio.sigmf_names import DATA, META, is_sigmf
 from gr_jscc.radio.statistics import RadioStatistics, Tuned
 from gr_jscc.radio.stored_samples import Part, StoredSamples, stored_samples
 from gr_jscc.scheduler.guard import WORK_DONE, guarded, warn
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS
 
 if TYPE_CHECKING:
     from gr_jscc.radio.profile import Profile
 
 
+@kept_while_running
 class FileSink(gr.sync_block):
     """Writes samples to a file, which gets its name by `finish`: nothing half-written stands there.
 
@@ -76,6 +78,7 @@ class FileSink(gr.sync_block):
         return True
 
 
+@kept_while_running
 class FileSource(gr.sync_block):
     """Reads samples to the end of the file, then ends the flowgraph.
 

@@ -8,11 +8,13 @@ import numpy as np
 from gnuradio import gr
 
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 
 STEP_SECONDS = 0.01  # of samples passed on together
 BEHIND_SECONDS = 0.05  # that are made up for, so that small hiccups do not lower the rate
 
 
+@kept_while_running
 class Pace(gr.sync_block):
     """Passes samples on at no more than a rate; streams in and out: complex64.
 

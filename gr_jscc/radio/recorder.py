@@ -7,8 +7,10 @@ from gnuradio import gr
 
 from gr_jscc.radio.sigmf_file import SigmfFile
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 
 
+@kept_while_running
 class Recorder(gr.sync_block):
     """Writes samples to a recording, then passes them on: it holds all that any later block has seen.
 

@@ -15,6 +15,7 @@ from gr_jscc.radio.soapy_device import DeviceGoneError
 from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
 from gr_jscc.scheduler.guard import fail, guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS
 from gr_jscc.scheduler.tags import BURST
 
@@ -25,6 +26,7 @@ POLL_SECONDS = 0.005  # between looks at whether a burst came too late
 PLAYING_SECONDS = 1.0  # most that is waited for a device to send what it holds
 
 
+@kept_while_running
 class SoapySink(SoapyBlock, gr.sync_block):
     """Sends samples; stream in: complex64, mean power 1 in a burst, tagged ``burst`` where one begins or not at all.
 

@@ -14,11 +14,13 @@ from gr_jscc.radio.soapy_block import SoapyBlock
 from gr_jscc.radio.soapy_device import DeviceGoneError
 from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.scheduler.guard import fail, guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.pacing import BUFFER_ITEMS, forget_buffer_sizes
 
 MOST_HELD = 0.1  # seconds by which the two clocks may differ
 
 
+@kept_while_running
 class SoapySource(SoapyBlock, gr.sync_block):
     """Receives samples; stream out: complex64, full scale 1. What the device lost is left out, counted and tagged.
 

@@ -15,6 +15,7 @@ from gr_jscc.radio.conditioning import ToConverter
 from gr_jscc.radio.timed_bursts import TimedBursts
 from gr_jscc.radio.transmit_queue import TransmitQueue
 from gr_jscc.scheduler.guard import WORK_DONE, guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 from gr_jscc.scheduler.tags import BURST
 
 POLL_SECONDS = 0.005  # between looks at whether a burst came too late
@@ -24,6 +25,7 @@ CODES, TIME = pmt.intern("event_code"), pmt.intern("time_spec")
 TIME_ERROR, UNDERFLOWS = pmt.intern("time_error"), (pmt.intern("underflow"), pmt.intern("underflow_in_packet"))
 
 
+@kept_while_running
 class BurstQueue(gr.sync_block):
     """Puts samples into a queue and ends it with the stream; stream in: complex64, tagged ``burst`` or not at all.
 
@@ -53,6 +55,7 @@ class BurstQueue(gr.sync_block):
         return True
 
 
+@kept_while_running
 class SinkEvents(gr.basic_block):
     """Takes a USRP sink's messages that samples came too late.
 
@@ -93,6 +96,7 @@ class SinkEvents(gr.basic_block):
         return [self._late.popleft() for _ in range(len(self._late))]
 
 
+@kept_while_running
 class BurstTagger(gr.sync_block):
     """Samples from a queue for a USRP sink; stream out: complex64, tagged ``tx_sob``, ``tx_time`` and ``tx_eob``.
 

@@ -12,10 +12,12 @@ from gnuradio import gr
 from gr_jscc.radio.conditioning import FromConverter
 from gr_jscc.radio.tags import OVERFLOW
 from gr_jscc.scheduler.guard import guarded
+from gr_jscc.scheduler.keeping import kept_while_running
 
 RX_TIME = pmt.intern("rx_time")
 
 
+@kept_while_running
 class OverflowCounter(gr.sync_block):
     """Corrects a USRP source's samples, counts what it lost and tags it, see `gr_jscc.radio.tags`.
 

@@ -13,6 +13,7 @@ from gnuradio import gr  # noqa: E402
 
 from gr_jscc.blocks.video_source import AHEAD, video_source  # noqa: E402
 from gr_jscc.scheduler.events import event_message  # noqa: E402
+from gr_jscc.scheduler.keeping import kept_while_running  # noqa: E402
 from gr_jscc.scheduler.tags import message_fields, message_image  # noqa: E402
 from gr_jscc.video.frames import FrameForm, VideoError  # noqa: E402
 from gr_jscc.video.pattern import read_number  # noqa: E402
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.gnuradio
 USES = {"payload": 1, "side_info": 1, "header": 1, "air": 1}
 
 
+@kept_while_running
 class Encoder(gr.basic_block):
     """Keeps what it is given."""
 

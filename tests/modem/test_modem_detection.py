@@ -9,6 +9,7 @@ from modem_streams import errors, gaussian, make_stream, receive
 
 from gr_jscc.errors import UserError
 from gr_jscc.modem import NUMEROLOGIES, StreamDemodulator, numerology
+from gr_jscc.modem.synchroniser import _metric_peaks
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -86,6 +87,13 @@ def test_no_burst_where_there_is_none(rng, signal):
     received, demodulator = receive(signal(rng, 1_500_000).astype(np.complex64))
     assert received == []
     assert demodulator.counters.headers_failed < 20
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 320, 324, 400])
+def test_nothing_is_read_beyond_the_end_of_a_stream(count):
+    """As plain Python, which does look at bounds; an OFDM symbol has 80 samples, a preamble four of them."""
+    peaks, correlations = _metric_peaks.py_func(np.ones(count, np.complex64), 80, (0, 1, 2, 3), 2.0)
+    assert len(peaks) == len(correlations) == 0
 
 
 def test_dropped_samples_cost_one_burst(rng):
