@@ -12,7 +12,7 @@ from gr_jscc.benchmarks.modem import USUAL
 from gr_jscc.blocks import ofdm_demodulator, ofdm_modulator
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem import BurstHeader, BurstKind
-from gr_jscc.scheduler.pacing import BUFFER_ITEMS
+from gr_jscc.scheduler.pacing import BUFFER_ITEMS, STEP_SAMPLES
 from gr_jscc.scheduler.tags import BURST
 
 SNR_DB = 20.0
@@ -48,8 +48,17 @@ def _run(graph: gr.top_block, counted: gr.basic_block, seconds: float) -> float:
     return rate
 
 
-def jscc_msps(seconds: float, settings: LinkSettings = USUAL) -> tuple[float, int, int]:
-    """Modulator, white noise, demodulator: (Msps, bursts received, headers that failed)."""
+def jscc_msps(
+    seconds: float, settings: LinkSettings = USUAL, step: int = STEP_SAMPLES, buffer: int = BUFFER_ITEMS
+) -> tuple[float, int, int]:
+    """Modulator, white noise, demodulator: (Msps, bursts received, headers that failed).
+
+    Args:
+        seconds: that it is measured for.
+        settings: numerology and length of the bursts.
+        step: the demodulator's.
+        buffer: items of all buffers before it; half of them are the modulator's step.
+    """
     graph, count, layout = gr.top_block(), settings.burst_symbols, settings.numerology
     header = np.frombuffer(BurstHeader(BurstKind.ANALOG, 1, 0, 0, 1, count).pack(), np.uint8)
     tag = gr.tag_t()
@@ -57,11 +66,11 @@ def jscc_msps(seconds: float, settings: LinkSettings = USUAL) -> tuple[float, in
     rng = np.random.default_rng(1)
     symbols = (rng.standard_normal(count) + 1j * rng.standard_normal(count)) / np.sqrt(2)
     source = blocks.vector_source_c(symbols.astype(np.complex64).tolist(), True, 1, [tag])
-    modulator, demodulator = ofdm_modulator(numerology=layout), ofdm_demodulator(numerology=layout)
-    add = blocks.add_cc()
+    modulator = ofdm_modulator(numerology=layout, step=buffer // 2)
+    demodulator, add = ofdm_demodulator(numerology=layout, step=step), blocks.add_cc()
     for block in (source, add):  # as large as our own blocks' buffers
         block.set_log_level("warn")
-        block.set_min_output_buffer(BUFFER_ITEMS)
+        block.set_min_output_buffer(buffer)
     graph.connect(source, modulator, add, demodulator)
     graph.connect(_noise(), (add, 1))
     graph.connect((demodulator, 0), blocks.null_sink(gr.sizeof_gr_complex))

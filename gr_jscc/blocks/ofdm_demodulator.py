@@ -65,7 +65,7 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
         self._told: tuple[int, int, bool] | None = None
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
-        return [0 if self._bursts else 1]  # see ofdm_modulator.forecast
+        return [0 if self._bursts or self.demodulator.is_ready else 1]  # see ofdm_modulator.forecast
 
     def stop(self) -> bool:
         forget_buffer_sizes(self)
@@ -73,14 +73,17 @@ class ofdm_demodulator(gr.basic_block):  # noqa: N801
 
     @guarded
     def general_work(self, input_items: list, output_items: list) -> int:
-        if not self._bursts:
+        if not self._bursts and self.demodulator.is_ready:
+            self._bursts.extend(self.demodulator.work())
+        elif not self._bursts:
             samples = input_items[0]
-            if self.demodulator.would_search(len(samples)):
-                self._tell(busy=True)
-            self._bursts.extend(self.demodulator.push(samples))
+            self.demodulator.take(samples)
             if line := self._hearing.push(samples):
                 warn(self, line)
             self.consume(0, len(samples))
+            if self.demodulator.is_ready:
+                self._tell(busy=True)
+                return 0  # and what comes before hears that there is room, and fills it meanwhile
         symbols, noise_var = output_items
         room, done = min(len(symbols), len(noise_var)), 0
         while self._bursts and done < room:

@@ -62,9 +62,12 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         silence: samples of it where nothing follows a round, as many as a receiver takes to see the last burst.
         numerology: in place of ``fft_size`` and ``cp_len``: a name, a file or a numerology, see `load_numerology`; ""
             for none.
+        step: samples made and put out at once, at most: more mean less work for each, and more samples that wait before
+            a slow radio.
 
     Raises:
-        UserError: a numerology that there is not, a PAPR limit that cannot be kept, or a slot of negative length.
+        UserError: a numerology that there is not, a PAPR limit that cannot be kept, a slot of negative length or a step
+            without samples.
 
     Example:
         >>> ofdm_modulator(fft_size=64, cp_len=16).numerology.symbol_len
@@ -82,6 +85,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         numerology: str | Numerology = "",
         slot: int = 0,
         silence: int = SILENCE_SAMPLES,
+        step: int = BUFFER_ITEMS // 2,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC OFDM Modulator", in_sig=[np.complex64], out_sig=[np.complex64])
         self.failure: Exception | None = None
@@ -89,10 +93,12 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         self.set_papr_limit_db(papr_limit_db)
         if slot < 0:
             raise UserError(f"slot must be a number of samples, or 0, not {slot}")
+        if step < 1:
+            raise UserError(f"step must be a number of samples, not {step}")
         self.pad_rounds, self.slot, self._padding = pad_rounds, slot, silence
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_log_level("warn")  # the next line would be announced on standard output
-        self.set_min_output_buffer(BUFFER_ITEMS)
+        self.set_min_output_buffer(2 * step)  # of which GNU Radio has at most half filled at once
         self.message_port_register_out(pmt.intern("air"))
         keep_freed_blocks()  # fresh pages for each turn's samples would be a third of its time
         self._begin_stream()

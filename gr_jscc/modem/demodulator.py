@@ -142,19 +142,30 @@ class StreamDemodulator:
 
     def push(self, samples: np.ndarray) -> list[ReceivedBurst]:
         """Take in samples of the stream, complex64[n], any n; hand out the bursts that are complete, in order."""
-        samples = np.asarray(samples, np.complex64).reshape(-1)
-        self.counters.samples += len(samples)
+        self.take(samples)
         bursts: list[ReceivedBurst] = []
+        while self.is_ready:
+            bursts += self.work()
+        return bursts
+
+    def take(self, samples: np.ndarray) -> None:
+        """The first half of `push`, for who has other things to do before the second: only takes samples in."""
+        samples = np.array(samples, np.complex64).reshape(-1)  # the caller's buffer may be used again
+        self.counters.samples += len(samples)
         if len(samples):
             self._incoming.append(samples)
             self._waiting += len(samples)
-        while self._waiting >= self.step:
-            self._take(self.step)
-            with one_blas_thread():
-                bursts += self._advance(last=False)
-        if self._waiting and len(samples):
-            self._incoming.append(self._incoming.pop().copy())  # the caller's buffer may be used again
-        return bursts
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether samples of a whole step wait to be worked on."""
+        return self._waiting >= self.step
+
+    def work(self) -> list[ReceivedBurst]:
+        """The second half of `push`: works on one step, and hands out the bursts that are complete then."""
+        self._take(self.step)
+        with one_blas_thread():
+            return self._advance(last=False)
 
     def flush(self) -> list[ReceivedBurst]:
         """The stream has ended: hand out what is still inside. Another stream may follow, counted on from this one."""
@@ -170,10 +181,6 @@ class StreamDemodulator:
     def settled(self) -> int:
         """Sample of the stream before which no further burst will be found to begin, but for those that are bridged."""
         return max(0, min([self._looked] + [burst.window for burst in self._pending]))
-
-    def would_search(self, count: int) -> bool:
-        """Whether to `push` so many samples takes a search, and so some time."""
-        return self._waiting + count >= self.step
 
     def _take(self, count: int) -> None:
         """Move the next samples into the buffer, made fit to be worked on."""
