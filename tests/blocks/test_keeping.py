@@ -1,14 +1,17 @@
 """A block that nobody has a name for any more works until its flowgraph has stopped, and is gone then."""
 
+import ast
 import gc
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 from gnuradio import blocks, gr
 
+import gr_jscc
 from gr_jscc.blocks import channel_impairments, ofdm_demodulator, ofdm_modulator
 from gr_jscc.scheduler.keeping import kept_while_running
 
@@ -64,3 +67,14 @@ def test_our_blocks_are_kept_so(make):
     seen().stop()
     gc.collect()
     assert seen() is None
+
+
+def test_no_block_is_left_out():
+    kept = {}
+    for path in Path(gr_jscc.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and {"gr.basic_block", "gr.sync_block"} & set(
+                map(ast.unparse, node.bases)
+            ):
+                kept[node.name] = "kept_while_running" in map(ast.unparse, node.decorator_list)
+    assert len(kept) > 20 and all(kept.values()), kept
