@@ -10,6 +10,7 @@ import pytest
 from gr_jscc.metrics import picture as metrics
 from gr_jscc.metrics.bd import bd_cbr_percent, bd_quality_db
 from gr_jscc.sweeps.experiment import METRICS, load_experiment, shipped_experiments
+from gr_jscc.sweeps.page.bjontegaard import _by_picture
 from gr_jscc.sweeps.page.points import Conditions, Point, difference, estimate, gather
 from gr_jscc.sweeps.page.strip import cut
 from gr_jscc.sweeps.page.tables import Table
@@ -37,6 +38,24 @@ def test_bjontegaard_is_no_number_where_there_is_none():
     assert math.isnan(bd_cbr_percent(CURVE, far)) and not math.isnan(bd_quality_db(CURVE, far))
     for other in (falling, CURVE[:2], []):
         assert math.isnan(bd_cbr_percent(CURVE, other)) and math.isnan(bd_quality_db(CURVE, other))
+
+
+def test_each_picture_counts_as_much_where_it_is_taken_by_itself():
+    def points(shares):
+        """A scheme's, one a CBR; a picture takes such a share of the channel uses of `CURVE`, where it has any."""
+        return [
+            Point(
+                "x", 10.0, cbr, cbr={name: [share * cbr] for name, share in shares.items()},
+                values={"psnr_db": {name: [db + (90 if share == 9 else 0)] for name, share in shares.items()}},
+            )
+            for cbr, db in CURVE
+        ]  # fmt: skip
+
+    anchor = points({"a": 1, "b": 1, "c": 1, "d": 1})
+    assert _by_picture(anchor, points({"a": 0.9, "b": 0.8, "c": 0.7}), "psnr_db") == "-20.0 ± 24.8 %"
+    assert _by_picture(anchor, points({"a": 0.9, "b": 0.8, "c": 0.7, "d": 9}), "psnr_db") == "-20.0 ± 24.8 % (3 of 4)"
+    assert _by_picture(anchor, points({"a": 1.5}), "psnr_db") == "+50.0 %"
+    assert _by_picture(anchor, points({"d": 9}), "psnr_db") == "–"
 
 
 def test_intervals_cover_the_mean_as_often_as_they_say():
