@@ -115,7 +115,10 @@ def test_messages_cross_both_ways_in_order_whoever_starts_first(end, rng, tmp_pa
         assert one.connected and one.peer.role != one.hello.role and one.peer in HELLO.values()
         counted = one.statistics()
         assert counted.messages_sent == counted.messages_received == 1001
-        assert counted.bytes_sent > 500_000 and counted.duplicates == counted.malformed == 0
+        assert counted.bytes_sent > 500_000 and counted.malformed == 0
+    for one, peer in (("receiver", "transmitter"), ("transmitter", "receiver")):
+        # A machine that stands still for 0.2 s has all that flies sent again; nothing else comes twice.
+        assert ends[one].statistics().duplicates <= ends[peer].statistics().retransmissions
 
 
 def test_what_is_fed_back_in_half_precision_is_what_quantise_says(end, rng):
@@ -317,7 +320,8 @@ def test_a_stranger_without_the_key_learns_nothing_and_changes_nothing(end, keys
     assert receiver.numbers == list(range(50)) and transmitter.numbers == [9]
     assert receiver.refusals == ["rejected 127.0.0.1: its key is not the transmitter's"]
     counted = receiver.statistics()
-    assert (counted.malformed, counted.foreign, counted.duplicates, counted.messages_received) == (0, 0, 0, 50)
+    assert (counted.malformed, counted.foreign, counted.messages_received) == (0, 0, 50)
+    assert counted.duplicates <= transmitter.statistics().retransmissions  # nothing of a stranger's
 
 
 @pytest.mark.parametrize("imposter", ["none", "another"])
