@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,8 +44,8 @@ def work_left(plan: Plan, store: Store) -> Work:
     """The cells that the store lacks, each once; those that failed are tried again.
 
     Pictures that go between two hosts go together, one point at a time: three programs start for it. What a picture's
-    encoding meets on the ideal channel goes together, too, `TOGETHER` at a time. All others are handed out one by one,
-    so that a killed sweep loses little.
+    encoding meets on the ideal channel goes together, too, in equal parts of at most `TOGETHER`. All others are handed
+    out one by one, so that a killed sweep loses little.
     """
     known = store.rows()
     # Two schemes may share a cell: the one whose picture is shown stands for both.
@@ -64,13 +65,12 @@ def work_left(plan: Plan, store: Store) -> Work:
         cell = planned.cell
         whole = {"two-hosts": _point, "ideal": _encoding}.get(cell.mode)
         tasks.setdefault(whole(cell) if whole else cell.key, []).append(planned)
-    parts = (
-        task[start : start + most]
-        for task in tasks.values()
-        for most in [len(task) if task[0].cell.mode == "two-hosts" else TOGETHER]
-        for start in range(0, len(task), most)
-    )
-    return Work(list(parts), len(unique) - len(left))
+    parts = []
+    for task in tasks.values():
+        count = 1 if task[0].cell.mode == "two-hosts" else -(-len(task) // TOGETHER)
+        bounds = [len(task) * place // count for place in range(count + 1)]  # as even as can be
+        parts += [task[start:stop] for start, stop in itertools.pairwise(bounds)]
+    return Work(parts, len(unique) - len(left))
 
 
 def run_work(
