@@ -23,7 +23,7 @@ from gr_jscc.modem.numerology_file import load_numerology
 from gr_jscc.scheduler.events import event_message
 from gr_jscc.scheduler.guard import guarded
 from gr_jscc.scheduler.keeping import kept_while_running
-from gr_jscc.scheduler.pacing import BUFFER_ITEMS, SILENCE_SAMPLES, forget_buffer_sizes
+from gr_jscc.scheduler.pacing import MADE_TOGETHER, SILENCE_SAMPLES, forget_buffer_sizes
 from gr_jscc.scheduler.tags import BURST, ROUND_END
 
 
@@ -85,7 +85,7 @@ class ofdm_modulator(gr.basic_block):  # noqa: N801
         numerology: str | Numerology = "",
         slot: int = 0,
         silence: int = SILENCE_SAMPLES,
-        step: int = BUFFER_ITEMS // 2,
+        step: int = MADE_TOGETHER,
     ) -> None:
         gr.basic_block.__init__(self, name="JSCC OFDM Modulator", in_sig=[np.complex64], out_sig=[np.complex64])
         self.failure: Exception | None = None

@@ -18,7 +18,7 @@ from gr_jscc.link.loading import Encoding
 from gr_jscc.link.policy import SendingPolicy
 from gr_jscc.radio import RadioError, radio_sink
 from gr_jscc.radio.choice import RadioChoice
-from gr_jscc.scheduler.pacing import BUFFER_ITEMS, DEVICE_STEP_SAMPLES, LATENCY, samples_together
+from gr_jscc.scheduler.pacing import DEVICE_STEP_SAMPLES, LATENCY, MADE_TOGETHER, samples_together
 
 
 class TransmitFlowgraph(HostFlowgraph):
@@ -60,9 +60,8 @@ class TransmitFlowgraph(HostFlowgraph):
         policy = policy if channel else None
         encoder = jscc_encoder(**vars(encoding), settings=settings, policy=policy, run=run)
         self.radio = radio_sink(radio.address, radio.profile, radio.reconnect)
-        layout, step = (settings or LinkSettings()).numerology, BUFFER_ITEMS // 2
-        if radio.is_device:
-            step = samples_together(LATENCY, self.sample_rate, layout, DEVICE_STEP_SAMPLES)
+        layout, most = (settings or LinkSettings()).numerology, DEVICE_STEP_SAMPLES
+        step = samples_together(LATENCY, self.sample_rate, layout, most) if radio.is_device else MADE_TOGETHER
         modulator = ofdm_modulator(papr_limit_db=papr_limit_db, numerology=layout, step=step)
         self.transmitter = jscc_transmitter([str(path) for path in images], encoder, modulator, channel)
         self.log = event_queue()

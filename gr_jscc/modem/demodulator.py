@@ -162,7 +162,7 @@ class StreamDemodulator:
         return self._waiting >= self.step
 
     def work(self) -> list[ReceivedBurst]:
-        """The second half of `push`: works on one step, and hands out the bursts that are complete then."""
+        """The second half of `push`, once it `is_ready`: works on a step and hands out the bursts complete then."""
         self._take(self.step)
         with one_blas_thread():
             return self._advance(last=False)

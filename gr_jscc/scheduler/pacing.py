@@ -6,6 +6,7 @@ from gr_jscc.modem.demodulator import check_findable
 STEP_SAMPLES = 65_536  # the demodulator works on so many together: fewer mean less delay, more mean more speed
 DEVICE_STEP_SAMPLES = 262_144  # the same of a fast radio, which is never silent: a quarter less work for a sample
 BUFFER_ITEMS = STEP_SAMPLES  # of output buffers: few long calls of Python instead of many short ones
+MADE_TOGETHER = BUFFER_ITEMS // 2  # samples that the modulator puts out at once, unless told otherwise
 LATENCY = 0.05  # seconds that samples wait for others at most, unless told otherwise
 SILENCE_SAMPLES = STEP_SAMPLES * 3 // 2  # pushes the last burst through it and through whatever filters precede it
 # Of a stream of frames, each of which is to be seen before the next comes: a frame of 320x240 takes less air than the

@@ -22,10 +22,7 @@ def bd_tables(experiment: Experiment, points: Points) -> Iterator[Table]:
         schemes = by_scheme(view.points)
         if view.over != "cbr" or view.metric == "lpips" or experiment.anchor not in schemes or len(schemes) < 2:
             continue
-        curves = {
-            scheme: [(point.mean_cbr, point.estimate(view.metric).mean) for point in group]
-            for scheme, group in schemes.items()
-        }
+        curves = {scheme: _curve(group, view.metric) for scheme, group in schemes.items()}
         published = {
             reference.scheme: reference.values[view.conditions.images]
             for reference in load_references().bd
@@ -58,14 +55,18 @@ def bd_tables(experiment: Experiment, points: Points) -> Iterator[Table]:
         yield Table(f"bd-{view.name}", title, columns, rows, notes)
 
 
+def _curve(points: list[Point], metric: str) -> list[tuple[float, float]]:
+    return [(point.mean_cbr, point.estimate(metric).mean) for point in points]
+
+
 def _by_picture(anchor: list[Point], test: list[Point], metric: str) -> str:
     """The mean of the pictures' own BD-CBRs, and its interval, as text; how many have one where not all do."""
 
-    def curve(group: list[Point], picture: str) -> list[tuple[float, float]]:
-        return [(float(np.mean(p.cbr[picture])), float(np.mean(p.values[metric][picture]))) for p in group]
+    def of(group: list[Point], picture: str) -> list[tuple[float, float]]:
+        return _curve([point.of({picture}) for point in group], metric)
 
-    pictures = set.intersection(*(set(point.values[metric]) & set(point.cbr) for point in [*anchor, *test]))
-    percents = {picture: bd_cbr_percent(curve(anchor, picture), curve(test, picture)) for picture in sorted(pictures)}
+    pictures = set.intersection(*(set(point.values[metric]) for point in [*anchor, *test]))
+    percents = {picture: bd_cbr_percent(of(anchor, picture), of(test, picture)) for picture in sorted(pictures)}
     known = {picture: [percent] for picture, percent in percents.items() if not np.isnan(percent)}
     if (found := estimate(known)) is None:
         return NOTHING
