@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import matplotlib
+from PIL import Image
 
 DPI = 80
 
@@ -57,8 +58,8 @@ def _outputs(cell: dict, number: int, names: dict) -> list[dict]:
         outputs.append({"data": data, "execution_count": number, "metadata": {}, "output_type": "execute_result"})
     for figure in map(plt.figure, plt.get_fignums()):
         stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=DPI, pil_kwargs={"optimize": True})
-        data = {"image/png": _base64(stream.getvalue()), "text/plain": ["<Figure>"]}
+        figure.savefig(stream, format="png", dpi=DPI)
+        data = {"image/png": _base64(_small(stream)), "text/plain": ["<Figure>"]}
         outputs.append({"data": data, "metadata": {}, "output_type": "display_data"})
     plt.close("all")
     return outputs
@@ -66,6 +67,13 @@ def _outputs(cell: dict, number: int, names: dict) -> list[dict]:
 
 def _lines(text: str) -> list[str]:
     return text.splitlines(keepends=True)
+
+
+def _small(figure: io.BytesIO) -> bytes:
+    """A PNG of a chart with as many colours as that needs."""
+    small = io.BytesIO()
+    Image.open(figure).convert("RGB").quantize(256).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def _base64(data: bytes) -> str:

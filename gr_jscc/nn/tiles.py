@@ -2,30 +2,32 @@
 
 What a network computes at a position depends on positions nearby and on a few numbers of the whole picture. With these
 numbers given, a tile with a rim as wide as the network reaches gives the same as the whole; at the picture's edges
-there is no rim, so that the network sees them as they are. Behind each stage the rim shrinks by what that reaches.
+there is no rim, so that the network sees them as they are. Each stage is ahead of the tile by as much as those behind
+it reach, and what it made along the edges is kept for the tiles to the right and below, so that nothing is made twice
+but what a single stage reaches.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import TypeAlias
 
-import torch
 from torch import Tensor
 
 from gr_jscc.free_memory import give_back_freed
+from gr_jscc.nn.pieces import Part, Piece, Seam, is_empty
 
-LARGEST = 31 << 20  # bytes of a tile's widest tensor
+LARGEST = 12 << 20  # bytes of a tile's widest tensor
 MOST_CUTS = 64  # of a side that are tried
-TOGETHER = 4  # tiles between which nothing is given back: to take fresh pages for each costs up to a third of the time
-MUCH = 192 << 20  # bytes of the result from which on it is given back behind each tile all the same
+TOGETHER = 8  # tiles between which nothing is given back: to take fresh pages for each costs up to a third of the time
 
 Stage: TypeAlias = tuple[Callable[..., Tensor | tuple[Tensor, ...]], int]
 
 
-def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1) -> Tensor:
+def by_tiles(
+    stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1, beside: Sequence[Tensor] = ()
+) -> Tensor:
     """The tensor that `all_by_tiles` makes, where there is one; arguments as there.
 
     Example:
@@ -35,12 +37,12 @@ def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, m
         ...     bool((by_tiles([(blur, 1), (blur, 1)], [picture], values=1) - blur(blur(picture))).abs().max() < 1e-6)
         True
     """
-    (made,) = all_by_tiles(stages, inputs, values, multiple)
+    (made,) = all_by_tiles(stages, inputs, values, multiple, beside)
     return made
 
 
 def all_by_tiles(
-    stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1
+    stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1, beside: Sequence[Tensor] = ()
 ) -> tuple[Tensor, ...]:
     """What functions make of tensors one after the other, tile by tile where the picture is large.
 
@@ -53,6 +55,7 @@ def all_by_tiles(
         inputs: [B, C, h, w] of one height and width.
         values: float32, of the widest tensor on the way, for each position of the inputs.
         multiple: positions of which tiles begin at multiples.
+        beside: more tensors of the inputs' height and width, which the last function is given behind the others.
 
     Example:
         >>> largest, picture = torch.nn.MaxPool2d(3, 1, padding=1), torch.rand(1, 1, 1000, 9000)
@@ -60,44 +63,55 @@ def all_by_tiles(
         >>> torch.equal(high, largest(picture)), torch.equal(low, -largest(-picture))
         (True, True)
     """
-    size, rims = inputs[0].shape[2:], [0]
+    size, functions, ahead = inputs[0].shape[2:], [function for function, _ in stages], [0]
     for _, reach in reversed(stages):
-        rims.insert(0, -(-(rims[0] + reach) // multiple) * multiple)
-    cuts = best_cuts(size, rims[0], multiple, int(LARGEST / 4 / values))
+        ahead.insert(0, ahead[0] - (-reach // multiple) * multiple)
+    reaches = [before - after for before, after in itertools.pairwise(ahead)]
+    cuts = best_cuts(size, max(ahead[0], 2 * max(reaches)), multiple, int(LARGEST / 4 / values))
     if cuts == (1, 1):
-        for function, _ in stages:
+        for function in functions[:-1]:
             inputs = _several(function(*inputs))
-        return tuple(inputs)
-    wholes: list[Tensor] = []
-    all_of_it = [slice(0, length) for length in size]
+        return _several(functions[-1](*inputs, *beside))
+    everything = [slice(0, length) for length in size]
+    given, told = Piece(tuple(inputs), everything), Piece(tuple(beside), everything)
+    seams, wholes = [Seam() for _ in stages], list[Tensor]()
     cores = itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts)))
     for number, core in enumerate(cores):
-        if number % TOGETHER == 0 or sum(whole.nbytes for whole in wholes) >= MUCH:
+        if number % TOGETHER == 0:
             give_back_freed()  # or holes between what is kept add up, from tile to tile and from step to step
-        seen = _around(core, rims[0], size)
-        tensors = _cropped(inputs, all_of_it, seen)
-        for (function, _), rim in zip(stages, rims[1:]):
-            less = _around(core, rim, size)
-            tensors = _cropped(_several(function(*tensors)), seen, less)
-            seen = less
-        for place, part in enumerate(tensors):
-            factors = _factors(part, core)
+        made: Piece | None = given
+        for place, (function, reach) in enumerate(zip(functions, reaches)):
+            arrived, new = (_moved(core, by, size) for by in ahead[place : place + 2])
+            if is_empty(new):  # as tiles before went as far
+                made = None
+                continue
+            seen = [slice(max(0, x.start - reach), min(length, x.stop + reach)) for x, length in zip(new, size)]
+            if place == 0:
+                looked = given.cut(seen).dense()
+            else:
+                again = [slice(max(0, x.stop - reach), y.stop) for x, y in zip(new, seen)]
+                looked = seams[place].joined(made, arrived, seen, again)
+            others = told.cut(seen).dense().tensors if place == len(stages) - 1 else ()
+            made = None  # two stages' tensors are enough at a time
+            made = Piece(_several(function(*looked.tensors, *others)), seen)
+            del looked, others
+        own = made.cut(core)
+        for place, (tensor, part) in enumerate(zip(made.tensors, own.tensors)):
             if len(wholes) == place:
-                sides = (int(length * factor) for length, factor in zip(size, factors))
-                wholes.append(part.new_empty((*part.shape[:2], *sides)))
-            rows, columns = (slice(int(x.start * f), int(x.stop * f)) for x, f in zip(core, factors))
-            wholes[place][:, :, rows, columns] = part
-    del tensors, part
+                sides = made.place(tensor, everything)
+                wholes.append(tensor.new_empty((*tensor.shape[:2], *(side.stop for side in sides[2:]))))
+            wholes[place][made.place(tensor, core)] = part
+    del made, own, tensor, part
     give_back_freed()  # the last tile's too, which takes as much as all that is kept
     return tuple(wholes)
 
 
 def best_cuts(size: Sequence[int], rim: int, multiple: int, most: int) -> tuple[int, int]:
-    """How many tiles down and across have at most so many positions each, rims included, and the fewest in all.
+    """How many tiles down and across have at most so many positions each, and the fewest in all, rims included.
 
     Args:
         size: height and width.
-        rim: positions around a tile.
+        rim: positions that are looked at beyond a tile's height, and its width.
         multiple: positions of which tiles begin at multiples.
         most: of a tile; where even the smallest tried have more, those are taken.
 
@@ -109,8 +123,7 @@ def best_cuts(size: Sequence[int], rim: int, multiple: int, most: int) -> tuple[
         return 1, 1
 
     def sides(length: int, count: int) -> list[int]:
-        parts = [_around([part], rim, [length])[0] for part in _spans(length, count, multiple)]
-        return [part.stop - part.start for part in parts]
+        return [min(length, part.stop - part.start + rim) for part in _spans(length, count, multiple)]
 
     high, wide = ([sides(length, count) for count in range(1, MOST_CUTS)] for length in size)
     tried = (
@@ -126,30 +139,11 @@ def _spans(length: int, count: int, multiple: int) -> list[slice]:
     return [slice(begin, end) for begin, end in itertools.pairwise(edges)]
 
 
-def _around(core: Sequence[slice], rim: int, size: Sequence[int]) -> list[slice]:
-    """A tile with its rim, as far as there is a picture."""
-    return [slice(max(0, x.start - rim), min(length, x.stop + rim)) for x, length in zip(core, size)]
-
-
-def _cropped(tensors: Sequence[Tensor], seen: Sequence[slice], wanted: Sequence[slice]) -> tuple[Tensor, ...]:
-    """Parts of tensors [B, C, ·, ·] of one part of the picture; in memory they lie as before, by which kernels go."""
-    if list(seen) == list(wanted):
-        return tuple(tensors)
-    parts = []
-    for tensor in tensors:
-        rows, columns = (
-            slice(int((inner.start - outer.start) * factor), int((inner.stop - outer.start) * factor))
-            for inner, outer, factor in zip(wanted, seen, _factors(tensor, seen))
-        )
-        last = tensor.is_contiguous(memory_format=torch.channels_last)
-        form = torch.channels_last if last else torch.contiguous_format
-        parts.append(tensor[:, :, rows, columns].contiguous(memory_format=form))
-    return tuple(parts)
-
-
-def _factors(tensor: Tensor, seen: Sequence[slice]) -> list[Fraction]:
-    """A tensor's rows and columns over those of the inputs that it is made of."""
-    return [Fraction(length, part.stop - part.start) for length, part in zip(tensor.shape[2:], seen)]
+def _moved(core: Part, by: int, size: Sequence[int]) -> Part:
+    """What is new of a tile in a stage that is so many positions ahead, down and to the right."""
+    return [
+        slice(min(length, x.start + by) if x.start else 0, min(length, x.stop + by)) for x, length in zip(core, size)
+    ]
 
 
 def _several(made: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

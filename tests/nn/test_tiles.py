@@ -1,5 +1,6 @@
 """Tile by tile a network gives what it gives for the whole picture."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,27 +13,17 @@ from gr_jscc.resident import resident_mb
 ROUNDING = 2e-6  # of values around 1, in sums that a kernel for another size takes in another order
 
 
-@pytest.fixture
-def small_tiles(monkeypatch):
-    """Has a picture of some 10 000 pixels cut in pieces; gives the number of tiles so far, and the whole's twin."""
-    counted = []
-    inside = tiles._around
+@pytest.fixture(params=[(3, 4), (5, 1), (2, 7)], ids=str)
+def twice(request, monkeypatch):
+    """Calls a function that works tile by tile: for the whole, and cut down and across."""
 
-    def around(core, rim, size):
-        counted.append(str(core) if len(core) == 2 else "")
-        return inside(core, rim, size)
-
-    def both(function, *inputs, largest):
-        with torch.inference_mode():
-            monkeypatch.setattr(tiles, "LARGEST", 1 << 40)
-            whole = function(*inputs)
-            monkeypatch.setattr(tiles, "LARGEST", largest)
-            counted.clear()
-            monkeypatch.setattr(tiles, "_around", around)
-            cut = function(*inputs)
-            monkeypatch.setattr(tiles, "_around", inside)
-        assert len(set(counted)) > 4, "nothing was cut"
-        return whole, cut
+    def both(function, *inputs):
+        found = []
+        for cuts in ((1, 1), request.param):
+            monkeypatch.setattr(tiles, "best_cuts", lambda *_, cuts=cuts: cuts)
+            with torch.inference_mode():
+                found.append(function(*inputs))
+        return found
 
     return both
 
@@ -51,44 +42,73 @@ def close(whole, cut):
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-def test_both_halves_of_deepjscc(small_tiles, mixed):
+def test_both_halves_of_deepjscc(twice, mixed):
     network = shaken(DeepJSCCNetwork(8, 8, 16, 8, encoder_blocks=(1, 2), decoder_blocks=(1, 2), mixed=mixed))
     pictures, rate = torch.rand(1, 3, 136, 264, generator=torch.Generator().manual_seed(2)), torch.tensor([6])
-    whole, cut = small_tiles(lambda x: network.encode(x, rate), pictures, largest=25_000)
+    whole, cut = twice(lambda x: network.encode(x, rate), pictures)
     assert close(whole, cut)
     noise_var = torch.full_like(whole, 0.1)
-    assert close(*small_tiles(lambda x, n: network.decode(x, n, rate), whole, noise_var, largest=40_000))
+    assert close(*twice(lambda x, n: network.decode(x, n, rate), whole, noise_var))
 
 
 @pytest.mark.parametrize("padding", ["zeros", "replicate"])
-def test_transforms_with_windows(small_tiles, padding):
+def test_transforms_with_windows(twice, padding):
     attention = {"inner": 8, "heads": 2, "window": 4, "hidden": 8}
     options = MixedOptions(8, 16, 8, [1, 1, 3], [1, 1, 2], attention, padding=padding)
     transforms = shaken(MixedTransforms(latents=32, options=options))
     pictures = torch.rand(1, 3, 208, 336, generator=torch.Generator().manual_seed(2))
-    whole, cut = small_tiles(transforms.analyse, pictures, largest=40_000)
+    whole, cut = twice(transforms.analyse, pictures)
     assert close(whole, cut)
     numbers = torch.zeros(1, 4)
-    assert close(*small_tiles(lambda y, t: transforms.synthesise(y, t, numbers), whole, whole / 9, largest=40_000))
+    assert close(*twice(lambda y, t: transforms.synthesise(y, t, numbers), whole, whole / 9))
 
 
 @pytest.mark.parametrize("shifted", [False, True])
 @pytest.mark.parametrize("window", [4, 5])
-def test_windows_are_where_they_were(small_tiles, window, shifted):
+def test_windows_are_where_they_were(twice, window, shifted):
     blocks = shaken(WindowBlocks(8, 3, inner=8, heads=2, window=window, hidden=8, shifted=shifted))
     x = torch.randn(1, 8, 33, 51, generator=torch.Generator().manual_seed(2))
-    assert close(*small_tiles(blocks, x, largest=40_000))
+    assert close(*twice(blocks, x))
 
 
-def test_a_rim_too_narrow_would_be_seen(small_tiles):
+def test_a_rim_too_narrow_would_be_seen(twice):
     blur = shaken(torch.nn.Conv2d(1, 1, 5, padding=2))
     x = torch.rand(1, 1, 60, 80, generator=torch.Generator().manual_seed(2))
     for reach, expected in ((2, True), (1, False)):
-        cut = small_tiles(lambda x, r=reach: tiles.by_tiles([(blur, r)], [x], values=1), x, largest=4000)
+        cut = twice(lambda x, r=reach: tiles.by_tiles([(blur, r)], [x], values=1), x)
         assert close(*cut) is expected
 
 
-def test_gradients_pass_through_tiles(small_tiles, monkeypatch):
+@pytest.mark.parametrize("seed", range(20))
+def test_stages_may_reach_further_than_tiles_are_wide(seed, monkeypatch):
+    random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    reaches = random.integers(0, 5, 4).tolist()
+    blurs = [shaken(torch.nn.Conv2d(2, 2, 2 * reach + 1, padding=reach)).double() for reach in reaches]
+    stages = [(lambda x, y, blur=blur: (blur(x), blur(x - y)), reach) for blur, reach in zip(blurs, reaches)]
+    stages.append((lambda x, y, beside: (x + y * beside, y.sin()), 0))
+    sides = random.integers(1, 60, 2).tolist()
+    x, y, beside = torch.rand(3, 1, 2, *sides, generator=generator, dtype=torch.float64)
+    multiple, found = int(random.choice([1, 2, 4])), []
+    for cuts in ((1, 1), (4, 9)):
+        monkeypatch.setattr(tiles, "best_cuts", lambda *_, cuts=cuts: cuts)
+        with torch.inference_mode():
+            found.append(tiles.all_by_tiles(stages, [x, y], 1, multiple, [beside]))
+    assert all(torch.allclose(whole, cut) for whole, cut in zip(*found))
+
+
+def test_nothing_is_made_twice_but_within_one_stages_reach(monkeypatch):
+    monkeypatch.setattr(tiles, "best_cuts", lambda *_: (1, 4))
+    seen = np.zeros(10, int)
+
+    def stage(x, place):
+        seen[place] += x.shape[3]
+        return x
+
+    made = tiles.by_tiles([(lambda x, i=i: stage(x, i), 2) for i in range(10)], [torch.zeros(1, 1, 3, 240)], values=1)
+    assert made.shape == (1, 1, 3, 240) and seen.tolist() == [240 + 3 * 2 * 2] * 10
+
+
+def test_gradients_pass_through_tiles(monkeypatch):
     blur = shaken(torch.nn.Conv2d(1, 1, 3, padding=1))
     found = []
     for largest in (1 << 40, 4000):

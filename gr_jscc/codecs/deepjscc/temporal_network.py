@@ -80,15 +80,15 @@ class TemporalNetwork(DeepJSCCNetwork):
         told = torch.cat([apart[:, None] / 4 + 1.5, _ages(age)], dim=1)
         condition = self.encoder_condition(self._rate_numbers(rate)) + self.encoder_told(told)
 
-        def enter(images: Tensor, reference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        def enter(images: Tensor, reference: Tensor) -> Tensor:
             x = self.encoder_stem(F.pixel_unshuffle(images - 0.5, FINE))
             x = x + self.encoder_reference(F.pixel_unshuffle(reference - 0.5, FINE))
-            return self.encoder_down(self.encoder_fine(x)), images, reference
+            return self.encoder_down(self.encoder_fine(x))
 
-        def inside(x: Tensor, images: Tensor, reference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        def inside(x: Tensor) -> Tensor:
             for block in self.encoder_coarse:
                 x = block(x, condition)
-            return x, images, reference
+            return x
 
         def leave(x: Tensor, images: Tensor, reference: Tensor) -> Tensor:
             with torch.autocast(images.device.type, enabled=False):  # what is sent stays in full precision
@@ -100,7 +100,8 @@ class TemporalNetwork(DeepJSCCNetwork):
             (enter, FINE * (1 + 2 * len(self.encoder_fine))), (inside, STRIDE * len(self.encoder_coarse)),
             (leave, STRIDE),
         ]  # fmt: skip
-        latents = by_tiles(stages, [images, reference], self.encoder_stem.out_channels / FINE**2, multiple=STRIDE)
+        inputs, values = [images, reference], self.encoder_stem.out_channels / FINE**2
+        latents = by_tiles(stages, inputs, values, multiple=STRIDE, beside=inputs)
         return mask_channels(latents, rate)
 
     def decode_beside(
@@ -127,28 +128,31 @@ class TemporalNetwork(DeepJSCCNetwork):
             condition = self.decoder_condition(torch.cat([self._rate_numbers(rate), of_all], dim=1))
             condition = condition + self.decoder_told(torch.cat([scale.log()[:, None] / 2, _ages(age)], dim=1))
 
-        def enter(estimate: Tensor, gain: Tensor, reference: Tensor) -> tuple[Tensor, ...]:
-            reference = F.pixel_unshuffle(F.pixel_shuffle(reference, STRIDE), FINE)
-            known = self.activation(self.decoder_reference(reference - 0.5))
-            x = self.decoder_stem(torch.cat([estimate, gain], dim=1)) + self.decoder_reference_down(known)
-            return x, estimate, known, reference
+        def finely(reference: Tensor) -> Tensor:
+            return F.pixel_unshuffle(F.pixel_shuffle(reference, STRIDE), FINE)
 
-        def inside(x: Tensor, *beside: Tensor) -> tuple[Tensor, ...]:
+        def enter(estimate: Tensor, gain: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+            known = self.activation(self.decoder_reference(finely(reference) - 0.5))
+            x = self.decoder_stem(torch.cat([estimate, gain], dim=1)) + self.decoder_reference_down(known)
+            return x, known
+
+        def inside(x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
             for block in self.decoder_coarse:
                 x = block(x, condition)
-            return x, *beside
+            return x, known
 
-        def leave(x: Tensor, estimate: Tensor, known: Tensor, reference: Tensor) -> Tensor:
+        def leave(x: Tensor, known: Tensor, estimate: Tensor, reference: Tensor) -> Tensor:
             x = F.pixel_shuffle(self.decoder_up(x), 2) + self.decoder_reference_fine(known)
             head = self.decoder_head(self.decoder_fine(x))
             with torch.autocast(estimate.device.type, enabled=False):
-                fine = self.passing(reference) + head
+                fine = self.passing(finely(reference)) + head
                 return F.pixel_shuffle(self.synthesis(estimate), STRIDE) + F.pixel_shuffle(fine, FINE)
 
         fine = -(-FINE * (1 + 2 * len(self.decoder_fine)) // STRIDE)
         stages = [(enter, 1), (inside, len(self.decoder_coarse)), (leave, fine + 1)]
         values = max(self.decoder_up.out_channels, VALUES)
-        return by_tiles(stages, [estimate, gain, F.pixel_unshuffle(reference, STRIDE)], values)
+        reference = F.pixel_unshuffle(reference, STRIDE)
+        return by_tiles(stages, [estimate, gain, reference], values, beside=[estimate, reference])
 
     def forward(
         self, images: Tensor, references: tuple[Tensor, Tensor], rate: Tensor, age: Tensor, channel, believed: float

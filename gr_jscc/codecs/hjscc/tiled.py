@@ -24,7 +24,7 @@ from gr_jscc.nn.rate_attention import of_group
 from gr_jscc.nn.tiles import all_by_tiles
 
 LATENT_REACH = 4  # positions on every side that a latent's prior, posterior, refinement and end look at together
-TENSORS = 3  # as large as a tile's coefficients, for which a tile is made small enough; there are some more
+TENSORS = 1.2  # as large as a tile's coefficients, for which a tile is made small enough; there are some more
 
 # Rate indexes int64 of groups, values and noise variances float32[1, C, h, w], and their scale float32[1].
 Crossed: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]

@@ -38,17 +38,17 @@ def bits_of(network: NTSCCNetwork, latents: Tensor, hyper: Tensor, quality: Tens
     steps = network.steps(quality)
     unit = network.amplitude / steps
 
-    def describe(latents: Tensor, hyper: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return latents, *_described(network, hyper, latents)
+    def describe(hyper: Tensor) -> tuple[Tensor, Tensor]:
+        return _described(network, hyper)
 
-    def count(latents: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    def count(mean: Tensor, scale: Tensor, latents: Tensor) -> Tensor:
         rows = max(1, IN_CACHE // latents.shape[3])
         parts = zip(*(tensor.split(rows, 2) for tensor in (latents, mean, scale)))
         bits = (gaussian_bits((values / steps).round(), mean * unit, scale * unit) for values, mean, scale in parts)
         return torch.cat([part.sum(1, keepdim=True) for part in bits], 2)
 
-    stages, inputs = [(describe, HYPER_REACH), (count, 0)], [latents, _spread(hyper, latents)]
-    return by_tiles(stages, inputs, COUNTED * network.latents, HYPER_STRIDE)[:, 0]
+    stages, values = [(describe, HYPER_REACH), (count, 0)], COUNTED * network.latents
+    return by_tiles(stages, [_spread(hyper, latents)], values, HYPER_STRIDE, beside=[latents])[:, 0]
 
 
 def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None, index: Tensor) -> Tensor:
@@ -61,13 +61,13 @@ def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None,
         index: int64[B, h, w], rate indexes.
     """
 
-    def encode(latents: Tensor, index: Tensor, *prior: Tensor) -> Tensor:
+    def encode(mean: Tensor, variance: Tensor, latents: Tensor, index: Tensor) -> Tensor:
         sent = network.sent(index[:, 0])
-        return network.encoder(latents / network.amplitude, index[:, 0], sent, Prior(*prior))
+        return network.encoder(latents / network.amplitude, index[:, 0], sent, Prior(mean, variance))
 
-    inputs = [latents, index[:, None], *([] if hyper is None else [_spread(hyper, latents)])]
     stages = [_prior_of(network, hyper), (encode, _reach(network.encoder.blocks))]
-    return by_tiles(stages, inputs, ENCODED * network.latents, _multiple(network))
+    inputs, beside = [_described_by(hyper, index)], [latents, index[:, None]]
+    return by_tiles(stages, inputs, ENCODED * network.latents, _multiple(network), beside)
 
 
 def estimates(
@@ -84,13 +84,15 @@ def estimates(
         hyper: as in `channel_values`.
     """
 
-    def decode(received: Tensor, noise_var: Tensor, index: Tensor, *prior: Tensor) -> tuple[Tensor, ...]:
-        estimate, trust, sums = network.estimated(received, noise_var, scale, index[:, 0], Prior(*prior))
+    def decode(
+        mean: Tensor, variance: Tensor, received: Tensor, noise_var: Tensor, index: Tensor
+    ) -> tuple[Tensor, ...]:
+        estimate, trust, sums = network.estimated(received, noise_var, scale, index[:, 0], Prior(mean, variance))
         return estimate * network.amplitude, trust, sums
 
-    inputs = [received, noise_var, index[:, None], *([] if hyper is None else [_spread(hyper, received)])]
     stages = [_prior_of(network, hyper), (decode, _reach(network.decoder.blocks))]
-    estimate, trust, sums = all_by_tiles(stages, inputs, DECODED * network.latents, _multiple(network))
+    inputs, beside = [_described_by(hyper, index)], [received, noise_var, index[:, None]]
+    estimate, trust, sums = all_by_tiles(stages, inputs, DECODED * network.latents, _multiple(network), beside)
     return estimate, trust, sums
 
 
@@ -105,28 +107,32 @@ def _reach(blocks: WindowBlocks) -> int:
 
 
 def _prior_of(network: NTSCCNetwork, hyper: Tensor | None) -> Stage:
-    """Puts what both ends know of a tile's latents, mean and variance, in place of the hyperlatents that `_spread`
-    spread, which come last where there are any; in full precision, as both must derive it alike.
+    """Makes of `_described_by` what both ends know of a tile's latents, mean and variance; in full precision, as both
+    must derive it alike.
     """
 
-    def describe(*tensors: Tensor) -> tuple[Tensor, ...]:
-        like, mean, deviation = tensors[0], None, None
+    def describe(given: Tensor) -> tuple[Tensor, Tensor]:
+        mean = deviation = None
         if hyper is not None:
-            *tensors, wide = tensors
-            with torch.autocast(wide.device.type, enabled=False):
-                mean, deviation = _described(network, wide, like)
-        shape = len(like), network.latents, *like.shape[2:]
-        prior = network.prior(torch.empty(shape, device=like.device), mean, deviation)
-        return *tensors, prior.mean, prior.variance
+            with torch.autocast(given.device.type, enabled=False):
+                mean, deviation = _described(network, given)
+        shape = len(given), network.latents, *given.shape[2:]
+        prior = network.prior(torch.empty(shape, device=given.device), mean, deviation)
+        return prior.mean, prior.variance
 
     return describe, HYPER_REACH
 
 
+def _described_by(hyper: Tensor | None, index: Tensor) -> Tensor:
+    """What a tile's prior is made of at every position: hyperlatents, or nothing but as many positions as index has."""
+    return index[:, None] if hyper is None else _spread(hyper, index)
+
+
 def _spread(hyper: Tensor, like: Tensor) -> Tensor:
-    """Hyperlatents [B, Z, h', w'] at every position of [B, ·, h, w]."""
-    return of_group(hyper, HYPER_STRIDE, like.shape[2:]).contiguous()
+    """Hyperlatents [B, Z, h', w'] at every position of [..., h, w]."""
+    return of_group(hyper, HYPER_STRIDE, like.shape[-2:]).contiguous()
 
 
-def _described(network: NTSCCNetwork, wide: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+def _described(network: NTSCCNetwork, wide: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and scale of a tile's latents by hyperlatents that `_spread` spread."""
-    return network.hyperprior.describe(wide[:, :, ::HYPER_STRIDE, ::HYPER_STRIDE], *like.shape[2:])
+    return network.hyperprior.describe(wide[:, :, ::HYPER_STRIDE, ::HYPER_STRIDE], *wide.shape[2:])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gr_jscc.codecs.parts.pixels import in_unit
 from gr_jscc.nn.tiles import Stage, by_tiles
 
-STRIDE = 8  # pixels of a position's side
+FINE, STRIDE = 4, 8  # pixels of a position's side
 
 
 def encoded(network: nn.Module, images: Tensor, condition: Tensor) -> Tensor:
@@ -24,39 +24,43 @@ def encoded(network: nn.Module, images: Tensor, condition: Tensor) -> Tensor:
         condition: of its blocks.
     """
 
-    def enter(images: Tensor) -> tuple[Tensor, Tensor]:
-        images = in_unit(images)
-        x = network.encoder_stem(F.pixel_unshuffle(images - 0.5, 4))
-        return network.encoder_down(network.encoder_fine(x)), images
+    def enter(images: Tensor) -> Tensor:
+        return network.encoder_stem(F.pixel_unshuffle(in_unit(images) - 0.5, FINE))
 
     def leave(x: Tensor, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):  # what is sent stays in full precision
-            return network.analysis(F.pixel_unshuffle(images, STRIDE)) + network.encoder_head(x.float())
+            return network.analysis(F.pixel_unshuffle(in_unit(images), STRIDE)) + network.encoder_head(x.float())
 
-    fine = 4 * (1 + 2 * len(network.encoder_fine))
-    stages = [(enter, fine), *_conditioned(network.encoder_coarse, condition, STRIDE), (leave, STRIDE)]
-    values = max(network.encoder_stem.out_channels / 16, network.encoder_down.out_channels / STRIDE**2)
-    return by_tiles(stages, [images], values, multiple=STRIDE)
+    stages: list[Stage] = [
+        (enter, FINE), *((block, 2 * FINE) for block in network.encoder_fine), (network.encoder_down, 0),
+        *_conditioned(network.encoder_coarse, condition, STRIDE), (leave, STRIDE),
+    ]  # fmt: skip
+    values = max(network.encoder_stem.out_channels / FINE**2, network.encoder_down.out_channels / STRIDE**2)
+    return by_tiles(stages, [images], values, multiple=STRIDE, beside=[images])
 
 
 def painted(network: nn.Module, estimate: Tensor, trust: Tensor, condition: Tensor) -> Tensor:
     """The picture [B, 3, H, W], not clipped, from an estimate [B, C, H/8, W/8] and the trust in each of its values."""
 
-    def enter(estimate: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
-        return network.decoder_stem(torch.cat([estimate, trust], dim=1)), estimate
+    def enter(estimate: Tensor, trust: Tensor) -> Tensor:
+        return network.decoder_stem(torch.cat([estimate, trust], dim=1))
+
+    def refine(x: Tensor) -> Tensor:
+        return F.pixel_shuffle(network.decoder_up(x), STRIDE // FINE)
 
     def leave(x: Tensor, estimate: Tensor) -> Tensor:
-        x = network.decoder_fine(F.pixel_shuffle(network.decoder_up(x), 2))
-        head = F.pixel_shuffle(network.decoder_head(x), 4)
+        head = F.pixel_shuffle(network.decoder_head(x), FINE)
         with torch.autocast(estimate.device.type, enabled=False):
             return F.pixel_shuffle(network.synthesis(estimate), STRIDE) + head
 
-    fine = -(-4 * (1 + 2 * len(network.decoder_fine)) // STRIDE)
-    stages = [(enter, 1), *_conditioned(network.decoder_coarse, condition, 1), (leave, fine)]
+    stages: list[Stage] = [
+        (enter, 1), *_conditioned(network.decoder_coarse, condition, 1), (refine, 0),
+        *((block, 1) for block in network.decoder_fine), (leave, 1),
+    ]  # fmt: skip
     values = max(network.decoder_up.out_channels, network.decoder_stem.out_channels)
-    return by_tiles(stages, [estimate, trust], values)
+    return by_tiles(stages, [estimate, trust], values, beside=[estimate])
 
 
 def _conditioned(blocks: nn.ModuleList, condition: Tensor, reach: int) -> list[Stage]:
-    """Blocks that are told the condition, and pass on what goes beside them."""
-    return [(lambda x, beside, block=block: (block(x, condition), beside), reach) for block in blocks]
+    """Blocks that are told the condition."""
+    return [(lambda x, block=block: block(x, condition), reach) for block in blocks]
