@@ -31,6 +31,7 @@ def by_tiles(
     """The tensor that `all_by_tiles` makes, where there is one; arguments as there.
 
     Example:
+        >>> import torch
         >>> blur = torch.nn.Conv2d(1, 1, 3, padding=1)
         >>> picture = torch.rand(1, 1, 1000, 9000)
         >>> with torch.no_grad():
@@ -58,6 +59,7 @@ def all_by_tiles(
         beside: more tensors of the inputs' height and width, which the last function is given behind the others.
 
     Example:
+        >>> import torch
         >>> largest, picture = torch.nn.MaxPool2d(3, 1, padding=1), torch.rand(1, 1, 1000, 9000)
         >>> high, low = all_by_tiles([(lambda x: (largest(x), -largest(-x)), 1)], [picture], values=1)
         >>> torch.equal(high, largest(picture)), torch.equal(low, -largest(-picture))
