@@ -24,7 +24,9 @@ from gr_jscc.nn.rate_attention import of_group
 from gr_jscc.nn.tiles import all_by_tiles
 
 LATENT_REACH = 4  # positions on every side that a latent's prior, posterior, refinement and end look at together
-TENSORS = 1.2  # as large as a tile's coefficients, for which a tile is made small enough; there are some more
+# Tensors as large as a tile's coefficients that are given room, there are some more: where values of all tiles are kept
+# there is less of it.
+ROOM, ROOM_BESIDE_VALUES = 1.2, 3.0
 
 # Rate indexes int64 of groups, values and noise variances float32[1, C, h, w], and their scale float32[1].
 Crossed: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -53,7 +55,7 @@ def bits_left(source: Source, end: End, eta: float, snr_db: float) -> list[Tenso
         sent = network.encode(latent, target, prior, bits, index, etas, numbers, aware=False)
         return _as_sent(sent.values, index), [bits[:, None]]
 
-    _, made = _walked(end, [source.of(level) for level in network.level_of[end.latent + 1 :]], work)
+    _, made = _walked(end, [source.of(level) for level in network.level_of[end.latent + 1 :]], work, ROOM)
     return [bits[:, 0] for (bits,) in made]
 
 
@@ -75,7 +77,7 @@ def values_left(source: Source, end: End, indexes: Sequence[np.ndarray], eta: fl
         [*source.of(network.level_of[latent]), _wide(network, end, latent, index)]
         for latent, index in enumerate(indexes, first)
     ]
-    _, made = _walked(end, inputs, work)
+    _, made = _walked(end, inputs, work, ROOM_BESIDE_VALUES)
     return [Sent(torch.from_numpy(index).to(mask.device)[None], mask, x) for index, (mask, x) in zip(indexes, made)]
 
 
@@ -114,20 +116,21 @@ def after_all(
         mask = network.latents[latent].mask(index, prior)
         return (index, placed_from(values, mask, begins), placed_from(noise, mask, begins), scales), [mask]
 
-    state, made = _walked(end, inputs, work)
+    state, made = _walked(end, inputs, work, ROOM)
     masks = [mask for (mask,) in made]
     for mask in masks:
         state = replace(state, sent=state.sent + mask.sum((1, 2, 3)))
     return replace(end, latent=len(network.latents) - 1, state=state, history=tuple(history)), masks
 
 
-def _walked(end: End, inputs: Sequence[Sequence[Tensor]], work: Work) -> tuple[State, list[list[Tensor]]]:
+def _walked(end: End, inputs: Sequence[Sequence[Tensor]], work: Work, room: float) -> tuple[State, list[list[Tensor]]]:
     """The top-down path through all latents that are left.
 
     Args:
         end: so far.
         inputs: for each of them, tensors [1, ·, h, w] of its level.
         work: see there.
+        room: tensors as large as a tile's coefficients.
 
     Returns:
         The last state, but for what only later latents would need, and for each latent what is kept.
@@ -160,7 +163,7 @@ def _walked(end: End, inputs: Sequence[Sequence[Tensor]], work: Work) -> tuple[S
         before = (state.features, state.estimate, state.variance, state.ranking_untold)
         factor = given[0][0].shape[2] // state.features.shape[2]
         reach = len(network.top_down[level]) + len(latents) * (LATENT_REACH + block.group - 1)
-        widest = TENSORS * network.pyramid.channels[level] * factor**2
+        widest = room * network.pyramid.channels[level] * factor**2
         whole = [*before, *itertools.chain(*given)]
         results = all_by_tiles([(through, -(-reach // factor))], whole, widest, block.group)
         kept = iter(results)
