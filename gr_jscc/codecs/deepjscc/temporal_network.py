@@ -12,11 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gr_jscc.codecs.parts.deepjscc_network import VALUES, DeepJSCCNetwork, from_symbols, to_symbols
-from gr_jscc.codecs.parts.two_scales import STRIDE
+from gr_jscc.codecs.parts.two_scales import FINE, STRIDE
 from gr_jscc.nn.residual import mask_channels
 from gr_jscc.nn.tiles import by_tiles
 
-FINE = STRIDE // 2  # pixels of a position at the finer scale
 BELIEVED_NOISE_VAR = 0.1  # of receivers, as the sender takes it, Es/N0 10 dB
 KEPT = 0.95  # share of the reference that a fresh network takes over
 OLDEST = 12  # frames since a refresh beyond which it makes no difference

@@ -24,8 +24,8 @@ from gr_jscc.nn.rate_attention import of_group
 from gr_jscc.nn.tiles import all_by_tiles
 
 LATENT_REACH = 4  # positions on every side that a latent's prior, posterior, refinement and end look at together
-# Tensors as large as a tile's coefficients that are given room, there are some more: where values of all tiles are kept
-# there is less of it.
+# Tensors as large as a tile's coefficients by which a tile's size is chosen; there are some more. Where all values are
+# kept, less memory is left for a tile.
 ROOM, ROOM_BESIDE_VALUES = 1.2, 3.0
 
 # Rate indexes int64 of groups, values and noise variances float32[1, C, h, w], and their scale float32[1].
@@ -130,7 +130,7 @@ def _walked(end: End, inputs: Sequence[Sequence[Tensor]], work: Work, room: floa
         end: so far.
         inputs: for each of them, tensors [1, ·, h, w] of its level.
         work: see there.
-        room: tensors as large as a tile's coefficients.
+        room: for how many tensors as large as its coefficients a tile is made small enough.
 
     Returns:
         The last state, but for what only later latents would need, and for each latent what is kept.

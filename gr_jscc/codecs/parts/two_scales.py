@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gr_jscc.codecs.parts.pixels import in_unit
 from gr_jscc.nn.tiles import Stage, by_tiles
 
-FINE, STRIDE = 4, 8  # pixels of a position's side
+FINE, STRIDE = 4, 8  # pixels of a position's side at the two scales
 
 
 def encoded(network: nn.Module, images: Tensor, condition: Tensor) -> Tensor:
