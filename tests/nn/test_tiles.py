@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from gr_jscc.codecs.deepjscc.temporal_network import TemporalNetwork
 from gr_jscc.codecs.parts.deepjscc_network import DeepJSCCNetwork
 from gr_jscc.codecs.parts.transforms import MixedOptions, MixedTransforms
 from gr_jscc.nn import tiles
@@ -49,6 +50,19 @@ def test_both_halves_of_deepjscc(twice, mixed):
     assert close(whole, cut)
     noise_var = torch.full_like(whole, 0.1)
     assert close(*twice(lambda x, n: network.decode(x, n, rate), whole, noise_var))
+
+
+def test_both_halves_of_a_frame_after_another(twice):
+    network = shaken(TemporalNetwork(8, 8, 16, 8, encoder_blocks=(1, 2), decoder_blocks=(1, 2)))
+    frame, reference = torch.rand(2, 1, 3, 136, 264, generator=torch.Generator().manual_seed(2))
+    rate, age = torch.tensor([6]), torch.tensor([2])
+    whole, cut = twice(lambda x, y: network.encode_beside(x, y, rate, age), frame, reference)
+    assert close(whole, cut)
+
+    def decode(received, noise_var, reference):
+        return network.decode_beside(received, noise_var, rate, torch.ones(1), reference, age)
+
+    assert close(*twice(decode, whole, torch.full_like(whole, 0.1), reference))
 
 
 @pytest.mark.parametrize("padding", ["zeros", "replicate"])
