@@ -42,11 +42,14 @@ class Piece(NamedTuple):
         return slice(None), slice(None), rows, columns
 
     def dense(self, copy: bool = False) -> Piece:
-        """The same without gaps in memory, where channels stay last if they are: kernels are chosen by that."""
+        """The same without gaps in memory, where channels stay last if they are: kernels are chosen by that.
+
+        Args:
+            copy: whether in memory of its own in any case.
+        """
         forms = (torch.channels_last if x.stride(1) == 1 else torch.contiguous_format for x in self.tensors)
-        if copy:
-            return Piece(tuple(x.clone(memory_format=form) for x, form in zip(self.tensors, forms)), self.part)
-        return Piece(tuple(x.contiguous(memory_format=form) for x, form in zip(self.tensors, forms)), self.part)
+        made = ((x.clone if copy else x.contiguous)(memory_format=form) for x, form in zip(self.tensors, forms))
+        return Piece(tuple(made), self.part)
 
 
 class Seam:
@@ -91,6 +94,7 @@ class Seam:
 
 
 def is_empty(part: Part) -> bool:
+    """Whether there are no positions in it."""
     return any(side.stop <= side.start for side in part)
 
 

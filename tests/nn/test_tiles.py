@@ -19,11 +19,12 @@ def twice(request, monkeypatch):
     """Calls a function that works tile by tile: for the whole, and cut down and across."""
 
     def both(function, *inputs):
-        found = []
+        found, asked = [], []
         for cuts in ((1, 1), request.param):
-            monkeypatch.setattr(tiles, "best_cuts", lambda *_, cuts=cuts: cuts)
+            monkeypatch.setattr(tiles, "best_cuts", lambda *_, cuts=cuts: asked.append(cuts) or cuts)
             with torch.inference_mode():
                 found.append(function(*inputs))
+        assert request.param in asked, "nothing was cut"
         return found
 
     return both
