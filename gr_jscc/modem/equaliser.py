@@ -77,22 +77,26 @@ def equalise(spectrum, first, index, displaced, bins, used, inverse, unscramble,
             m = first + row - middle
             common = -(line[c, 0] + line[c, 1] * m + walk[c, row]) * _PER_TURN
             start, tilt = np.float32(common - np.rint(common)), np.float32(-line[c, 2] * m * _PER_TURN)
+            bodies, own_inverse, own_noise = spectrum[c, first + row], inverse[c, moment], noise_var[c, moment]
             # Picked first, so that the loop after it vectorises.
             if row == moment:
                 for d in range(cells):
-                    back[d], noise[d] = inverse[c, moment, index[d]], noise_var[c, moment, index[d]]
+                    back[d], noise[d] = own_inverse[index[d]], own_noise[index[d]]
             for d in range(cells):
-                received[d] = spectrum[c, first + row, places[d]]
-            for d in range(cells):
-                cosine, sine = cosine_sine(start + tilt * carriers[d])
-                turn = np.complex64(complex(cosine, sine)) * back[d] * unscramble[row, d]
-                payload[c, row, d] = received[d] * turn
-                spread[c, row, d] = noise[d] * excess[c, row]
+                received[d] = bodies[places[d]]
             for p in range(displaced.shape[1]):
                 d, k = displaced[row, p, 0], displaced[row, p, 1]
                 if d >= 0:
-                    cosine, sine = cosine_sine(start + tilt * used[k])
-                    turn = np.complex64(complex(cosine, sine)) * inverse[c, moment, k] * unscramble[row, d]
-                    payload[c, row, d] = spectrum[c, first + row, bins[k]] * turn
-                    spread[c, row, d] = noise_var[c, moment, k] * excess[c, row]
+                    received[d], carriers[d] = bodies[bins[k]], used[k]
+                    back[d], noise[d] = own_inverse[k], own_noise[k]
+            out, out_noise, turns, more = payload[c, row], spread[c, row], unscramble[row], excess[c, row]
+            for d in range(cells):
+                cosine, sine = cosine_sine(start + tilt * carriers[d])
+                out[d] = received[d] * (np.complex64(complex(cosine, sine)) * back[d] * turns[d])
+                out_noise[d] = noise[d] * more
+            for p in range(displaced.shape[1]):
+                d = displaced[row, p, 0]
+                if d >= 0:
+                    carriers[d] = used[index[d]]
+                    back[d], noise[d] = own_inverse[index[d]], own_noise[index[d]]
     return payload.reshape(count, -1), spread.reshape(count, -1)

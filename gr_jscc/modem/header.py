@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from numba import njit
 
 from gr_jscc.modem.constellation import demap_symbols
-from gr_jscc.modem.header_code import FIELD_BITS, HEADER_SYMBOLS, coded_symbols, decoded_words, with_check
+from gr_jscc.modem.header_code import FIELD_BYTES, HEADER_SYMBOLS, coded_symbols, decoded_words, with_check
 from gr_jscc.modem.version import VERSION
 
 __all__ = [
@@ -37,8 +38,9 @@ _PLACES = tuple(
     for place, (name, width) in enumerate(_WIDTHS.items())
 )
 _SCHEME = ((1 << _WIDTHS["scheme"]) - 1) << (8 - _WIDTHS["version"] - _WIDTHS["scheme"])  # its bits of the first byte
-_PACKED_BYTES = FIELD_BITS // 8
-_VERSIONS = 1 << _WIDTHS["version"]
+_INDEX, _COUNT, _SYMBOLS = (place[1:] for place in _PLACES[-3:])
+_VERSION_FIELD = VERSION % (1 << _WIDTHS["version"])
+_VERSION_SHIFT = 8 - _WIDTHS["version"]  # of the first byte
 
 #: The largest values that the fields can state.
 MAX_TRANSFER = (1 << _WIDTHS["transfer"]) - 1
@@ -136,11 +138,11 @@ class BurstHeader:
         if (packed := vars(self).get("_packed")) is not None:
             return packed
         scheme = 0 if self.kind == BurstKind.ANALOG else 1 + self.mcs
-        fields = VERSION % _VERSIONS, scheme, self.transfer, self.round, self.index, self.count - 1, self.symbols - 1
+        fields = _VERSION_FIELD, scheme, self.transfer, self.round, self.index, self.count - 1, self.symbols - 1
         value = 0
         for (_, shift, _), field in zip(_PLACES, fields):
             value |= field << shift
-        return value.to_bytes(_PACKED_BYTES, "big")
+        return value.to_bytes(FIELD_BYTES, "big")
 
     @classmethod
     def unpack(cls, data: bytes) -> "BurstHeader":
@@ -149,9 +151,9 @@ class BurstHeader:
         Raises:
             HeaderError: the length is wrong, it is of another version, or a field is out of its range.
         """
-        if len(data) != _PACKED_BYTES:
-            raise HeaderError(f"a header has {_PACKED_BYTES} bytes, not {len(data)}")
-        if not _is_ours(data):
+        if len(data) != FIELD_BYTES:
+            raise HeaderError(f"a header has {FIELD_BYTES} bytes, not {len(data)}")
+        if data[0] >> _VERSION_SHIFT != _VERSION_FIELD:  # in whose terms alone the fields mean anything
             raise HeaderError(f"a header of another version than {VERSION}")
         value = int.from_bytes(data, "big")
         fields = {name: value >> shift & mask for name, shift, mask in _PLACES}
@@ -193,15 +195,13 @@ class BurstHeaders:
         Raises:
             HeaderError: as `BurstHeader.unpack`, of any of them.
         """
-        if len(data) % _PACKED_BYTES:
-            raise HeaderError(f"headers have {_PACKED_BYTES} bytes each, not {len(data)} in all")
-        packed = np.frombuffer(data, np.uint8).reshape(-1, _PACKED_BYTES)
-        low = np.ascontiguousarray(packed[:, -8:]).view(">i8")[:, 0].astype(np.int64)
-        index, count, symbols = (low >> shift & mask for _, shift, mask in _PLACES[-3:])
-        wrong = (packed[:, 0] >> (8 - _WIDTHS["version"]) != VERSION % _VERSIONS) | (index > count)
+        if len(data) % FIELD_BYTES:
+            raise HeaderError(f"headers have {FIELD_BYTES} bytes each, not {len(data)} in all")
+        packed = np.frombuffer(data, np.uint8).reshape(-1, FIELD_BYTES)
+        symbols, analog, wrong = _fields(packed, _VERSION_FIELD)
         if wrong.any():
             BurstHeader.unpack(packed[wrong][0].tobytes())  # says what is wrong
-        return cls(packed, symbols + 1, packed[:, 0] & _SCHEME == 0)
+        return cls(packed, symbols, analog)
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -215,9 +215,21 @@ class BurstHeaders:
         return BurstHeader.unpack(self.packed[-1].tobytes())
 
 
-def _is_ours(packed: bytes) -> bool:
-    """Whether fields are of this version, in whose terms alone they mean anything."""
-    return packed[0] >> (8 - _WIDTHS["version"]) == VERSION % _VERSIONS
+@njit(cache=True, nogil=True)
+def _fields(packed, ours):
+    """Payload symbols of headers uint8[n, 9], int64[n]; which are analog, bool[n]; and which no
+    transmitter of the version `ours` can have sent, bool[n]."""
+    symbols, analog = np.empty(len(packed), np.int64), np.empty(len(packed), np.bool_)
+    wrong = np.empty(len(packed), np.bool_)
+    for number in range(len(packed)):
+        value = 0
+        for byte in packed[number, 1:]:
+            value = value << 8 | byte
+        symbols[number] = (value >> _SYMBOLS[0] & _SYMBOLS[1]) + 1
+        analog[number] = packed[number, 0] & _SCHEME == 0
+        late = value >> _INDEX[0] & _INDEX[1] > value >> _COUNT[0] & _COUNT[1]  # the field of the count is 1 less
+        wrong[number] = late or packed[number, 0] >> _VERSION_SHIFT != ours
+    return symbols, analog, wrong
 
 
 def header_symbols(header: BurstHeader) -> np.ndarray:
@@ -227,7 +239,7 @@ def header_symbols(header: BurstHeader) -> np.ndarray:
 
 def headers_as_sent(headers: BurstHeaders) -> np.ndarray:
     """Headers as sent: complex64[n, 240], QPSK of power 1."""
-    return coded_symbols(with_check(np.unpackbits(headers.packed, axis=1)))
+    return coded_symbols(with_check(headers.packed))
 
 
 def decode_header(symbols: np.ndarray, noise_var: np.ndarray | float) -> BurstHeader | None:
@@ -260,13 +272,11 @@ def decode_header_llr(llr: np.ndarray) -> tuple[list[BurstHeader | None], np.nda
     """
     words, sound = decoded_words(llr)
     headers: list[BurstHeader | None] = [None] * len(words)
-    foreign = np.zeros(len(words), bool)
-    packed = np.packbits(words, axis=1)[:, :_PACKED_BYTES]
-    for row in np.flatnonzero(sound):
-        fields = packed[row].tobytes()
-        foreign[row] = not _is_ours(fields)
+    foreign = sound & (words[:, 0] >> _VERSION_SHIFT != _VERSION_FIELD)
+    fields = words[:, :FIELD_BYTES].tobytes()
+    for row in np.flatnonzero(sound).tolist():
         try:
-            headers[row] = BurstHeader.unpack(fields)
+            headers[row] = BurstHeader.unpack(fields[row * FIELD_BYTES : (row + 1) * FIELD_BYTES])
         except HeaderError:
             continue
     return headers, coded_symbols(words), foreign

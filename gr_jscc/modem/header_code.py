@@ -14,17 +14,18 @@ import numpy as np
 from numba import njit
 
 from gr_jscc.modem.crc import REMAINDERS
-from gr_jscc.modem.ldpc import ldpc_code
+from gr_jscc.modem.ldpc import LdpcCode, ldpc_code
 from gr_jscc.modem.prbs import permutation
 
-__all__ = ["FIELD_BITS", "HEADER_SYMBOLS", "coded_symbols", "decoded_words", "with_check"]
+__all__ = ["FIELD_BYTES", "HEADER_SYMBOLS", "coded_symbols", "decoded_words", "with_check"]
 
 #: QPSK symbols of one header on the air.
 HEADER_SYMBOLS = 240
-#: Bits of its fields.
-FIELD_BITS = 72
+#: Bytes of its fields.
+FIELD_BYTES = 9
 
-_WORD_BITS = FIELD_BITS + 24
+_WORD_BYTES = FIELD_BYTES + 3  # with their CRC
+_WORD_BITS = 8 * _WORD_BYTES
 _REMAINDERS = np.array(REMAINDERS)
 _CODE = ldpc_code(_WORD_BITS, 2 * HEADER_SYMBOLS)
 _ITERATIONS = 20
@@ -36,11 +37,11 @@ _HALF_ITERATIONS = 4
 _STRESS = np.float32(1.5)
 _INTERLEAVER = permutation(0x4EAD, 2 * HEADER_SYMBOLS)
 # Most fields are mostly zeros, and cells that are mostly one value are a poor reference for the channel.
-_WHITENING = (permutation(0x5C4A, _WORD_BITS) % 2).astype(np.uint8)
+_WHITENING = np.packbits((permutation(0x5C4A, _WORD_BITS) % 2).astype(np.uint8))
 
 
 def coded_symbols(words: np.ndarray) -> np.ndarray:
-    """Words, uint8[n, 96] bits of fields and CRC, as sent: complex64[n, 240], QPSK of power 1."""
+    """Words, uint8[n, 12] of fields and CRC, as sent: complex64[n, 240], QPSK of power 1."""
     return _sums(words, *_generator())
 
 
@@ -51,7 +52,7 @@ def _generator() -> tuple[np.ndarray, np.ndarray]:
     The code is linear, so that a sum of these takes the place of its encoder, in a third of the time.
     """
     words = np.vstack([np.zeros((1, _WORD_BITS), np.uint8), np.eye(_WORD_BITS, dtype=np.uint8)])
-    bits = np.packbits(_CODE.encode(words ^ _WHITENING)[:, _INTERLEAVER], axis=1)
+    bits = np.packbits(_CODE.encode(words ^ np.unpackbits(_WHITENING))[:, _INTERLEAVER], axis=1)
     sent = np.ascontiguousarray(bits).view(">u4").astype(np.uint32)
     return sent[0], sent[1:] ^ sent[0]
 
@@ -63,8 +64,8 @@ def _sums(words, zero, rows):
     symbols = np.empty((len(words), 16 * len(zero)), np.complex64)
     for number in range(len(words)):
         total = zero.copy()
-        for bit in range(words.shape[1]):
-            if words[number, bit]:
+        for bit in range(len(rows)):
+            if words[number, bit // 8] >> (7 - bit % 8) & 1:
                 for i in range(len(total)):
                     total[i] ^= rows[bit, i]
         for i in range(symbols.shape[1]):
@@ -83,15 +84,20 @@ def decoded_words(llr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             its imaginary part. Values that are not finite count as erased.
 
     Returns:
-        uint8[n, 96], bits of fields and CRC; and whether their CRC is right, bool[n].
+        uint8[n, 12], fields and CRC; and whether their CRC is right, bool[n].
     """
     ratios = _in_order(llr, _INTERLEAVER)
-    words = _HALF_CODE.decode(ratios[:, :HEADER_SYMBOLS], _HALF_ITERATIONS)[0] ^ _WHITENING
-    sound = _are_sound(words)
+    words = _decoded(_HALF_CODE, ratios[:, :HEADER_SYMBOLS], _HALF_ITERATIONS)
+    sound = _are_sound(words, _REMAINDERS)
     if not sound.all():
-        words[~sound] = _CODE.decode(ratios[~sound], _ITERATIONS)[0] ^ _WHITENING
-        sound = _are_sound(words)
+        words[~sound] = _decoded(_CODE, ratios[~sound], _ITERATIONS)
+        sound = _are_sound(words, _REMAINDERS)
     return words, sound
+
+
+def _decoded(code: LdpcCode, ratios: np.ndarray, iterations: int) -> np.ndarray:
+    """The likeliest words of a code, uint8[n, 12]."""
+    return np.packbits(code.decode(ratios, iterations)[0], axis=1) ^ _WHITENING
 
 
 @njit(cache=True, nogil=True)
@@ -105,25 +111,37 @@ def _in_order(llr, interleaver):
     return ratios
 
 
-def _are_sound(words: np.ndarray) -> np.ndarray:
-    """Whether the CRC of each word, uint8[n, 96], is right: bool[n]."""
-    return (words == with_check(words[:, :FIELD_BITS])).all(axis=1)
-
-
 def with_check(fields: np.ndarray) -> np.ndarray:
-    """Bits of fields, uint8[n, 72], and after them those of their CRC: uint8[n, 96]."""
-    packed = np.packbits(fields, axis=1)
-    checks = _checks(packed, _REMAINDERS).astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
-    return np.unpackbits(np.hstack([packed, checks]), axis=1)
+    """Fields, uint8[n, 9], and after them their CRC: uint8[n, 12]."""
+    return _checked(fields, _REMAINDERS)
 
 
 @njit(cache=True, nogil=True)
-def _checks(rows, remainders):
-    """`gr_jscc.modem.crc.crc24` of each row of uint8[n, bytes]: int64[n]."""
-    checks = np.empty(len(rows), np.int64)
-    for number in range(len(rows)):
-        value = 0xFFFFFF
-        for byte in rows[number]:
-            value = value << 8 & 0xFFFFFF ^ remainders[value >> 16 ^ byte]
-        checks[number] = value
-    return checks
+def _checked(fields, remainders):
+    """`with_check`, given `REMAINDERS` as int64[256]."""
+    words = np.empty((len(fields), _WORD_BYTES), np.uint8)
+    for number in range(len(fields)):
+        words[number, :FIELD_BYTES] = fields[number]
+        check = _crc24(fields[number], remainders)
+        for i in range(_WORD_BYTES - FIELD_BYTES):
+            words[number, _WORD_BYTES - 1 - i] = check >> 8 * i & 0xFF
+    return words
+
+
+@njit(cache=True, nogil=True)
+def _are_sound(words, remainders):
+    """Whether the CRC of each word, uint8[n, 12], is right: bool[n]."""
+    sound = np.empty(len(words), np.bool_)
+    for number in range(len(words)):
+        # What a CRC leaves of a message with that CRC behind it is nothing.
+        sound[number] = _crc24(words[number], remainders) == 0
+    return sound
+
+
+@njit(cache=True, nogil=True)
+def _crc24(row, remainders):
+    """`gr_jscc.modem.crc.crc24` of uint8[bytes]."""
+    value = 0xFFFFFF
+    for byte in row:
+        value = value << 8 & 0xFFFFFF ^ remainders[value >> 16 ^ byte]
+    return value

@@ -56,6 +56,11 @@ def burst_length(header_or_count: BurstHeader | int, numerology: Numerology) -> 
     symbols = header_or_count.symbols if isinstance(header_or_count, BurstHeader) else int(header_or_count)
     if not 1 <= symbols <= MAX_SYMBOLS:
         raise ValueError(f"a burst carries 1 to {MAX_SYMBOLS} symbols, not {symbols}")
+    return _burst_length(symbols, numerology)
+
+
+@lru_cache(maxsize=1024)
+def _burst_length(symbols: int, numerology: Numerology) -> int:
     return burst_lengths(symbols, numerology)
 
 

@@ -118,7 +118,7 @@ def modulate_bursts(
     return ModulatedBursts(*_with_prefixes(opening, bodies, rows, gains, numerology.cp_len))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _mapped(headers, payload, counts, rest, rows, gains, scramble, pilots, head, data_places, pilot_places, bins, size):
     """Whether all symbols are finite, and the OFDM symbols after the preambles: complex64[sum of rows, size].
 
@@ -134,8 +134,9 @@ def _mapped(headers, payload, counts, rest, rows, gains, scramble, pilots, head,
     """
     cells = scramble.shape[1]
     spectrum = np.zeros((rows.sum(), size), np.complex64)
-    full = np.empty(cells, np.complex64)
-    sound, first, begin = True, 0, 0
+    full, turned = np.empty(cells, np.complex64), np.empty(cells, np.complex64)
+    nothing = np.float32(0)  # times anything that is finite
+    first, begin = 0, 0
     for c in range(len(rows)):
         gain, place, own = gains[c], 0, payload[begin : begin + counts[c]]
         for row in range(rows[c]):
@@ -151,16 +152,19 @@ def _mapped(headers, payload, counts, rest, rows, gains, scramble, pilots, head,
                 full[:left] = own[(row - head) * cells :]
                 full[left:] = rest[: cells - left]
                 values = full
-            out = spectrum[first + row]
+            out, turns, places, own_pilots = spectrum[first + row], scramble[row], data_places[row], pilot_places[row]
+            # One thing at a time, so that all but the last become vectors.
             for d in range(cells):
-                value = values[d] * scramble[row, d]
-                sound &= np.isfinite(value.real) and np.isfinite(value.imag)
-                out[bins[data_places[row, d]]] = value * gain
-            for p in range(pilots.shape[1]):
-                out[bins[pilot_places[row, p]]] = pilots[row, p] * gain
+                turned[d] = values[d] * turns[d] * gain
+            for d in range(cells):
+                nothing += turned[d].real * np.float32(0) + turned[d].imag * np.float32(0)
+            for d in range(cells):
+                out[bins[places[d]]] = turned[d]
+            for p in range(len(own_pilots)):
+                out[bins[own_pilots[p]]] = pilots[row, p] * gain
         first += rows[c]
         begin += counts[c]
-    return sound, spectrum
+    return nothing == 0, spectrum
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -174,27 +178,34 @@ def _with_prefixes(opening, bodies, rows, gains, cp_len):
     size = bodies.shape[1]
     samples = np.empty(len(rows) * len(opening) + len(bodies) * (size + cp_len), np.complex64)
     ends, peaks, energies = np.empty(len(rows), np.int64), np.zeros(len(rows)), np.zeros(len(rows))
+    # Positive numbers are in the order of their bits as whole numbers, whose maximum the compiler makes vectors of.
+    powers = np.empty(1024, np.float32)
+    bits = powers.view(np.int32)
     place, first = 0, 0
     for c in range(len(rows)):
-        begin = place
-        for i in range(len(opening)):
-            samples[place + i] = opening[i] * gains[c]
+        begin, gain = place, gains[c]
+        # Parts of the samples, and not places that are sums: those the compiler does not make vectors of.
+        own = samples[place : place + len(opening)]
+        for i in range(len(own)):
+            own[i] = opening[i] * gain
         place += len(opening)
         for row in range(first, first + rows[c]):
-            for i in range(cp_len):
-                samples[place + i] = bodies[row, size - cp_len + i]
-            for i in range(size):
-                samples[place + cp_len + i] = bodies[row, i]
+            body = bodies[row]
+            samples[place : place + cp_len] = body[size - cp_len :]
+            samples[place + cp_len : place + cp_len + size] = body
             place += size + cp_len
-        peak, energy = np.float32(0), 0.0
-        for start in range(begin, place, 1024):
+        peak, energy = np.int32(0), 0.0
+        for start in range(begin, place, len(powers)):
             # Single precision over blocks, double over the sums of blocks.
             total = np.float32(0)
-            for i in range(start, min(start + 1024, place)):
-                power = samples[i].real * samples[i].real + samples[i].imag * samples[i].imag
-                peak = max(peak, power)
-                total += power
+            part = samples[start : min(start + len(powers), place)]
+            for i in range(len(part)):
+                powers[i] = part[i].real * part[i].real + part[i].imag * part[i].imag
+            for i in range(len(part)):
+                total += powers[i]
+                peak = max(peak, bits[i])
             energy += total
-        ends[c], peaks[c], energies[c] = place, peak, energy
+        bits[0] = peak
+        ends[c], peaks[c], energies[c] = place, powers[0], energy
         first += rows[c]
     return samples, ends, peaks, energies

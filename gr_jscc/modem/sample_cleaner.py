@@ -50,14 +50,16 @@ class SampleCleaner:
 def _survey(samples):
     """Whether all samples, complex64[n], are surely numbers below the largest; their mean, and their mean power."""
     sound, real, imag, power = True, 0.0, 0.0, 0.0
-    for first in range(0, len(samples), 1024):
-        # Single precision over blocks, double over the sums of blocks.
+    flat = samples.view(np.float32)
+    for first in range(0, len(flat), 2048):
+        # Single precision over blocks, double over the sums of blocks. Two loops, each of which becomes vectors.
+        part = flat[first : first + 2048]
         re, im, energy = np.float32(0), np.float32(0), np.float32(0)
-        for i in range(first, min(first + 1024, len(samples))):
-            x, y = samples[i].real, samples[i].imag
-            re += x
-            im += y
-            energy += x * x + y * y
+        for i in range(len(part)):
+            energy += part[i] * part[i]
+        for i in range(len(part) // 2):
+            re += part[2 * i]
+            im += part[2 * i + 1]
         # One sample that is no number or too large shows in the sum.
         sound = sound and energy < _LARGEST * _LARGEST
         real, imag, power = real + re, imag + im, power + energy

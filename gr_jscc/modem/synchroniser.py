@@ -27,6 +27,8 @@ _FOLDS = np.arange(-3, 4)
 # Least share of a candidate's energy that the strongest path's match with the training must hold, times the preamble's
 # samples. Of white noise 3e-4 of the candidates pass, at 0 dB a path with a tenth of the channel's power does.
 _LEAST_MATCH = 14.4
+# Groups of samples worked on together, so that what is made of them stays in the cache.
+_STRETCH = 512
 
 
 def grid(numerology: Numerology) -> int:
@@ -80,21 +82,25 @@ def _metric_peaks(samples, lag, within, least):
     if count <= 0:
         return np.empty(0, np.int64), np.empty(0, np.complex128)
     products, energies = count + 3 * step, count + 4 * step
-    # Over groups of samples: products with the sample one symbol earlier, and energies; then their running sums.
+    # Over groups of samples: products with the sample one symbol earlier, and energies; then their running sums. Parts
+    # of arrays, and not places in them that are sums: those the compiler does not make vectors of.
     real, imag, total = np.zeros(products + 1), np.zeros(products + 1), np.zeros(energies + 1)
-    for g in range(products):
-        re, im = np.float32(0), np.float32(0)
-        for i in range(group):
-            early, late = samples[g * group + i], samples[g * group + i + lag]
-            re += late.real * early.real + late.imag * early.imag
-            im += late.imag * early.real - late.real * early.imag
-        real[g + 1], imag[g + 1] = re, im
-    for g in range(energies):
-        energy = np.float32(0)
-        for i in range(group):
-            sample = samples[g * group + i]
-            energy += sample.real * sample.real + sample.imag * sample.imag
-        total[g + 1] = energy
+    re, im = np.empty(_STRETCH * group, np.float32), np.empty(_STRETCH * group, np.float32)
+    for first in range(0, products, _STRETCH):
+        some = min(_STRETCH, products - first)
+        early = samples[first * group :][: some * group]
+        late = samples[first * group + lag :][: some * group]
+        for i in range(len(early)):
+            re[i] = late[i].real * early[i].real + late[i].imag * early[i].imag
+            im[i] = late[i].imag * early[i].real - late[i].real * early[i].imag
+        _summed(re[: some * group], within, real[first + 1 :][:some])
+        _summed(im[: some * group], within, imag[first + 1 :][:some])
+    for first in range(0, energies, _STRETCH):
+        some = min(_STRETCH, energies - first)
+        own = samples[first * group :][: some * group]
+        for i in range(len(own)):
+            re[i] = own[i].real * own[i].real + own[i].imag * own[i].imag
+        _summed(re[: some * group], within, total[first + 1 :][:some])
     for g in range(products):
         real[g + 1] += real[g]
         imag[g + 1] += imag[g]
@@ -105,12 +111,13 @@ def _metric_peaks(samples, lag, within, least):
     # Three neighbouring sums, each over one symbol, weighted 2, -1, -1 and written out on the running sums: the signs
     # are those of the preamble's products, the sizes make a stationary signal cancel.
     height = np.empty(count, np.float32)
+    real1, real3, imag1, imag3 = real[step:], real[3 * step :], imag[step:], imag[3 * step :]
+    total1, total2, total3, total4 = total[step:], total[2 * step :], total[3 * step :], total[4 * step :]
     for g in range(count):
-        re = 3 * real[g + step] - 2 * real[g] - real[g + 3 * step]
-        im = 3 * imag[g + step] - 2 * imag[g] - imag[g + 3 * step]
-        energy = 0.5 * (total[g + 2 * step] + total[g + 3 * step] + total[g + 4 * step] - total[g + step]) - total[g]
-        energy = max(energy, floor)
-        height[g] = (re * re + im * im) / (energy * energy)
+        x = 3 * real1[g] - 2 * real[g] - real3[g]
+        y = 3 * imag1[g] - 2 * imag[g] - imag3[g]
+        energy = max(0.5 * (total2[g] + total3[g] + total4[g] - total1[g]) - total[g], floor)
+        height[g] = (x * x + y * y) / (energy * energy)
     peaks = np.empty(count // (3 * step) + 1, np.int64)
     found = 0
     bar = np.float32(least * least)
@@ -125,10 +132,19 @@ def _metric_peaks(samples, lag, within, least):
     correlations = np.empty(found, np.complex128)
     for c in range(found):
         g = peaks[c]
-        re = 3 * real[g + step] - 2 * real[g] - real[g + 3 * step]
-        im = 3 * imag[g + step] - 2 * imag[g] - imag[g + 3 * step]
-        correlations[c] = complex(re, im)
+        correlations[c] = complex(3 * real1[g] - 2 * real[g] - real3[g], 3 * imag1[g] - 2 * imag[g] - imag3[g])
     return peaks[:found], correlations
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _summed(values, within, sums):
+    """Adds up groups of values, float32[n], into `sums`, float64[n / group]."""
+    group = len(within)
+    for g in range(len(sums)):
+        total = np.float32(0)
+        for i in range(group):
+            total += values[g * group + i]
+        sums[g] = total
 
 
 @dataclass(frozen=True)

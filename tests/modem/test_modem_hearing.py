@@ -78,7 +78,7 @@ def test_preambles_whose_headers_cannot_be_read_are_told(rng, monkeypatch):
 
 def test_bursts_of_another_version_are_told(rng, monkeypatch):
     own = numerology(64, 16)
-    monkeypatch.setattr(header, "VERSION", VERSION + 1)
+    monkeypatch.setattr(header, "_VERSION_FIELD", (VERSION + 1) % 4)
     samples = stream(own, rng)
     monkeypatch.undo()
     (line,) = told(own, np.resize(samples, 300_000))
