@@ -10,7 +10,7 @@ from numba import njit
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.modem.preamble import PREAMBLE_SIGNS, training_symbol
 from gr_jscc.modem.synchroniser import find_candidates, grid, metric_span
-from gr_jscc.modem.turning import FAST
+from gr_jscc.modem.turning import FAST, cosine_sine
 
 _LARGEST = 1e7  # as in the demodulator: samples beyond it, or that are no numbers, count as zero in the search
 _REACH = 24  # samples by which a candidate may be off; 11 were seen at 0 dB, 5 at 10 dB
@@ -135,22 +135,24 @@ def _align(samples, positions, offsets, templates, signs):
         # The training symbols, turned back and added up: one symbol to compare instead of four.
         added[:] = 0
         for row in range(len(signs)):
-            for i in range(len(added)):
-                angle = -2 * np.pi * offsets[c] * (row * lag + i)
-                turn = complex(np.cos(angle), np.sin(angle))
-                added[i] += samples[begin + row * lag + i] * np.complex64(turn * signs[row])
+            part, sign = samples[begin + row * lag :][: len(added)], signs[row]
+            for i in range(len(part)):
+                cosine, sine = cosine_sine(-offsets[c] * (row * lag + i))
+                added[i] += part[i] * np.complex64(complex(cosine * sign, sine * sign))
         for fold in range(folds):
             best = 0
             for d in range(len(matches)):
-                total = np.complex64(0)
+                real, imag, part, template = np.float32(0), np.float32(0), added[d : d + lag], templates[fold]
                 for i in range(lag):
-                    total += added[d + i] * templates[fold, i]
-                matches[d] = total.real * total.real + total.imag * total.imag
+                    real += part[i].real * template[i].real - part[i].imag * template[i].imag
+                    imag += part[i].real * template[i].imag + part[i].imag * template[i].real
+                matches[d] = real * real + imag * imag
                 if matches[d] > matches[best]:
                     best = d
             energy = np.float32(1e-30)
-            for i in range(begin + best, begin + best + len(signs) * lag):
-                energy += samples[i].real * samples[i].real + samples[i].imag * samples[i].imag
+            part = samples[begin + best :][: len(signs) * lag]
+            for i in range(len(part)):
+                energy += part[i].real * part[i].real + part[i].imag * part[i].imag
             share = matches[best] / (energy * known)
             if share > shares[c]:
                 places[c], shares[c] = begin + best, share

@@ -102,6 +102,12 @@ def _answer(value, least, second, parity, out):
         out[i] = -size if value[i] < 0 else size
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _flip(a, b):
+    for i in range(len(b)):
+        a[i] ^= b[i]
+
+
 @njit(cache=True, nogil=True)
 def _holds(bits, first, column, shift, z, order, odd):
     """Whether all checks of the rows are even."""
@@ -109,10 +115,8 @@ def _holds(bits, first, column, shift, z, order, odd):
         odd[:] = 0
         for entry in range(first[row], first[row + 1]):
             begin, turn = column[entry] * z, z - shift[entry]
-            for i in range(turn):
-                odd[i] ^= bits[begin + z - turn + i]
-            for i in range(z - turn):
-                odd[turn + i] ^= bits[begin + i]
+            _flip(odd[:turn], bits[begin + z - turn : begin + z])
+            _flip(odd[turn:], bits[begin : begin + z - turn])
         any_odd = np.uint8(0)
         for i in range(z):
             any_odd |= odd[i]
