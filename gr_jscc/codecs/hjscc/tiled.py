@@ -7,9 +7,11 @@ latents of a level go through each tile one after the other. Pictures that fit o
 from __future__ import annotations
 
 import itertools
+import math
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -23,13 +25,13 @@ from gr_jscc.codecs.parts.masked_values import placed_from
 from gr_jscc.nn.rate_attention import of_group
 from gr_jscc.nn.tiles import all_by_tiles
 
-LATENT_REACH = 4  # positions on every side that a latent's prior, posterior, refinement and end look at together
-# Tensors as large as a tile's coefficients by which a tile's size is chosen; there are some more. Where all values are
-# kept, less memory is left for a tile.
-ROOM, ROOM_BESIDE_VALUES = 1.2, 3.0
+# Positions on every side that a latent's prior looks at, its posterior, and its refinement and end together.
+PRIOR_REACH, POSTERIOR_REACH, ARRIVAL_REACH = 1, 1, 2
+ROOM = 3  # tensors as large as a tile's coefficients for which there is to be room, about
 
-# Rate indexes int64 of groups, values and noise variances float32[1, C, h, w], and their scale float32[1].
-Crossed: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
+# Rate indexes int64[1, rows, columns] of groups, values float32[1, C, h, w], and noise variances as they or of one for
+# all channels.
+Crossed: TypeAlias = tuple[Tensor, Tensor, Tensor]
 # A latent, its prior and its inputs of a tile → what crossed, if anybody asks what comes after, and what is kept.
 Work: TypeAlias = Callable[[int, Prior, Sequence[Tensor]], tuple[Crossed | None, list[Tensor]]]
 
@@ -55,7 +57,7 @@ def bits_left(source: Source, end: End, eta: float, snr_db: float) -> list[Tenso
         sent = network.encode(latent, target, prior, bits, index, etas, numbers, aware=False)
         return _as_sent(sent.values, index), [bits[:, None]]
 
-    _, made = _walked(end, [source.of(level) for level in network.level_of[end.latent + 1 :]], work, ROOM)
+    _, made = _walked(end, [source.of(level) for level in network.level_of[end.latent + 1 :]], work)
     return [bits[:, 0] for (bits,) in made]
 
 
@@ -77,7 +79,7 @@ def values_left(source: Source, end: End, indexes: Sequence[np.ndarray], eta: fl
         [*source.of(network.level_of[latent]), _wide(network, end, latent, index)]
         for latent, index in enumerate(indexes, first)
     ]
-    _, made = _walked(end, inputs, work, ROOM_BESIDE_VALUES)
+    _, made = _walked(end, inputs, work)
     return [Sent(torch.from_numpy(index).to(mask.device)[None], mask, x) for index, (mask, x) in zip(indexes, made)]
 
 
@@ -98,7 +100,7 @@ def after_all(
     """
     network, first, used = end.network, end.latent + 1, 0
     values, noise = torch.view_as_real(symbols).flatten() * scale, noise_var.repeat_interleave(2)
-    scales, inputs, history = torch.tensor([scale], device=symbols.device), [], list(end.history)
+    inputs, history = [], list(end.history)
     for latent, index in enumerate(indexes, first):
         wide = _wide(network, end, latent, index)
         rates = network.latents[latent].rates[wide]
@@ -114,71 +116,113 @@ def after_all(
         wide, begins = given
         index = _of_groups(network, latent, wide)
         mask = network.latents[latent].mask(index, prior)
-        return (index, placed_from(values, mask, begins), placed_from(noise, mask, begins), scales), [mask]
+        return (index, placed_from(values, mask, begins), placed_from(noise, mask, begins)), [mask]
 
-    state, made = _walked(end, inputs, work, ROOM)
+    state, made = _walked(end, inputs, work, scale)
     masks = [mask for (mask,) in made]
     for mask in masks:
         state = replace(state, sent=state.sent + mask.sum((1, 2, 3)))
     return replace(end, latent=len(network.latents) - 1, state=state, history=tuple(history)), masks
 
 
-def _walked(end: End, inputs: Sequence[Sequence[Tensor]], work: Work, room: float) -> tuple[State, list[list[Tensor]]]:
+def _walked(
+    end: End, inputs: Sequence[Sequence[Tensor]], work: Work, scale: float | None = None
+) -> tuple[State, list[list[Tensor]]]:
     """The top-down path through all latents that are left.
 
     Args:
         end: so far.
         inputs: for each of them, tensors [1, ·, h, w] of its level.
         work: see there.
-        room: for how many tensors as large as its coefficients a tile is made small enough.
+        scale: amplitude of the values that crossed, for symbols of power 1; None: the transmitter's, which has no use
+            for the state after the last latent.
 
     Returns:
         The last state, but for what only later latents would need, and for each latent what is kept.
     """
-    network, condition, state = end.network, end.condition, end.state
-    first, made = end.latent + 1, []
-    nothing = torch.zeros_like(state.sent)
-    for level, group in itertools.groupby(range(first, len(network.latents)), network.level_of.__getitem__):
+    network, state = end.network, end.state
+    first, last, made = end.latent + 1, len(network.latents) - 1, []
+    for level, group in itertools.groupby(range(first, last + 1), network.level_of.__getitem__):
         latents = list(group)
-        is_last = latents[-1] == len(network.latents) - 1
+        before = (state.estimate, state.variance, state.features, state.ranking_untold)
         given = [inputs[latent - first] for latent in latents]
-        lengths: list[int] = []  # of what is kept of each latent
-
-        def through(*tensors: Tensor, latents=latents, given=given, lengths=lengths, is_last=is_last):
-            state, rest, kept = State(*tensors[:4], tensors[3], nothing), iter(tensors[4:]), []
-            lengths.clear()
-            for latent, own in zip(latents, given):
-                state = network.descend(latent, state, condition)
-                prior = network.prior(latent, state, condition, aware=False)
-                crossed, more = work(latent, prior, list(itertools.islice(rest, len(own))))
-                kept += more
-                lengths.append(len(more))
-                if crossed is None:
-                    return tuple(kept)
-                state = network.decode(latent, prior, *crossed, condition, aware=False)
-            shown = [state.estimate, state.variance]
-            return (*kept, *shown) if is_last else (*kept, *shown, state.features, state.ranking_untold)
-
-        block = network.latents[latents[0]]
-        before = (state.features, state.estimate, state.variance, state.ranking_untold)
-        factor = given[0][0].shape[2] // state.features.shape[2]
-        reach = len(network.top_down[level]) + len(latents) * (LATENT_REACH + block.group - 1)
-        widest = room * network.pyramid.channels[level] * factor**2
+        factor, block = given[0][0].shape[2] // state.features.shape[2], network.latents[latents[0]]
+        walk, stages = _Walk(end, work, 1.0 if scale is None else scale), []
+        for number, (latent, own) in enumerate(zip(latents, given)):
+            entered = 0 if number else len(network.top_down[level])
+            stages += [(partial(walk.expect, latent), PRIOR_REACH + entered)]
+            stages += [(partial(walk.cross, latent, len(own)), POSTERIOR_REACH + block.group - 1)]
+            if latent < last or scale is not None:
+                stages += [(partial(walk.settle, latent), ARRIVAL_REACH)]
+        coarse = [(stage, -(-reach // factor)) for stage, reach in stages]
+        widest = ROOM * network.pyramid.channels[level] * factor**2
         whole = [*before, *itertools.chain(*given)]
-        results = all_by_tiles([(through, -(-reach // factor))], whole, widest, block.group)
-        kept = iter(results)
-        made += [list(itertools.islice(kept, length)) for length in lengths]
-        after = list(kept)
-        if after:
-            estimate, variance, *more = after
+        results = all_by_tiles(coarse, whole, widest, math.lcm(block.group, factor) // factor)
+        kept = iter(results[walk.left :])
+        made += [list(itertools.islice(kept, walk.kept[latent])) for latent in latents]
+        if walk.left:
+            estimate, variance, *more = results[: walk.left]
             features, ranking = more or (estimate[:, :0], estimate[:, :0])
             state = State(features, estimate, variance, ranking, ranking, state.sent)
     return state, made
 
 
+class _Walk:
+    """What is done with a tile for each latent of a level, in stages that look a little further than the tile.
+
+    From stage to stage go what the last one left, inputs of latents to come and what is kept, in this order.
+
+    Args:
+        end, work, scale: of `_walked`.
+
+    Attributes:
+        left: tensors that the last stage left, which are not kept.
+        kept: by latent, how many tensors are.
+    """
+
+    def __init__(self, end: End, work: Work, scale: float) -> None:
+        self._network, self._condition, self._work = end.network, end.condition, work
+        self._scale, self._sent = torch.full_like(end.quality, scale), torch.zeros_like(end.state.sent)
+        self.left, self.kept = 0, dict[int, int]()
+
+    def expect(self, latent: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """From the state to the prior."""
+        estimate, variance, features, ranking = tensors[:4]
+        state = State(features, estimate, variance, ranking, ranking, self._sent)
+        prior = self._network.prior(
+            latent, self._network.descend(latent, state, self._condition), self._condition, aware=False
+        )
+        return prior.features, prior.mean, prior.variance, prior.ranking, prior.order.short(), *tensors[4:]
+
+    def cross(self, latent: int, inputs: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """From the prior to what crossed, where the last latent's is of no use to nothing."""
+        own, rest = tensors[5 : 5 + inputs], tensors[5 + inputs :]
+        crossed, kept = self._work(latent, self._prior(*tensors[:5]), own)
+        self.left, self.kept[latent] = 0, len(kept)
+        if crossed is None:
+            return *rest, *kept
+        index, values, noise_var = crossed
+        return *tensors[:5], index[:, None], values, noise_var, *rest, *kept
+
+    def settle(self, latent: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """From what crossed to the state after it."""
+        index, values, noise_var = tensors[5:8]
+        state = self._network.decode(
+            latent, self._prior(*tensors[:5]), index[:, 0], values, noise_var, self._scale, self._condition, aware=False
+        )
+        is_last = latent == len(self._network.latents) - 1
+        left = state.estimate, state.variance, *(() if is_last else (state.features, state.ranking_untold))
+        self.left = len(left)
+        return *left, *tensors[8:]
+
+    def _prior(self, features: Tensor, mean: Tensor, variance: Tensor, ranking: Tensor, order: Tensor) -> Prior:
+        state = State(features, mean, variance, ranking, ranking, self._sent)
+        return Prior(state, features, mean, variance, ranking, order)
+
+
 def _as_sent(values: Tensor, index: Tensor) -> Crossed:
     """As a transmitter has it that takes what it sent for what arrived."""
-    return index, values, torch.zeros_like(values), values.new_ones(1)
+    return index, values, torch.zeros_like(values[:, :1])
 
 
 def _wide(network: HJSCCNetwork, end: End, latent: int, index: np.ndarray) -> Tensor:

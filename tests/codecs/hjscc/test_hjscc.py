@@ -16,7 +16,7 @@ from gr_jscc.codecs.hjscc.codec import HJSCC, HJSCCFeedback
 from gr_jscc.codecs.hjscc.config import HJSCCConfig
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork
 from gr_jscc.codecs.hjscc.side_info import SideInfo, pack, unpack
-from gr_jscc.codecs.hjscc.tiled import LATENT_REACH
+from gr_jscc.codecs.hjscc.tiled import ARRIVAL_REACH, POSTERIOR_REACH, PRIOR_REACH
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.metrics.picture import psnr_db
 from gr_jscc.nn import tiles
@@ -207,7 +207,9 @@ def test_tiles_are_told_as_many_positions_around_as_a_latent_looks_at(codecs):
     def reach(part):
         return sum(one.kernel_size[0] // 2 for one in part.modules() if isinstance(one, torch.nn.Conv2d))
 
-    assert [reach(latent) for latent in network.latents] == [LATENT_REACH] * LATENTS
+    for latent in network.latents:
+        looks = reach(latent.front), reach(latent.merge), reach(latent.refinement) + reach(latent.end)
+        assert looks == (PRIOR_REACH, POSTERIOR_REACH, ARRIVAL_REACH) and reach(latent) == sum(looks)
     assert [reach(path) for path in network.top_down] == [len(path) for path in network.top_down]
 
 
