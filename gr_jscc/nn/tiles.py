@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -22,12 +22,30 @@ LARGEST = 12 << 20  # bytes of a tile's widest tensor
 MOST_CUTS = 64  # of a side that are tried
 TOGETHER = 8  # tiles between which nothing is given back: to take fresh pages for each costs up to a third of the time
 
-Stage: TypeAlias = tuple[Callable[..., Tensor | tuple[Tensor, ...]], int]
+
+class Stage(NamedTuple):
+    """One of the functions that tensors go through.
+
+    Attributes:
+        function: of all that the one before returned, tensors [B, C, ·, ·], and of those beside; returns one tensor or
+            several. They may have other sides than the inputs, by a factor of their own.
+        reach: positions on every side that it depends on, counted in those of the inputs.
+        beside: tensors of whole pictures, of which it is given the same part behind the others.
+
+    Example:
+        >>> import torch
+        >>> whole = torch.rand(1, 1, 1000, 9000)
+        >>> made = by_tiles([Stage(torch.sqrt, 0), Stage(torch.add, 0, [whole])], [whole], values=1)
+        >>> torch.equal(made, whole.sqrt() + whole)
+        True
+    """
+
+    function: Callable[..., Tensor | tuple[Tensor, ...]]
+    reach: int
+    beside: Sequence[Tensor] = ()
 
 
-def by_tiles(
-    stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1, beside: Sequence[Tensor] = ()
-) -> Tensor:
+def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1) -> Tensor:
     """The tensor that `all_by_tiles` makes, where there is one; arguments as there.
 
     Example:
@@ -35,54 +53,51 @@ def by_tiles(
         >>> blur = torch.nn.Conv2d(1, 1, 3, padding=1)
         >>> picture = torch.rand(1, 1, 1000, 9000)
         >>> with torch.no_grad():
-        ...     bool((by_tiles([(blur, 1), (blur, 1)], [picture], values=1) - blur(blur(picture))).abs().max() < 1e-6)
+        ...     bool((by_tiles([Stage(blur, 1)] * 2, [picture], values=1) - blur(blur(picture))).abs().max() < 1e-6)
         True
     """
-    (made,) = all_by_tiles(stages, inputs, values, multiple, beside)
+    (made,) = all_by_tiles(stages, inputs, values, multiple)
     return made
 
 
 def all_by_tiles(
-    stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1, beside: Sequence[Tensor] = ()
+    stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1
 ) -> tuple[Tensor, ...]:
     """What functions make of tensors one after the other, tile by tile where the picture is large.
 
     Where convolution kernels are chosen by size the result differs from that of the whole by rounding.
 
     Args:
-        stages: functions, each of all that the one before returned, tensors [B, D, ·, ·]; and on how many
-            positions on every side each depends, counted in those of the inputs. A function's tensors may have other
-            sides than the inputs, by a factor of their own.
+        stages: one after the other.
         inputs: [B, C, h, w] of one height and width.
         values: float32, of the widest tensor on the way, for each position of the inputs.
         multiple: positions of which tiles begin at multiples.
-        beside: more tensors of the inputs' height and width, which the last function is given behind the others.
 
     Example:
         >>> import torch
         >>> largest, picture = torch.nn.MaxPool2d(3, 1, padding=1), torch.rand(1, 1, 1000, 9000)
-        >>> high, low = all_by_tiles([(lambda x: (largest(x), -largest(-x)), 1)], [picture], values=1)
+        >>> high, low = all_by_tiles([Stage(lambda x: (largest(x), -largest(-x)), 1)], [picture], values=1)
         >>> torch.equal(high, largest(picture)), torch.equal(low, -largest(-picture))
         (True, True)
     """
-    size, functions, ahead = inputs[0].shape[2:], [function for function, _ in stages], [0]
-    for _, reach in reversed(stages):
-        ahead.insert(0, ahead[0] - (-reach // multiple) * multiple)
+    size, ahead = inputs[0].shape[2:], [0]
+    for stage in reversed(stages):
+        ahead.insert(0, ahead[0] - (-stage.reach // multiple) * multiple)
     reaches = [before - after for before, after in itertools.pairwise(ahead)]
     cuts = best_cuts(size, max(ahead[0], 2 * max(reaches)), multiple, int(LARGEST / 4 / values))
     if cuts == (1, 1):
-        for function in functions[:-1]:
-            inputs = _several(function(*inputs))
-        return _several(functions[-1](*inputs, *beside))
+        for stage in stages:
+            inputs = _several(stage.function(*inputs, *stage.beside))
+        return tuple(inputs)
     everything = [slice(0, length) for length in size]
-    given, told = Piece(tuple(inputs), everything), Piece(tuple(beside), everything)
+    given, told = Piece(tuple(inputs), everything), [Piece(tuple(stage.beside), everything) for stage in stages]
     seams, wholes = [Seam() for _ in stages], list[Tensor]()
     cores = itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts)))
     for number, core in enumerate(cores):
         if number % TOGETHER == 0:
             give_back_freed()  # or holes between what is kept add up, from tile to tile and from step to step
         made: Piece | None = given
-        for place, (function, reach) in enumerate(zip(functions, reaches)):
+        for place, (stage, reach) in enumerate(zip(stages, reaches)):
             arrived, new = (_moved(core, by, size) for by in ahead[place : place + 2])
             if is_empty(new):  # as tiles before went as far
                 made = None
@@ -93,10 +108,10 @@ def all_by_tiles(
             else:
                 again = [slice(max(0, x.stop - reach), y.stop) for x, y in zip(new, seen)]
                 looked = seams[place].joined(made, arrived, seen, again)
-            others = told.cut(seen).dense().tensors if place == len(stages) - 1 else ()
+            beside = told[place].cut(seen).dense()
             made = None  # two stages' tensors are enough at a time
-            made = Piece(_several(function(*looked.tensors, *others)), seen)
-            del looked, others
+            made = Piece(_several(stage.function(*looked.tensors, *beside.tensors)), seen)
+            del looked, beside
         own = made.cut(core)
         for place, (tensor, part) in enumerate(zip(made.tensors, own.tensors)):
             if len(wholes) == place:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gr_jscc.nn.tiles import by_tiles
+from gr_jscc.nn.tiles import Stage, by_tiles
 
 MOST_SIDE = 16  # of a window: each attention holds a table of its fourth power
 
@@ -152,7 +152,7 @@ class WindowBlocks(nn.Module):
             return x
         # Tiles begin where windows do; those that are shifted reach beyond a tile by their shift.
         stages = [
-            (lambda x, block=block: block(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), block.attention.shift)
+            Stage(lambda x, block=block: block(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), block.attention.shift)
             for block in self.blocks
         ]
         first = self.blocks[0]

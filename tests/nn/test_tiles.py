@@ -90,7 +90,7 @@ def test_a_rim_too_narrow_would_be_seen(twice):
     blur = shaken(torch.nn.Conv2d(1, 1, 5, padding=2))
     x = torch.rand(1, 1, 60, 80, generator=torch.Generator().manual_seed(2))
     for reach, expected in ((2, True), (1, False)):
-        cut = twice(lambda x, r=reach: tiles.by_tiles([(blur, r)], [x], values=1), x)
+        cut = twice(lambda x, r=reach: tiles.by_tiles([tiles.Stage(blur, r)], [x], values=1), x)
         assert close(*cut) is expected
 
 
@@ -99,15 +99,16 @@ def test_stages_may_reach_further_than_tiles_are_wide(seed, monkeypatch):
     random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     reaches = random.integers(0, 5, 4).tolist()
     blurs = [shaken(torch.nn.Conv2d(2, 2, 2 * reach + 1, padding=reach)).double() for reach in reaches]
-    stages = [(lambda x, y, blur=blur: (blur(x), blur(x - y)), reach) for blur, reach in zip(blurs, reaches)]
-    stages.append((lambda x, y, beside: (x + y * beside, y.sin()), 0))
     sides = random.integers(1, 60, 2).tolist()
-    x, y, beside = torch.rand(3, 1, 2, *sides, generator=generator, dtype=torch.float64)
+    x, y, first, last = torch.rand(4, 1, 2, *sides, generator=generator, dtype=torch.float64)
+    stages = [tiles.Stage(lambda x, y, blur=blur: (blur(x), blur(x - y)), reach) for blur, reach in zip(blurs, reaches)]
+    stages[1] = tiles.Stage(lambda x, y, beside: (blurs[1](x * beside), y), reaches[1], [first])
+    stages.append(tiles.Stage(lambda x, y, beside: (x + y * beside, y.sin()), 0, [last]))
     multiple, found = int(random.choice([1, 2, 4])), []
     for cuts in ((1, 1), (4, 9)):
         monkeypatch.setattr(tiles, "best_cuts", lambda *_, cuts=cuts: cuts)
         with torch.inference_mode():
-            found.append(tiles.all_by_tiles(stages, [x, y], 1, multiple, [beside]))
+            found.append(tiles.all_by_tiles(stages, [x, y], 1, multiple))
     assert all(torch.allclose(whole, cut) for whole, cut in zip(*found))
 
 
@@ -119,7 +120,8 @@ def test_nothing_is_made_twice_but_within_one_stages_reach(monkeypatch):
         seen[place] += x.shape[3]
         return x
 
-    made = tiles.by_tiles([(lambda x, i=i: stage(x, i), 2) for i in range(10)], [torch.zeros(1, 1, 3, 240)], values=1)
+    stages = [tiles.Stage(lambda x, i=i: stage(x, i), 2) for i in range(10)]
+    made = tiles.by_tiles(stages, [torch.zeros(1, 1, 3, 240)], values=1)
     assert made.shape == (1, 1, 3, 240) and seen.tolist() == [240 + 3 * 2 * 2] * 10
 
 
@@ -129,7 +131,7 @@ def test_gradients_pass_through_tiles(monkeypatch):
     for largest in (1 << 40, 4000):
         monkeypatch.setattr(tiles, "LARGEST", largest)
         x = torch.rand(1, 1, 60, 80, generator=torch.Generator().manual_seed(2)).requires_grad_(True)
-        tiles.by_tiles([(blur, 1)], [x], values=1).square().sum().backward()
+        tiles.by_tiles([tiles.Stage(blur, 1)], [x], values=1).square().sum().backward()
         found.append(x.grad)
     assert close(*found)
 
@@ -139,5 +141,5 @@ def test_what_tiles_took_is_given_back():
     x = torch.zeros(1, 1, 2000, 2000)
     with torch.inference_mode():
         before = resident_mb()
-        made = tiles.by_tiles([(wide, 1), (narrow, 1)], [x], values=16)
+        made = tiles.by_tiles([tiles.Stage(wide, 1), tiles.Stage(narrow, 1)], [x], values=16)
         assert resident_mb() - before < 4e-6 * made.numel() + 20

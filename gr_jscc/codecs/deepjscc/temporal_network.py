@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gr_jscc.codecs.parts.deepjscc_network import VALUES, DeepJSCCNetwork, from_symbols, to_symbols
 from gr_jscc.codecs.parts.two_scales import FINE, STRIDE
 from gr_jscc.nn.residual import mask_channels
-from gr_jscc.nn.tiles import by_tiles
+from gr_jscc.nn.tiles import Stage, by_tiles
 
 BELIEVED_NOISE_VAR = 0.1  # of receivers, as the sender takes it, Es/N0 10 dB
 KEPT = 0.95  # share of the reference that a fresh network takes over
@@ -96,11 +96,11 @@ class TemporalNetwork(DeepJSCCNetwork):
                 return linear + self.encoder_head(x.float())
 
         stages = [
-            (enter, FINE * (1 + 2 * len(self.encoder_fine))), (inside, STRIDE * len(self.encoder_coarse)),
-            (leave, STRIDE),
-        ]  # fmt: skip
-        inputs, values = [images, reference], self.encoder_stem.out_channels / FINE**2
-        latents = by_tiles(stages, inputs, values, multiple=STRIDE, beside=inputs)
+            Stage(enter, FINE * (1 + 2 * len(self.encoder_fine))),
+            Stage(inside, STRIDE * len(self.encoder_coarse)),
+            Stage(leave, STRIDE, [images, reference]),
+        ]
+        latents = by_tiles(stages, [images, reference], self.encoder_stem.out_channels / FINE**2, multiple=STRIDE)
         return mask_channels(latents, rate)
 
     def decode_beside(
@@ -148,10 +148,10 @@ class TemporalNetwork(DeepJSCCNetwork):
                 return F.pixel_shuffle(self.synthesis(estimate), STRIDE) + F.pixel_shuffle(fine, FINE)
 
         fine = -(-FINE * (1 + 2 * len(self.decoder_fine)) // STRIDE)
-        stages = [(enter, 1), (inside, len(self.decoder_coarse)), (leave, fine + 1)]
-        values = max(self.decoder_up.out_channels, VALUES)
         reference = F.pixel_unshuffle(reference, STRIDE)
-        return by_tiles(stages, [estimate, gain, reference], values, beside=[estimate, reference])
+        last = Stage(leave, fine + 1, [estimate, reference])
+        stages, values = [Stage(enter, 1), Stage(inside, len(self.decoder_coarse)), last], self.decoder_up.out_channels
+        return by_tiles(stages, [estimate, gain, reference], max(values, VALUES))
 
     def forward(
         self, images: Tensor, references: tuple[Tensor, Tensor], rate: Tensor, age: Tensor, channel, believed: float

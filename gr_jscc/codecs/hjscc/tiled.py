@@ -23,7 +23,7 @@ from gr_jscc.codecs.hjscc.latent import Prior, Sent, Source, State
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork, encoder_numbers
 from gr_jscc.codecs.parts.masked_values import placed_from
 from gr_jscc.nn.rate_attention import of_group
-from gr_jscc.nn.tiles import all_by_tiles
+from gr_jscc.nn.tiles import Stage, all_by_tiles
 
 # Positions on every side that a latent's prior looks at, its posterior, and its refinement and end together.
 PRIOR_REACH, POSTERIOR_REACH, ARRIVAL_REACH = 1, 1, 2
@@ -150,14 +150,13 @@ def _walked(
         walk, stages = _Walk(end, work, 1.0 if scale is None else scale), []
         for number, (latent, own) in enumerate(zip(latents, given)):
             entered = 0 if number else len(network.top_down[level])
-            stages += [(partial(walk.expect, latent), PRIOR_REACH + entered)]
-            stages += [(partial(walk.cross, latent, len(own)), POSTERIOR_REACH + block.group - 1)]
+            stages += [Stage(partial(walk.expect, latent), PRIOR_REACH + entered)]
+            stages += [Stage(partial(walk.cross, latent, len(own)), POSTERIOR_REACH + block.group - 1, own)]
             if latent < last or scale is not None:
-                stages += [(partial(walk.settle, latent), ARRIVAL_REACH)]
-        coarse = [(stage, -(-reach // factor)) for stage, reach in stages]
+                stages += [Stage(partial(walk.settle, latent), ARRIVAL_REACH)]
+        coarse = [stage._replace(reach=-(-stage.reach // factor)) for stage in stages]
         widest = ROOM * network.pyramid.channels[level] * factor**2
-        whole = [*before, *itertools.chain(*given)]
-        results = all_by_tiles(coarse, whole, widest, math.lcm(block.group, factor) // factor)
+        results = all_by_tiles(coarse, before, widest, math.lcm(block.group, factor) // factor)
         kept = iter(results[walk.left :])
         made += [list(itertools.islice(kept, walk.kept[latent])) for latent in latents]
         if walk.left:
@@ -170,7 +169,7 @@ def _walked(
 class _Walk:
     """What is done with a tile for each latent of a level, in stages that look a little further than the tile.
 
-    From stage to stage go what the last one left, inputs of latents to come and what is kept, in this order.
+    From stage to stage go what the last one left, and after that what is kept.
 
     Args:
         end, work, scale: of `_walked`.
@@ -196,13 +195,13 @@ class _Walk:
 
     def cross(self, latent: int, inputs: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         """From the prior to what crossed, where the last latent's is of no use to nothing."""
-        own, rest = tensors[5 : 5 + inputs], tensors[5 + inputs :]
-        crossed, kept = self._work(latent, self._prior(*tensors[:5]), own)
+        prior, before, own = tensors[:5], tensors[5:-inputs], tensors[-inputs:]
+        crossed, kept = self._work(latent, self._prior(*prior), own)
         self.left, self.kept[latent] = 0, len(kept)
         if crossed is None:
-            return *rest, *kept
+            return *before, *kept
         index, values, noise_var = crossed
-        return *tensors[:5], index[:, None], values, noise_var, *rest, *kept
+        return *prior, index[:, None], values, noise_var, *before, *kept
 
     def settle(self, latent: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         """From what crossed to the state after it."""

@@ -29,7 +29,7 @@ IN_CACHE = 512  # positions whose bits are counted at a time
 def hyperlatents(network: NTSCCNetwork, latents: Tensor, quality: Tensor) -> Tensor:
     """h_a, not rounded: float32[B, Z, ⌈h/4⌉, ⌈w/4⌉] of latents float32[B, C, h, w] at qualities float32[B]."""
     hyperprior, steps = network.hyperprior, network.steps(quality)
-    stages = [(lambda values: hyperprior.enter(values / steps), 0)]
+    stages = [Stage(lambda values: hyperprior.enter(values / steps), 0)]
     return hyperprior.condense(by_tiles(stages, [hyperprior.padded(latents)], COUNTED * network.latents))
 
 
@@ -47,8 +47,8 @@ def bits_of(network: NTSCCNetwork, latents: Tensor, hyper: Tensor, quality: Tens
         bits = (gaussian_bits((values / steps).round(), mean * unit, scale * unit) for values, mean, scale in parts)
         return torch.cat([part.sum(1, keepdim=True) for part in bits], 2)
 
-    stages, values = [(describe, HYPER_REACH), (count, 0)], COUNTED * network.latents
-    return by_tiles(stages, [_spread(hyper, latents)], values, HYPER_STRIDE, beside=[latents])[:, 0]
+    stages = [Stage(describe, HYPER_REACH), Stage(count, 0, [latents])]
+    return by_tiles(stages, [_spread(hyper, latents)], COUNTED * network.latents, HYPER_STRIDE)[:, 0]
 
 
 def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None, index: Tensor) -> Tensor:
@@ -65,9 +65,9 @@ def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None,
         sent = network.sent(index[:, 0])
         return network.encoder(latents / network.amplitude, index[:, 0], sent, Prior(mean, variance))
 
-    stages = [_prior_of(network, hyper), (encode, _reach(network.encoder.blocks))]
-    inputs, beside = [_described_by(hyper, index)], [latents, index[:, None]]
-    return by_tiles(stages, inputs, ENCODED * network.latents, _multiple(network), beside)
+    last = Stage(encode, _reach(network.encoder.blocks), [latents, index[:, None]])
+    stages, inputs = [_prior_of(network, hyper), last], [_described_by(hyper, index)]
+    return by_tiles(stages, inputs, ENCODED * network.latents, _multiple(network))
 
 
 def estimates(
@@ -90,9 +90,9 @@ def estimates(
         estimate, trust, sums = network.estimated(received, noise_var, scale, index[:, 0], Prior(mean, variance))
         return estimate * network.amplitude, trust, sums
 
-    stages = [_prior_of(network, hyper), (decode, _reach(network.decoder.blocks))]
-    inputs, beside = [_described_by(hyper, index)], [received, noise_var, index[:, None]]
-    estimate, trust, sums = all_by_tiles(stages, inputs, DECODED * network.latents, _multiple(network), beside)
+    last = Stage(decode, _reach(network.decoder.blocks), [received, noise_var, index[:, None]])
+    stages, inputs = [_prior_of(network, hyper), last], [_described_by(hyper, index)]
+    estimate, trust, sums = all_by_tiles(stages, inputs, DECODED * network.latents, _multiple(network))
     return estimate, trust, sums
 
 
@@ -120,7 +120,7 @@ def _prior_of(network: NTSCCNetwork, hyper: Tensor | None) -> Stage:
         prior = network.prior(torch.empty(shape, device=given.device), mean, deviation)
         return prior.mean, prior.variance
 
-    return describe, HYPER_REACH
+    return Stage(describe, HYPER_REACH)
 
 
 def _described_by(hyper: Tensor | None, index: Tensor) -> Tensor:

@@ -31,12 +31,12 @@ def encoded(network: nn.Module, images: Tensor, condition: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):  # what is sent stays in full precision
             return network.analysis(F.pixel_unshuffle(in_unit(images), STRIDE)) + network.encoder_head(x.float())
 
-    stages: list[Stage] = [
-        (enter, FINE), *((block, 2 * FINE) for block in network.encoder_fine), (network.encoder_down, 0),
-        *_conditioned(network.encoder_coarse, condition, STRIDE), (leave, STRIDE),
+    stages = [
+        Stage(enter, FINE), *(Stage(block, 2 * FINE) for block in network.encoder_fine), Stage(network.encoder_down, 0),
+        *_conditioned(network.encoder_coarse, condition, STRIDE), Stage(leave, STRIDE, [images]),
     ]  # fmt: skip
     values = max(network.encoder_stem.out_channels / FINE**2, network.encoder_down.out_channels / STRIDE**2)
-    return by_tiles(stages, [images], values, multiple=STRIDE, beside=[images])
+    return by_tiles(stages, [images], values, multiple=STRIDE)
 
 
 def painted(network: nn.Module, estimate: Tensor, trust: Tensor, condition: Tensor) -> Tensor:
@@ -53,14 +53,14 @@ def painted(network: nn.Module, estimate: Tensor, trust: Tensor, condition: Tens
         with torch.autocast(estimate.device.type, enabled=False):
             return F.pixel_shuffle(network.synthesis(estimate), STRIDE) + head
 
-    stages: list[Stage] = [
-        (enter, 1), *_conditioned(network.decoder_coarse, condition, 1), (refine, 0),
-        *((block, 1) for block in network.decoder_fine), (leave, 1),
+    stages = [
+        Stage(enter, 1), *_conditioned(network.decoder_coarse, condition, 1), Stage(refine, 0),
+        *(Stage(block, 1) for block in network.decoder_fine), Stage(leave, 1, [estimate]),
     ]  # fmt: skip
     values = max(network.decoder_up.out_channels, network.decoder_stem.out_channels)
-    return by_tiles(stages, [estimate, trust], values, beside=[estimate])
+    return by_tiles(stages, [estimate, trust], values)
 
 
 def _conditioned(blocks: nn.ModuleList, condition: Tensor, reach: int) -> list[Stage]:
     """Blocks that are told the condition."""
-    return [(lambda x, block=block: block(x, condition), reach) for block in blocks]
+    return [Stage(lambda x, block=block: block(x, condition), reach) for block in blocks]
