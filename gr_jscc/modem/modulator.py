@@ -153,7 +153,7 @@ def _mapped(headers, payload, counts, rest, rows, gains, scramble, pilots, head,
                 full[left:] = rest[: cells - left]
                 values = full
             out, turns, places, own_pilots = spectrum[first + row], scramble[row], data_places[row], pilot_places[row]
-            # One thing at a time, so that all but the last become vectors.
+            # One thing at a time, so that what can vectorises.
             for d in range(cells):
                 turned[d] = values[d] * turns[d] * gain
             for d in range(cells):
@@ -178,13 +178,13 @@ def _with_prefixes(opening, bodies, rows, gains, cp_len):
     size = bodies.shape[1]
     samples = np.empty(len(rows) * len(opening) + len(bodies) * (size + cp_len), np.complex64)
     ends, peaks, energies = np.empty(len(rows), np.int64), np.zeros(len(rows)), np.zeros(len(rows))
-    # Positive numbers are in the order of their bits as whole numbers, whose maximum the compiler makes vectors of.
+    # Positive numbers are in the order of their bits as whole numbers, whose maximum vectorises.
     powers = np.empty(1024, np.float32)
     bits = powers.view(np.int32)
     place, first = 0, 0
     for c in range(len(rows)):
         begin, gain = place, gains[c]
-        # Parts of the samples, and not places that are sums: those the compiler does not make vectors of.
+        # Slices in place of indexes that are sums: such an index might be negative, which keeps loops from vectorising.
         own = samples[place : place + len(opening)]
         for i in range(len(own)):
             own[i] = opening[i] * gain

@@ -52,7 +52,7 @@ def _survey(samples):
     sound, real, imag, power = True, 0.0, 0.0, 0.0
     flat = samples.view(np.float32)
     for first in range(0, len(flat), 2048):
-        # Single precision over blocks, double over the sums of blocks. Two loops, each of which becomes vectors.
+        # Single precision over blocks, double over the sums of blocks. Two loops, each of which vectorises.
         part = flat[first : first + 2048]
         re, im, energy = np.float32(0), np.float32(0), np.float32(0)
         for i in range(len(part)):

@@ -82,8 +82,8 @@ def _metric_peaks(samples, lag, within, least):
     if count <= 0:
         return np.empty(0, np.int64), np.empty(0, np.complex128)
     products, energies = count + 3 * step, count + 4 * step
-    # Over groups of samples: products with the sample one symbol earlier, and energies; then their running sums. Parts
-    # of arrays, and not places in them that are sums: those the compiler does not make vectors of.
+    # Over groups of samples: products with the sample one symbol earlier, and energies; then their running sums. Slices
+    # in place of indexes that are sums: such an index might be negative, and a loop that minds that does not vectorise.
     real, imag, total = np.zeros(products + 1), np.zeros(products + 1), np.zeros(energies + 1)
     re, im = np.empty(_STRETCH * group, np.float32), np.empty(_STRETCH * group, np.float32)
     for first in range(0, products, _STRETCH):

@@ -194,7 +194,7 @@ class _Walk:
         return prior.features, prior.mean, prior.variance, prior.ranking, prior.order.short(), *tensors[4:]
 
     def cross(self, latent: int, inputs: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """From the prior to what crossed, where the last latent's is of no use to nothing."""
+        """From the prior to what crossed; of the last latent nothing where nobody asks for the state after it."""
         prior, before, own = tensors[:5], tensors[5:-inputs], tensors[-inputs:]
         crossed, kept = self._work(latent, self._prior(*prior), own)
         self.left, self.kept[latent] = 0, len(kept)
