@@ -158,14 +158,25 @@ class JSCCDecoder(nn.Module):
             sent: bool[B, C, h, w].
             prior: what both ends know of the latents.
         """
+        x, trust = self.arrived(received, noise_var, gain, offset, index, sent, prior)
+        return self.refined(self.blocks(x).float(), prior), trust
+
+    def arrived(
+        self, received: Tensor, noise_var: Tensor, gain: Tensor, offset: Tensor, index: Tensor, sent: Tensor,
+        prior: Prior,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """What the blocks are given, from each value by itself, and the trust in it; arguments as of `forward`."""
         mean, variance = prior.mean, prior.variance
         kalman = torch.where(sent, variance * gain / (variance * gain.square() + noise_var), 0)
         estimate = mean + kalman * (received - gain * (mean - offset))
         trust = 1 - variance * (1 - kalman * gain)
-        x = self.blocks(estimate + self.tokens(index).permute(0, 3, 1, 2)).float()
-        if self.refinement is not None:
-            x = x + self.refinement(torch.cat([x, mean, variance.log() / 2], dim=1)).float()
-        return x, trust.clamp(min=0)
+        return estimate + self.tokens(index).permute(0, 3, 1, 2), trust.clamp(min=0)
+
+    def refined(self, x: Tensor, prior: Prior) -> Tensor:
+        """What the blocks made of it, float32[B, C, h, w], position by position: the estimates."""
+        if self.refinement is None:
+            return x
+        return x + self.refinement(torch.cat([x, prior.mean, prior.variance.log() / 2], dim=1)).float()
 
 
 def _refinement(latents: int, hidden: int) -> nn.Sequential:

@@ -205,13 +205,20 @@ class NTSCCNetwork(LatentModel):
             index: int64[B, h, w].
             prior: of `prior`, as the transmitter's.
         """
+        x, trust, sums = self.arrived(received, noise_var, scale, index, prior)
+        return self.decoder.refined(self.decoder.blocks(x).float(), prior), trust, sums
+
+    def arrived(
+        self, received: Tensor, noise_var: Tensor, scale: Tensor, index: Tensor, prior: Prior
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What f_d's blocks are given, and beside it what `estimated` returns; arguments as there."""
         sent = self.sent(index)
         scale = scale[:, None, None, None]
         values = torch.where(sent, torch.stack([received.real, received.imag], dim=2).flatten(1, 2) * scale, 0)
         noise = (noise_var.clamp(max=NEVER) * scale.square() / 2).repeat_interleave(2, dim=1)
         gain = self.encoder.gain(index, prior)
-        estimate, trust = self.decoder(values, noise, gain, self.encoder.offset(prior), index, sent, prior)
-        return estimate, trust, self.sums(sent, trust, noise * (self.amplitude / gain).square())
+        x, trust = self.decoder.arrived(values, noise, gain, self.encoder.offset(prior), index, sent, prior)
+        return x, trust, self.sums(sent, trust, noise * (self.amplitude / gain).square())
 
     def compress(self, latents: Tensor, quality: Tensor) -> Tensor:
         """The picture from rounded latents, as a compressor (NTC) of this entropy model would give it."""

@@ -84,14 +84,22 @@ def estimates(
         hyper: as in `channel_values`.
     """
 
-    def decode(
+    def arrive(
         mean: Tensor, variance: Tensor, received: Tensor, noise_var: Tensor, index: Tensor
     ) -> tuple[Tensor, ...]:
-        estimate, trust, sums = network.estimated(received, noise_var, scale, index[:, 0], Prior(mean, variance))
-        return estimate * network.amplitude, trust, sums
+        return *network.arrived(received, noise_var, scale, index[:, 0], Prior(mean, variance)), mean, variance
 
-    last = Stage(decode, _reach(network.decoder.blocks), [received, noise_var, index[:, None]])
-    stages, inputs = [_prior_of(network, hyper), last], [_described_by(hyper, index)]
+    def attend(x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        return network.decoder.blocks(x).float(), *others
+
+    def refine(x: Tensor, trust: Tensor, sums: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:
+        return network.decoder.refined(x, Prior(mean, variance)) * network.amplitude, trust, sums
+
+    stages = [
+        _prior_of(network, hyper), Stage(arrive, 0, [received, noise_var, index[:, None]]),
+        Stage(attend, _reach(network.decoder.blocks)), Stage(refine, 0),
+    ]  # fmt: skip
+    inputs = [_described_by(hyper, index)]
     estimate, trust, sums = all_by_tiles(stages, inputs, DECODED * network.latents, _multiple(network))
     return estimate, trust, sums
 
