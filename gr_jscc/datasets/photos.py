@@ -17,6 +17,7 @@ from gr_jscc.imaging import IMAGE_SUFFIXES, ImageError, load_image
 
 Say = Callable[[str], None]
 EXACT = 1e-10  # squared error, of values in [0, 1], that counts for pictures without any: 100 dB
+ENLARGED = 0.4, 1.0  # sides of what becomes an enlarged crop, over the crop's
 
 
 class DataError(UserError):
@@ -100,13 +101,15 @@ class RandomCrops(Dataset):
     """Item i is a crop float32[3, crop, crop] in [0, 1]; the same for the same seed and i, wherever drawn.
 
     A crop is cut at 1 to 2 times its size and scaled down (which also washes out JPEG artefacts),
-    then flipped and turned at random.
+    then flipped and turned at random. Photos are sharp from pixel to pixel then, as those of large cameras are not:
+    some crops may be enlarged, from 0.4 to 1 times their size.
 
     Args:
         photos: from `read_photos`, drawn in proportion to their area.
         crop: side in pixels.
         count: length of the data set.
         seed: of all draws.
+        enlarged: share of the crops that are enlarged.
 
     Example:
         >>> crops = RandomCrops([torch.zeros(3, 80, 100, dtype=torch.uint8)], crop=64, count=1000, seed=1)
@@ -114,8 +117,8 @@ class RandomCrops(Dataset):
         (1000, torch.Size([3, 64, 64]))
     """
 
-    def __init__(self, photos: list[Tensor], crop: int, count: int, seed: int) -> None:
-        self.photos, self.crop, self.count, self.seed = photos, crop, count, seed
+    def __init__(self, photos: list[Tensor], crop: int, count: int, seed: int, enlarged: float = 0.0) -> None:
+        self.photos, self.crop, self.count, self.seed, self.enlarged = photos, crop, count, seed, enlarged
         area = np.array([p.shape[1] * p.shape[2] for p in photos], float)
         self.share = area / area.sum()
 
@@ -128,11 +131,14 @@ class RandomCrops(Dataset):
         height, width = photo.shape[1:]
         largest = min(2.0, min(height, width) / self.crop)
         side = int(self.crop * rng.uniform(1.0, largest)) if rng.random() < 0.7 else self.crop
+        if self.enlarged and rng.random() < self.enlarged:
+            side = int(self.crop * rng.uniform(*ENLARGED))
         top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
         cut = photo[:, top : top + side, left : left + side].float() / 255
         if side != self.crop:
             size = (self.crop, self.crop)
-            cut = F.interpolate(cut[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
+            mode = "bilinear" if side > self.crop else "bicubic"  # which overshoots
+            cut = F.interpolate(cut[None], size, mode=mode, antialias=True, align_corners=False)[0].clamp(0, 1)
         if rng.random() < 0.5:
             cut = cut.flip(2)
         return torch.rot90(cut, int(rng.integers(4)), (1, 2)).contiguous()

@@ -137,7 +137,7 @@ def _begin(
 
 def _loader(recipe: Recipe, dataset: TrainingData, step: int, processes: Processes, workers: int) -> DataLoader:
     """The batches from a step on, this process's share of each."""
-    crops: Dataset = dataset.crops(recipe.steps * recipe.batch, recipe.seed)
+    crops: Dataset = dataset.crops(recipe.steps * recipe.batch, recipe.seed, recipe.enlarged)
     share = recipe.batch // processes.world
     places = range(processes.rank * share, (processes.rank + 1) * share)  # of this process in a batch
     todo = [s * recipe.batch + place for s in range(step, recipe.steps) for place in places]

@@ -30,8 +30,8 @@ class TrainingData(Protocol):
     sample: int
     crop: int
 
-    def crops(self, count: int, seed: int) -> Dataset:
-        """``count`` training pictures float32[3, crop, crop] in [0, 1]."""
+    def crops(self, count: int, seed: int, enlarged: float = 0.0) -> Dataset:
+        """``count`` training pictures float32[3, crop, crop] in [0, 1]; ``enlarged``: share of photos' that are."""
 
     def held_out(self, folders: list[Path], smallest: int = 1) -> list[Tensor]:
         """Pictures uint8[3, H, W] for validation, with no side below ``smallest`` pixels.
@@ -57,8 +57,8 @@ class Photos:
         self.photos = [photo.to(device) for photo in read_photos(folders, crop, say)]
         self.crop, self.say = crop, say
 
-    def crops(self, count: int, seed: int) -> RandomCrops:
-        return RandomCrops(self.photos, self.crop, count, seed)
+    def crops(self, count: int, seed: int, enlarged: float = 0.0) -> RandomCrops:
+        return RandomCrops(self.photos, self.crop, count, seed, enlarged)
 
     def held_out(self, folders: list[Path], smallest: int = 1) -> list[Tensor]:
         return read_photos(folders, smallest, self.say, "validation images")
@@ -82,7 +82,7 @@ class Cifar10:
     def __init__(self, folders: list[Path], crop: int, say: Say = silent, device: str = "cpu") -> None:
         self.pictures = read_cifar10(folders, "train").to(device)
 
-    def crops(self, count: int, seed: int) -> ShiftedPictures:
+    def crops(self, count: int, seed: int, enlarged: float = 0.0) -> ShiftedPictures:
         return ShiftedPictures(self.pictures, count, seed)
 
     def held_out(self, folders: list[Path], smallest: int = 1) -> list[Tensor]:

@@ -44,6 +44,7 @@ class Recipe:
         dataset: what the data folders hold: ``photos`` or ``cifar10``.
         start_from: the model whose weights the network starts from, see `gr_jscc.training.start`; empty for none.
         crop: side of the square training crops, pixels.
+        enlarged: share of the crops of photos that are enlarged, see `gr_jscc.datasets.photos.RandomCrops`.
         optimiser: ``adamw``, or ``muon`` for the kernels and AdamW for the rest.
         learning_rate: peak; linear warm-up, then a cosine down to ``final_learning_rate``.
         final_learning_rate: at the last step.
@@ -77,6 +78,7 @@ class Recipe:
     dataset: str = "photos"
     start_from: str = ""
     crop: int = 256
+    enlarged: float = 0.0
     optimiser: str = "adamw"
     learning_rate: float = 5e-4
     final_learning_rate: float = 1e-5
@@ -108,6 +110,8 @@ class Recipe:
                 raise RecipeError(f"{key} must be at least 0 and below 2⁶³, not {getattr(self, key)}")
         if not 0 <= self.ema < 1:
             raise RecipeError(f"ema must be from 0 to below 1, not {self.ema}")
+        if not 0 <= self.enlarged <= (self.dataset == "photos"):
+            raise RecipeError(f"enlarged must be from 0 to 1, with photos, not {self.enlarged}")
         if not 0 <= self.rounded <= bool(self.differences):
             raise RecipeError(f"rounded must be from 0 to 1, with differences, not {self.rounded}")
         if self.precision not in PRECISIONS:

@@ -82,6 +82,21 @@ def test_crops_are_the_same_wherever_they_are_drawn(photos):
         assert torch.equal(first[i], again[i]) and not torch.equal(first[i], other[i])
 
 
+def test_enlarged_crops_are_smoother(photos):
+    pictures = read_photos([photos])
+
+    def roughness(enlarged):
+        crops = RandomCrops(pictures, 32, 100, 7, enlarged)
+        return torch.stack([(crops[i][:, 1:] - crops[i][:, :-1]).square().mean() for i in range(100)]).median()
+
+    never, always = roughness(0.0), roughness(1.0)
+    assert always < 0.6 * never
+    some = RandomCrops(pictures, 32, 100, 7, 0.3)
+    assert all(some[i].shape == (3, 32, 32) and 0 <= some[i].min() and some[i].max() <= 1 for i in range(20))
+    with pytest.raises(RecipeError, match="enlarged must be from 0 to 1, with photos, not 0.3"):
+        dataclasses.replace(TINY, dataset="cifar10", enlarged=0.3)
+
+
 def test_unusable_data_is_told(tmp_path, photos):
     (tmp_path / "empty").mkdir()
     for folder, smallest, message in (("none", 0, "not found"), ("empty", 0, "no images"), ("photos", 500, "500 pix")):
