@@ -11,6 +11,7 @@ import typer
 
 from gr_jscc.benchmarks import modem_figures as figures
 from gr_jscc.data import demo_image
+from gr_jscc.errors import UserError
 from gr_jscc.figures import Figure
 from gr_jscc.host import options
 from gr_jscc.host.printing import print_figures
@@ -62,6 +63,9 @@ def modem(
         (("papr_db", "papr_cost_db"), lambda: figures.peaks(photos, seed, settings)),
     ]
     chosen = [run for names, run in groups if not only or any(part in name for part in only for name in names)]
+    if not chosen:
+        known = dict.fromkeys(name for names, _ in groups for name in names)
+        raise UserError(f"no figure's name contains {' or '.join(only or [])}; there are {', '.join(known)}")
     told = {}
     if settings.numerology != DEFAULT_NUMEROLOGY:
         told["numerology"] = settings.numerology.description

@@ -7,6 +7,7 @@ import pytest
 from gr_jscc.benchmarks import modem as measure
 from gr_jscc.benchmarks.papr import papr_tradeoff
 from gr_jscc.figures import Figure
+from gr_jscc.host.main import main
 from gr_jscc.link.bursts import LinkSettings
 from gr_jscc.modem.numerology_file import parse_numerology
 
@@ -21,6 +22,13 @@ def test_figures_print_their_bars():
     assert Figure("a", 0.5, "1", least=0.9, most=1.1).line()["bar"] == [0.9, 1.1]
     assert Figure("a", float("nan"), "1", most=1).line()["holds"] is False
     assert "bar" not in Figure("a", 1.0, "1").line()
+
+
+def test_a_figure_that_there_is_not_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "modem", "--only", "nosuch"])
+    assert ended.value.code == 2
+    assert "no figure's name contains nosuch; there are implementation_loss_db, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("channel", [measure.flat, measure.exponential_fading()])
