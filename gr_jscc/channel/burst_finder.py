@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from gr_jscc.modem.candidates import find_candidates, grid, metric_span
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.modem.preamble import PREAMBLE_SIGNS, training_symbol
-from gr_jscc.modem.synchroniser import find_candidates, grid, metric_span
 from gr_jscc.modem.turning import FAST, cosine_sine
 
 _LARGEST = 1e7  # as in the demodulator: samples beyond it, or that are no numbers, count as zero in the search

@@ -41,7 +41,7 @@ class BurstOpening:
     Example:
         >>> from gr_jscc.modem import BurstKind, modulate
         >>> from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY as layout
-        >>> from gr_jscc.modem.synchroniser import find_candidates
+        >>> from gr_jscc.modem.candidates import find_candidates
         >>> header = BurstHeader(BurstKind.ANALOG, transfer=1, round=0, index=0, count=1, symbols=480)
         >>> quiet = np.zeros(1000, np.complex64)
         >>> samples = np.concatenate([quiet, modulate(header, np.ones(480, np.complex64)), quiet])

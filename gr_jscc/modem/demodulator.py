@@ -16,13 +16,13 @@ from gr_jscc.errors import UserError
 from gr_jscc.modem.bridging import HeardBursts
 from gr_jscc.modem.burst_opening import BurstOpening, opening_samples, read_openings
 from gr_jscc.modem.burst_payload import demodulate_payloads
+from gr_jscc.modem.candidates import find_candidates, grid, metric_span
 from gr_jscc.modem.header import BurstHeader, BurstKind
 from gr_jscc.modem.layout import payload_ofdm_symbols
 from gr_jscc.modem.modulator import modulate
 from gr_jscc.modem.numerology import DEFAULT_NUMEROLOGY, Numerology
 from gr_jscc.modem.received_burst import HeaderSource, ReceivedBurst
 from gr_jscc.modem.sample_cleaner import SampleCleaner
-from gr_jscc.modem.synchroniser import find_candidates, grid, metric_span
 from gr_jscc.threads import one_blas_thread
 
 __all__ = ["DemodulatorCounters", "StreamDemodulator"]

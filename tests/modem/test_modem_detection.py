@@ -9,7 +9,7 @@ from modem_streams import errors, gaussian, make_stream, receive
 
 from gr_jscc.errors import UserError
 from gr_jscc.modem import NUMEROLOGIES, StreamDemodulator, numerology
-from gr_jscc.modem.synchroniser import _metric_peaks
+from gr_jscc.modem.candidates import _metric_peaks
 
 pytestmark = pytest.mark.timeout(60)
 
