@@ -104,69 +104,17 @@ def read_openings(
     acquired = acquire(samples, positions, offsets, layout)
     if not len(acquired.window):
         return OpeningsRead([], 0, 0, 0)
+    head = header_ofdm_symbols(layout)
     # Timing may have moved by a prefix or so; never out of the samples.
     window = acquired.window.clip(0, len(samples) - opening_samples(layout))
-    spectrum = demodulate_rows(samples, window, acquired.cfo, PREAMBLE_SYMBOLS + header_ofdm_symbols(layout), layout)
+    spectrum = demodulate_rows(samples, window, acquired.cfo, PREAMBLE_SYMBOLS + head, layout)
     power = layout.preamble_power
     training = preamble_carriers(layout) * np.float32(np.sqrt(power))
     totals, energy = training_totals(spectrum, layout.used_bins, training)
-    means = totals / np.float32(PREAMBLE_SYMBOLS * power)
-    noise, shape = noise_spectrum(energy / power, PREAMBLE_SYMBOLS - 1, means)
-    seen = spectrum, training, totals, noise, shape
-    read = _headers(*seen, 1, layout)
-    # One look at the channel does for most headers; the others are read again after a closer one.
-    unread = np.flatnonzero([header is None for header in read.headers])
-    if len(unread):
-        read.replace(
-            unread, _headers(spectrum[unread], training, totals[unread], noise[unread], shape[unread], 2, layout)
-        )
-    window = window + base
-    ends = window + [0 if header is None else burst_length(header, layout) - layout.cp_len for header in read.headers]
-    cfo = acquired.cfo + read.slope / (2 * np.pi * layout.symbol_len)
-    columns = read.headers, read.sent, window.tolist(), ends.tolist(), cfo.tolist()
-    columns += read.response, read.profile, noise.tolist(), shape
-    openings = [BurstOpening(*values) for values in zip(*columns) if values[0] is not None]
-    return OpeningsRead(openings, len(window), len(window) - len(openings), int(read.foreign.sum()))
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What candidates' headers say: None where the CRC is wrong; and what was learnt on the way, as in `BurstOpening`.
-
-    Attributes:
-        sent: complex64[c, 240], if it was this.
-        foreign: bool[c], sound but of another version.
-        slope: float64[c], radians per OFDM symbol that are left of the carrier offset.
-    """
-
-    headers: list[BurstHeader | None]
-    sent: np.ndarray
-    foreign: np.ndarray
-    slope: np.ndarray
-    response: np.ndarray
-    profile: np.ndarray
-
-    def replace(self, rows: np.ndarray, others: _Read) -> None:
-        """Puts others in the place of some."""
-        for row, header in zip(rows.tolist(), others.headers):
-            self.headers[row] = header
-        for name in ("sent", "foreign", "slope", "response", "profile"):
-            getattr(self, name)[rows] = getattr(others, name)
-
-
-def _headers(
-    spectrum: np.ndarray,
-    training: np.ndarray,
-    totals: np.ndarray,
-    noise: np.ndarray,
-    shape: np.ndarray,
-    steps: int,
-    layout: Numerology,
-) -> _Read:
-    """Reads headers after so many steps of `estimate_channel`; the other arguments are as those functions give them."""
-    head, power = header_ofdm_symbols(layout), layout.preamble_power
-    counts = np.full(totals.shape, PREAMBLE_SYMBOLS * power)
-    channel = estimate_channel(totals, counts, noise, shape, None, layout, steps=steps)
+    weight = PREAMBLE_SYMBOLS * power
+    noise, shape = noise_spectrum(energy / power, PREAMBLE_SYMBOLS - 1, totals / np.float32(weight))
+    counts = np.full(totals.shape, weight)
+    channel = estimate_channel(totals, counts, noise, shape, None, layout, steps=2)
     matched = (channel.response / shape).astype(np.complex64)
     pilots = pilot_values(layout, 0, head)
     offset, slope = fit_header_phase(
@@ -176,4 +124,10 @@ def _headers(
     matched = np.take(matched / noise[:, None].astype(np.float32), layout.data_index, axis=1)
     ratios = header_ratios(spectrum, PREAMBLE_SYMBOLS, layout.data_bins, cells, matched, offset, slope)
     headers, sent, foreign = decode_header_llr(ratios)
-    return _Read(headers, sent, foreign, slope, channel.response, channel.profile)
+    window = window + base
+    ends = window + [0 if header is None else burst_length(header, layout) - layout.cp_len for header in headers]
+    cfo = acquired.cfo + slope / (2 * np.pi * layout.symbol_len)
+    columns = headers, sent, window.tolist(), ends.tolist(), cfo.tolist()
+    columns += channel.response, channel.profile, noise.tolist(), shape
+    openings = [BurstOpening(*values) for values in zip(*columns) if values[0] is not None]
+    return OpeningsRead(openings, len(headers), len(headers) - len(openings), int(foreign.sum()))
