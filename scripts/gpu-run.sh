@@ -5,14 +5,18 @@
 #   scripts/gpu-run.sh RECIPE:MINUTES [RECIPE:MINUTES …]
 #
 # Recipes follow each other, so that a later one can start from an earlier one. Weights (averaged, half precision) and
-# logs are left in $OUT, build/gpu-run unless set. $DEVICE is cuda, $PACK build/gpu-pack and $PYTHON python3, likewise.
+# logs are left in $OUT, build/gpu-run unless set. $DEVICE is cuda and $PACK build/gpu-pack, likewise; $PYTHON is that of
+# .venv where `make setup` made one, else python3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-out=${OUT:-build/gpu-run} pack=${PACK:-build/gpu-pack} device=${DEVICE:-cuda} python=${PYTHON:-python3}
+out=${OUT:-build/gpu-run} pack=${PACK:-build/gpu-pack} device=${DEVICE:-cuda} python=${PYTHON:-.venv/bin/python}
+[ -n "${PYTHON:-}" ] || [ -x "$python" ] || python=python3
 [ $# -gt 0 ] || { echo "usage: $0 RECIPE:MINUTES [RECIPE:MINUTES ...]" >&2; exit 2; }
 for folder in train validation; do
     [ -d "$pack/$folder" ] || { echo "$pack/$folder is missing: make gpu-pack makes it" >&2; exit 2; }
 done
+"$python" -c "import torch, safetensors, PIL, typer, rich" 2>/dev/null ||
+    { echo "$python lacks some of torch, safetensors, Pillow, typer and rich; name another: PYTHON=…" >&2; exit 2; }
 mkdir -p "$out"
 runs=$(mktemp -d)
 trap 'rm -rf "$runs"' EXIT

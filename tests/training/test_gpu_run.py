@@ -1,5 +1,6 @@
 """The timed run for a GPU machine, on the CPU: a plain checkout trains, anneals, validates and leaves its weights."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ from safetensors import safe_open
 from gr_jscc.codecs.ntscc.codec import NTSCC
 from gr_jscc.nn.residual import ConditionedBottleneck, ResidualBlock
 from gr_jscc.training.device import compile_blocks
+from gr_jscc.training.recipe import load_recipe
+from gr_jscc.training.tasks import network_of, task_of
 
 pytestmark = pytest.mark.timeout(120)
 ROOT = Path(__file__).parents[2]
@@ -91,6 +94,17 @@ def test_a_few_seconds_end_annealed_validated_and_exported(tmp_path, pack):
         assert int(file.metadata()["steps"]) > 5 and json.loads(file.metadata()["figures"])
         assert all(file.get_tensor(key).dtype == torch.float16 for key in file.keys())  # noqa: SIM118
     assert NTSCC(out / "tiny.safetensors").cbr_range[1] > 0
+
+
+def test_what_a_gpu_run_leaves_is_small_enough_to_come_back():
+    recipe = dataclasses.replace(load_recipe("ntscc-gpu"), start_from="")
+    values = sum(value.numel() for value in network_of(recipe, task_of(recipe)).state_dict().values())
+    assert 2 * values <= 15 * 2**20
+
+
+def test_a_python_that_cannot_train_is_told(tmp_path, pack):
+    ended = script("gpu-run.sh", "ntscc-gpu:0.1", PACK=str(pack), OUT=str(tmp_path / "out"), PYTHON="/bin/false")
+    assert ended.returncode == 2 and ended.stderr.startswith("/bin/false lacks some of torch, safetensors")
 
 
 @pytest.mark.parametrize(
