@@ -217,8 +217,8 @@ class BurstHeaders:
 
 @njit(cache=True, nogil=True)
 def _fields(packed, ours):
-    """Payload symbols of headers uint8[n, 9], int64[n]; which are analog, bool[n]; and which no
-    transmitter of the version `ours` can have sent, bool[n]."""
+    """Payload symbols of headers uint8[n, 9], int64[n]; which are analog, bool[n]; and which no transmitter of the
+    version `ours` can have sent, bool[n]."""
     symbols, analog = np.empty(len(packed), np.int64), np.empty(len(packed), np.bool_)
     wrong = np.empty(len(packed), np.bool_)
     for number in range(len(packed)):

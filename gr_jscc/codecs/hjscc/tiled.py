@@ -32,7 +32,8 @@ ROOM = 3  # tensors as large as a tile's coefficients for which there is to be r
 # Rate indexes int64[1, rows, columns] of groups, values float32[1, C, h, w], and noise variances as they or of one for
 # all channels.
 Crossed: TypeAlias = tuple[Tensor, Tensor, Tensor]
-# A latent, its prior and its inputs of a tile → what crossed, if anybody asks what comes after, and what is kept.
+# A latent, its prior and its inputs of a tile → what crossed, if anybody asks what comes after, and what is kept, of
+# each latent as many tensors.
 Work: TypeAlias = Callable[[int, Prior, Sequence[Tensor]], tuple[Crossed | None, list[Tensor]]]
 
 
@@ -157,10 +158,11 @@ def _walked(
         coarse = [stage._replace(reach=-(-stage.reach // factor)) for stage in stages]
         widest = ROOM * network.pyramid.channels[level] * factor**2
         results = all_by_tiles(coarse, before, widest, math.lcm(block.group, factor) // factor)
-        kept = iter(results[walk.left :])
-        made += [list(itertools.islice(kept, walk.kept[latent])) for latent in latents]
-        if walk.left:
-            estimate, variance, *more = results[: walk.left]
+        left = 4 if latents[-1] < last else 0 if scale is None else 2
+        each = (len(results) - left) // len(latents)
+        made += [list(results[begin : begin + each]) for begin in range(left, len(results), each)]
+        if left:
+            estimate, variance, *more = results[:left]
             features, ranking = more or (estimate[:, :0], estimate[:, :0])
             state = State(features, estimate, variance, ranking, ranking, state.sent)
     return state, made
@@ -173,16 +175,11 @@ class _Walk:
 
     Args:
         end, work, scale: of `_walked`.
-
-    Attributes:
-        left: tensors that the last stage left, which are not kept.
-        kept: by latent, how many tensors are.
     """
 
     def __init__(self, end: End, work: Work, scale: float) -> None:
         self._network, self._condition, self._work = end.network, end.condition, work
         self._scale, self._sent = torch.full_like(end.quality, scale), torch.zeros_like(end.state.sent)
-        self.left, self.kept = 0, dict[int, int]()
 
     def expect(self, latent: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         """From the state to the prior."""
@@ -197,7 +194,6 @@ class _Walk:
         """From the prior to what crossed; of the last latent nothing where nobody asks for the state after it."""
         prior, before, own = tensors[:5], tensors[5:-inputs], tensors[-inputs:]
         crossed, kept = self._work(latent, self._prior(*prior), own)
-        self.left, self.kept[latent] = 0, len(kept)
         if crossed is None:
             return *before, *kept
         index, values, noise_var = crossed
@@ -211,7 +207,6 @@ class _Walk:
         )
         is_last = latent == len(self._network.latents) - 1
         left = state.estimate, state.variance, *(() if is_last else (state.features, state.ranking_untold))
-        self.left = len(left)
         return *left, *tensors[8:]
 
     def _prior(self, features: Tensor, mean: Tensor, variance: Tensor, ranking: Tensor, order: Tensor) -> Prior:
