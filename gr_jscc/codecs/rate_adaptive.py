@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from gr_jscc.codecs.trained import TrainedCodec
 QUALITY_CODES = 255  # of a quality of 1
 ETAS = (1e-3, 1e3)  # between which η is sought
 TYPICAL_SLOPE = 0.13  # by how much the logarithm of a picture's symbols rises with a level, where nothing is known yet
+NEAR = TYPICAL_SLOPE / 2  # of the logarithm: η makes up for so little, be it too much
 
 
 class RateAdaptiveCodec(TrainedCodec):
@@ -50,7 +52,7 @@ def largest_eta(symbols_at: Callable[[float], int], symbols: int) -> float:
     return low
 
 
-def finest_level(levels: int, symbols_at: Callable[[int], int], symbols: int) -> int:
+def finest_level(levels: int, symbols_at: Callable[[int], float], symbols: int) -> int:
     """The highest of so many levels, from 0, that takes at most so many complex symbols; 0 where none does.
 
     What a level takes may cost a network's run. Levels take more symbols by about the same factor each, so the next one
@@ -69,6 +71,35 @@ def finest_level(levels: int, symbols_at: Callable[[int], int], symbols: int) ->
         guess = level - known[level] / max(slope, 1e-3)
         level = min(max(math.floor(guess), low + 1), high - 1)
     return max(low, 0)
+
+
+def finest_by_sample(
+    levels: int, symbols_at: Callable[[int], int], sampled_at: Callable[[int], float], symbols: int
+) -> int:
+    """About what `finest_level` finds, of a picture of which a sample says for little how levels compare.
+
+    Args:
+        levels, symbols_at, symbols: as there.
+        sampled_at: about what `symbols_at` says. What it is off by at one level it is taken to be off by at all.
+
+    Example:
+        >>> looked = []
+        >>> finest_by_sample(9, lambda level: looked.append(level) or 100 << level, lambda level: 97 << level, 3000)
+        4
+        >>> looked
+        [4]
+    """
+    sampled_at, known, ratio = functools.cache(sampled_at), dict[int, int](), 1.0
+
+    def about(level: int) -> float:
+        return known.get(level, ratio * sampled_at(level))
+
+    while (level := finest_level(levels, about, symbols)) not in known:
+        known[level] = symbols_at(level)
+        if abs(math.log(max(known[level], 1) / max(symbols, 1))) < NEAR:
+            break
+        ratio = known[level] / max(sampled_at(level), 1)
+    return level
 
 
 def quality_code(level: int, levels: int) -> int:

@@ -41,14 +41,29 @@ class Piece(NamedTuple):
         rows, columns = (slice(int(x.start * ratio), int(x.stop * ratio)) for x, ratio in zip(offsets, ratios))
         return slice(None), slice(None), rows, columns
 
+    def room(self, part: Part) -> Piece:
+        """Tensors for a part, with nothing in them yet, whose channels are where these have them."""
+        sides = [slice(0, x.stop - x.start) for x in part]
+        shapes = ((*x.shape[:2], *(side.stop for side in self.place(x, sides)[2:])) for x in self.tensors)
+        made = (
+            torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=form_of(x))
+            for shape, x in zip(shapes, self.tensors)
+        )
+        return Piece(tuple(made), part)
+
+    def put(self, piece: Piece) -> None:
+        """Copies a piece to where it belongs in this one."""
+        there = self.cut(piece.part)
+        for own, tensor in zip(there.tensors if there else (), piece.tensors):
+            own.copy_(tensor)
+
     def dense(self, copy: bool = False) -> Piece:
         """The same without gaps in memory, where channels stay last if they are: kernels are chosen by that.
 
         Args:
             copy: whether in memory of its own in any case.
         """
-        forms = (torch.channels_last if x.stride(1) == 1 else torch.contiguous_format for x in self.tensors)
-        made = ((x.clone if copy else x.contiguous)(memory_format=form) for x, form in zip(self.tensors, forms))
+        made = ((x.clone if copy else x.contiguous)(memory_format=form_of(x)) for x in self.tensors)
         return Piece(tuple(made), self.part)
 
 
@@ -62,7 +77,7 @@ class Seam:
         >>> picture, seam = torch.arange(12.0).reshape(1, 1, 2, 6), Seam()
         >>> def tile(begin, end, seen, again):
         ...     rows, made = slice(0, 2), Piece((picture[..., begin:end],), [slice(0, 2), slice(begin, end)])
-        ...     looked = seam.joined(made, made.part, [rows, slice(seen, end)], [slice(2, 2), slice(again, end)])
+        ...     looked = seam.joined(made, made.part, [rows, slice(seen, end)], again=(2, again))
         ...     return looked.tensors[0]
         >>> left, right = tile(0, 3, seen=0, again=2), tile(3, 6, seen=2, again=6)
         >>> torch.equal(right, picture[..., 2:])
@@ -73,24 +88,32 @@ class Seam:
         self._left: Piece | None = None
         self._above: dict[int, Piece | None] = {}  # by a tile's first column that was new
 
-    def joined(self, made: Piece | None, new: Part, seen: Part, again: Part) -> Piece:
+    def joined(self, made: Piece | None, new: Part, seen: Part, again: Sequence[int]) -> Piece:
         """What the second function looks at for a tile.
 
         Args:
             made: by the first one, with all that is new; None where nothing is.
             new: positions.
             seen: positions looked at: none below or on the right of what is new.
-            again: rows and columns of them that will be looked at once more, for the tiles below and on the right.
+            again: the first row and the first column of which something will be looked at once more, for the tiles
+                below and on the right.
         """
         key = new[1].start
         fresh = made.cut(new) if made else None
-        column = _joined([self._above.get(key), fresh], [seen[0], new[1]], 2)
-        looked = _joined([self._left if key else None, column], seen, 3)
-        assert looked is not None
-        below, right = looked.cut([again[0], new[1]]), looked.cut([seen[0], again[1]])
+        rows, columns = (slice(x.start, y.stop) for x, y in zip(seen, new))
+        known = _joined([self._above.get(key), self._left if key else None, fresh], [rows, columns])
+        below = known.cut([slice(again[0], rows.stop), new[1]])
+        right = known.cut([rows, slice(again[1], columns.stop)])
         self._above[key] = below and below.dense(copy=True)
         self._left = right and right.dense(copy=True)
+        looked = known.cut(seen)
+        assert looked is not None
         return looked.dense()
+
+
+def form_of(tensor: Tensor) -> torch.memory_format:
+    """Whether a tensor [B, C, ·, ·], or what it is a part of, has its channels last in memory."""
+    return torch.channels_last if tensor.stride(1) == 1 else torch.contiguous_format
 
 
 def is_empty(part: Part) -> bool:
@@ -98,9 +121,12 @@ def is_empty(part: Part) -> bool:
     return any(side.stop <= side.start for side in part)
 
 
-def _joined(pieces: Sequence[Piece | None], part: Part, dim: int) -> Piece | None:
-    """Pieces that lie side by side, as far as there are any."""
+def _joined(pieces: Sequence[Piece | None], part: Part) -> Piece:
+    """One of pieces that together are all of a part."""
     there = [piece for piece in pieces if piece]
-    if len(there) <= 1:
-        return there[0] if there else None
-    return Piece(tuple(torch.cat(tensors, dim) for tensors in zip(*(piece.tensors for piece in there))), part)
+    if len(there) == 1:
+        return there[0]
+    whole = there[0].room(part)
+    for piece in there:
+        whole.put(piece)
+    return whole

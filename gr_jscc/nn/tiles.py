@@ -31,6 +31,9 @@ class Stage(NamedTuple):
             several. They may have other sides than the inputs, by a factor of their own.
         reach: positions on every side that it depends on, counted in those of the inputs.
         beside: tensors of whole pictures, of which it is given the same part behind the others.
+        keeps: how many of the tensors it returns, the last ones, no later stage is given: they are results.
+        placed: whether it is told the row and the column at which its part begins, as ``begin``. That may be any then,
+            and is at a tile's multiple otherwise.
 
     Example:
         >>> import torch
@@ -43,6 +46,8 @@ class Stage(NamedTuple):
     function: Callable[..., Tensor | tuple[Tensor, ...]]
     reach: int
     beside: Sequence[Tensor] = ()
+    keeps: int = 0
+    placed: bool = False
 
 
 def by_tiles(stages: Sequence[Stage], inputs: Sequence[Tensor], values: float, multiple: int = 1) -> Tensor:
@@ -73,6 +78,9 @@ def all_by_tiles(
         values: float32, of the widest tensor on the way, for each position of the inputs.
         multiple: positions of which tiles begin at multiples.
 
+    Returns:
+        What the stages keep, and then all that the last one makes.
+
     Example:
         >>> import torch
         >>> largest, picture = torch.nn.MaxPool2d(3, 1, padding=1), torch.rand(1, 1, 1000, 9000)
@@ -83,15 +91,20 @@ def all_by_tiles(
     size, ahead = inputs[0].shape[2:], [0]
     for stage in reversed(stages):
         ahead.insert(0, ahead[0] - (-stage.reach // multiple) * multiple)
-    reaches = [before - after for before, after in itertools.pairwise(ahead)]
+    reaches = [
+        stage.reach if stage.placed else before - after
+        for stage, (before, after) in zip(stages, itertools.pairwise(ahead))
+    ]
     cuts = best_cuts(size, max(ahead[0], 2 * max(reaches)), multiple, int(LARGEST / 4 / values))
-    if cuts == (1, 1):
-        for stage in stages:
-            inputs = _several(stage.function(*inputs, *stage.beside))
-        return tuple(inputs)
     everything = [slice(0, length) for length in size]
     given, told = Piece(tuple(inputs), everything), [Piece(tuple(stage.beside), everything) for stage in stages]
-    seams, wholes = [Seam() for _ in stages], list[Tensor]()
+    if cuts == (1, 1):
+        kept = list[Tensor]()
+        for stage in stages:
+            inputs, more = _made_by(stage, inputs, stage.beside, everything)
+            kept += more
+        return *kept, *inputs
+    seams, results = [Seam() for _ in stages], list[Piece | None]([None] * (len(stages) + 1))
     cores = itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts)))
     for number, core in enumerate(cores):
         if number % TOGETHER == 0:
@@ -106,21 +119,37 @@ def all_by_tiles(
             if place == 0:
                 looked = given.cut(seen).dense()
             else:
-                again = [slice(max(0, x.stop - reach), y.stop) for x, y in zip(new, seen)]
+                again = [max(0, x.stop - reach) for x in new]
                 looked = seams[place].joined(made, arrived, seen, again)
             beside = told[place].cut(seen).dense()
             made = None  # two stages' tensors are enough at a time
-            made = Piece(_several(stage.function(*looked.tensors, *beside.tensors)), seen)
-            del looked, beside
-        own = made.cut(core)
-        for place, (tensor, part) in enumerate(zip(made.tensors, own.tensors)):
-            if len(wholes) == place:
-                sides = made.place(tensor, everything)
-                wholes.append(tensor.new_empty((*tensor.shape[:2], *(side.stop for side in sides[2:]))))
-            wholes[place][made.place(tensor, core)] = part
-    del made, own, tensor, part
+            passed, kept = _made_by(stage, looked.tensors, beside.tensors, seen)
+            made = Piece(passed, seen)
+            results[place] = _with(results[place], Piece(kept, seen).cut(new), everything)
+            del looked, beside, passed, kept
+        results[-1] = _with(results[-1], made.cut(core), everything)
+    del made
     give_back_freed()  # the last tile's too, which takes as much as all that is kept
-    return tuple(wholes)
+    return tuple(itertools.chain(*(result.tensors for result in results)))
+
+
+def _made_by(
+    stage: Stage, tensors: Sequence[Tensor], beside: Sequence[Tensor], seen: Part
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """What a stage makes for the next one, and what is kept of it."""
+    begin = {"begin": tuple(side.start for side in seen)} if stage.placed else {}
+    made = stage.function(*tensors, *beside, **begin)
+    made = (made,) if isinstance(made, Tensor) else made
+    passed = len(made) - stage.keeps
+    return made[:passed], made[passed:]
+
+
+def _with(result: Piece | None, part: Piece, everything: Part) -> Piece:
+    """A result of the whole picture, maybe its first part's, with one part more."""
+    # With channels where the tiles have them: copies are quick then, and so is whatever comes next.
+    result = result or part.room(everything)
+    result.put(part)
+    return result
 
 
 def best_cuts(size: Sequence[int], rim: int, multiple: int, most: int) -> tuple[int, int]:
@@ -161,7 +190,3 @@ def _moved(core: Part, by: int, size: Sequence[int]) -> Part:
     return [
         slice(min(length, x.start + by) if x.start else 0, min(length, x.stop + by)) for x, length in zip(core, size)
     ]
-
-
-def _several(made: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (made,) if isinstance(made, Tensor) else made

@@ -19,7 +19,7 @@ class WindowAttention(nn.Module):
         inner: channels of queries, keys and values, over all heads.
         heads: divides ``inner``.
         window: positions of a window's side.
-        shift: places by which the windows are moved down and right, below ``window``.
+        shift: places by which the windows are moved down and right, at most half of ``window``.
 
     Example:
         >>> import torch
@@ -41,6 +41,11 @@ class WindowAttention(nn.Module):
         self.register_buffer("relative", apart[0] * (2 * window - 1) + apart[1], persistent=False)
         nn.init.zeros_(self.output.weight)  # a fresh block is the identity
         nn.init.zeros_(self.output.bias)
+
+    @property
+    def reach(self) -> int:
+        """Positions around a part, whose edges are at multiples of the window, up to the edges of its windows."""
+        return self.window - self.shift if self.shift else 0
 
     def grown(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Tensors of a narrower attention with as many heads, each head filled up with what has no effect yet."""
@@ -67,28 +72,28 @@ class WindowAttention(nn.Module):
             "output.weight": output.flatten(0, 2).T,
         }  # fmt: skip
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, H, W, C] → the same shape."""
+    def forward(self, x: Tensor, begin: tuple[int, int] = (0, 0)) -> Tensor:
+        """[B, H, W, C] → the same shape; ``begin``: the picture's row and column at which this part of it begins."""
         count, height, width, _ = x.shape
         side = self.window
         # Windows are shifted by padding in front; no position ever sees the opposite edge of the picture.
-        front = (side - self.shift) % side if height > side or width > side else 0
-        below, right = -(height + front) % side, -(width + front) % side
-        inputs = F.pad(self.inputs(x), (0, 0, front, right, front, below))
+        above, left = ((at - self.shift) % side if height > side or width > side else 0 for at in begin)
+        below, right = -(height + above) % side, -(width + left) % side
+        inputs = F.pad(self.inputs(x), (0, 0, left, right, above, below))
         rows, columns = inputs.shape[1] // side, inputs.shape[2] // side
         inputs = inputs.reshape(count, rows, side, columns, side, 3, self.heads, -1)
         query, key, value = inputs.permute(5, 0, 1, 3, 6, 2, 4, 7).reshape(
             3, count * rows * columns, self.heads, side * side, -1
         )
         bias = self.bias[:, self.relative][None].to(query.dtype)
-        if front or below or right:
-            real = F.pad(torch.ones(height, width, device=x.device), (front, right, front, below))
+        if above or left or below or right:
+            real = F.pad(torch.ones(height, width, device=x.device), (left, right, above, below))
             real = real.reshape(rows, side, columns, side).transpose(1, 2).reshape(-1, 1, 1, side * side)
             bias = (bias + torch.where(real > 0, 0.0, -1e4).to(query.dtype)).repeat(count, 1, 1, 1)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.expand(len(query), -1, -1, -1))
         mixed = mixed.reshape(count, rows, columns, self.heads, side, side, -1).permute(0, 1, 4, 2, 5, 3, 6)
         mixed = mixed.reshape(count, rows * side, columns * side, -1)
-        return self.output(mixed[:, front : front + height, front : front + width])
+        return self.output(mixed[:, above : above + height, left : left + width])
 
 
 class WindowBlock(nn.Module):
@@ -115,9 +120,9 @@ class WindowBlock(nn.Module):
         nn.init.zeros_(self.reduce.weight)
         nn.init.zeros_(self.reduce.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, H, W, C] → the same shape."""
-        x = x + self.attention(self.attention_norm(x))
+    def forward(self, x: Tensor, begin: tuple[int, int] = (0, 0)) -> Tensor:
+        """[B, H, W, C] → the same shape; ``begin`` as of `WindowAttention`."""
+        x = x + self.attention(self.attention_norm(x), begin)
         return x + self.reduce(F.gelu(self.expand(self.norm(x))))
 
 
@@ -147,12 +152,24 @@ class WindowBlocks(nn.Module):
             for i in range(blocks)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    @property
+    def reach(self) -> int:
+        """Positions around a part, whose edges are at multiples of the window, on which it depends."""
+        reach = 0
+        for attention in (block.attention for block in reversed(self.blocks)):
+            reach = attention.reach + max(0, -(-(reach - attention.reach) // attention.window)) * attention.window
+        return reach
+
+    def forward(self, x: Tensor, begin: tuple[int, int] = (0, 0)) -> Tensor:
         if not self.blocks:
             return x
-        # Tiles begin where windows do; those that are shifted reach beyond a tile by their shift.
+
+        def run(block: WindowBlock, x: Tensor, begin_of_tile: tuple[int, int]) -> Tensor:
+            at = begin[0] + begin_of_tile[0], begin[1] + begin_of_tile[1]
+            return block(x.permute(0, 2, 3, 1), at).permute(0, 3, 1, 2)
+
         stages = [
-            Stage(lambda x, block=block: block(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), block.attention.shift)
+            Stage(lambda x, begin, block=block: run(block, x, begin), block.attention.reach, placed=True)
             for block in self.blocks
         ]
         first = self.blocks[0]

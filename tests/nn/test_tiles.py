@@ -102,14 +102,47 @@ def test_stages_may_reach_further_than_tiles_are_wide(seed, monkeypatch):
     sides = random.integers(1, 60, 2).tolist()
     x, y, first, last = torch.rand(4, 1, 2, *sides, generator=generator, dtype=torch.float64)
     stages = [tiles.Stage(lambda x, y, blur=blur: (blur(x), blur(x - y)), reach) for blur, reach in zip(blurs, reaches)]
-    stages[1] = tiles.Stage(lambda x, y, beside: (blurs[1](x * beside), y), reaches[1], [first])
+    stages[1] = tiles.Stage(lambda x, y, beside: (blurs[1](x * beside), y, x * y), reaches[1], [first], keeps=1)
     stages.append(tiles.Stage(lambda x, y, beside: (x + y * beside, y.sin()), 0, [last]))
     multiple, found = int(random.choice([1, 2, 4])), []
     for cuts in ((1, 1), (4, 9)):
         monkeypatch.setattr(tiles, "best_cuts", lambda *_, cuts=cuts: cuts)
         with torch.inference_mode():
             found.append(tiles.all_by_tiles(stages, [x, y], 1, multiple))
+    assert [len(results) for results in found] == [3, 3]
     assert all(torch.allclose(whole, cut) for whole, cut in zip(*found))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_stages_that_are_told_their_place_look_no_further_than_they_reach(seed, monkeypatch):
+    random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    reaches, multiple = random.integers(0, 6, 4).tolist(), int(random.choice([2, 4, 5]))
+    blurs = [shaken(torch.nn.Conv2d(1, 1, 2 * reach + 1, padding=reach)).double() for reach in reaches]
+    x = torch.rand(1, 1, *random.integers(20, 60, 2).tolist(), generator=generator, dtype=torch.float64)
+
+    def chequered(x, begin, blur):
+        """Depends on where the part is, by the parity of its rows and columns."""
+        rows, columns = (torch.arange(length) + at for length, at in zip(x.shape[2:], begin))
+        return blur(x * (1 + (rows[:, None] + columns) % 2))
+
+    stages = [
+        tiles.Stage(lambda x, begin, b=blur: chequered(x, begin, b), reach, placed=True)
+        for blur, reach in zip(blurs, reaches)
+    ]
+    stages.insert(2, tiles.Stage(blurs[0], reaches[0]))  # not told: its parts begin at multiples
+    found = []
+    for cuts in ((1, 1), (3, 4)):
+        monkeypatch.setattr(tiles, "best_cuts", lambda *_, cuts=cuts: cuts)
+        with torch.inference_mode():
+            found.append(tiles.by_tiles(stages, [x], 1, multiple))
+    assert torch.allclose(*found)
+
+
+@pytest.mark.parametrize("form", [torch.channels_last, torch.contiguous_format], ids=str)
+def test_channels_are_where_they_are_in_the_whole(form, twice):
+    x = torch.rand(1, 8, 60, 80).contiguous(memory_format=form)
+    whole, cut = twice(lambda x: tiles.by_tiles([tiles.Stage(torch.sqrt, 1)], [x], 8), x)
+    assert whole.stride() == cut.stride() and cut.is_contiguous(memory_format=form)
 
 
 def test_nothing_is_made_twice_but_within_one_stages_reach(monkeypatch):

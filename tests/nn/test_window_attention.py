@@ -55,3 +55,27 @@ def test_a_fresh_stack_is_the_identity_and_alternates_its_shift():
     x = torch.randn(1, 8, 9, 5)
     assert torch.equal(blocks(x), x)
     assert [block.attention.shift for block in blocks.blocks] == [0, 2, 0]
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("window", [4, 5])
+def test_a_part_depends_on_what_is_within_reach_and_on_no_less(window, count, shifted):
+    torch.manual_seed(1)
+    blocks = WindowBlocks(4, count, inner=4, heads=1, window=window, hidden=4, shifted=shifted).eval()
+    for parameter in blocks.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    size, begin, end, reach = 12 * window, 5 * window, 7 * window, blocks.reach
+    x = torch.randn(1, 4, size, size)
+
+    def of_part(rim):
+        part = slice(begin - rim, end + rim)
+        with torch.inference_mode():
+            return blocks(x[:, :, part, part], begin=(begin - rim,) * 2)[:, :, rim : rim + end - begin][
+                ..., rim : rim + end - begin
+            ]
+
+    with torch.inference_mode():
+        whole = blocks(x)[:, :, begin:end, begin:end]
+    assert torch.allclose(of_part(reach), whole, atol=1e-5)
+    assert reach == 0 or not torch.allclose(of_part(reach - 1), whole, atol=2e-5)

@@ -18,7 +18,8 @@ from gr_jscc.codecs.hjscc.end import End
 from gr_jscc.codecs.hjscc.latent import Source
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork, encoder_numbers, over, power_scale
 from gr_jscc.codecs.hjscc.tiled import bits_left
-from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, largest_eta, quality_code
+from gr_jscc.codecs.parts.picture_sample import sample_of
+from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_by_sample, finest_level, largest_eta, quality_code
 from gr_jscc.nn.noise import awgn
 from gr_jscc.nn.rate_attention import of_group
 
@@ -164,18 +165,27 @@ def plan(
     known: dict[int, list[Wish]] = {}
     nominal = eta or network.eta
 
-    def begun(quality: int) -> tuple[Source, End]:
+    def begun(levels: list[Tensor], quality: int) -> tuple[Source, End]:
         source = network.describe(levels, torch.tensor([quality / QUALITY_CODES], device=levels[0].device))
         return source, End.start(network, quality / QUALITY_CODES, *levels[0].shape[2:])
 
-    def wishes_at(level: int) -> list[Wish]:
-        if level not in known:
-            source, end = begun(quality_code(level, QUALITIES))
-            known[level] = wishes_of(source, end, network.eta, snr_db, told)
-        return known[level]
+    def looked_at(levels: list[Tensor], level: int) -> list[Wish]:
+        return wishes_of(*begun(levels, quality_code(level, QUALITIES)), network.eta, snr_db, told)
 
-    finest = finest_level(QUALITIES, lambda level: symbols_of(wishes_at(level), nominal), symbols)
-    quality, wishes = quality_code(finest, QUALITIES), wishes_at(finest)
+    def taken_by(level: int) -> int:
+        known[level] = looked_at(levels, level)
+        return symbols_of(known[level], nominal)
+
+    if sampled := sample_of(levels, network.multiple):
+        sample, times = sampled
+
+        def about(level: int) -> float:
+            return times * symbols_of(looked_at(sample, level), nominal)
+
+        finest = finest_by_sample(QUALITIES, taken_by, about, symbols)
+    else:
+        finest = finest_level(QUALITIES, taken_by, symbols)
+    quality, wishes = quality_code(finest, QUALITIES), known[finest]
     if eta is None or symbols_of(wishes, nominal) > symbols:
         nominal = largest_eta(lambda eta: symbols_of(wishes, eta), symbols)
-    return Plan(quality, nominal, wishes, *begun(quality))
+    return Plan(quality, nominal, wishes, *begun(levels, quality))

@@ -58,7 +58,7 @@ def bits_left(source: Source, end: End, eta: float, snr_db: float) -> list[Tenso
         sent = network.encode(latent, target, prior, bits, index, etas, numbers, aware=False)
         return _as_sent(sent.values, index), [bits[:, None]]
 
-    _, made = _walked(end, [source.of(level) for level in network.level_of[end.latent + 1 :]], work)
+    _, made = _walked(end, [source.of(level) for level in network.level_of[end.latent + 1 :]], work, keeps=1)
     return [bits[:, 0] for (bits,) in made]
 
 
@@ -80,7 +80,7 @@ def values_left(source: Source, end: End, indexes: Sequence[np.ndarray], eta: fl
         [*source.of(network.level_of[latent]), _wide(network, end, latent, index)]
         for latent, index in enumerate(indexes, first)
     ]
-    _, made = _walked(end, inputs, work)
+    _, made = _walked(end, inputs, work, keeps=2)
     return [Sent(torch.from_numpy(index).to(mask.device)[None], mask, x) for index, (mask, x) in zip(indexes, made)]
 
 
@@ -119,7 +119,7 @@ def after_all(
         mask = network.latents[latent].mask(index, prior)
         return (index, placed_from(values, mask, begins), placed_from(noise, mask, begins)), [mask]
 
-    state, made = _walked(end, inputs, work, scale)
+    state, made = _walked(end, inputs, work, keeps=1, scale=scale)
     masks = [mask for (mask,) in made]
     for mask in masks:
         state = replace(state, sent=state.sent + mask.sum((1, 2, 3)))
@@ -127,7 +127,7 @@ def after_all(
 
 
 def _walked(
-    end: End, inputs: Sequence[Sequence[Tensor]], work: Work, scale: float | None = None
+    end: End, inputs: Sequence[Sequence[Tensor]], work: Work, keeps: int, scale: float | None = None
 ) -> tuple[State, list[list[Tensor]]]:
     """The top-down path through all latents that are left.
 
@@ -135,6 +135,7 @@ def _walked(
         end: so far.
         inputs: for each of them, tensors [1, ·, h, w] of its level.
         work: see there.
+        keeps: how many tensors that keeps.
         scale: amplitude of the values that crossed, for symbols of power 1; None: the transmitter's, which has no use
             for the state after the last latent.
 
@@ -152,17 +153,16 @@ def _walked(
         for number, (latent, own) in enumerate(zip(latents, given)):
             entered = 0 if number else len(network.top_down[level])
             stages += [Stage(partial(walk.expect, latent), PRIOR_REACH + entered)]
-            stages += [Stage(partial(walk.cross, latent, len(own)), POSTERIOR_REACH + block.group - 1, own)]
+            stages += [Stage(partial(walk.cross, latent), POSTERIOR_REACH + block.group - 1, own, keeps)]
             if latent < last or scale is not None:
                 stages += [Stage(partial(walk.settle, latent), ARRIVAL_REACH)]
         coarse = [stage._replace(reach=-(-stage.reach // factor)) for stage in stages]
         widest = ROOM * network.pyramid.channels[level] * factor**2
         results = all_by_tiles(coarse, before, widest, math.lcm(block.group, factor) // factor)
-        left = 4 if latents[-1] < last else 0 if scale is None else 2
-        each = (len(results) - left) // len(latents)
-        made += [list(results[begin : begin + each]) for begin in range(left, len(results), each)]
+        kept, left = results[: keeps * len(latents)], results[keeps * len(latents) :]
+        made += [list(kept[begin : begin + keeps]) for begin in range(0, len(kept), keeps)]
         if left:
-            estimate, variance, *more = results[:left]
+            estimate, variance, *more = left
             features, ranking = more or (estimate[:, :0], estimate[:, :0])
             state = State(features, estimate, variance, ranking, ranking, state.sent)
     return state, made
@@ -170,8 +170,6 @@ def _walked(
 
 class _Walk:
     """What is done with a tile for each latent of a level, in stages that look a little further than the tile.
-
-    From stage to stage go what the last one left, and after that what is kept.
 
     Args:
         end, work, scale: of `_walked`.
@@ -181,33 +179,37 @@ class _Walk:
         self._network, self._condition, self._work = end.network, end.condition, work
         self._scale, self._sent = torch.full_like(end.quality, scale), torch.zeros_like(end.state.sent)
 
-    def expect(self, latent: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def expect(
+        self, latent: int, estimate: Tensor, variance: Tensor, features: Tensor, ranking: Tensor
+    ) -> tuple[Tensor, ...]:
         """From the state to the prior."""
-        estimate, variance, features, ranking = tensors[:4]
         state = State(features, estimate, variance, ranking, ranking, self._sent)
         prior = self._network.prior(
             latent, self._network.descend(latent, state, self._condition), self._condition, aware=False
         )
-        return prior.features, prior.mean, prior.variance, prior.ranking, prior.order.short(), *tensors[4:]
+        return prior.features, prior.mean, prior.variance, prior.ranking, prior.order.short()
 
-    def cross(self, latent: int, inputs: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """From the prior to what crossed; of the last latent nothing where nobody asks for the state after it."""
-        prior, before, own = tensors[:5], tensors[5:-inputs], tensors[-inputs:]
+    def cross(self, latent: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """From the prior to what crossed, nothing of the last latent where nobody asks for the state after it, and to
+        what is kept.
+        """
+        prior, own = tensors[:5], tensors[5:]
         crossed, kept = self._work(latent, self._prior(*prior), own)
         if crossed is None:
-            return *before, *kept
+            return tuple(kept)
         index, values, noise_var = crossed
-        return *prior, index[:, None], values, noise_var, *before, *kept
+        wide = of_group(index[:, None], self._network.latents[latent].group, values.shape[2:])
+        return *prior, wide, values, noise_var, *kept
 
     def settle(self, latent: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         """From what crossed to the state after it."""
-        index, values, noise_var = tensors[5:8]
+        *prior, wide, values, noise_var = tensors
+        index = _of_groups(self._network, latent, wide)
         state = self._network.decode(
-            latent, self._prior(*tensors[:5]), index[:, 0], values, noise_var, self._scale, self._condition, aware=False
+            latent, self._prior(*prior), index, values, noise_var, self._scale, self._condition, aware=False
         )
         is_last = latent == len(self._network.latents) - 1
-        left = state.estimate, state.variance, *(() if is_last else (state.features, state.ranking_untold))
-        return *left, *tensors[8:]
+        return state.estimate, state.variance, *(() if is_last else (state.features, state.ranking_untold))
 
     def _prior(self, features: Tensor, mean: Tensor, variance: Tensor, ranking: Tensor, order: Tensor) -> Prior:
         state = State(features, mean, variance, ranking, ranking, self._sent)

@@ -23,10 +23,12 @@ from gr_jscc.codecs.over_latents import OverLatents
 from gr_jscc.codecs.parts.entropy_coding import CodingError
 from gr_jscc.codecs.parts.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.parts.masked_values import in_order, placed
+from gr_jscc.codecs.parts.picture_sample import sample_of
 from gr_jscc.codecs.parts.power_scale import known_scale, quantise_scale, scale_of
 from gr_jscc.codecs.rate_adaptive import (
     QUALITY_CODES,
     RateAdaptiveCodec,
+    finest_by_sample,
     finest_level,
     largest_eta,
     quality_code,
@@ -150,13 +152,24 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
         nominal = self.eta or self.network.eta
         known: dict[int, tuple[Tensor, np.ndarray]] = {}  # level → hyperlatents, bits
 
-        def taken_by(level: int) -> int:
+        def looked_at(latents: Tensor, level: int) -> tuple[Tensor, np.ndarray]:
             quality = quality_code(level, QUALITIES)
             hyper = self._hyper(latents, quality)
-            known[level] = hyper, self._bits(latents, hyper, quality)
+            return hyper, self._bits(latents, hyper, quality)
+
+        def taken_by(level: int) -> int:
+            known[level] = looked_at(latents, level)
             return self._symbols(known[level][1], nominal)
 
-        finest = finest_level(QUALITIES, taken_by, symbols)
+        if sampled := sample_of([latents], self.network.stride):
+            (sample,), times = sampled
+
+            def about(level: int) -> float:
+                return times * self._symbols(looked_at(sample, level)[1], nominal)
+
+            finest = finest_by_sample(QUALITIES, taken_by, about, symbols)
+        else:
+            finest = finest_level(QUALITIES, taken_by, symbols)
         hyper, bits = known[finest]
         eta = nominal
         if self.eta is None or self._symbols(bits, nominal) > symbols:

@@ -18,7 +18,6 @@ from gr_jscc.codecs.parts.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.nn.entropy_models import gaussian_bits
 from gr_jscc.nn.rate_attention import of_group
 from gr_jscc.nn.tiles import Stage, all_by_tiles, by_tiles
-from gr_jscc.nn.window_attention import WindowBlocks
 
 HYPER_REACH = 6  # latent positions on every side that h_s looks at
 # Tensors as large as a tile's latents that counting bits, f_e and f_d* are given room for; there are some more.
@@ -65,7 +64,7 @@ def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None,
         sent = network.sent(index[:, 0])
         return network.encoder(latents / network.amplitude, index[:, 0], sent, Prior(mean, variance))
 
-    last = Stage(encode, _reach(network.encoder.blocks), [latents, index[:, None]])
+    last = Stage(encode, network.encoder.blocks.reach, [latents, index[:, None]])
     stages, inputs = [_prior_of(network, hyper), last], [_described_by(hyper, index)]
     return by_tiles(stages, inputs, ENCODED * network.latents, _multiple(network))
 
@@ -87,31 +86,27 @@ def estimates(
     def arrive(
         mean: Tensor, variance: Tensor, received: Tensor, noise_var: Tensor, index: Tensor
     ) -> tuple[Tensor, ...]:
-        return *network.arrived(received, noise_var, scale, index[:, 0], Prior(mean, variance)), mean, variance
+        x, trust, sums = network.arrived(received, noise_var, scale, index[:, 0], Prior(mean, variance))
+        return x, mean, variance, trust, sums
 
-    def attend(x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-        return network.decoder.blocks(x).float(), *others
+    def attend(x: Tensor, mean: Tensor, variance: Tensor, begin: tuple[int, int]) -> tuple[Tensor, ...]:
+        return network.decoder.blocks(x, begin).float(), mean, variance
 
-    def refine(x: Tensor, trust: Tensor, sums: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:
-        return network.decoder.refined(x, Prior(mean, variance)) * network.amplitude, trust, sums
+    def refine(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        return network.decoder.refined(x, Prior(mean, variance)) * network.amplitude
 
     stages = [
-        _prior_of(network, hyper), Stage(arrive, 0, [received, noise_var, index[:, None]]),
-        Stage(attend, _reach(network.decoder.blocks)), Stage(refine, 0),
+        _prior_of(network, hyper), Stage(arrive, 0, [received, noise_var, index[:, None]], keeps=2),
+        Stage(attend, network.decoder.blocks.reach, placed=True), Stage(refine, 0),
     ]  # fmt: skip
     inputs = [_described_by(hyper, index)]
-    estimate, trust, sums = all_by_tiles(stages, inputs, DECODED * network.latents, _multiple(network))
+    trust, sums, estimate = all_by_tiles(stages, inputs, DECODED * network.latents, _multiple(network))
     return estimate, trust, sums
 
 
 def _multiple(network: NTSCCNetwork) -> int:
     """Positions of which tiles begin at multiples: windows are where they were, and hyperlatents whole."""
     return math.lcm(HYPER_STRIDE, *(block.attention.window for block in network.encoder.blocks.blocks))
-
-
-def _reach(blocks: WindowBlocks) -> int:
-    """Positions on every side: as tiles begin where windows do, only those that are shifted reach beyond a tile."""
-    return sum(block.attention.shift for block in blocks.blocks)
 
 
 def _prior_of(network: NTSCCNetwork, hyper: Tensor | None) -> Stage:

@@ -1,0 +1,53 @@
+"""A sample of a large picture is a small picture made of its blocks, and chooses as all of it would."""
+
+import numpy as np
+import pytest
+import torch
+
+from gr_jscc.codecs.parts import picture_sample
+from gr_jscc.codecs.parts.picture_sample import BLOCK_PIXELS, sample_of
+from gr_jscc.codecs.registry import load_codec
+from gr_jscc.link.ideal import ideal_reception
+from gr_jscc.metrics.picture import psnr_db
+
+
+@pytest.mark.parametrize("size", [(256, 384), (1000, 300), (64, 3000), (257, 391)])
+def test_it_is_of_whole_blocks_from_all_over(size):
+    block = BLOCK_PIXELS // 16
+    places = torch.arange(size[0] * size[1]).reshape(1, 1, *size)
+    (sample,), times = sample_of([places], stride=16)
+    rows, columns = sample[0, 0].numpy() // size[1], sample[0, 0].numpy() % size[1]
+    assert sample.shape[2] % block == sample.shape[3] % block == 0
+    assert times == pytest.approx(places.numel() / sample.numel())
+    assert (np.diff(rows[:, 0]) > 0).all() and (np.diff(columns[0]) > 0).all()  # nothing twice
+    for found, length in ((rows[:, 0], size[0]), (columns[0], size[1])):
+        count = len(found) // block
+        assert np.allclose(found.reshape(count, block).mean(1), (np.arange(count) + 0.5) * length / count, atol=1.5)
+
+
+def test_levels_show_the_same_places():
+    coarse = torch.arange(64 * 96).reshape(1, 1, 64, 96)
+    fine = coarse.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    (small, large), _ = sample_of([coarse, fine], stride=64)
+    assert torch.equal(large, small.repeat_interleave(4, 2).repeat_interleave(4, 3))
+
+
+def test_a_small_picture_is_looked_at_as_a_whole():
+    assert sample_of([torch.zeros(1, 1, 32, 48)], stride=16) is None  # a Kodak photo
+    assert sample_of([torch.zeros(1, 1, 1, 100_000)], stride=16) is None  # no block fits
+
+
+@pytest.mark.parametrize("name", ["ntscc", "hjscc"])
+def test_a_sample_chooses_about_the_quality_that_all_of_it_would(name, monkeypatch, photo):
+    monkeypatch.setattr(picture_sample, "BLOCKS", 6)
+    monkeypatch.setattr(picture_sample, "BLOCK_PIXELS", 128)
+    found = []
+    for worthwhile in (1e9, 1.4):
+        monkeypatch.setattr(picture_sample, "WORTHWHILE", worthwhile)
+        codec = load_codec(name)
+        payload = codec.transmitter(1 / 16).start(photo)
+        came = ideal_reception(payload, 10.0, np.ones(1, np.complex64), np.random.default_rng(1))
+        assert 0 <= photo.size / 16 - len(payload.symbols) < 0.01 * photo.size / 16
+        found.append((psnr_db(photo, codec.receiver(*photo.shape[:2]).push(came)), payload.side_info))
+    (exact, _), (about, _) = found
+    assert abs(exact - about) < 0.1
