@@ -37,17 +37,15 @@ def bits_of(network: NTSCCNetwork, latents: Tensor, hyper: Tensor, quality: Tens
     steps = network.steps(quality)
     unit = network.amplitude / steps
 
-    def describe(hyper: Tensor) -> tuple[Tensor, Tensor]:
-        return _described(network, hyper)
-
-    def count(mean: Tensor, scale: Tensor, latents: Tensor) -> Tensor:
+    def count(features: Tensor, latents: Tensor) -> Tensor:
+        mean, scale = network.hyperprior.moments(features)
         rows = max(1, IN_CACHE // latents.shape[3])
         parts = zip(*(tensor.split(rows, 2) for tensor in (latents, mean, scale)))
         bits = (gaussian_bits((values / steps).round(), mean * unit, scale * unit) for values, mean, scale in parts)
         return torch.cat([part.sum(1, keepdim=True) for part in bits], 2)
 
-    stages = [Stage(describe, HYPER_REACH), Stage(count, 0, [latents])]
-    return by_tiles(stages, [_spread(hyper, latents)], COUNTED * network.latents, HYPER_STRIDE)[:, 0]
+    stages = [_features_of(network, hyper), Stage(count, 0, [latents])]
+    return by_tiles(stages, [_given(hyper, latents[:, 0])], COUNTED * network.latents, HYPER_STRIDE)[:, 0]
 
 
 def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None, index: Tensor) -> Tensor:
@@ -60,13 +58,12 @@ def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None,
         index: int64[B, h, w], rate indexes.
     """
 
-    def encode(mean: Tensor, variance: Tensor, latents: Tensor, index: Tensor) -> Tensor:
+    def encode(features: Tensor, latents: Tensor, index: Tensor) -> Tensor:
         sent = network.sent(index[:, 0])
-        return network.encoder(latents / network.amplitude, index[:, 0], sent, Prior(mean, variance))
+        return network.encoder(latents / network.amplitude, index[:, 0], sent, _prior(network, hyper, features))
 
     last = Stage(encode, network.encoder.blocks.reach, [latents, index[:, None]])
-    stages, inputs = [_prior_of(network, hyper), last], [_described_by(hyper, index)]
-    return by_tiles(stages, inputs, ENCODED * network.latents, _multiple(network))
+    return by_tiles([_features_of(network, hyper), last], [_given(hyper, index)], ENCODED * network.latents, _multiple(network))
 
 
 def estimates(
@@ -83,11 +80,10 @@ def estimates(
         hyper: as in `channel_values`.
     """
 
-    def arrive(
-        mean: Tensor, variance: Tensor, received: Tensor, noise_var: Tensor, index: Tensor
-    ) -> tuple[Tensor, ...]:
-        x, trust, sums = network.arrived(received, noise_var, scale, index[:, 0], Prior(mean, variance))
-        return x, mean, variance, trust, sums
+    def arrive(features: Tensor, received: Tensor, noise_var: Tensor, index: Tensor) -> tuple[Tensor, ...]:
+        prior = _prior(network, hyper, features)
+        x, trust, sums = network.arrived(received, noise_var, scale, index[:, 0], prior)
+        return x, prior.mean, prior.variance, trust, sums
 
     def attend(x: Tensor, mean: Tensor, variance: Tensor, begin: tuple[int, int]) -> tuple[Tensor, ...]:
         return network.decoder.blocks(x, begin).float(), mean, variance
@@ -96,11 +92,11 @@ def estimates(
         return network.decoder.refined(x, Prior(mean, variance)) * network.amplitude
 
     stages = [
-        _prior_of(network, hyper), Stage(arrive, 0, [received, noise_var, index[:, None]], keeps=2),
+        _features_of(network, hyper), Stage(arrive, 0, [received, noise_var, index[:, None]], keeps=2),
         Stage(attend, network.decoder.blocks.reach, placed=True), Stage(refine, 0),
     ]  # fmt: skip
-    inputs = [_described_by(hyper, index)]
-    trust, sums, estimate = all_by_tiles(stages, inputs, DECODED * network.latents, _multiple(network))
+    made = all_by_tiles(stages, [_given(hyper, index)], DECODED * network.latents, _multiple(network))
+    trust, sums, estimate = made
     return estimate, trust, sums
 
 
@@ -109,33 +105,30 @@ def _multiple(network: NTSCCNetwork) -> int:
     return math.lcm(HYPER_STRIDE, *(block.attention.window for block in network.encoder.blocks.blocks))
 
 
-def _prior_of(network: NTSCCNetwork, hyper: Tensor | None) -> Stage:
-    """Makes of `_described_by` what both ends know of a tile's latents, mean and variance; in full precision, as both
-    must derive it alike.
+def _given(hyper: Tensor | None, index: Tensor) -> Tensor:
+    """What a tile's prior is made of, at every position [B, ·, h, w]: hyperlatents, or but as many positions as index
+    [B, h, w] has.
     """
-
-    def describe(given: Tensor) -> tuple[Tensor, Tensor]:
-        mean = deviation = None
-        if hyper is not None:
-            with torch.autocast(given.device.type, enabled=False):
-                mean, deviation = _described(network, given)
-        shape = len(given), network.latents, *given.shape[2:]
-        prior = network.prior(torch.empty(shape, device=given.device), mean, deviation)
-        return prior.mean, prior.variance
-
-    return Stage(describe, HYPER_REACH)
+    if hyper is None:
+        return index[:, None]
+    return of_group(hyper, HYPER_STRIDE, index.shape[1:]).contiguous()
 
 
-def _described_by(hyper: Tensor | None, index: Tensor) -> Tensor:
-    """What a tile's prior is made of at every position: hyperlatents, or nothing but as many positions as index has."""
-    return index[:, None] if hyper is None else _spread(hyper, index)
+def _features_of(network: NTSCCNetwork, hyper: Tensor | None) -> Stage:
+    """Makes of `_given` what `_prior` is made of."""
+
+    def widen(given: Tensor) -> Tensor:
+        with torch.autocast(given.device.type, enabled=False):
+            return network.hyperprior.features(given[:, :, ::HYPER_STRIDE, ::HYPER_STRIDE], *given.shape[2:])
+
+    return Stage(lambda index: index, 0) if hyper is None else Stage(widen, HYPER_REACH)
 
 
-def _spread(hyper: Tensor, like: Tensor) -> Tensor:
-    """Hyperlatents [B, Z, h', w'] at every position of [..., h, w]."""
-    return of_group(hyper, HYPER_STRIDE, like.shape[-2:]).contiguous()
-
-
-def _described(network: NTSCCNetwork, wide: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and scale of a tile's latents by hyperlatents that `_spread` spread."""
-    return network.hyperprior.describe(wide[:, :, ::HYPER_STRIDE, ::HYPER_STRIDE], *wide.shape[2:])
+def _prior(network: NTSCCNetwork, hyper: Tensor | None, features: Tensor) -> Prior:
+    """What both ends know of a tile's latents; in full precision, as both must derive it alike."""
+    mean = deviation = None
+    if hyper is not None:
+        with torch.autocast(features.device.type, enabled=False):
+            mean, deviation = network.hyperprior.moments(features)
+    shape = len(features), network.latents, *features.shape[2:]
+    return network.prior(torch.empty(shape, device=features.device), mean, deviation)

@@ -87,7 +87,15 @@ class Hyperprior(nn.Module):
 
         They are float32, or float64 of a hyperprior in double precision.
         """
-        described = self.synthesis(hyper)[:, :, :height, :width]
+        return self.moments(self.features(hyper, height, width))
+
+    def features(self, hyper: Tensor, height: int, width: int) -> Tensor:
+        """All of h_s but its last layer, for `moments`."""
+        return self.synthesis[:-1](hyper)[:, :, :height, :width]
+
+    def moments(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The last layer of h_s, of each position by itself; returns as `describe`."""
+        described = self.synthesis[-1](features)
         mean, log_scale = described.to(torch.promote_types(described.dtype, torch.float32)).chunk(2, dim=1)
         return mean, log_scale.clamp(-5, 2).exp()
 
