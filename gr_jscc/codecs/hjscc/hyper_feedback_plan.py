@@ -11,6 +11,7 @@ from torch import Tensor
 from gr_jscc.codecs.hjscc.hyper_feedback_end import End
 from gr_jscc.codecs.hjscc.hyper_feedback_network import Belief, HyperFeedbackNetwork, power_scale
 from gr_jscc.codecs.parts.hyper import Hyperprior
+from gr_jscc.codecs.parts.picture_sample import sample_of
 from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_level, quality_code
 
 QUALITIES = 17  # levels that are tried, from 0 to 1
@@ -26,18 +27,21 @@ def finest_quality(
 ) -> int:
     """The code of the finest quality at which all rounds, at the usual thresholds, fit into so many complex symbols.
 
+    Of a large picture it is about that, by a sample: thresholds make up for the rest.
+
     Args:
         network, exact: as an `End` has them.
         latents: float32[1, C, h, w].
         symbols: there are.
         snr_db: Es/N0 that is expected.
     """
+    (latents,), times = sample_of([latents], network.transforms.stride) or ([latents], 1.0)
 
-    def expected(level: int) -> int:
+    def expected(level: int) -> float:
         quality = torch.tensor([quality_code(level, QUALITIES) / QUALITY_CODES], device=latents.device)
         of_hyper, count = _hyper_round(network, network.hyper(latents, quality), quality, snr_db)
         start = network.described(of_hyper, exact, *latents.shape[2:])
-        return count + int(sum(_counts(network, start, quality, USUAL_THRESHOLD, snr_db)))
+        return times * (count + sum(_counts(network, start, quality, USUAL_THRESHOLD, snr_db)))
 
     return quality_code(finest_level(QUALITIES, expected, symbols), QUALITIES)
 

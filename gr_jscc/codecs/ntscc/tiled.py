@@ -63,7 +63,8 @@ def channel_values(network: NTSCCNetwork, latents: Tensor, hyper: Tensor | None,
         return network.encoder(latents / network.amplitude, index[:, 0], sent, _prior(network, hyper, features))
 
     last = Stage(encode, network.encoder.blocks.reach, [latents, index[:, None]])
-    return by_tiles([_features_of(network, hyper), last], [_given(hyper, index)], ENCODED * network.latents, _multiple(network))
+    stages, inputs = [_features_of(network, hyper), last], [_given(hyper, index)]
+    return by_tiles(stages, inputs, ENCODED * network.latents, _multiple(network))
 
 
 def estimates(
