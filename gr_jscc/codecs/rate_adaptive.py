@@ -74,13 +74,14 @@ def finest_level(levels: int, symbols_at: Callable[[int], float], symbols: int) 
 
 
 def finest_by_sample(
-    levels: int, symbols_at: Callable[[int], int], sampled_at: Callable[[int], float], symbols: int
+    levels: int, symbols_at: Callable[[int], int], sampled_at: Callable[[int], float] | None, symbols: int
 ) -> int:
     """About what `finest_level` finds, of a picture of which a sample says for little how levels compare.
 
     Args:
         levels, symbols_at, symbols: as there.
-        sampled_at: about what `symbols_at` says. What it is off by at one level it is taken to be off by at all.
+        sampled_at: about what `symbols_at` says. What it is off by at one level it is taken to be off by at all. None:
+            there is no sample.
 
     Example:
         >>> looked = []
@@ -89,16 +90,18 @@ def finest_by_sample(
         >>> looked
         [4]
     """
-    sampled_at, known, ratio = functools.cache(sampled_at), dict[int, int](), 1.0
+    if sampled_at is None:
+        return finest_level(levels, symbols_at, symbols)
+    sampled, known, ratio = functools.cache(sampled_at), dict[int, int](), 1.0
 
     def about(level: int) -> float:
-        return known.get(level, ratio * sampled_at(level))
+        return known.get(level, ratio * sampled(level))
 
     while (level := finest_level(levels, about, symbols)) not in known:
         known[level] = symbols_at(level)
         if abs(math.log(max(known[level], 1) / max(symbols, 1))) < NEAR:
             break
-        ratio = known[level] / max(sampled_at(level), 1)
+        ratio = known[level] / max(sampled(level), 1)
     return level
 
 

@@ -35,7 +35,7 @@ def finest_quality(
         symbols: there are.
         snr_db: Es/N0 that is expected.
     """
-    (latents,), times = sample_of([latents], network.transforms.stride) or ([latents], 1.0)
+    (latents,), times = sample_of([latents], network.transforms.stride)
 
     def expected(level: int) -> float:
         quality = torch.tensor([quality_code(level, QUALITIES) / QUALITY_CODES], device=latents.device)

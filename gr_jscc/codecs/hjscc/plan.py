@@ -19,7 +19,7 @@ from gr_jscc.codecs.hjscc.latent import Source
 from gr_jscc.codecs.hjscc.network import HJSCCNetwork, encoder_numbers, over, power_scale
 from gr_jscc.codecs.hjscc.tiled import bits_left
 from gr_jscc.codecs.parts.picture_sample import sample_of
-from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_by_sample, finest_level, largest_eta, quality_code
+from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, finest_by_sample, largest_eta, quality_code
 from gr_jscc.nn.noise import awgn
 from gr_jscc.nn.rate_attention import of_group
 
@@ -176,15 +176,11 @@ def plan(
         known[level] = looked_at(levels, level)
         return symbols_of(known[level], nominal)
 
-    if sampled := sample_of(levels, network.multiple):
-        sample, times = sampled
+    def about(level: int) -> float:
+        return times * symbols_of(looked_at(sample, level), nominal)
 
-        def about(level: int) -> float:
-            return times * symbols_of(looked_at(sample, level), nominal)
-
-        finest = finest_by_sample(QUALITIES, taken_by, about, symbols)
-    else:
-        finest = finest_level(QUALITIES, taken_by, symbols)
+    sample, times = sample_of(levels, network.multiple)
+    finest = finest_by_sample(QUALITIES, taken_by, about if times > 1 else None, symbols)
     quality, wishes = quality_code(finest, QUALITIES), known[finest]
     if eta is None or symbols_of(wishes, nominal) > symbols:
         nominal = largest_eta(lambda eta: symbols_of(wishes, eta), symbols)

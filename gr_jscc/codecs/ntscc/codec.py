@@ -25,14 +25,7 @@ from gr_jscc.codecs.parts.hyper import STRIDE as HYPER_STRIDE
 from gr_jscc.codecs.parts.masked_values import in_order, placed
 from gr_jscc.codecs.parts.picture_sample import sample_of
 from gr_jscc.codecs.parts.power_scale import known_scale, quantise_scale, scale_of
-from gr_jscc.codecs.rate_adaptive import (
-    QUALITY_CODES,
-    RateAdaptiveCodec,
-    finest_by_sample,
-    finest_level,
-    largest_eta,
-    quality_code,
-)
+from gr_jscc.codecs.rate_adaptive import QUALITY_CODES, RateAdaptiveCodec, finest_by_sample, largest_eta, quality_code
 from gr_jscc.codecs.trained import Heard, TrainedReceiver
 from gr_jscc.weights.loading import require, require_bools, require_number, require_rates
 
@@ -161,15 +154,11 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
             known[level] = looked_at(latents, level)
             return self._symbols(known[level][1], nominal)
 
-        if sampled := sample_of([latents], self.network.stride):
-            (sample,), times = sampled
+        def about(level: int) -> float:
+            return times * self._symbols(looked_at(sample, level)[1], nominal)
 
-            def about(level: int) -> float:
-                return times * self._symbols(looked_at(sample, level)[1], nominal)
-
-            finest = finest_by_sample(QUALITIES, taken_by, about, symbols)
-        else:
-            finest = finest_level(QUALITIES, taken_by, symbols)
+        (sample,), times = sample_of([latents], self.network.stride)
+        finest = finest_by_sample(QUALITIES, taken_by, about if times > 1 else None, symbols)
         hyper, bits = known[finest]
         eta = nominal
         if self.eta is None or self._symbols(bits, nominal) > symbols:
