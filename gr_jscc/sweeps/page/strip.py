@@ -85,7 +85,7 @@ class PictureStrip:
                     panel.picture.mean(axis=2), cmap="gray", vmin=FAINT[0], vmax=FAINT[1], interpolation="nearest"
                 )
                 axes.imshow(panel.uses, cmap=COLOURS, norm=norm, alpha=COVER, interpolation="nearest")
-            axes.set_title(plain(panel.caption), y=-0.03, va="top", fontsize=8.5, linespacing=1.3)
+            axes.set_title(plain(panel.caption), y=-0.03, pad=0, va="top", fontsize=8.5, linespacing=1.3)
         if norm is not None:
             _draw_scale(figure, list(grid), norm)
         stream = io.BytesIO()
