@@ -180,7 +180,8 @@ def plan(
         return times * symbols_of(looked_at(sample, level), nominal)
 
     sample, times = sample_of(levels, network.multiple)
-    finest = finest_by_sample(QUALITIES, taken_by, about if times > 1 else None, symbols)
+    # A quality that takes a little too much is made up for by η, which must be free to.
+    finest = finest_by_sample(QUALITIES, taken_by, about if times > 1 and eta is None else None, symbols)
     quality, wishes = quality_code(finest, QUALITIES), known[finest]
     if eta is None or symbols_of(wishes, nominal) > symbols:
         nominal = largest_eta(lambda eta: symbols_of(wishes, eta), symbols)

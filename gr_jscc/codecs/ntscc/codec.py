@@ -158,7 +158,8 @@ class NTSCC(OverLatents, RateAdaptiveCodec):
             return times * self._symbols(looked_at(sample, level)[1], nominal)
 
         (sample,), times = sample_of([latents], self.network.stride)
-        finest = finest_by_sample(QUALITIES, taken_by, about if times > 1 else None, symbols)
+        # A quality that takes a little too much is made up for by η, which must be free to.
+        finest = finest_by_sample(QUALITIES, taken_by, about if times > 1 and self.eta is None else None, symbols)
         hyper, bits = known[finest]
         eta = nominal
         if self.eta is None or self._symbols(bits, nominal) > symbols:

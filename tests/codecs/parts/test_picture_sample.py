@@ -49,3 +49,20 @@ def test_a_sample_chooses_about_the_quality_that_all_of_it_would(name, monkeypat
         assert 0 <= photo.size / 16 - sum(len(crossed.payload.symbols) for crossed in rounds) < 0.01 * photo.size / 16
         found.append(psnr_db(photo, rounds[-1].picture))
     assert abs(found[0] - found[1]) < 0.1
+
+
+@pytest.mark.parametrize("name", ["ntscc", "hjscc"])
+@pytest.mark.parametrize("taken", [0.97, 1.03])
+def test_an_eta_that_is_fixed_stays_as_it_is(name, taken, monkeypatch, photo):
+    """A sample lets a quality pass that takes a little too much: η makes up for it, where it may."""
+    codec = load_codec(name)
+    codec.set_eta(float(codec.network.eta))
+    budget = len(codec.transmitter(1 / 16).start(photo).symbols) / taken
+    monkeypatch.setattr(picture_sample, "BLOCKS", 6)
+    monkeypatch.setattr(picture_sample, "BLOCK_PIXELS", 128)
+    found = []
+    for worthwhile in (1e9, 1.4):
+        monkeypatch.setattr(picture_sample, "WORTHWHILE", worthwhile)
+        found.append(codec.transmitter(budget / photo.size).start(photo))
+    assert len(found[0].symbols) <= budget
+    assert found[0].side_info == found[1].side_info and np.array_equal(found[0].symbols, found[1].symbols)
