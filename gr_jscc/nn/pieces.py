@@ -46,7 +46,7 @@ class Piece(NamedTuple):
         sides = [slice(0, x.stop - x.start) for x in part]
         shapes = ((*x.shape[:2], *(side.stop for side in self.place(x, sides)[2:])) for x in self.tensors)
         made = (
-            torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=form_of(x))
+            torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=_form_of(x))
             for shape, x in zip(shapes, self.tensors)
         )
         return Piece(tuple(made), part)
@@ -63,7 +63,7 @@ class Piece(NamedTuple):
         Args:
             copy: whether in memory of its own in any case.
         """
-        made = ((x.clone if copy else x.contiguous)(memory_format=form_of(x)) for x in self.tensors)
+        made = ((x.clone if copy else x.contiguous)(memory_format=_form_of(x)) for x in self.tensors)
         return Piece(tuple(made), self.part)
 
 
@@ -111,14 +111,14 @@ class Seam:
         return looked.dense()
 
 
-def form_of(tensor: Tensor) -> torch.memory_format:
-    """Whether a tensor [B, C, ·, ·], or what it is a part of, has its channels last in memory."""
-    return torch.channels_last if tensor.stride(1) == 1 else torch.contiguous_format
-
-
 def is_empty(part: Part) -> bool:
     """Whether there are no positions in it."""
     return any(side.stop <= side.start for side in part)
+
+
+def _form_of(tensor: Tensor) -> torch.memory_format:
+    """Whether a tensor [B, C, ·, ·], or what it is a part of, has its channels last in memory."""
+    return torch.channels_last if tensor.stride(1) == 1 else torch.contiguous_format
 
 
 def _joined(pieces: Sequence[Piece | None], part: Part) -> Piece:

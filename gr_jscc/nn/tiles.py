@@ -97,13 +97,13 @@ def all_by_tiles(
     ]
     cuts = best_cuts(size, max(ahead[0], 2 * max(reaches)), multiple, int(LARGEST / 4 / values))
     everything = [slice(0, length) for length in size]
-    given, told = Piece(tuple(inputs), everything), [Piece(tuple(stage.beside), everything) for stage in stages]
     if cuts == (1, 1):
         kept = list[Tensor]()
         for stage in stages:
             inputs, more = _made_by(stage, inputs, stage.beside, everything)
             kept += more
         return *kept, *inputs
+    given, told = Piece(tuple(inputs), everything), [Piece(tuple(stage.beside), everything) for stage in stages]
     seams, results = [Seam() for _ in stages], list[Piece | None]([None] * (len(stages) + 1))
     cores = itertools.product(*(_spans(length, count, multiple) for length, count in zip(size, cuts)))
     for number, core in enumerate(cores):

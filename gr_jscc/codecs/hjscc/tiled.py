@@ -153,7 +153,7 @@ def _walked(
         for number, (latent, own) in enumerate(zip(latents, given)):
             entered = 0 if number else len(network.top_down[level])
             stages += [Stage(partial(walk.expect, latent), PRIOR_REACH + entered)]
-            stages += [Stage(partial(walk.cross, latent), POSTERIOR_REACH + block.group - 1, own, keeps)]
+            stages += [Stage(partial(walk.cross, latent), POSTERIOR_REACH + block.group - 1, own, keeps=keeps)]
             if latent < last or scale is not None:
                 stages += [Stage(partial(walk.settle, latent), ARRIVAL_REACH)]
         coarse = [stage._replace(reach=-(-stage.reach // factor)) for stage in stages]

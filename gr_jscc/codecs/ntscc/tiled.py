@@ -96,8 +96,8 @@ def estimates(
         _features_of(network, hyper), Stage(arrive, 0, [received, noise_var, index[:, None]], keeps=2),
         Stage(attend, network.decoder.blocks.reach, placed=True), Stage(refine, 0),
     ]  # fmt: skip
-    made = all_by_tiles(stages, [_given(hyper, index)], DECODED * network.latents, _multiple(network))
-    trust, sums, estimate = made
+    inputs, room = [_given(hyper, index)], DECODED * network.latents
+    trust, sums, estimate = all_by_tiles(stages, inputs, room, _multiple(network))
     return estimate, trust, sums
 
 
