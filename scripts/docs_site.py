@@ -105,8 +105,8 @@ def notebook_page(notebook: dict) -> str:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             text = "".join(output.get("text", data.get("text/plain", [])))
-            if "image/png" in data:
-                parts.append(f"![{text}](data:image/png;base64,{''.join(data['image/png']).strip()})")
+            if image := next((kind for kind in data if kind.startswith("image/")), None):
+                parts.append(f"![{text}](data:{image};base64,{''.join(data[image]).strip()})")
             else:
                 parts.append(f"```text\n{text.rstrip()}\n```")
     return "\n\n".join(parts) + "\n"

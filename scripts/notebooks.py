@@ -54,7 +54,7 @@ def _outputs(cell: dict, number: int, names: dict) -> list[dict]:
     if value is not None and not is_hidden:
         data = {"text/plain": _lines(repr(value))}
         if hasattr(value, "_repr_png_"):
-            data["image/png"] = _base64(value._repr_png_())
+            data["image/jpeg"] = _base64(_small_picture(value._repr_png_()))
         outputs.append({"data": data, "execution_count": number, "metadata": {}, "output_type": "execute_result"})
     for figure in map(plt.figure, plt.get_fignums()):
         stream = io.BytesIO()
@@ -73,6 +73,13 @@ def _small(figure: io.BytesIO) -> bytes:
     """A PNG of a chart with as many colours as that needs."""
     small = io.BytesIO()
     Image.open(figure).convert("RGB").quantize(256).save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def _small_picture(picture: bytes) -> bytes:
+    """A JPEG of what a cell shows as PNG."""
+    small = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").save(small, format="jpeg", quality=90, subsampling=0)
     return small.getvalue()
 
 
