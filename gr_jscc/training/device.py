@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from gr_jscc.nn.convnext import ConvNeXtBlock
-from gr_jscc.nn.residual import ConditionedBottleneck, ResidualBlock
+from gr_jscc.nn.residual import Bottleneck, ConditionedBottleneck, ResidualBlock
 from gr_jscc.nn.window_attention import WindowBlock
 
-BLOCKS = (ConditionedBottleneck, ConvNeXtBlock, ResidualBlock, WindowBlock)
+BLOCKS = (Bottleneck, ConditionedBottleneck, ConvNeXtBlock, ResidualBlock, WindowBlock)
 VARIANTS = 64  # of a kind, by shapes and options; torch gives up after eight
 
 

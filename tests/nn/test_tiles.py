@@ -43,9 +43,9 @@ def close(whole, cut):
     return float((whole - cut).abs().max()) <= ROUNDING * float(whole.abs().max().clamp(min=1))
 
 
-@pytest.mark.parametrize("mixed", [False, True])
-def test_both_halves_of_deepjscc(twice, mixed):
-    network = shaken(DeepJSCCNetwork(8, 8, 16, 8, encoder_blocks=(1, 2), decoder_blocks=(1, 2), mixed=mixed))
+@pytest.mark.parametrize("options", [{}, {"mixed": True}, {"fine_hidden": 4}], ids=str)
+def test_both_halves_of_deepjscc(twice, options):
+    network = shaken(DeepJSCCNetwork(8, 8, 16, 8, encoder_blocks=(2, 2), decoder_blocks=(2, 2), **options))
     pictures, rate = torch.rand(1, 3, 136, 264, generator=torch.Generator().manual_seed(2)), torch.tensor([6])
     whole, cut = twice(lambda x: network.encode(x, rate), pictures)
     assert close(whole, cut)
@@ -53,8 +53,11 @@ def test_both_halves_of_deepjscc(twice, mixed):
     assert close(*twice(lambda x, n: network.decode(x, n, rate), whole, noise_var))
 
 
-def test_both_halves_of_a_frame_after_another(twice):
-    network = shaken(TemporalNetwork(8, 8, 16, 8, encoder_blocks=(1, 2), decoder_blocks=(1, 2)))
+@pytest.mark.parametrize("hidden", [0, 4])
+def test_both_halves_of_a_frame_after_another(twice, hidden):
+    network = shaken(
+        TemporalNetwork(8, 8, 16, hidden=8, encoder_blocks=(1, 2), decoder_blocks=(2, 2), fine_hidden=hidden)
+    )
     frame, reference = torch.rand(2, 1, 3, 136, 264, generator=torch.Generator().manual_seed(2))
     rate, age = torch.tensor([6]), torch.tensor([2])
     whole, cut = twice(lambda x, y: network.encode_beside(x, y, rate, age), frame, reference)

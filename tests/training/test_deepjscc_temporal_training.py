@@ -7,14 +7,14 @@ from PIL import Image
 from gr_jscc.codecs.registry import load_codec
 from gr_jscc.training.deepjscc_temporal import TemporalTask
 from gr_jscc.training.loop import train
-from gr_jscc.training.recipe import Recipe
+from gr_jscc.training.recipe import Recipe, load_recipe
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("one_thread")]
 
 
 def test_every_step_takes_the_next_frame_and_a_scene_ends_with_its_life(photo):
     task, generator = TemporalTask(refresh=3), torch.Generator().manual_seed(1)
-    network = task.build({})
+    network = task.build(load_recipe("deepjscc-temporal").network)
     crops = torch.from_numpy(photo[150:214, 100:228].copy()).permute(2, 0, 1).float() / 255
     images = torch.stack([crops[:, :, :64], crops[:, :, 64:]])
     task.prepare(network, images)
@@ -28,7 +28,7 @@ def test_every_step_takes_the_next_frame_and_a_scene_ends_with_its_life(photo):
 
 def test_gradients_reach_what_both_ends_do_with_their_references(photo):
     task = TemporalTask()
-    network = task.build({})
+    network = task.build(load_recipe("deepjscc-temporal").network)
     images = torch.from_numpy(photo[None, 150:214, 100:164].copy()).permute(0, 3, 1, 2).float() / 255
     task.prepare(network, images)
     task.loss(network, images, torch.Generator().manual_seed(1)).backward()
@@ -42,8 +42,8 @@ def test_a_run_leaves_weights_that_the_codec_takes(photo, tmp_path):
     Image.fromarray(photo[150:250, 100:200]).save(folder / "1.png")
     recipe = Recipe(
         "mine", "deepjscc-temporal", steps=2, batch=1, crop=64, warmup=1, checkpoint_every=2, validate_every=2,
-        precision="float32", task={"refresh": 2}, start_from="deepjscc-photo",
-        differences="deepjscc-photo", rounded=0.5,
+        precision="float32", network=load_recipe("deepjscc-temporal").network, task={"refresh": 2},
+        start_from="deepjscc-photo", differences="deepjscc-photo", rounded=0.5,
     )  # fmt: skip
     path = train(recipe, [folder], [folder], tmp_path / "run", "cpu")
     assert path.stat().st_size < 2_000_000

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gr_jscc.codecs.parts.deepjscc_network import VALUES, DeepJSCCNetwork, from_symbols, to_symbols
-from gr_jscc.codecs.parts.two_scales import FINE, STRIDE
+from gr_jscc.codecs.parts.pixels import in_blocks
+from gr_jscc.codecs.parts.two_scales import FINE, STRIDE, linearly
 from gr_jscc.nn.residual import mask_channels
 from gr_jscc.nn.tiles import Stage, by_tiles
 
@@ -80,8 +81,8 @@ class TemporalNetwork(DeepJSCCNetwork):
         condition = self.encoder_condition(self._rate_numbers(rate)) + self.encoder_told(told)
 
         def enter(images: Tensor, reference: Tensor) -> Tensor:
-            x = self.encoder_stem(F.pixel_unshuffle(images - 0.5, FINE))
-            x = x + self.encoder_reference(F.pixel_unshuffle(reference - 0.5, FINE))
+            x = self.encoder_stem(in_blocks(images, FINE) - 0.5)
+            x = x + self.encoder_reference(in_blocks(reference, FINE) - 0.5)
             return self.encoder_down(self.encoder_fine(x))
 
         def inside(x: Tensor) -> Tensor:
@@ -90,13 +91,11 @@ class TemporalNetwork(DeepJSCCNetwork):
             return x
 
         def leave(x: Tensor, images: Tensor, reference: Tensor) -> Tensor:
-            with torch.autocast(images.device.type, enabled=False):  # what is sent stays in full precision
-                linear = self.analysis(F.pixel_unshuffle(images, STRIDE))
-                linear = linear + self.analysis_reference(F.pixel_unshuffle(reference, STRIDE))
-                return linear + self.encoder_head(x.float())
+            linear = linearly(self.analysis, images) + linearly(self.analysis_reference, reference)
+            return linear + self.encoder_head(x)
 
         stages = [
-            Stage(enter, FINE * (1 + 2 * len(self.encoder_fine))),
+            Stage(enter, FINE * (1 + sum(block.reach for block in self.encoder_fine))),
             Stage(inside, STRIDE * len(self.encoder_coarse)),
             Stage(leave, STRIDE, [images, reference]),
         ]
@@ -147,7 +146,7 @@ class TemporalNetwork(DeepJSCCNetwork):
                 fine = self.passing(finely(reference)) + head
                 return F.pixel_shuffle(self.synthesis(estimate), STRIDE) + F.pixel_shuffle(fine, FINE)
 
-        fine = -(-FINE * (1 + 2 * len(self.decoder_fine)) // STRIDE)
+        fine = -(-FINE * (1 + sum(block.reach for block in self.decoder_fine)) // STRIDE)
         reference = F.pixel_unshuffle(reference, STRIDE)
         last = Stage(leave, fine + 1, [estimate, reference])
         stages, values = [Stage(enter, 1), Stage(inside, len(self.decoder_coarse)), last], self.decoder_up.out_channels

@@ -16,7 +16,7 @@ from gr_jscc.codecs.parts.mixing import mix, mixing_matrices, unmixed
 from gr_jscc.codecs.parts.power_scale import known_scale
 from gr_jscc.codecs.parts.two_scales import STRIDE, encoded, painted
 from gr_jscc.nn.klt import KLT
-from gr_jscc.nn.residual import Condition, ConditionedBottleneck, ResidualBlock, mask_channels
+from gr_jscc.nn.residual import Bottleneck, Condition, ConditionedBottleneck, ResidualBlock, mask_channels
 
 VALUES = 3 * STRIDE * STRIDE  # colour values under one latent position
 
@@ -29,6 +29,7 @@ class DeepJSCCNetwork(nn.Module):
         fine: channels at a quarter of the resolution.
         coarse: channels at an eighth.
         hidden: bottleneck channels.
+        fine_hidden: those of bottlenecks at a quarter of the resolution; 0 for plain residual blocks.
         encoder_blocks, decoder_blocks: (fine, coarse) numbers of residual blocks.
         condition: length of the condition vectors.
         mixed: whether the latents of a position are spread over its symbols, see `gr_jscc.codecs.parts.mixing`.
@@ -56,13 +57,14 @@ class DeepJSCCNetwork(nn.Module):
         decoder_blocks: tuple[int, int] = (3, 6),
         condition: int = 64,
         mixed: bool = False,
+        fine_hidden: int = 0,
     ) -> None:
         super().__init__()
         self.latents, self.mixed = latents, mixed
         self.config = dict(
             latents=latents, fine=fine, coarse=coarse, hidden=hidden,
             encoder_blocks=list(encoder_blocks), decoder_blocks=list(decoder_blocks), condition=condition,
-            mixed=mixed,
+            mixed=mixed, fine_hidden=fine_hidden,
         )  # fmt: skip
         self.analysis = nn.Conv2d(VALUES, latents, 1)  # the linear path
         self.synthesis = nn.Conv2d(latents, VALUES, 1)
@@ -73,7 +75,7 @@ class DeepJSCCNetwork(nn.Module):
 
         self.encoder_condition = Condition(2, condition)
         self.encoder_stem = nn.Conv2d(48, fine, 3, padding=1)
-        self.encoder_fine = nn.Sequential(*(ResidualBlock(fine) for _ in range(encoder_blocks[0])))
+        self.encoder_fine = nn.Sequential(*(_finely(fine, fine_hidden) for _ in range(encoder_blocks[0])))
         self.encoder_down = nn.Conv2d(fine, coarse, 2, stride=2)
         self.encoder_coarse = nn.ModuleList(
             ConditionedBottleneck(coarse, hidden, condition) for _ in range(encoder_blocks[1])
@@ -86,7 +88,7 @@ class DeepJSCCNetwork(nn.Module):
             ConditionedBottleneck(coarse, hidden, condition) for _ in range(decoder_blocks[1])
         )
         self.decoder_up = nn.Conv2d(coarse, 4 * fine, 1)
-        self.decoder_fine = nn.Sequential(*(ResidualBlock(fine) for _ in range(decoder_blocks[0])))
+        self.decoder_fine = nn.Sequential(*(_finely(fine, fine_hidden) for _ in range(decoder_blocks[0])))
         self.decoder_head = nn.Conv2d(fine, 48, 3, padding=1)
         for head in (self.encoder_head, self.decoder_head):
             nn.init.zeros_(head.weight)
@@ -180,6 +182,11 @@ class DeepJSCCNetwork(nn.Module):
         symbols, scale = to_symbols(latents, rate)
         received, noise_var = channel(symbols)
         return self.decode(*from_symbols(received, noise_var, scale), rate)
+
+
+def _finely(channels: int, hidden: int) -> nn.Module:
+    """A block at a quarter of the resolution."""
+    return Bottleneck(channels, hidden) if hidden else ResidualBlock(channels)
 
 
 def _everywhere(rate: Tensor, latents: Tensor, sent: Tensor | None) -> Tensor:

@@ -26,6 +26,27 @@ def in_unit(pixels: Tensor) -> Tensor:
     return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
 
 
+def in_blocks(pixels: Tensor, side: int) -> Tensor:
+    """Blocks of pixels as channels, what `torch.nn.functional.pixel_unshuffle` makes of `in_unit`, channels last.
+
+    Args:
+        pixels: float32[B, C, H, W] in [0, 1], or uint8; sides are multiples of ``side``.
+        side: of a block.
+
+    Returns:
+        float32[B, C·side², H/side, W/side] in [0, 1].
+
+    Example:
+        >>> pictures = torch.rand(1, 3, 8, 12)
+        >>> torch.equal(in_blocks(pictures, 4), torch.nn.functional.pixel_unshuffle(pictures, 4))
+        True
+    """
+    count, colours, height, width = pixels.shape
+    rows = pixels.permute(0, 2, 3, 1).reshape(count, height // side, side, width // side, side, colours)
+    blocks = rows.permute(0, 1, 3, 5, 2, 4).reshape(count, height // side, width // side, -1)
+    return in_unit(blocks.permute(0, 3, 1, 2))
+
+
 def to_picture(pixels: Tensor, height: int, width: int) -> np.ndarray:
     """float[1, 3, ≥ height, ≥ width], clipped to [0, 1], as uint8[height, width, 3]."""
     picture = torch.empty(height, width, 3, dtype=torch.uint8, device=pixels.device)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gr_jscc.codecs.parts.pixels import in_unit
+from gr_jscc.codecs.parts.pixels import in_blocks
 from gr_jscc.nn.tiles import Stage, by_tiles
 
 FINE, STRIDE = 4, 8  # pixels of a position's side at the two scales
@@ -25,18 +25,29 @@ def encoded(network: nn.Module, images: Tensor, condition: Tensor) -> Tensor:
     """
 
     def enter(images: Tensor) -> Tensor:
-        return network.encoder_stem(F.pixel_unshuffle(in_unit(images) - 0.5, FINE))
+        return network.encoder_stem(in_blocks(images, FINE) - 0.5)
 
     def leave(x: Tensor, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, enabled=False):  # what is sent stays in full precision
-            return network.analysis(F.pixel_unshuffle(in_unit(images), STRIDE)) + network.encoder_head(x.float())
+        return linearly(network.analysis, images) + network.encoder_head(x)
 
     stages = [
-        Stage(enter, FINE), *(Stage(block, 2 * FINE) for block in network.encoder_fine), Stage(network.encoder_down, 0),
-        *_conditioned(network.encoder_coarse, condition, STRIDE), Stage(leave, STRIDE, [images]),
+        Stage(enter, FINE), *(Stage(block, block.reach * FINE) for block in network.encoder_fine),
+        Stage(network.encoder_down, 0), *_conditioned(network.encoder_coarse, condition, STRIDE),
+        Stage(leave, STRIDE, [images]),
     ]  # fmt: skip
     values = max(network.encoder_stem.out_channels / FINE**2, network.encoder_down.out_channels / STRIDE**2)
     return by_tiles(stages, [images], values, multiple=STRIDE)
+
+
+def linearly(analysis: nn.Conv2d, images: Tensor) -> Tensor:
+    """What a 1×1 convolution makes of blocks of `STRIDE` pixels, in full precision: [B, channels, H/8, W/8].
+
+    It is computed over blocks of `FINE` pixels, which are quicker to make of a picture.
+    """
+    many = STRIDE // FINE
+    kernel = analysis.weight.reshape(-1, 3, many, FINE, many, FINE).permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+    with torch.autocast(images.device.type, enabled=False):
+        return F.conv2d(in_blocks(images, FINE), kernel, analysis.bias, stride=many)
 
 
 def painted(network: nn.Module, estimate: Tensor, trust: Tensor, condition: Tensor) -> Tensor:
@@ -55,7 +66,7 @@ def painted(network: nn.Module, estimate: Tensor, trust: Tensor, condition: Tens
 
     stages = [
         Stage(enter, 1), *_conditioned(network.decoder_coarse, condition, 1), Stage(refine, 0),
-        *(Stage(block, 1) for block in network.decoder_fine), Stage(leave, 1, [estimate]),
+        *(Stage(block, block.reach) for block in network.decoder_fine), Stage(leave, 1, [estimate]),
     ]  # fmt: skip
     values = max(network.decoder_up.out_channels, network.decoder_stem.out_channels)
     return by_tiles(stages, [estimate, trust], values)
