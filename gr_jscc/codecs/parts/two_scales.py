@@ -16,7 +16,7 @@ FINE, STRIDE = 4, 8  # pixels of a position's side at the two scales
 
 
 def encoded(network: nn.Module, images: Tensor, condition: Tensor) -> Tensor:
-    """What the encoder makes of pictures: [B, channels, H/8, W/8] in full precision.
+    """What the encoder makes of pictures: float32[B, channels, H/8, W/8].
 
     Args:
         network: with an encoder's modules.
