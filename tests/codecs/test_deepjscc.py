@@ -159,11 +159,11 @@ def test_symbols_and_latents_are_inverse():
     assert torch.allclose(variance[:, 0, 0, 0], 0.25 * scale**2)
 
 
-@pytest.mark.parametrize("fine_hidden", [0, 4])
-def test_a_fresh_network_is_the_linear_code(photo, fine_hidden):
+@pytest.mark.parametrize("hidden", [8, (4, 8)])
+def test_a_fresh_network_is_the_linear_code(photo, hidden):
     """Before training: KLT coefficients, sent and undone; without noise and at full rate a mere truncation."""
     pixels = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
-    network = DeepJSCCNetwork(latents=64, fine=8, coarse=16, hidden=8, fine_hidden=fine_hidden)
+    network = DeepJSCCNetwork(latents=64, fine=8, coarse=16, hidden=hidden)
     klt = fit_klt(pixels, 64)
     network.start_from(klt)
     with torch.inference_mode():

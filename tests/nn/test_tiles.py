@@ -43,9 +43,9 @@ def close(whole, cut):
     return float((whole - cut).abs().max()) <= ROUNDING * float(whole.abs().max().clamp(min=1))
 
 
-@pytest.mark.parametrize("options", [{}, {"mixed": True}, {"fine_hidden": 4}], ids=str)
+@pytest.mark.parametrize("options", [{"hidden": 8}, {"hidden": 8, "mixed": True}, {"hidden": (4, 8)}], ids=str)
 def test_both_halves_of_deepjscc(twice, options):
-    network = shaken(DeepJSCCNetwork(8, 8, 16, 8, encoder_blocks=(2, 2), decoder_blocks=(2, 2), **options))
+    network = shaken(DeepJSCCNetwork(8, 8, 16, encoder_blocks=(2, 2), decoder_blocks=(2, 2), **options))
     pictures, rate = torch.rand(1, 3, 136, 264, generator=torch.Generator().manual_seed(2)), torch.tensor([6])
     whole, cut = twice(lambda x: network.encode(x, rate), pictures)
     assert close(whole, cut)
@@ -53,11 +53,9 @@ def test_both_halves_of_deepjscc(twice, options):
     assert close(*twice(lambda x, n: network.decode(x, n, rate), whole, noise_var))
 
 
-@pytest.mark.parametrize("hidden", [0, 4])
+@pytest.mark.parametrize("hidden", [8, (4, 8)])
 def test_both_halves_of_a_frame_after_another(twice, hidden):
-    network = shaken(
-        TemporalNetwork(8, 8, 16, hidden=8, encoder_blocks=(1, 2), decoder_blocks=(2, 2), fine_hidden=hidden)
-    )
+    network = shaken(TemporalNetwork(8, 8, 16, hidden=hidden, encoder_blocks=(1, 2), decoder_blocks=(2, 2)))
     frame, reference = torch.rand(2, 1, 3, 136, 264, generator=torch.Generator().manual_seed(2))
     rate, age = torch.tensor([6]), torch.tensor([2])
     whole, cut = twice(lambda x, y: network.encode_beside(x, y, rate, age), frame, reference)

@@ -28,8 +28,7 @@ class DeepJSCCNetwork(nn.Module):
         latents: most real values sent per 8×8 block; CBR = n / (2·192) for n of them.
         fine: channels at a quarter of the resolution.
         coarse: channels at an eighth.
-        hidden: bottleneck channels.
-        fine_hidden: those of bottlenecks at a quarter of the resolution; 0 for plain residual blocks.
+        hidden: (fine, coarse) bottleneck channels; one number is the coarse ones', with plain blocks at the fine scale.
         encoder_blocks, decoder_blocks: (fine, coarse) numbers of residual blocks.
         condition: length of the condition vectors.
         mixed: whether the latents of a position are spread over its symbols, see `gr_jscc.codecs.parts.mixing`.
@@ -52,20 +51,20 @@ class DeepJSCCNetwork(nn.Module):
         latents: int = 64,
         fine: int = 96,
         coarse: int = 192,
-        hidden: int = 96,
+        hidden: int | tuple[int, int] = 96,
         encoder_blocks: tuple[int, int] = (2, 4),
         decoder_blocks: tuple[int, int] = (3, 6),
         condition: int = 64,
         mixed: bool = False,
-        fine_hidden: int = 0,
     ) -> None:
         super().__init__()
         self.latents, self.mixed = latents, mixed
         self.config = dict(
-            latents=latents, fine=fine, coarse=coarse, hidden=hidden,
+            latents=latents, fine=fine, coarse=coarse, hidden=hidden if isinstance(hidden, int) else list(hidden),
             encoder_blocks=list(encoder_blocks), decoder_blocks=list(decoder_blocks), condition=condition,
-            mixed=mixed, fine_hidden=fine_hidden,
+            mixed=mixed,
         )  # fmt: skip
+        narrow, hidden = (0, hidden) if isinstance(hidden, int) else hidden
         self.analysis = nn.Conv2d(VALUES, latents, 1)  # the linear path
         self.synthesis = nn.Conv2d(latents, VALUES, 1)
         self.log_power = nn.Parameter(torch.zeros(latents))  # of each latent channel, for the Wiener gain
@@ -75,7 +74,7 @@ class DeepJSCCNetwork(nn.Module):
 
         self.encoder_condition = Condition(2, condition)
         self.encoder_stem = nn.Conv2d(48, fine, 3, padding=1)
-        self.encoder_fine = nn.Sequential(*(_finely(fine, fine_hidden) for _ in range(encoder_blocks[0])))
+        self.encoder_fine = nn.Sequential(*(_finely(fine, narrow) for _ in range(encoder_blocks[0])))
         self.encoder_down = nn.Conv2d(fine, coarse, 2, stride=2)
         self.encoder_coarse = nn.ModuleList(
             ConditionedBottleneck(coarse, hidden, condition) for _ in range(encoder_blocks[1])
@@ -88,7 +87,7 @@ class DeepJSCCNetwork(nn.Module):
             ConditionedBottleneck(coarse, hidden, condition) for _ in range(decoder_blocks[1])
         )
         self.decoder_up = nn.Conv2d(coarse, 4 * fine, 1)
-        self.decoder_fine = nn.Sequential(*(_finely(fine, fine_hidden) for _ in range(decoder_blocks[0])))
+        self.decoder_fine = nn.Sequential(*(_finely(fine, narrow) for _ in range(decoder_blocks[0])))
         self.decoder_head = nn.Conv2d(fine, 48, 3, padding=1)
         for head in (self.encoder_head, self.decoder_head):
             nn.init.zeros_(head.weight)
@@ -185,7 +184,7 @@ class DeepJSCCNetwork(nn.Module):
 
 
 def _finely(channels: int, hidden: int) -> nn.Module:
-    """A block at a quarter of the resolution."""
+    """A block at a quarter of the resolution, a plain one without channels inside."""
     return Bottleneck(channels, hidden) if hidden else ResidualBlock(channels)
 
 
