@@ -50,6 +50,7 @@ class Bottleneck(nn.Module):
     Args:
         channels: C.
         hidden: channels of the 3×3 convolution.
+        padding: as in `ResidualBlock`.
 
     Example:
         >>> import torch
@@ -59,10 +60,10 @@ class Bottleneck(nn.Module):
 
     reach = 1
 
-    def __init__(self, channels: int, hidden: int) -> None:
+    def __init__(self, channels: int, hidden: int, padding: str = "zeros") -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, hidden, 1)
-        self.spatial = nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.spatial = nn.Conv2d(hidden, hidden, 3, padding=1, padding_mode=padding)
         self.expand = nn.Conv2d(hidden, channels, 1)
         nn.init.zeros_(self.expand.weight)
         nn.init.zeros_(self.expand.bias)

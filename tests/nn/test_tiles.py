@@ -67,10 +67,11 @@ def test_both_halves_of_a_frame_after_another(twice, hidden):
     assert close(*twice(decode, whole, torch.full_like(whole, 0.1), reference))
 
 
+@pytest.mark.parametrize("hidden", [8, [4, 8]])
 @pytest.mark.parametrize("padding", ["zeros", "replicate"])
-def test_transforms_with_windows(twice, padding):
+def test_transforms_with_windows(twice, padding, hidden):
     attention = {"inner": 8, "heads": 2, "window": 4, "hidden": 8}
-    options = MixedOptions(8, 16, 8, [1, 1, 3], [1, 1, 2], attention, padding=padding)
+    options = MixedOptions(8, 16, hidden, [1, 1, 3], [1, 1, 2], attention, padding=padding)
     transforms = shaken(MixedTransforms(latents=32, options=options))
     pictures = torch.rand(1, 3, 208, 336, generator=torch.Generator().manual_seed(2))
     whole, cut = twice(transforms.analyse, pictures)

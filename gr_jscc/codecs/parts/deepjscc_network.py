@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from gr_jscc.codecs.parts.mixing import mix, mixing_matrices, unmixed
 from gr_jscc.codecs.parts.power_scale import known_scale
-from gr_jscc.codecs.parts.two_scales import STRIDE, encoded, painted
+from gr_jscc.codecs.parts.two_scales import STRIDE, encoded, fine_blocks, hidden_channels, painted
 from gr_jscc.nn.klt import KLT
-from gr_jscc.nn.residual import Bottleneck, Condition, ConditionedBottleneck, ResidualBlock, mask_channels
+from gr_jscc.nn.residual import Condition, ConditionedBottleneck, mask_channels
 
 VALUES = 3 * STRIDE * STRIDE  # colour values under one latent position
 
@@ -64,7 +64,7 @@ class DeepJSCCNetwork(nn.Module):
             encoder_blocks=list(encoder_blocks), decoder_blocks=list(decoder_blocks), condition=condition,
             mixed=mixed,
         )  # fmt: skip
-        narrow, hidden = (0, hidden) if isinstance(hidden, int) else hidden
+        narrow, hidden = hidden_channels(hidden)
         self.analysis = nn.Conv2d(VALUES, latents, 1)  # the linear path
         self.synthesis = nn.Conv2d(latents, VALUES, 1)
         self.log_power = nn.Parameter(torch.zeros(latents))  # of each latent channel, for the Wiener gain
@@ -74,7 +74,7 @@ class DeepJSCCNetwork(nn.Module):
 
         self.encoder_condition = Condition(2, condition)
         self.encoder_stem = nn.Conv2d(48, fine, 3, padding=1)
-        self.encoder_fine = nn.Sequential(*(_finely(fine, narrow) for _ in range(encoder_blocks[0])))
+        self.encoder_fine = fine_blocks(encoder_blocks[0], fine, narrow)
         self.encoder_down = nn.Conv2d(fine, coarse, 2, stride=2)
         self.encoder_coarse = nn.ModuleList(
             ConditionedBottleneck(coarse, hidden, condition) for _ in range(encoder_blocks[1])
@@ -87,7 +87,7 @@ class DeepJSCCNetwork(nn.Module):
             ConditionedBottleneck(coarse, hidden, condition) for _ in range(decoder_blocks[1])
         )
         self.decoder_up = nn.Conv2d(coarse, 4 * fine, 1)
-        self.decoder_fine = nn.Sequential(*(_finely(fine, narrow) for _ in range(decoder_blocks[0])))
+        self.decoder_fine = fine_blocks(decoder_blocks[0], fine, narrow)
         self.decoder_head = nn.Conv2d(fine, 48, 3, padding=1)
         for head in (self.encoder_head, self.decoder_head):
             nn.init.zeros_(head.weight)
@@ -181,11 +181,6 @@ class DeepJSCCNetwork(nn.Module):
         symbols, scale = to_symbols(latents, rate)
         received, noise_var = channel(symbols)
         return self.decode(*from_symbols(received, noise_var, scale), rate)
-
-
-def _finely(channels: int, hidden: int) -> nn.Module:
-    """A block at a quarter of the resolution, a plain one without channels inside."""
-    return Bottleneck(channels, hidden) if hidden else ResidualBlock(channels)
 
 
 def _everywhere(rate: Tensor, latents: Tensor, sent: Tensor | None) -> Tensor:

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gr_jscc.codecs.parts.pixels import in_unit
-from gr_jscc.codecs.parts.two_scales import encoded, painted
+from gr_jscc.codecs.parts.two_scales import encoded, fine_blocks, hidden_channels, painted
 from gr_jscc.nn.growing import deaf_inputs
 from gr_jscc.nn.klt import KLT, fit_klt
-from gr_jscc.nn.residual import Condition, ConditionedBottleneck, ResidualBlock
+from gr_jscc.nn.residual import Condition, ConditionedBottleneck
 from gr_jscc.nn.window_attention import WindowBlocks
 
 NUMBERS = 4  # that describe a reception as a whole, see `Transforms.synthesise`
@@ -90,7 +90,8 @@ class MixedOptions:
     """What `MixedTransforms` are made of; weights' files and recipes hold it under these names.
 
     Attributes:
-        fine, coarse, hidden: channels at strides 4 and 8, and inside the bottlenecks there.
+        fine, coarse: channels at strides 4 and 8.
+        hidden: (fine, coarse) bottleneck channels; one number is the coarse ones', with plain blocks at stride 4.
         analysis_blocks, synthesis_blocks: blocks at strides 4, 8 and 16 (attention).
         attention: keyword arguments of the attention's `WindowBlocks`.
         condition: length of the condition vectors.
@@ -105,7 +106,7 @@ class MixedOptions:
 
     fine: int
     coarse: int
-    hidden: int
+    hidden: int | list[int]
     analysis_blocks: list[int]
     synthesis_blocks: list[int]
     attention: dict
@@ -132,14 +133,15 @@ class MixedTransforms(Transforms):
     def __init__(self, latents: int, options: MixedOptions) -> None:
         super().__init__()
         self.latents = latents
-        fine, coarse, hidden = options.fine, options.coarse, options.hidden
+        fine, coarse = options.fine, options.coarse
+        narrow, hidden = hidden_channels(options.hidden)
         condition, padding = options.condition, options.padding
         analysis_blocks, synthesis_blocks = options.analysis_blocks, options.synthesis_blocks
         inside = latents // 4
         self.analysis = nn.Conv2d(192, inside, 1)  # the linear path
         self.synthesis = nn.Conv2d(inside, 192, 1)
         self.encoder_stem = nn.Conv2d(48, fine, 3, padding=1, padding_mode=padding)
-        self.encoder_fine = nn.Sequential(*(ResidualBlock(fine, padding) for _ in range(analysis_blocks[0])))
+        self.encoder_fine = fine_blocks(analysis_blocks[0], fine, narrow, padding)
         self.encoder_down = nn.Conv2d(fine, coarse, 2, stride=2)
         self.encoder_condition = nn.Parameter(torch.zeros(condition))
         self.encoder_coarse = nn.ModuleList(
@@ -154,7 +156,7 @@ class MixedTransforms(Transforms):
             ConditionedBottleneck(coarse, hidden, condition, padding) for _ in range(synthesis_blocks[1])
         )
         self.decoder_up = nn.Conv2d(coarse, 4 * fine, 1)
-        self.decoder_fine = nn.Sequential(*(ResidualBlock(fine, padding) for _ in range(synthesis_blocks[0])))
+        self.decoder_fine = fine_blocks(synthesis_blocks[0], fine, narrow, padding)
         self.decoder_head = nn.Conv2d(fine, 48, 3, padding=1, padding_mode=padding)
         for head in (self.encoder_head, self.decoder_head):
             nn.init.zeros_(head.weight)

@@ -5,14 +5,40 @@ Plain functions over a network with the modules of these names; large pictures a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gr_jscc.codecs.parts.pixels import in_blocks
+from gr_jscc.nn.residual import Bottleneck, ResidualBlock
 from gr_jscc.nn.tiles import Stage, by_tiles
 
 FINE, STRIDE = 4, 8  # pixels of a position's side at the two scales
+
+
+def hidden_channels(hidden: int | Sequence[int]) -> tuple[int, int]:
+    """Channels inside blocks at the finer and coarser scale; one number is the coarser ones', plain ones have 0.
+
+    Example:
+        >>> hidden_channels(96), hidden_channels([48, 96])
+        ((0, 96), (48, 96))
+    """
+    narrow, hidden = (0, hidden) if isinstance(hidden, int) else hidden
+    return narrow, hidden
+
+
+def fine_blocks(count: int, channels: int, hidden: int, padding: str = "zeros") -> nn.Sequential:
+    """Blocks at the finer scale: bottlenecks, or plain ones if they have no channels inside.
+
+    Example:
+        >>> [type(block).__name__ for hidden in (0, 4) for block in fine_blocks(1, 8, hidden)]
+        ['ResidualBlock', 'Bottleneck']
+    """
+    if hidden:
+        return nn.Sequential(*(Bottleneck(channels, hidden, padding) for _ in range(count)))
+    return nn.Sequential(*(ResidualBlock(channels, padding) for _ in range(count)))
 
 
 def encoded(network: nn.Module, images: Tensor, condition: Tensor) -> Tensor:

@@ -325,14 +325,16 @@ def test_lost_symbols_and_symbols_that_are_not_numbers_cost_quality(codecs, smal
     assert (picture == lost).all()
 
 
-def test_starting_from_a_deepjscc_is_that_deepjscc_at_equal_rates(crops):
+@pytest.mark.parametrize("hidden", [8, [4, 8]])
+def test_starting_from_a_deepjscc_is_that_deepjscc_at_equal_rates(crops, hidden):
     """Same symbols and, through the same noise, the same picture, before anything is trained."""
     torch.manual_seed(1)
-    design = {"fine": 8, "coarse": 16, "hidden": 8}
+    design = {"fine": 8, "coarse": 16, "hidden": hidden}
     other = DeepJSCCNetwork(latents=16, encoder_blocks=(1, 1), decoder_blocks=(1, 2), **design)
     stirred(other)
     other.log_power.data.normal_()
-    network = NTSCCNetwork(NTSCCConfig(**{**MIXED, "rates": [16, 64], "refine": 8}))
+    transforms = {**MIXED["transforms"], "hidden": hidden}
+    network = NTSCCNetwork(NTSCCConfig(**{**MIXED, "transforms": transforms, "rates": [16, 64], "refine": 8}))
     copied = network.translated(other.state_dict())
     missing, unexpected = network.load_state_dict(copied, strict=False)
     assert not [key for key in unexpected if "log_power" not in key]
