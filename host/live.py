@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import collections
 import json
+import math
 import time
 
-import numpy as np
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
@@ -44,6 +44,7 @@ class LiveView:
         self._facts: dict[str, str] = {}
         self._rows: collections.OrderedDict[object, list[str]] = collections.OrderedDict()
         self._pace: collections.deque[tuple[float, float]] = collections.deque()
+        self._paced = 0.0  # samples in it
         self._live: Live | None = None
 
     def __enter__(self) -> LiveView:
@@ -68,12 +69,12 @@ class LiveView:
         """So many samples went over the air."""
         now = time.monotonic()
         self._pace.append((now, samples))
-        while self._pace and now - self._pace[0][0] > WINDOW_SECONDS:
-            self._pace.popleft()
+        self._paced += samples
+        while now - self._pace[0][0] > WINDOW_SECONDS:
+            self._paced -= self._pace.popleft()[1]
         span = now - self._pace[0][0]
         if span > 0:
-            rate = sum(count for _, count in self._pace) / span
-            self._facts["throughput"] = f"{rate / 1e6:.2f} Msps"
+            self._facts["throughput"] = f"{self._paced / span / 1e6:.2f} Msps"
 
     def picture(self, key: object, cells: list[str], record: dict | None = None, final: bool = True) -> None:
         """Adds or replaces a picture's row; a final one is printed where there is no table.
@@ -114,4 +115,4 @@ class LiveView:
 
 def number(value: float | None, digits: int = 2) -> str:
     """A figure for people, a dash when it is not known."""
-    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"

@@ -7,6 +7,7 @@ Seconds say nothing of bursts that lie in buffers. At 5e4 samples a second one b
 from __future__ import annotations
 
 import collections
+import itertools
 import time
 from collections.abc import Callable
 
@@ -57,6 +58,7 @@ class AirClock:
         self._starts: collections.OrderedDict[Round, int] = collections.OrderedDict()  # of their last bursts, as heard
         self._sent: collections.OrderedDict[Round, int] = collections.OrderedDict()  # the same, as sent
         self._first: dict[Round, int] = {}  # of `_sent`, those of first sendings
+        self._near: list[tuple[Round, int]] | None = None
 
     def progress(self, arrived: int, settled: int, busy: bool) -> None:
         """Samples have come, or were searched for bursts.
@@ -83,11 +85,13 @@ class AirClock:
         self.last_start = max(start, self.last_start)
         self.settled = max(start, self.settled)
         _remember(self._starts, key, start)
+        self._near = None
 
     def sent(self, key: Round, start: int, first: bool) -> None:
         """The transmitter's count at the last burst of a train of a round; ``first`` unless it repeats."""
         for forgotten in _remember(self._sent, key, start):
             self._first.pop(forgotten, None)
+        self._near = None
         if first:
             self._first[key] = start
 
@@ -96,6 +100,7 @@ class AirClock:
         self._starts.clear()
         self._sent.clear()
         self._first.clear()
+        self._near = None
 
     def start_of(self, key: Round) -> int | None:
         """The sample at which the last burst of a round began that was heard; None when none was, or long ago."""
@@ -110,11 +115,22 @@ class AirClock:
         if key not in self._sent:
             return False
         # The last burst that was heard of the round itself says nothing: more of it may follow.
-        others = [name for name in self._sent if name in self._starts and name != key][-ANCHORS:]
+        others = [distance for name, distance in self._anchors() if name != key][:ANCHORS]
         if not others:
             return key in self._starts and self.settled - self._starts[key] >= GAP_SAMPLES
-        ahead = max(self._starts[name] - self._sent[name] for name in others)
+        ahead = max(others)
         return self.settled >= self._sent[key] + ahead + (JITTER_SAMPLES if self._counted else 0)
+
+    def _anchors(self) -> list[tuple[Round, int]]:
+        """The rounds sent last of those that were heard, and how far the counts are apart there.
+
+        Kept until more is heard or told: of many rounds in flight, each burst asks for each.
+        """
+        if self._near is None:
+            both = (name for name in reversed(self._sent) if name in self._starts)
+            nearest = itertools.islice(both, ANCHORS + 1)  # one of them may be the round that is asked of
+            self._near = [(name, self._starts[name] - self._sent[name]) for name in nearest]
+        return self._near
 
     def is_after(self, later: Round, key: Round) -> bool:
         """Whether a round was first sent after the last train of another."""
