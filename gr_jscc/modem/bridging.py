@@ -38,6 +38,8 @@ _MOST_SEEN = 3.0
 _LOOKS, _SOUND_SHARE = 4, 0.25
 # Of OFDM symbols that must be free of interference, and times the noise that their pilots may be off.
 _TRUSTED_SHARE, _MOST_OFF = 0.1, 2.0
+# Share of what is expected of the pilots that must be there.
+_LEAST_SEEN = 0.5
 
 
 class HeardBursts:
@@ -223,8 +225,18 @@ def lent_cells(
     return (lent * turns[: len(lent)]).astype(np.complex64)
 
 
-def credible(estimate: BurstEstimate) -> np.ndarray:
-    """Whether enough of the payloads' pilots are where a neighbour's channel has them: bool[bursts]."""
+def credible(estimate: BurstEstimate, places: np.ndarray) -> np.ndarray:
+    """Whether enough of the payloads' pilots are where a neighbour's channel has them: bool[bursts].
+
+    Args:
+        estimate: of all of them, taken to be there.
+        places: int64[payload's symbols, pilot_count], where the pilots stand among the used carriers.
+    """
     trusted = estimate.trust.sum(axis=1)
     error = (estimate.pilot_error * estimate.trust).sum(axis=1) / np.maximum(trusted, 1)
-    return (trusted >= _TRUSTED_SHARE * estimate.trust.shape[1]) & (error <= _MOST_OFF * estimate.own_noise)
+    # Where noise is as strong as signal, an error of twice the noise is just what a burst that is not there makes.
+    expected, trust = estimate.response[:, places], estimate.trust[:, :, None]
+    seen = ((estimate.late * expected.conj()).real * trust).sum(axis=(1, 2))
+    there = seen >= _LEAST_SEEN * (np.square(np.abs(expected)) * trust).sum(axis=(1, 2))
+    enough = trusted >= _TRUSTED_SHARE * estimate.trust.shape[1]
+    return enough & (error <= _MOST_OFF * estimate.own_noise) & there

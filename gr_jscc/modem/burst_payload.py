@@ -79,7 +79,7 @@ def demodulate_payloads(
     payload, spread, *qualities = _received(spectrum, estimate, profile, places, opening, layout)
     qualities = zip(cfo + estimate.line[:, 1] / (2 * np.pi * layout.symbol_len), *qualities)
     early = layout.cp_len - min(CHANNEL_LEAD, layout.cp_len // 8)
-    sound = ~bridged | credible(estimate)
+    sound = ~bridged | credible(estimate, places)
     return [
         ReceivedBurst(
             header=burst.header,

@@ -103,12 +103,20 @@ def test_the_first_burst_is_read_after_its_manifest_or_else_before_the_next_burs
     check(bursts[0], payloads[0], BEFORE)
 
 
-def test_where_a_burst_was_left_out_nothing_is_made_of_what_is_there(rng, train):
+@pytest.mark.parametrize("snr_db", [15.0, 3.0, 0.0, -1.0])
+def test_where_a_burst_was_left_out_nothing_is_made_of_what_is_there(rng, train, snr_db):
+    """Noise as strong as the signal is not taken for it, either."""
     (samples, places), _ = train
     emptied = samples.copy()
     emptied[places[2][1] : places[2][2]] = 0
-    received, demodulator = heard(rng, emptied, [])
+    received, demodulator = heard(rng, emptied, [], snr_db)
     assert sorted(by_index(received)) == [0, 2, 3, 4] and demodulator.counters.bridged == 0
+
+
+def test_bursts_are_read_in_much_noise_too(rng, train):
+    (samples, places), _ = train
+    received, demodulator = heard(rng, samples, openings(places, 1, 3), 0.0)
+    assert sorted(by_index(received)) == [0, 1, 2, 3, 4] and demodulator.counters.bridged == 2
 
 
 def test_a_repeat_of_some_bursts_is_not_taken_for_all_of_them(rng, train):
