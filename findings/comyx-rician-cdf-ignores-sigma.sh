@@ -11,7 +11,8 @@
 # Where it comes from: fading/rician.py. pdf() and get_samples() have sigma, cdf() calls scipy's rice.cdf(x, nu / sigma)
 #   without scale=sigma. rms_value() is the formula of the docstring, sigma * sqrt(2 + pi / 2), which has no K.
 # Why it matters: the outage probability is 1 - reliability of a link, and cdf() at the threshold is how one gets it in
-#   closed form. A simulation beside it looks 4 to 1000 times too bad. Remedy: cdf(x / sigma); sqrt(omega), which is right, in place of rms_value().
+#   closed form. A simulation beside it looks 4 to 1000 times too bad. Remedy: cdf(x / sigma); sqrt(omega), which is
+#   right, in place of rms_value().
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
