@@ -6,6 +6,7 @@ Measure the table again, in a few minutes:
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -68,6 +69,7 @@ def measure_threshold(mcs: int, length: int, rng: np.random.Generator, blocks: i
     return round(float(snr_db), 1) + 0.0  # no -0.0
 
 
+@lru_cache(maxsize=4096)
 def threshold_db(mcs: int, length: int) -> float:
     """Es/N0 from which at most 1 % of blocks of `length` bytes are lost, interpolated in the table."""
     return float(np.interp(np.log(max(length, 1)), np.log(LENGTHS), THRESHOLDS[mcs]))
