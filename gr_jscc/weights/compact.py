@@ -12,7 +12,8 @@ from torch import Tensor
 from gr_jscc.plain_text import shown
 from gr_jscc.weights import WeightsError
 
-SMALLEST = 2048  # values of a tensor that is worth it
+# Values of a tensor that is worth it. What hands the frame before on (48×48) is smaller: in eight bits it costs 1.3 dB.
+SMALLEST = 4096
 MOST = 127
 SCALE = ":scale"  # ends the name of a tensor's scales
 

@@ -14,7 +14,8 @@ from gr_jscc.metrics.picture import psnr_db
 
 LEARNED = ["deepjscc", "successive-multiple", "successive-residual", "successive-single", "ntscc", "hjscc",
            "hjscc-feedback"]  # fmt: skip
-MOST_LOST_DB = {"receiving": 0.03, "sending": 0.15}  # a transmitter may plan one small crop otherwise
+# Of one small crop, which a transmitter may plan otherwise; of a whole photo each codec loses less than 0.01 dB.
+MOST_LOST_DB = {"receiving": 0.04, "sending": 0.15}
 
 
 @pytest.fixture(scope="module")
