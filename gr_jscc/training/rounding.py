@@ -1,4 +1,4 @@
-"""Steps with weights as they will be stored, so that what their rounding costs is learned away."""
+"""Weights as they will be stored: in steps, so that what their rounding costs is learned away, and in validation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from gr_jscc.weights.compact import compacted, expanded
 from gr_jscc.weights.difference import as_stored, is_coarse
 
 
@@ -36,12 +37,33 @@ def rounded(network: nn.Module, others: dict[str, Tensor]) -> Iterator[None]:
         >>> bool((network.weight == before).all())
         True
     """
-    fine, kept = stored_finely(network), {}
+    fine = stored_finely(network)
+    coarse = {name: value for name, value in network.state_dict().items() if is_coarse(name, value, fine)}
+    with _replaced(network, {name: as_stored(value, others.get(name)) for name, value in coarse.items()}):
+        yield
+
+
+def in_eight_bits(network: nn.Module) -> contextlib.AbstractContextManager[None]:
+    """Has a network compute with its weights as `gr_jscc.weights.compact` stores them; then they are as before.
+
+    Example:
+        >>> network = nn.Linear(64, 64)
+        >>> with in_eight_bits(network):
+        ...     print(network.weight[0].unique().numel() <= 255)
+        True
+    """
+    return _replaced(network, expanded(compacted(network.state_dict())))
+
+
+@contextlib.contextmanager
+def _replaced(network: nn.Module, tensors: dict[str, Tensor]) -> Iterator[None]:
+    """With other values in some of a network's tensors."""
+    kept = {}
     with torch.no_grad():
         for name, value in network.state_dict().items():
-            if is_coarse(name, value, fine):
+            if name in tensors:
                 kept[name] = value.clone()
-                value.copy_(as_stored(value, others.get(name)))
+                value.copy_(tensors[name])
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from gr_jscc.plugins import is_place
 from gr_jscc.training.log import Log
 from gr_jscc.training.processes import Processes
 from gr_jscc.training.recipe import Recipe
-from gr_jscc.training.rounding import rounded
+from gr_jscc.training.rounding import in_eight_bits, rounded
 from gr_jscc.training.schedule import TimeLimit, learning_rate
 from gr_jscc.training.state import TrainingState
 from gr_jscc.training.tasks import Task
@@ -117,7 +117,9 @@ class Run:
     def _rounded(self, network: nn.Module) -> contextlib.AbstractContextManager:
         """With weights as they will be stored, where that is coarse."""
         base = self.state.base
-        return contextlib.nullcontext() if base is None else rounded(network, base.tensors)
+        if base is not None:
+            return rounded(network, base.tensors)
+        return in_eight_bits(network) if self.recipe.compact else contextlib.nullcontext()
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")

@@ -1,10 +1,17 @@
 """Training with weights as they will be stored: steps see their rounding, and what is stored loses nothing more."""
 
+import json
+
 import pytest
 import torch
 
+from gr_jscc.codecs.registry import load_codec
+from gr_jscc.imaging import load_image
+from gr_jscc.training.loop import train
 from gr_jscc.training.recipe import Recipe, RecipeError
-from gr_jscc.training.rounding import rounded
+from gr_jscc.training.rounding import in_eight_bits, rounded
+from gr_jscc.training.tasks import task_of
+from gr_jscc.weights import read_model
 from gr_jscc.weights.difference import as_stored
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("one_thread")]
@@ -67,3 +74,26 @@ def test_a_share_is_a_share(share):
 def test_only_what_is_stored_in_four_bits_is_rounded():
     with pytest.raises(RecipeError, match="rounded must be from 0 to 1, with differences"):
         Recipe("mine", "deepjscc", rounded=0.1)
+
+
+def test_weights_in_eight_bits_are_put_back(network):
+    before = network.weight.detach().clone()
+    with in_eight_bits(network):
+        assert 0 < (network.weight - before).abs().max() < 0.01
+    assert torch.equal(network.weight, before)
+
+
+@pytest.mark.usefixtures("small_sample")
+def test_figures_of_the_validation_are_of_what_is_stored(photos, tmp_path):
+    """Also where it is stored in eight bits, which some networks do not bear."""
+    recipe = Recipe(
+        model="tiny", codec="deepjscc", steps=2, batch=4, crop=32, warmup=1, checkpoint_every=2, validate_every=2,
+        precision="float32", compact=True, task={"rates": [8, 16]},
+        network={"latents": 64, "fine": 32, "coarse": 32, "hidden": 32, "encoder_blocks": [1, 1],
+                 "decoder_blocks": [1, 1]},
+    )  # fmt: skip
+    path = train(recipe, [photos], [photos], tmp_path / "run", "cpu")
+    told = json.loads(read_model(path, "deepjscc").info["figures"])
+    held_out = [torch.from_numpy(load_image(file)).permute(2, 0, 1) for file in sorted(photos.glob("*.png"))]
+    stored = task_of(recipe).validate(load_codec("deepjscc", path).network, held_out)
+    assert told == pytest.approx(stored, abs=1e-4)
