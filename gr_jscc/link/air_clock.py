@@ -58,7 +58,7 @@ class AirClock:
         self._starts: collections.OrderedDict[Round, int] = collections.OrderedDict()  # of their last bursts, as heard
         self._sent: collections.OrderedDict[Round, int] = collections.OrderedDict()  # the same, as sent
         self._first: dict[Round, int] = {}  # of `_sent`, those of first sendings
-        self._near: list[tuple[Round, int]] | None = None
+        self._near: list[tuple[Round, int]] | None = None  # what `_anchors` found; None when it is to look again
 
     def progress(self, arrived: int, settled: int, busy: bool) -> None:
         """Samples have come, or were searched for bursts.

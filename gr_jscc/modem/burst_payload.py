@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from gr_jscc.modem.bridging import credible, lent_cells
-from gr_jscc.modem.burst_estimate import BurstEstimate, estimate_bursts
+from gr_jscc.modem.burst_estimate import BurstEstimate, estimate_bursts, some_bursts
 from gr_jscc.modem.burst_opening import BurstOpening
 from gr_jscc.modem.channel_estimation import CHANNEL_LEAD
 from gr_jscc.modem.course import ChannelCourse, channel_courses
@@ -79,7 +79,9 @@ def demodulate_payloads(
     payload, spread, *qualities = _received(spectrum, estimate, profile, places, opening, layout)
     qualities = zip(cfo + estimate.line[:, 1] / (2 * np.pi * layout.symbol_len), *qualities)
     early = layout.cp_len - min(CHANNEL_LEAD, layout.cp_len // 8)
-    sound = ~bridged | credible(estimate, places)
+    sound = ~bridged
+    if bridged.any():
+        sound[bridged] = credible(some_bursts(estimate, bridged), places)
     return [
         ReceivedBurst(
             header=burst.header,

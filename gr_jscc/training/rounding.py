@@ -17,8 +17,7 @@ def stored_finely(network: nn.Module) -> tuple[str, ...]:
     return getattr(network, "stored_finely", ())
 
 
-@contextlib.contextmanager
-def rounded(network: nn.Module, others: dict[str, Tensor]) -> Iterator[None]:
+def rounded(network: nn.Module, others: dict[str, Tensor]) -> contextlib.AbstractContextManager[None]:
     """Has a network compute with its weights as `gr_jscc.weights.difference` stores them; then they are as before.
 
     Gradients taken inside are those of the rounded weights, and step the others: the straight-through estimator of
@@ -39,8 +38,7 @@ def rounded(network: nn.Module, others: dict[str, Tensor]) -> Iterator[None]:
     """
     fine = stored_finely(network)
     coarse = {name: value for name, value in network.state_dict().items() if is_coarse(name, value, fine)}
-    with _replaced(network, {name: as_stored(value, others.get(name)) for name, value in coarse.items()}):
-        yield
+    return _replaced(network, {name: as_stored(value, others.get(name)) for name, value in coarse.items()})
 
 
 def in_eight_bits(network: nn.Module) -> contextlib.AbstractContextManager[None]:

@@ -101,7 +101,8 @@ class Run:
         seed = (recipe.seed * 1_000_003 + state.step) * processes.world + processes.rank
         judged = {} if state.adversary is None else {"adversary": state.adversary}
         done = max(state.step / recipe.steps, spent)
-        with self._rounded(state.network) if done >= 1 - recipe.rounded else contextlib.nullcontext():
+        late = recipe.rounded and done >= 1 - recipe.rounded
+        with self._rounded(state.network) if late else contextlib.nullcontext():
             with self._autocast():
                 loss = self.task.loss(self.model, images, torch.Generator(self.device).manual_seed(seed), **judged)
             state.optimiser.zero_grad(set_to_none=True)

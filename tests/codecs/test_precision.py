@@ -14,13 +14,12 @@ from gr_jscc.metrics.picture import psnr_db
 
 LEARNED = ["deepjscc", "successive-multiple", "successive-residual", "successive-single", "ntscc", "hjscc",
            "hjscc-feedback"]  # fmt: skip
-# Of one small crop, which a transmitter may plan otherwise; of a whole photo each codec loses less than 0.01 dB.
-MOST_LOST_DB = {"receiving": 0.04, "sending": 0.15}
+MOST_LOST_DB = {"receiving": 0.03, "sending": 0.15}  # a transmitter may plan one small crop otherwise
 
 
 @pytest.fixture(scope="module")
 def crop() -> np.ndarray:
-    return np.ascontiguousarray(load_image(demo_image())[100:164, 200:296])
+    return np.ascontiguousarray(load_image(demo_image())[100:228, 200:392])
 
 
 def crossed(sending, receiving, image: np.ndarray) -> tuple[float, list]:
